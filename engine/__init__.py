@@ -1,0 +1,56 @@
+"""Large pictures from diffusion models trained on small ones. Torch is loaded only when it is needed.
+
+from engine import Recipe, generate, load_model
+for event in generate(Recipe(prompt="a red house"), load_model("a/folder"), out="runs"): ...
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import BadRecipe, Fault, WeightsMissing
+from engine.events import (
+    Accepted,
+    Event,
+    Failed,
+    Finished,
+    Preview,
+    Progress,
+    StageDone,
+    Stopped,
+    Waiting,
+)
+from engine.plan import Plan, plan
+from engine.recipe import Recipe
+
+if TYPE_CHECKING:
+    from engine.models import Model, load_model
+    from engine.run import generate
+
+_LAZY = {"generate": "engine.run", "load_model": "engine.models", "Model": "engine.models"}
+
+__all__ = [
+    "Accepted",
+    "BadRecipe",
+    "Event",
+    "Failed",
+    "Fault",
+    "Finished",
+    "Model",
+    "Plan",
+    "Preview",
+    "Progress",
+    "Recipe",
+    "StageDone",
+    "Stopped",
+    "Waiting",
+    "WeightsMissing",
+    "generate",
+    "load_model",
+    "plan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

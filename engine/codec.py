@@ -1,0 +1,86 @@
+"""Latents to pictures: the only caller of the VAE, and the cheap previews that do without it."""
+
+import io
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+PREVIEW_SIDE = 512
+# Latents that a fit looks at, in cells. Coarse patches, as pictures have them, rather than white noise.
+FIT_CELLS, FIT_PATCH, FIT_SAMPLES = 16, 4, 4
+
+# Known latent-to-RGB matrices (rows: channels, last row: offset) of trained VAEs, by scaling factor.
+KNOWN = {
+    0.13025: (
+        (0.3651, 0.4232, 0.4341), (-0.2533, -0.0042, 0.1068), (0.1076, 0.1111, -0.0362),
+        (-0.3165, -0.2492, -0.2188), (0.1084, -0.0175, -0.0011),
+    ),
+    0.18215: (
+        (0.3512, 0.2297, 0.3227), (0.3250, 0.4974, 0.2350), (-0.2829, 0.1762, 0.2721),
+        (-0.2120, -0.2616, -0.7177), (0.0, 0.0, 0.0),
+    ),
+}  # fmt: skip
+KNOWN_CHANNELS = (128, 256, 512, 512)
+
+
+def decode(vae: Any, latent: Tensor) -> Image.Image:
+    """The picture of a latent in the network's space."""
+    pixels = _decoded(vae, latent)[0]
+    return _image(pixels)
+
+
+@torch.inference_mode()
+def _decoded(vae: Any, latent: Tensor) -> Tensor:
+    """Pixels (N, 3, H, W), about -1 to 1."""
+    config = vae.config
+    latent = latent / config.scaling_factor + (getattr(config, "shift_factor", None) or 0.0)
+    return vae.decode(latent.to(vae.device, vae.dtype)).sample.float()
+
+
+def _image(pixels: Tensor) -> Image.Image:
+    levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def preview(clean: Tensor, matrix: Tensor) -> bytes:
+    """A small JPEG of a predicted clean latent (1, C, rows, cols) by matrix (C + 1, 3)."""
+    longest = max(clean.shape[-2:])
+    if longest > PREVIEW_SIDE:
+        clean = interpolate(clean, scale_factor=PREVIEW_SIDE / longest, mode="area")
+    pixels = torch.einsum("chw,cr->rhw", clean[0], matrix[:-1]) + matrix[-1][:, None, None]
+    file = io.BytesIO()
+    _image(pixels).save(file, "JPEG", quality=85, subsampling=0)
+    return file.getvalue()
+
+
+def preview_matrix(vae: Any, own: Any = None) -> Tensor:
+    """Latent to RGB: the model's own, else the known one of its VAE, else fitted to what it decodes."""
+    if own is not None:
+        return torch.tensor(own, dtype=torch.float32, device=vae.device)
+    config = vae.config
+    channels = getattr(config, "block_out_channels", None)
+    known = KNOWN.get(config.scaling_factor)
+    if known is not None and tuple(channels or ()) == KNOWN_CHANNELS:
+        return torch.tensor(known, device=vae.device)
+    return _fitted(vae, config.latent_channels)
+
+
+def _fitted(vae: Any, channels: int) -> Tensor:
+    """Least squares over the decoded pictures of patchy random latents, one row of colours per cell."""
+    coarse = np.random.RandomState(0).standard_normal(
+        (FIT_SAMPLES, channels, FIT_CELLS // FIT_PATCH, FIT_CELLS // FIT_PATCH)
+    )
+    latents = (
+        torch.tensor(coarse, dtype=torch.float32)
+        .repeat_interleave(FIT_PATCH, -1)
+        .repeat_interleave(FIT_PATCH, -2)
+    )
+    pixels = _decoded(vae, latents).cpu()
+    colours = avg_pool2d(pixels, pixels.shape[-1] // FIT_CELLS).permute(0, 2, 3, 1).reshape(-1, 3)
+    cells = latents.permute(0, 2, 3, 1).reshape(-1, channels)
+    cells = torch.cat([cells, torch.ones(len(cells), 1)], 1)
+    return torch.linalg.lstsq(cells, colours).solution.to(vae.device)

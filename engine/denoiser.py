@@ -1,0 +1,42 @@
+"""The only caller of the network: gathers views into batches, counts, and looks for Stop before each call."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from engine.errors import StopAsked
+from engine.views import View
+
+
+class Network(Protocol):
+    """What the loop knows of a model: from latents (N, C, h, w), t, text and size ids to predictions."""
+
+    def predict(self, latents: Tensor, t: float, text: Any, ids: Tensor) -> Tensor: ...
+
+
+class Denoiser:
+    """One run's door to the network. `text` has one row, or two: what to avoid, and what to show."""
+
+    def __init__(self, network: Network, text: Any, copies: int, view_batch: int, stop: Any = None) -> None:
+        self.network, self.text, self.copies = network, text, copies
+        self.view_batch = view_batch
+        self.stop = stop
+        self.calls = self.evaluations = 0
+
+    def evaluate(
+        self, source: Tensor, views: tuple[View, ...], t: float
+    ) -> Iterator[tuple[tuple[View, ...], Tensor]]:
+        """Batches of views of the source (1, C, H, W), and the float32 answers (views, copies, C, h, w)."""
+        for first in range(0, len(views), self.view_batch):
+            if self.stop is not None and self.stop.is_set():
+                raise StopAsked
+            batch = views[first : first + self.view_batch]
+            cut = torch.cat([source[..., view.rows, view.cols] for view in batch])
+            ids = torch.tensor([view.ids for view in batch], device=source.device)
+            shape = (self.copies, 1, 1, 1)
+            answer = self.network.predict(cut.repeat(shape), t, self.text, ids.repeat(shape[:2]))
+            self.calls += 1
+            self.evaluations += len(cut) * self.copies
+            yield batch, answer.float().unflatten(0, (self.copies, len(batch))).transpose(0, 1)

@@ -1,0 +1,107 @@
+"""What can go wrong, in sentences a person can act on. Knows nothing of how it is shown."""
+
+
+class Fault(Exception):
+    """Something that a person is told in one sentence: what happened, what was kept, what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class BadRecipe(Fault):
+    """A request that cannot be carried out; `field` names the setting to change."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return BadRecipe, (self.field, self.sentence)
+
+
+class WeightsMissing(Fault):
+    """A model that is not on this machine, or lacks a part."""
+
+
+class StopAsked(Exception):
+    """Raised inside a run when its stop was set; it never leaves the engine."""
+
+
+OUT_OF_RANGE = "{field} is {value}; it goes from {low} to {high}."
+NOT_A_NUMBER = "{field} is {value!r}; it must be a finite number."
+NOT_WHOLE = "{field} is {value!r}; it must be a whole number."
+NOT_A_FLAG = "{field} is {value!r}; it is on or off (true or false)."
+NOT_TEXT = "{field} must be text."
+TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
+UNKNOWN_CHOICE = "{field} is {value!r}, which is not known here. Known: {known}."
+NOT_YET = "{field} is set, and this version cannot use it yet. Leave it empty."
+UNKNOWN_OPTION = "{method} has no option named {names}."
+
+WRONG_MODEL = "The recipe asks for the model {asked!r}, and {present!r} is loaded."
+ONE_SIDE = "Give both width and height, or leave both empty."
+NOT_CELLS = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
+ASPECT = "{width} x {height} px is longer than 4:1. {near} px would fit."
+TOO_SMALL = (
+    "{width} x {height} px is too small for this model, which draws {native} px pictures. "
+    "From {least} px on it works."
+)
+SCALES_RISE = "scales must be positive and rise, like 1, 2, 4; they are {scales}."
+SCALES_START = "scales start at the model's own size: the first must be {limit} or less, not {first}."
+SCALES_FIT = (
+    "{width} x {height} px is {ratio:g} times the model's own size, and scales end at {last:g}. "
+    "Scales {fit} would fit."
+)
+SCALES_LARGE = "scales end at {last:g}, which makes {width} x {height} px; the limit is {limit} px."
+STRIDE_WINDOW = "stride is {stride}; this model's window is {window} cells, so it goes from 1 to {window}."
+SIGMAS = "sigma1 is {sigma1:g} and sigma2 is {sigma2:g}; sigma1 must be the larger, or equal."
+STEPS_LCM = "LCM takes at most {limit} steps, and steps is {steps}."
+OWN_SCHEDULER = "The model's own scheduler ({what}) cannot be used here. Choose one of {known}."
+
+FAITHFUL_SIDE = (
+    "As published, the longer side is a multiple of {native} px; {side} is not. "
+    "{near} px would fit, or turn faithful off."
+)
+FAITHFUL_SHORT = (
+    "As published, {width} x {height} px breaks: its second stage would be thinner than one window. "
+    "Use an aspect up to 1:2, or turn faithful off."
+)
+FAITHFUL_CELLS = (
+    "As published, {width} x {height} px breaks: stage {stage} would be {stage_width} x {stage_height} px, "
+    "which is not whole cells of {cell} px. Turn faithful off, or choose another size."
+)
+FAITHFUL_SCALES = "As published, scales are {fit} for this size. Leave them empty, or turn faithful off."
+FAITHFUL_SCHEDULER = (
+    "As published, only first-order solvers work: ddim or euler. {scheduler} is not one; "
+    "choose another or turn faithful off."
+)
+
+NO_SUCH_STAGE = "Stage {stage} is not part of this plan; it has stages 1 to {last}."
+RESUME_MISSING = "Stage {stage} was not found in {folder}. Start from an earlier stage or anew."
+RESUME_SHAPE = (
+    "The kept stage {stage} is {found} cells, and this recipe's is {wanted}. "
+    "A run goes on only with the same sizes."
+)
+NOT_FINITE = (
+    "The numbers overflowed in stage {stage}. Finished stages are kept. "
+    "Load the model in float32, or lower the prompt strength."
+)
+OUT_OF_MEMORY = (
+    "Memory ran out in stage {stage} ({width} x {height} px). Finished stages are kept. "
+    "Lower view_batch, or end at a smaller size."
+)
+DISK = "A stage could not be written ({reason}). Finished stages are kept. Make room and continue."
+UNEXPECTED = (
+    "Something broke that should not have ({code}). Finished stages are kept. Please report the code."
+)
+
+WEIGHTS_NOT_HERE = (
+    "{source} is not a model on this machine and could not be fetched. "
+    "Give the folder of a diffusers pipeline, or check the network."
+)
+WEIGHTS_FOREIGN = "{source} holds a {what}; only SDXL-shaped pipelines can be loaded in this version."
+WEIGHTS_PART = "{source} lacks a part or holds a broken one ({reason}). Fetch the model again."
+
+RESCALE_ON_CANVAS = (
+    "guidance_rescale acts on the whole canvas; the published code rescales each view by itself."
+)

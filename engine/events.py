@@ -1,0 +1,89 @@
+"""What a run tells, in order: Accepted, then Progress and Preview, a StageDone for each stage, and one end.
+
+Plain values that can be pickled and sent; an end is Finished, Stopped or Failed. Waiting comes from a queue.
+"""
+
+from dataclasses import dataclass
+
+from engine.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The run will be tried. `unused`: settings that were changed and do nothing. `notes`: worth knowing."""
+
+    run: str
+    recipe: Recipe
+    stages: tuple[tuple[float, tuple[int, int]], ...]
+    evaluations: int
+    first: int
+    unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Runs before this one, and about how long they take; None while that is not known."""
+
+    place: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After a call of the network: the step at work, and evaluations of the whole run."""
+
+    stage: int
+    step: int
+    steps: int
+    evaluations: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The picture that the present step foresees: JPEG bytes, small."""
+
+    stage: int
+    step: int
+    image: bytes
+
+
+@dataclass(frozen=True)
+class StageDone:
+    """A stage is on disk: image is its PNG, latents the safetensors file with its float32 "latents"."""
+
+    stage: int
+    scale: float
+    size: tuple[int, int]
+    image: str
+    latents: str
+    seconds: float
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All that was asked for is done; `stage` is the last one made."""
+
+    stage: int
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Stopped by request inside this stage, before this step; earlier stages are kept."""
+
+    stage: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What happened, in a sentence. `field`: the setting at fault. `code`: marks the cause in the log."""
+
+    sentence: str
+    field: str = ""
+    code: str = ""
+
+
+Event = Accepted | Waiting | Progress | Preview | StageDone | Finished | Stopped | Failed

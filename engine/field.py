@@ -1,0 +1,91 @@
+"""An answer of the network for the whole canvas, fused from the answers for its views.
+
+Predictions are [unconditional, conditional] along the first axis. Generators yield nothing after each call
+of the network, so that whoever iterates can look around, and return the prediction.
+"""
+
+from collections.abc import Generator
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from engine import views
+from engine.denoiser import Denoiser
+from engine.handover import like
+from engine.schedule import Step
+from engine.stage import Stage
+from engine.views import Offset, View
+
+Breaths = Generator[None, None, Tensor]
+
+
+def field(
+    denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset, keep_noise: float
+) -> Breaths:
+    """The fused prediction for the canvas as the network is shown it.
+
+    (1 - c2) windows + c2 lattices. keep_noise is sigma_t where the lattices' epsilon is to be taken against
+    the unblurred canvas by way of v, eps(g) + sigma_t (z - g), and 0 where it is taken raw.
+    """
+    if stage.is_base:
+        return (yield from fuse(denoiser, shown, views.whole(stage), step.t))
+    share, fused = step.lattices, None
+    if share < 1:
+        fused = yield from local(denoiser, shown, stage, step, offset)
+    if share > 0:
+        overview = yield from dilated(denoiser, shown, stage, step, keep_noise)
+        fused = overview if fused is None else (1 - share) * fused + share * overview
+    return fused
+
+
+def local(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Breaths:
+    m = stage.margin
+    source = pad(shown, (m, m, m, m)) if m else shown
+    fused = yield from fuse(denoiser, source, views.windows(stage, offset), step.t)
+    return fused[..., m : m + stage.rows, m : m + stage.cols]
+
+
+def dilated(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, keep_noise: float) -> Breaths:
+    edges = views.lattice_pad(stage)
+    source = pad(shown, edges, mode="constant" if stage.faithful else "reflect") if any(edges) else shown
+    smooth = blur(source, step.blur, stage.kernel, reflect=not stage.faithful)
+    fused = yield from fuse(denoiser, smooth, views.lattice(stage), step.t)
+    fused = fused + keep_noise * (source - smooth)
+    left, _, top, _ = edges
+    return fused[..., top : top + stage.rows, left : left + stage.cols]
+
+
+def fuse(denoiser: Denoiser, source: Tensor, looks: tuple[View, ...], t: float) -> Breaths:
+    """The weighted mean of what the views answer, at every cell of the source."""
+    total = source.new_zeros((denoiser.copies, *source.shape[1:]))
+    weights = source.new_zeros(source.shape[-2:])
+    shared = {id(view.weight): view.weight for view in looks if view.weight is not None}
+    placed = {key: torch.as_tensor(weight, device=source.device) for key, weight in shared.items()}
+    for batch, answers in denoiser.evaluate(source, looks, t):
+        for view, answer in zip(batch, answers, strict=True):
+            weight = placed.get(id(view.weight), 1.0)
+            total[..., view.rows, view.cols] += weight * answer
+            weights[view.rows, view.cols] += weight
+        yield
+    return total / weights
+
+
+@lru_cache(maxsize=64)
+def _gaussian(deviation: float, size: int) -> Tensor:
+    x = torch.arange(size, dtype=torch.float32) - size // 2
+    bell = torch.exp(-0.5 * (x / deviation) ** 2)
+    return bell / bell.sum()
+
+
+def blur(canvas: Tensor, deviation: float, size: int, *, reflect: bool) -> Tensor:
+    """A Gaussian over `size` cells, after which mean and deviation are the canvas's again."""
+    if deviation == 0 or size == 1:
+        return canvas
+    half, channels = size // 2, canvas.shape[1]
+    bell = _gaussian(deviation, size).to(canvas.device)
+    mode = "reflect" if reflect else "constant"
+    padded = pad(canvas, (half, half, half, half), mode=mode)
+    rows = conv2d(padded, bell.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return like(conv2d(rows, bell.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels), canvas)

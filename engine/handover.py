@@ -1,0 +1,76 @@
+"""How a stage starts from the one below: enlarge, renoise, pull; and the tone that all stages share."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from engine.noise import Noise, Shape
+from engine.schedule import Step
+from engine.solver import Solver
+from engine.stage import Stage
+
+
+def enlarge(latent: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bicubic, in the latent."""
+    return interpolate(latent, size, mode="bicubic", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The enlarged picture under one noise, at any step: n_i = alpha_i z0 + sigma_i noise."""
+
+    clean: Tensor
+    noise: Tensor
+    solver: Solver
+
+    def at(self, i: int) -> Tensor:
+        alpha, sigma = self.solver.level(i)
+        return alpha * self.clean + sigma * self.noise
+
+    def pull(self, canvas: Tensor, step: Step) -> Tensor:
+        """The skip residual, z <- (1 - c1) z + c1 n_i.
+
+        Where the solver draws fresh noise, the two noises are strangers and their mix would be too weak, so
+        only the clean picture is pulled: z <- z + c1 alpha_i (z0 - x0 of the step before).
+        """
+        if step.pull == 0:
+            return canvas
+        if not self.solver.draws_noise:
+            return (1 - step.pull) * canvas + step.pull * self.at(step.index)
+        if self.solver.last_clean is None:
+            return canvas
+        alpha, _ = self.solver.level(step.index)
+        return canvas + step.pull * alpha * (self.clean - self.solver.last_clean)
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Mean and deviation of the first finished latent, which every later one is given."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, latent: Tensor) -> "Tone":
+        return cls(latent.mean().item(), latent.std().item())
+
+    def match(self, latent: Tensor) -> Tensor:
+        return (latent - latent.mean()) / latent.std() * self.deviation + self.mean
+
+
+def like(latent: Tensor, other: Tensor) -> Tensor:
+    """The latent with the other's mean and deviation, on the device throughout."""
+    return (latent - latent.mean()) / latent.std() * other.std() + other.mean()
+
+
+def begin(
+    below: Tensor | None, stage: Stage, solver: Solver, noise: Noise, shape: Shape, device: torch.device
+) -> tuple[Tensor, Anchor | None]:
+    """A stage's first canvas, and the anchor it is pulled to: noise alone, or the latent below, renoised."""
+    if below is None:
+        return solver.start(torch.as_tensor(noise.base(shape), device=device)), None
+    drawn = torch.as_tensor(noise.stage(stage.scale, shape), device=device)
+    anchor = Anchor(enlarge(below, (stage.rows, stage.cols)), drawn, solver)
+    return anchor.at(stage.schedule.first), anchor

@@ -1,0 +1,178 @@
+"""Loading and placing models: the only place that reads weights. Only safetensors are read, never a pickle.
+
+A Model is what the loop sees of a pipeline: facts, text, predictions; its VAE belongs to the codec.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline, StableDiffusionXLPipeline
+from torch import Tensor
+
+from engine import errors
+from engine.catalogue import Facts, Weight, family_buckets, family_defaults
+from engine.codec import preview_matrix
+from engine.errors import WeightsMissing
+
+CPU_VIEWS, GPU_VIEWS = 4, 8
+
+
+@dataclass(frozen=True)
+class Text:
+    """Embeddings, one row a text: what to avoid and what to show, or what to show alone."""
+
+    embeds: Tensor
+    pooled: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded pipeline. matrix: latent to RGB. zero_negative: an omitted negative is zeros, not empty."""
+
+    facts: Facts
+    unet: Any
+    vae: Any
+    encoders: tuple[Any, ...]
+    tokenizers: tuple[Any, ...]
+    matrix: Tensor
+    zero_negative: bool
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @torch.inference_mode()
+    def encode_text(self, prompt: str, negative: str | None, copies: int) -> Text:
+        """The conditioning of a run; longer texts than the encoders take are read in chunks."""
+        texts = [negative or "", prompt] if copies == 2 else [prompt]
+        read = [_chunks(tokenizer, texts) for tokenizer in self.tokenizers]
+        outputs = [
+            encoder(ids.flatten(0, 1).to(self.device), output_hidden_states=True)
+            for encoder, ids in zip(self.encoders, read, strict=True)
+        ]
+        rows, chunks = read[0].shape[:2]
+        hidden = torch.cat([out.hidden_states[-2] for out in outputs], -1)
+        embeds = hidden.unflatten(0, (rows, chunks)).flatten(1, 2)
+        pooled = outputs[-1][0].unflatten(0, (rows, chunks))[:, 0]
+        if copies == 2 and negative is None and self.zero_negative:
+            kept = torch.tensor([0.0, 1.0], dtype=embeds.dtype, device=self.device)
+            embeds, pooled = embeds * kept[:, None, None], pooled * kept[:, None]
+        return Text(embeds, pooled)
+
+    def predict(self, latents: Tensor, t: float, text: Text, ids: Tensor) -> Tensor:
+        """Raw predictions for latents (N, C, h, w), N a multiple of the texts, under size ids (N, 6)."""
+        views = len(latents) // len(text.embeds)
+        given = {
+            "text_embeds": text.pooled.repeat_interleave(views, 0),
+            "time_ids": ids.to(text.embeds.dtype),
+        }
+        embeds = text.embeds.repeat_interleave(views, 0)
+        return self.unet(latents.to(self.unet.dtype), t, embeds, added_cond_kwargs=given).sample
+
+
+def _chunks(tokenizer: Any, texts: list[str]) -> Tensor:
+    """Token ids (texts, chunks, length): every text cut into the same number of padded chunks."""
+    length = tokenizer.model_max_length
+    room = length - 2
+    plain = [tokenizer(text, add_special_tokens=False, verbose=False).input_ids for text in texts]
+    count = max(1, *(-(-len(ids) // room) for ids in plain))
+    framed = []
+    for ids in plain:
+        for k in range(count):
+            chunk = [tokenizer.bos_token_id, *ids[k * room : (k + 1) * room], tokenizer.eos_token_id]
+            framed.append(chunk + [tokenizer.pad_token_id] * (length - len(chunk)))
+    return torch.tensor(framed).unflatten(0, (len(texts), count))
+
+
+def load_model(source: str | Path, device: str = "auto", dtype: str | torch.dtype = "auto") -> Model:
+    """A diffusers folder, or a hub id where the network answers. Raises WeightsMissing."""
+    place = _device(device)
+    pipeline = _pipeline(str(source), _dtype(dtype, place))
+    pipeline.to(place)
+    own = dict(pipeline.config).get("_latent_rgb") or _index(Path(source)).get("_latent_rgb")
+    pipeline.vae.enable_tiling()
+    encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
+    for part in (pipeline.unet, pipeline.vae, *encoders):
+        part.requires_grad_(False).eval()
+    return Model(
+        facts=_facts(Path(source).name, pipeline, place),
+        unet=pipeline.unet,
+        vae=pipeline.vae,
+        encoders=encoders,
+        tokenizers=(pipeline.tokenizer, pipeline.tokenizer_2),
+        matrix=preview_matrix(pipeline.vae, own),
+        zero_negative=bool(pipeline.config.force_zeros_for_empty_prompt),
+    )
+
+
+def _device(device: str) -> torch.device:
+    if device != "auto":
+        return torch.device(device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype != "auto":
+        return getattr(torch, dtype)
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    path = folder / "model_index.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _pipeline(source: str, dtype: torch.dtype) -> Any:
+    if Path(source).exists() and not _index(Path(source)):
+        raise WeightsMissing(errors.WEIGHTS_NOT_HERE.format(source=source))
+    what = _index(Path(source)).get("_class_name", StableDiffusionXLPipeline.__name__)
+    if not what.startswith("StableDiffusionXL"):
+        raise WeightsMissing(errors.WEIGHTS_FOREIGN.format(source=source, what=what))
+    try:
+        # SDXL's decoder overflows in half precision.
+        dtypes = {"vae": torch.float32, "default": dtype}
+        pipeline = DiffusionPipeline.from_pretrained(source, dtype=dtypes, use_safetensors=True)
+    except (OSError, ValueError, KeyError) as fault:
+        sentence = errors.WEIGHTS_PART if Path(source).exists() else errors.WEIGHTS_NOT_HERE
+        raise WeightsMissing(sentence.format(source=source, reason=str(fault).splitlines()[0])) from fault
+    if not isinstance(pipeline, StableDiffusionXLPipeline):
+        what = type(pipeline).__name__
+        raise WeightsMissing(errors.WEIGHTS_FOREIGN.format(source=source, what=what))
+    return pipeline
+
+
+def _facts(name: str, pipeline: Any, device: torch.device) -> Facts:
+    unet, vae = pipeline.unet, pipeline.vae
+    window, cell = unet.config.sample_size, pipeline.vae_scale_factor
+    parts = (unet, vae, pipeline.text_encoder, pipeline.text_encoder_2)
+    return Facts(
+        name=name,
+        family="sdxl",
+        window=window,
+        cell=cell,
+        channels=unet.config.in_channels,
+        scheduler=dict(pipeline.scheduler.config),
+        defaults=family_defaults("sdxl"),
+        buckets=family_buckets("sdxl", window * cell),
+        view_batch=GPU_VIEWS if device.type == "cuda" else CPU_VIEWS,
+        weight=Weight(
+            weights=sum(p.numel() * p.element_size() for part in parts for p in part.parameters()),
+            per_cell=view_memory(unet.config.block_out_channels, unet.dtype.itemsize),
+            per_px=decode_memory(vae.config.block_out_channels, vae.dtype.itemsize),
+        ),
+    )
+
+
+def view_memory(widths: tuple[int, ...], itemsize: int) -> float:
+    """Peak bytes per latent cell of one evaluation."""
+    return 0.0
+
+
+def decode_memory(widths: tuple[int, ...], itemsize: int) -> float:
+    """Peak bytes per px of one decoded tile."""
+    return 0.0

@@ -1,0 +1,241 @@
+"""Everything that determines a picture, in one value. Knows neither torch nor any model.
+
+Each field carries its kind, range and words once; validation (checks.py), sliders, the API and the text in
+a PNG are derived from them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
+from typing import Any
+
+from engine.methods import METHODS
+
+VERSION = 1
+SCHEDULER_NAMES = ("model", "ddim", "euler", "euler_a", "dpmpp_2m", "dpmpp_2m_karras", "unipc", "lcm")
+LONGEST_PROMPT = 2000
+LARGEST_SIDE = 8192
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of one field: how it is checked and what a person reads beside it."""
+
+    kind: str
+    label: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+
+def _setting(default: Any, kind: str, label: str, help: str, *range_: float, **more: Any) -> Any:
+    setting = Setting(kind, label, help, *range_, optional=default is None, **more)
+    return field(default=default, metadata={"setting": setting})
+
+
+def _frozen(value: Any) -> Any:
+    """Lists become tuples and mappings sorted pairs, so that a recipe is equal to itself read from JSON."""
+    if isinstance(value, Mapping):
+        return tuple(sorted(((str(k), _frozen(v)) for k, v in value.items())))
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A request. Making one never fails; `plan` checks it and fills the empty fields."""
+
+    prompt: str = _setting("", "text", "Prompt", "What the picture shows.")
+    negative: str | None = _setting(
+        None, "text", "Avoid", "What it should not show. Omitted is not the same as empty."
+    )
+    seed: int = _setting(0, "integer", "Seed", "Same seed, same settings, same picture.", 0, LARGEST_SEED, 1)
+    method: str = _setting(
+        "demofusion", "choice", "Method", "How the large picture is made.", choices=tuple(METHODS)
+    )
+    model: str = _setting("", "text", "Model", "A name from the catalogue; empty takes the loaded one.")
+    width: int | None = _setting(None, "integer", "Width", "Of the final picture, in px.", 1, LARGEST_SIDE, 8)
+    height: int | None = _setting(
+        None, "integer", "Height", "Of the final picture, in px.", 1, LARGEST_SIDE, 8
+    )
+    scales: tuple[float, ...] = _setting(
+        (),
+        "scales",
+        "Scale stages",
+        "How many sizes the picture passes through. Every stage is yours to keep; the last one costs most.",
+    )
+    steps: int | None = _setting(None, "integer", "Steps", "Denoising steps of every stage.", 4, 100, 1)
+    guidance: float | None = _setting(
+        None, "number", "Prompt strength", "Low: loose and calm. High: literal, harder colours.", 1, 15, 0.5
+    )
+    guidance_rescale: float = _setting(
+        0.0, "number", "Calm strong colours", "Takes back the contrast that strong guidance adds.", 0, 1, 0.05
+    )
+    scheduler: str = _setting(
+        "", "choice", "Solver", "How a step follows from the one before.", choices=("", *SCHEDULER_NAMES)
+    )
+    alpha1: float = _setting(
+        3.0,
+        "number",
+        "Layout release α₁",
+        "When a stage lets go of the smaller picture. Lower: later, stays true to it. "
+        "Higher: sooner, freer, may drift.",
+        0,
+        5,
+        0.1,
+    )
+    alpha2: float = _setting(
+        1.0,
+        "number",
+        "Overview release α₂",
+        "When it stops looking at the picture as a whole. Lower: later, fewer repeats, more grain. "
+        "Higher: sooner, crisper, may repeat.",
+        0,
+        5,
+        0.1,
+    )
+    alpha3: float = _setting(
+        1.0,
+        "number",
+        "Smoothing release α₃",
+        "When the smoothing of that overview fades. Lower: later, calmer. Higher: sooner, sharper, "
+        "maybe gritty.",
+        0,
+        5,
+        0.1,
+    )
+    sigma1: float = _setting(
+        0.8,
+        "number",
+        "Smoothing at first σ₁",
+        "How strongly the overview is smoothed at the start. More: less grain, softer. "
+        "Less: crisper, a grid may show.",
+        0,
+        2,
+        0.05,
+    )
+    sigma2: float = _setting(
+        0.008,
+        "number",
+        "Smoothing at last σ₂",
+        "How much of it is left at the end. Below 0.25 it changes nothing; raise it against a stubborn grid.",
+        0,
+        1,
+        0.001,
+    )
+    stride: int | None = _setting(
+        None,
+        "integer",
+        "Window step (stride)",
+        "How far each window moves on, in latent cells. Smaller: fewer seams, slower. "
+        "Larger: faster, seams may show.",
+        1,
+        128,
+        1,
+    )
+    progressive: bool = _setting(
+        True, "flag", "Grow in stages", "Off: one leap from the first size to the last."
+    )
+    skip_residual: bool = _setting(
+        True, "flag", "Follow the smaller picture", "Off: a stage remembers it only in its first noise."
+    )
+    dilated: bool = _setting(
+        True, "flag", "Look at the whole", "Off: windows only. Expect the subject more than once."
+    )
+    jitter: bool = _setting(True, "flag", "Shake the windows", "Hides seams.")
+    feather: bool = _setting(True, "flag", "Soft window edges", "Hides seams.")
+    kernel: str = _setting(
+        "paper",
+        "choice",
+        "Smoothing width",
+        "As the paper says (4s-3) or as its code does (2s-1).",
+        choices=("paper", "code"),
+    )
+    lattice: str = _setting(
+        "v",
+        "choice",
+        "Overview blend",
+        "v keeps the noise right when nothing is pulled; raw is as published.",
+        choices=("v", "raw"),
+    )
+    economy: float = _setting(
+        0.005,
+        "number",
+        "Skip invisible work",
+        "Leaves out what leaves less than this share in the result. 0 leaves out nothing.",
+        0,
+        0.1,
+        0.005,
+    )
+    image: str | None = _setting(None, "later", "Start picture", "A picture to enlarge.")
+    fidelity: float = _setting(
+        0.5,
+        "number",
+        "Stay close to my picture",
+        "0: a new picture on its layout. 1: the same picture, only finer.",
+        0,
+        1,
+        0.05,
+    )
+    controls: tuple[Any, ...] = _setting((), "later", "Controls", "Maps that guide the drawing.")
+    loras: tuple[Any, ...] = _setting((), "later", "LoRAs", "Small additions to the model.")
+    enlarge: str = _setting(
+        "latent",
+        "choice",
+        "Enlarge by",
+        "How a stage's start is made from the one below.",
+        choices=("latent",),
+    )
+    options: tuple[tuple[str, Any], ...] = _setting((), "options", "Options", "Settings of one method alone.")
+    faithful: bool = _setting(
+        False,
+        "flag",
+        "Exactly as published",
+        "The authors' code, quirks included. Sets jitter borders, edges, kernel and skipping itself.",
+    )
+    view_batch: int | None = _setting(
+        None,
+        "integer",
+        "Views at once",
+        "More is faster where memory allows; the picture stays the same.",
+        1,
+        64,
+        1,
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("scales", "controls", "loras", "options"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+
+    @property
+    def hash(self) -> str:
+        """Of all that determines the picture; view_batch does not."""
+        values = {k: v for k, v in to_dict(self).items() if k != "view_batch"}
+        return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+SETTINGS: dict[str, Setting] = {f.name: f.metadata["setting"] for f in fields(Recipe)}
+DEFAULTS = Recipe()
+
+
+def to_dict(recipe: Recipe) -> dict[str, Any]:
+    """Plain values for JSON, the format's version among them."""
+    values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
+    return {"version": VERSION} | values | {"options": dict(recipe.options)}
+
+
+def from_dict(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe in plain values, and the names that were not understood."""
+    known = {k: v for k, v in values.items() if k in SETTINGS}
+    return Recipe(**known), tuple(k for k in values if k not in SETTINGS and k != "version")
+
+
+def unused(recipe: Recipe) -> tuple[str, ...]:
+    """Settings that were changed and have no effect under the recipe's method."""
+    reads = METHODS[recipe.method].reads
+    own = {name for row in METHODS.values() for name in row.reads} | {"fidelity"}
+    return tuple(sorted(n for n in own - reads if getattr(recipe, n) != getattr(DEFAULTS, n)))

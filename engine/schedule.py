@@ -1,0 +1,102 @@
+"""What happens when in a stage: c1, c2, c3 and the blur, as pure functions of the timesteps (numpy only).
+
+c(t)  = (1 + cos(pi (T - t) / T)) / 2                    1 at pure noise, 0 at the clean end
+c1    = c^alpha1     pull to the enlargement              c2 = c^alpha2     share of the lattices
+blur  = (sigma1 - sigma2) c^alpha3 + sigma2               deviation, in cells
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+PAPER_STEPS = 50
+# Below this a pull moves nothing that a corrector could undo.
+FELT = 1e-4
+# A neighbour with less weight than this makes the blur an identity.
+UNSEEN = 1e-6
+
+
+def cosine(t: np.ndarray, total: int) -> np.ndarray:
+    return (1 + np.cos(np.pi * (total - t) / total)) / 2
+
+
+def per_training_time(pull: np.ndarray, t: np.ndarray, total: int) -> np.ndarray:
+    """c1' = 1 - (1 - c1)^(50 dt / T): the paper's pull at 50 uniform steps, as firm at any other number."""
+    covered = t - np.append(t[1:], 0)
+    return 1 - (1 - pull) ** (PAPER_STEPS * covered / total)
+
+
+def survival(pull: np.ndarray) -> np.ndarray:
+    """How much of each step's output is left at the stage's end: the product of 1 - c1' over later steps."""
+    left = np.cumprod((1 - pull)[::-1])[::-1]
+    return np.append(left[1:], 1.0)
+
+
+class Step(NamedTuple):
+    """One step of a stage. `lattices` is their share; 0 leaves them out, 1 leaves the windows out."""
+
+    index: int
+    t: float
+    pull: float
+    lattices: float
+    blur: float
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """A stage over its steps; steps before `first` are left out."""
+
+    t: np.ndarray
+    pull: np.ndarray
+    lattices: np.ndarray
+    blur: np.ndarray
+    survival: np.ndarray
+    first: int
+
+    @property
+    def steps(self) -> list[Step]:
+        columns = (self.t, self.pull, self.lattices, self.blur)
+        rows = zip(range(len(self.t)), *(c.tolist() for c in columns), strict=True)
+        return [Step(*row) for row in rows][self.first :]
+
+    @property
+    def window_steps(self) -> int:
+        return int(np.count_nonzero(self.lattices[self.first :] < 1))
+
+    @property
+    def lattice_steps(self) -> int:
+        return int(np.count_nonzero(self.lattices[self.first :] > 0))
+
+
+def plain(t: np.ndarray) -> Schedule:
+    """A stage with nothing below it: one view of the whole canvas at every step."""
+    none = np.zeros(len(t))
+    return Schedule(t, none, none, none, np.ones(len(t)), 0)
+
+
+def lay(
+    t: np.ndarray,
+    total: int,
+    alphas: tuple[float, float, float],
+    sigmas: tuple[float, float],
+    economy: float,
+    *,
+    pulls: bool,
+    lattices: bool,
+    faithful: bool,
+) -> Schedule:
+    """The schedule of a stage above another one, with what economy leaves out left out."""
+    c = cosine(t.astype(np.float64), total)
+    pull = c ** alphas[0] if pulls else np.zeros(len(t))
+    if not faithful:
+        pull = per_training_time(pull, t.astype(np.float64), total)
+    left = survival(pull)
+    share = c ** alphas[1] if lattices else np.zeros(len(t))
+    share = np.where(share < economy, 0.0, np.where(1 - share < economy, 1.0, share))
+    blur = (sigmas[0] - sigmas[1]) * c ** alphas[2] + sigmas[1]
+    if not faithful:
+        with np.errstate(divide="ignore"):
+            blur = np.where(np.exp(-0.5 / blur**2) < UNSEEN, 0.0, blur)
+    first = int(np.argmax(left >= economy))
+    return Schedule(t, pull, share, blur, left, first)

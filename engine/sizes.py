@@ -1,0 +1,126 @@
+"""How large: the final picture, the scales it passes through, and every stage. Sizes are (height, width)."""
+
+from math import sqrt
+
+from engine import errors
+from engine.catalogue import Facts
+from engine.errors import BadRecipe
+from engine.recipe import LARGEST_SIDE, Recipe
+
+Size = tuple[int, int]
+
+LONGEST_ASPECT = 4
+SMALLEST_RATIO = 0.5
+# A picture may be this much larger or smaller than what a scale promises.
+SLACK = 1.25
+
+
+def sized(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...]]:
+    """Width, height and scales of a recipe, the empty ones filled, or BadRecipe."""
+    if (recipe.width is None) != (recipe.height is None):
+        missing = "width" if recipe.width is None else "height"
+        raise BadRecipe(missing, errors.ONE_SIDE)
+    if recipe.width is None:
+        last = (recipe.scales or facts.defaults.scales)[-1]
+        width = height = _cells(facts.window * last) * facts.cell
+        if width > LARGEST_SIDE:
+            sentence = errors.SCALES_LARGE.format(last=last, width=width, height=height, limit=LARGEST_SIDE)
+            raise BadRecipe("scales", sentence)
+    else:
+        width, height = recipe.width, recipe.height
+        _check_size(width, height, facts)
+    scales = (_published_scales if recipe.faithful else _scales)(recipe, width, height, facts)
+    return width, height, scales
+
+
+def stage_size(scale: float, recipe: Recipe, facts: Facts) -> Size:
+    """Cells of the stage at this scale of a recipe whose sizes are filled."""
+    if recipe.faithful:
+        return _published_size(int(scale), recipe, facts)
+    share = scale / recipe.scales[-1]
+    return _cells(recipe.height // facts.cell * share), _cells(recipe.width // facts.cell * share)
+
+
+def _cells(length: float) -> int:
+    return max(1, int(length + 0.5))
+
+
+def _check_size(width: int, height: int, facts: Facts) -> None:
+    for field, value in (("width", width), ("height", height)):
+        if value % facts.cell:
+            near = max(1, round(value / facts.cell)) * facts.cell
+            raise BadRecipe(
+                field, errors.NOT_CELLS.format(field=field, value=value, cell=facts.cell, near=near)
+            )
+    if max(width, height) > LONGEST_ASPECT * min(width, height):
+        long, short = max(width, height), min(width, height)
+        fit = (LONGEST_ASPECT * short, short) if width > height else (short, LONGEST_ASPECT * short)
+        near = f"{fit[0]} x {fit[1]}"
+        field = "width" if width == long else "height"
+        raise BadRecipe(field, errors.ASPECT.format(width=width, height=height, near=near))
+    if sqrt(width * height) < SMALLEST_RATIO * facts.native:
+        aspect = sqrt(width / height)
+        least = [
+            -int(-SMALLEST_RATIO * facts.window * side // 1) * facts.cell for side in (aspect, 1 / aspect)
+        ]
+        sentence = errors.TOO_SMALL.format(
+            width=width, height=height, native=facts.native, least=f"{least[0]} x {least[1]}"
+        )
+        raise BadRecipe("width", sentence)
+
+
+def _scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
+    ratio = sqrt(width * height) / facts.native
+    fit = (*(s for s in facts.defaults.scales if s < ratio / SLACK), round(ratio, 4))
+    if not recipe.scales:
+        return fit
+    first, last = recipe.scales[0], recipe.scales[-1]
+    if first > SLACK:
+        raise BadRecipe("scales", errors.SCALES_START.format(limit=SLACK, first=f"{first:g}"))
+    if max(last / ratio, ratio / last) > SLACK + 1e-9:
+        words = ", ".join(f"{s:g}" for s in fit)
+        sentence = errors.SCALES_FIT.format(width=width, height=height, ratio=ratio, last=last, fit=words)
+        raise BadRecipe("scales", sentence)
+    return recipe.scales
+
+
+def _published_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
+    """1..S, or BadRecipe where the published code breaks."""
+    native, longer = facts.native, max(width, height)
+    if longer % native:
+        near = max(1, round(longer / native)) * native
+        field = "width" if width >= height else "height"
+        raise BadRecipe(field, errors.FAITHFUL_SIDE.format(native=native, side=longer, near=near))
+    largest = longer // native
+    scales = tuple(float(s) for s in range(1, largest + 1))
+    if recipe.scales not in ((), scales):
+        fit = ", ".join(f"{s:g}" for s in scales)
+        raise BadRecipe("scales", errors.FAITHFUL_SCALES.format(fit=fit))
+    for s in range(2, largest + 1):
+        stage_width, stage_height = _published_px(s, width, height, native)
+        if min(stage_width, stage_height) < native:
+            raise BadRecipe("width", errors.FAITHFUL_SHORT.format(width=width, height=height))
+        if stage_width % facts.cell or stage_height % facts.cell:
+            raise BadRecipe(
+                "width",
+                errors.FAITHFUL_CELLS.format(
+                    width=width, height=height, stage=s, stage_width=stage_width,
+                    stage_height=stage_height, cell=facts.cell,
+                ),
+            )  # fmt: skip
+    return scales
+
+
+def _published_px(s: int, width: int, height: int, native: int) -> tuple[int, int]:
+    aspect = min(width, height) / max(width, height)
+    long, short = native * s, int(native * s * aspect)
+    return (long, short) if width >= height else (short, long)
+
+
+def _published_size(s: int, recipe: Recipe, facts: Facts) -> Size:
+    width, height = recipe.width, recipe.height
+    if s == 1:
+        largest = max(width, height) // facts.native
+        return height // largest // facts.cell, width // largest // facts.cell
+    stage_width, stage_height = _published_px(s, width, height, facts.native)
+    return stage_height // facts.cell, stage_width // facts.cell

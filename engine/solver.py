@@ -1,0 +1,100 @@
+"""diffusers schedulers under three rules: stepped by index, float32, and pulled without harm.
+
+Units: a state is alpha z0 + sigma noise. Schedulers of the Euler family keep alpha = 1 and are scaled for
+the network; the others keep alpha^2 + sigma^2 = 1, and so does everything the network is shown.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from engine.schedule import FELT, Schedule
+from engine.timesteps import scheduler_of
+
+
+class Solver:
+    """The scheduler of one stage, made anew for it and never shared."""
+
+    def __init__(self, name: str, config: Mapping[str, Any], steps: int, schedule: Schedule) -> None:
+        kind, settings = scheduler_of(name, config)
+        self.draws_noise = kind.draws_noise
+        self.scheduler = getattr(diffusers, kind.cls).from_config(settings)
+        self.scheduler.set_timesteps(steps)
+        if hasattr(self.scheduler, "disable_corrector"):
+            # UniPC's corrector recomputes the present state from the one before and would undo the pull.
+            pulled = [i for i, pull in enumerate(schedule.pull) if pull > FELT]
+            self.scheduler.disable_corrector = [i - 1 for i in pulled]
+        self.predicts_noise = self.scheduler.config.prediction_type == "epsilon"
+        self.last_clean: Tensor | None = None
+
+    def level(self, i: int) -> tuple[float, float]:
+        """alpha and sigma of the state before step i."""
+        scheduler = self.scheduler
+        if "Euler" in type(scheduler).__name__:
+            return 1.0, float(scheduler.sigmas[i])
+        if hasattr(scheduler, "step_index") and not isinstance(scheduler, diffusers.LCMScheduler):
+            ratio = float(scheduler.sigmas[i])
+            alpha = (1 + ratio**2) ** -0.5
+            return alpha, ratio * alpha
+        kept = float(scheduler.alphas_cumprod[scheduler.timesteps[i]])
+        return kept**0.5, (1 - kept) ** 0.5
+
+    def shown_level(self, i: int) -> tuple[float, float]:
+        """alpha and sigma of what the network is shown at step i; their squares sum to 1."""
+        alpha, sigma = self.level(i)
+        size = (alpha**2 + sigma**2) ** 0.5
+        return alpha / size, sigma / size
+
+    def start(self, noise: Tensor) -> Tensor:
+        """The canvas of a stage with nothing below it."""
+        return noise * self.scheduler.init_noise_sigma
+
+    def shown(self, canvas: Tensor, i: int) -> Tensor:
+        """The canvas as the network expects it."""
+        self._turn_to(i)
+        return self.scheduler.scale_model_input(canvas, self.scheduler.timesteps[i])
+
+    def clean(self, prediction: Tensor, i: int, shown: Tensor) -> Tensor:
+        """The picture that a prediction implies."""
+        alpha, sigma = self.shown_level(i)
+        if self.predicts_noise:
+            return (shown - sigma * prediction) / alpha
+        return alpha * shown - sigma * prediction
+
+    def lattice_noise(self, i: int, lattice: str) -> float:
+        """How much of z - g the lattices' prediction is given (see field): sigma_t by way of v, 0 if raw."""
+        return self.shown_level(i)[1] if lattice == "v" and self.predicts_noise else 0.0
+
+    def step(self, prediction: Tensor, i: int, canvas: Tensor, draw: Callable[[], np.ndarray]) -> Tensor:
+        """The canvas one step further. `draw` gives the noise of a scheduler that takes some."""
+        self._turn_to(i)
+        noise = torch.as_tensor(draw(), device=canvas.device) if self.draws_noise else None
+        with _Drawing(noise):
+            result = self.scheduler.step(prediction, self.scheduler.timesteps[i], canvas)
+        if self.draws_noise:
+            denoised = getattr(result, "denoised", None)
+            self.last_clean = result.pred_original_sample if denoised is None else denoised
+        return result.prev_sample
+
+    def _turn_to(self, i: int) -> None:
+        """By index: timesteps may repeat (Karras), and looking one up would find the wrong step."""
+        if hasattr(self.scheduler, "_step_index"):
+            self.scheduler._step_index = i
+
+
+class _Drawing(TorchFunctionMode):
+    """Hands the given noise to a scheduler that draws its own, in this thread and block only."""
+
+    def __init__(self, noise: Tensor | None) -> None:
+        super().__init__()
+        self.noise = noise
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is torch.randn and self.noise is not None:
+            return self.noise
+        return function(*args, **(kwargs or {}))

@@ -1,0 +1,127 @@
+"""What the network is shown: the whole canvas, local windows, dilated lattices. Geometry only (numpy).
+
+A view is two slices: window = rows a:b, lattice = rows h::s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from engine.stage import Stage
+
+Ids = tuple[int, int, int, int, int, int]
+Range = tuple[int, int]
+Offset = Callable[[int, tuple[Range, Range]], tuple[int, int]]
+"""(view number, the range it may move in, rows and columns) -> where it moves."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """canvas[..., rows, cols] cuts it and pastes it.
+
+    ids: original height, width; crop top, left; target height, width (px).
+    weight: of each cell where views overlap; None is one everywhere.    prompt: which text it follows.
+    """
+
+    rows: slice
+    cols: slice
+    ids: Ids
+    weight: np.ndarray | None = None
+    prompt: int = 0
+
+
+def starts(length: int, window: int, stride: int) -> tuple[int, ...]:
+    """Where windows begin on an axis; the last one is moved back to end with the axis."""
+    if length <= window:
+        return (0,)
+    count = int((length - window) / stride - 1e-6) + 2
+    return tuple(min(k * stride, length - window) for k in range(count))
+
+
+def reach(window: int, stride: int) -> int:
+    """How far a window may be shaken, either way, so that neighbours still meet."""
+    return (window - stride) // 4
+
+
+def jitter_range(start: int, length: int, window: int, far: int, faithful: bool) -> Range:
+    """Where one window may move on one axis. At the canvas's ends it stays, or cells there go unseen;
+    as published it moves outwards there, into the margin."""
+    if length <= window:
+        return 0, 0
+    first, last = start == 0, start == length - window
+    if not (first or last):
+        return -far, far
+    if not faithful:
+        return 0, 0
+    return (-far, 0) if first else (0, far)
+
+
+@lru_cache(maxsize=64)
+def feather(height: int, width: int, row_overlap: int, col_overlap: int) -> np.ndarray:
+    """Weights that fall off linearly over the overlap and stay positive at the rim."""
+    return np.outer(_taper(height, row_overlap), _taper(width, col_overlap)).astype(np.float32)
+
+
+def _taper(length: int, overlap: int) -> np.ndarray:
+    k = np.arange(length)
+    return np.minimum(1.0, (1 + np.minimum(k, length - 1 - k)) / (overlap + 1))
+
+
+def whole(stage: Stage) -> tuple[View, ...]:
+    ids = (*stage.whole_ids, 0, 0, *stage.whole_ids)
+    return (View(slice(0, stage.rows), slice(0, stage.cols), ids),)
+
+
+def windows(stage: Stage, offset: Offset) -> tuple[View, ...]:
+    """Local windows in raster order, in the coordinates of the canvas with its margin."""
+    height, width = stage.window
+    row_starts, col_starts = stage.grid
+    weight = None
+    if stage.feather:
+        weight = feather(height, width, max(0, height - stage.stride), max(0, width - stage.stride))
+    views = []
+    for number, (row, col) in enumerate(product(row_starts, col_starts)):
+        ranges = (
+            jitter_range(row, stage.rows, height, stage.reach, stage.faithful),
+            jitter_range(col, stage.cols, width, stage.reach, stage.faithful),
+        )
+        down, right = offset(number, ranges)
+        top = _placed(row, down, ranges[0], stage.rows - height, stage.margin)
+        left = _placed(col, right, ranges[1], stage.cols - width, stage.margin)
+        rows, cols = slice(top, top + height), slice(left, left + width)
+        views.append(View(rows, cols, _window_ids(stage, top, left), weight))
+    return tuple(views)
+
+
+def _placed(start: int, moved: int, allowed: Range, last: int, margin: int) -> int:
+    moved = min(max(moved, allowed[0]), allowed[1])
+    return min(max(start + moved + margin, 0), last + 2 * margin)
+
+
+def _window_ids(stage: Stage, top: int, left: int) -> Ids:
+    corner = (top * stage.cell, left * stage.cell)
+    if stage.faithful:
+        return (*stage.final, *corner, *stage.final)
+    return (
+        stage.height, stage.width, *corner, stage.window[0] * stage.cell, stage.window[1] * stage.cell,
+    )  # fmt: skip
+
+
+def lattice(stage: Stage) -> tuple[View, ...]:
+    """Every s-th row and column, from each of the s x s first cells, in raster order."""
+    s = stage.factor
+    ids = (*stage.whole_ids, 0, 0, *stage.whole_ids)
+    return tuple(View(slice(h, None, s), slice(w, None, s), ids) for h, w in product(range(s), repeat=2))
+
+
+def lattice_pad(stage: Stage) -> tuple[int, int, int, int]:
+    """Cells to add at left, right, top, bottom, so that both axes divide by s."""
+    down, right = -stage.rows % stage.factor, -stage.cols % stage.factor
+    return (right, 0, down, 0) if stage.faithful else (0, right, 0, down)
