@@ -14,9 +14,6 @@ from engine.recipe import LONGEST_PROMPT, SETTINGS, Recipe, Setting
 def clean(recipe: Recipe) -> Recipe:
     """The recipe with every value of its own kind and within its range, or BadRecipe."""
     values = {name: _checked(name, setting, getattr(recipe, name)) for name, setting in SETTINGS.items()}
-    if recipe.options:
-        names = ", ".join(str(name) for name, _ in recipe.options)
-        raise BadRecipe("options", errors.UNKNOWN_OPTION.format(method=recipe.method, names=names))
     if values["sigma1"] < values["sigma2"]:
         raise BadRecipe("sigma1", errors.SIGMAS.format(sigma1=recipe.sigma1, sigma2=recipe.sigma2))
     return replace(recipe, **values)
@@ -83,7 +80,10 @@ def _later(name: str, setting: Setting, value: Any) -> Any:
 
 
 def _options(name: str, setting: Setting, value: Any) -> Any:
-    return value
+    if value == ():
+        return value
+    names = ", ".join(str(option[0]) for option in value) if isinstance(value, tuple) else repr(value)
+    raise BadRecipe(name, errors.UNKNOWN_OPTION.format(names=names))
 
 
 _CHECKS = {

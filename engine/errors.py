@@ -36,7 +36,7 @@ NOT_TEXT = "{field} must be text."
 TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
 UNKNOWN_CHOICE = "{field} is {value!r}, which is not known here. Known: {known}."
 NOT_YET = "{field} is set, and this version cannot use it yet. Leave it empty."
-UNKNOWN_OPTION = "{method} has no option named {names}."
+UNKNOWN_OPTION = "The chosen method has no option named {names}."
 
 WRONG_MODEL = "The recipe asks for the model {asked!r}, and {present!r} is loaded."
 ONE_SIDE = "Give both width and height, or leave both empty."

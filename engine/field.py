@@ -1,11 +1,11 @@
 """An answer of the network for the whole canvas, fused from the answers for its views.
 
-Predictions are [unconditional, conditional] along the first axis. Generators yield nothing after each call
-of the network, so that whoever iterates can look around, and return the prediction.
+Generators yield nothing after each call of the network, so that whoever iterates can look around.
 """
 
 from collections.abc import Generator
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,46 +18,54 @@ from engine.schedule import Step
 from engine.stage import Stage
 from engine.views import Offset, View
 
-Breaths = Generator[None, None, Tensor]
 
+class Fused(NamedTuple):
+    """The network's raw predictions for the canvas, [unconditional, conditional], and what it did not see.
 
-def field(
-    denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset, keep_noise: float
-) -> Breaths:
-    """The fused prediction for the canvas as the network is shown it.
-
-    (1 - c2) windows + c2 lattices. keep_noise is sigma_t where the lattices' epsilon is to be taken against
-    the unblurred canvas by way of v, eps(g) + sigma_t (z - g), and 0 where it is taken raw.
+    unseen: canvas minus what was shown in its place, c2 (z - g), since the lattices read a blurred canvas.
     """
+
+    predictions: Tensor
+    unseen: Tensor | float
+
+
+Breaths = Generator[None, None, Fused]
+
+
+def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Breaths:
+    """(1 - c2) windows + c2 lattices; the base is one view of the whole."""
     if stage.is_base:
-        return (yield from fuse(denoiser, shown, views.whole(stage), step.t))
-    share, fused = step.lattices, None
-    if share < 1:
-        fused = yield from local(denoiser, shown, stage, step, offset)
-    if share > 0:
-        overview = yield from dilated(denoiser, shown, stage, step, keep_noise)
-        fused = overview if fused is None else (1 - share) * fused + share * overview
-    return fused
+        return Fused((yield from fuse(denoiser, shown, views.whole(stage), step.t)), 0.0)
+    share = step.lattices
+    if share == 0:
+        return (yield from local(denoiser, shown, stage, step, offset))
+    if share == 1:
+        return (yield from dilated(denoiser, shown, stage, step))
+    near = yield from local(denoiser, shown, stage, step, offset)
+    far = yield from dilated(denoiser, shown, stage, step)
+    return Fused((1 - share) * near.predictions + share * far.predictions, share * far.unseen)
 
 
 def local(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Breaths:
     m = stage.margin
     source = pad(shown, (m, m, m, m)) if m else shown
     fused = yield from fuse(denoiser, source, views.windows(stage, offset), step.t)
-    return fused[..., m : m + stage.rows, m : m + stage.cols]
+    return Fused(fused[..., m : m + stage.rows, m : m + stage.cols], 0.0)
 
 
-def dilated(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, keep_noise: float) -> Breaths:
+def dilated(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step) -> Breaths:
     edges = views.lattice_pad(stage)
     source = pad(shown, edges, mode="constant" if stage.faithful else "reflect") if any(edges) else shown
     smooth = blur(source, step.blur, stage.kernel, reflect=not stage.faithful)
     fused = yield from fuse(denoiser, smooth, views.lattice(stage), step.t)
-    fused = fused + keep_noise * (source - smooth)
     left, _, top, _ = edges
-    return fused[..., top : top + stage.rows, left : left + stage.cols]
+    rows, cols = slice(top, top + stage.rows), slice(left, left + stage.cols)
+    return Fused(fused[..., rows, cols], (source - smooth)[..., rows, cols])
 
 
-def fuse(denoiser: Denoiser, source: Tensor, looks: tuple[View, ...], t: float) -> Breaths:
+def fuse(
+    denoiser: Denoiser, source: Tensor, looks: tuple[View, ...], t: float
+) -> Generator[None, None, Tensor]:
     """The weighted mean of what the views answer, at every cell of the source."""
     total = source.new_zeros((denoiser.copies, *source.shape[1:]))
     weights = source.new_zeros(source.shape[-2:])

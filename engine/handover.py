@@ -29,20 +29,20 @@ class Anchor:
         alpha, sigma = self.solver.level(i)
         return alpha * self.clean + sigma * self.noise
 
-    def pull(self, canvas: Tensor, step: Step) -> Tensor:
+    def pull(self, canvas: Tensor, step: Step, foreseen: Tensor | None) -> Tensor:
         """The skip residual, z <- (1 - c1) z + c1 n_i.
 
         Where the solver draws fresh noise, the two noises are strangers and their mix would be too weak, so
-        only the clean picture is pulled: z <- z + c1 alpha_i (z0 - x0 of the step before).
+        only the clean picture is pulled: z <- z + c1 alpha_i (z0 - x0), x0 foreseen by the step before.
         """
         if step.pull == 0:
             return canvas
         if not self.solver.draws_noise:
             return (1 - step.pull) * canvas + step.pull * self.at(step.index)
-        if self.solver.last_clean is None:
+        if foreseen is None:
             return canvas
         alpha, _ = self.solver.level(step.index)
-        return canvas + step.pull * alpha * (self.clean - self.solver.last_clean)
+        return canvas + step.pull * alpha * (self.clean - foreseen)
 
 
 @dataclass(frozen=True)

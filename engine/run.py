@@ -65,17 +65,19 @@ def stages(plan: Plan, denoiser: Denoiser, noise: Noise, device: Any, below: Mad
         shape = (1, facts.channels, stage.rows, stage.cols)
         solver = Solver(recipe.scheduler, facts.scheduler, recipe.steps, stage.schedule)
         canvas, anchor = begin(latent, stage, solver, noise, shape, device)
+        clean = None
         for n, step in enumerate(stage.schedule.steps, 1):
             yield At(stage, n)
             i = step.index
             if anchor:
-                canvas = anchor.pull(canvas, step)
+                canvas = anchor.pull(canvas, step, clean)
             shown = solver.shown(canvas, i)
-            keep_noise = solver.lattice_noise(i, recipe.lattice)
             offset = partial(noise.jitter, stage.number, i, (stage.rows, stage.cols))
-            answer = yield from field(denoiser, shown, stage, step, offset, keep_noise)
-            prediction = guide(answer, recipe.guidance, recipe.guidance_rescale)
-            yield Foreseen(solver.clean(prediction, i, shown))
+            predictions, unseen = yield from field(denoiser, shown, stage, step, offset)
+            prediction = guide(predictions, recipe.guidance, recipe.guidance_rescale)
+            clean = solver.clean(prediction, i, shown - unseen)
+            yield Foreseen(clean)
+            prediction = solver.against_whole(prediction, i, unseen, recipe.lattice)
             canvas = solver.step(prediction, i, canvas, partial(noise.step, stage.number, i, shape))
         tone = tone or Tone.of(canvas)
         latent = tone.match(canvas)

@@ -30,7 +30,6 @@ class Solver:
             pulled = [i for i, pull in enumerate(schedule.pull) if pull > FELT]
             self.scheduler.disable_corrector = [i - 1 for i in pulled]
         self.predicts_noise = self.scheduler.config.prediction_type == "epsilon"
-        self.last_clean: Tensor | None = None
 
     def level(self, i: int) -> tuple[float, float]:
         """alpha and sigma of the state before step i."""
@@ -60,26 +59,28 @@ class Solver:
         return self.scheduler.scale_model_input(canvas, self.scheduler.timesteps[i])
 
     def clean(self, prediction: Tensor, i: int, shown: Tensor) -> Tensor:
-        """The picture that a prediction implies."""
+        """The picture that a prediction implies for what was shown."""
         alpha, sigma = self.shown_level(i)
         if self.predicts_noise:
             return (shown - sigma * prediction) / alpha
         return alpha * shown - sigma * prediction
 
-    def lattice_noise(self, i: int, lattice: str) -> float:
-        """How much of z - g the lattices' prediction is given (see field): sigma_t by way of v, 0 if raw."""
-        return self.shown_level(i)[1] if lattice == "v" and self.predicts_noise else 0.0
+    def against_whole(self, prediction: Tensor, i: int, unseen: Tensor | float, lattice: str) -> Tensor:
+        """A prediction for canvas - unseen, as one for the canvas.
+
+        The network answered for g and the step starts from z. "v" keeps each answer's v, which for epsilon
+        is eps + sigma_t (z - g) and leaves the noise right; "raw" takes the prediction as it is.
+        """
+        if lattice == "raw" or not self.predicts_noise:
+            return prediction
+        return prediction + self.shown_level(i)[1] * unseen
 
     def step(self, prediction: Tensor, i: int, canvas: Tensor, draw: Callable[[], np.ndarray]) -> Tensor:
         """The canvas one step further. `draw` gives the noise of a scheduler that takes some."""
         self._turn_to(i)
         noise = torch.as_tensor(draw(), device=canvas.device) if self.draws_noise else None
         with _Drawing(noise):
-            result = self.scheduler.step(prediction, self.scheduler.timesteps[i], canvas)
-        if self.draws_noise:
-            denoised = getattr(result, "denoised", None)
-            self.last_clean = result.pred_original_sample if denoised is None else denoised
-        return result.prev_sample
+            return self.scheduler.step(prediction, self.scheduler.timesteps[i], canvas).prev_sample
 
     def _turn_to(self, i: int) -> None:
         """By index: timesteps may repeat (Karras), and looking one up would find the wrong step."""

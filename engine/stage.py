@@ -11,6 +11,8 @@ from engine.sizes import Size
 
 # Float32 canvases held at once: two predictions and their sums, canvas, anchor, noise, solver history.
 CANVASES = 16
+# A decoded picture and its tiles in float32, and in bytes.
+PIXEL_BYTES = 40
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,5 +118,7 @@ def memory(stage: Stage, facts: Facts) -> int:
     together = min(stage.view_batch, max(stage.windows, stage.lattices))
     at_work = together * stage.copies * max(stage.view_cells) * facts.weight.per_cell
     decoding = min(stage.height * stage.width, facts.native**2) * facts.weight.per_px
-    canvases = CANVASES * stage.rows * stage.cols * facts.channels * 4 + 8 * 3 * stage.height * stage.width
+    canvases = (
+        CANVASES * stage.rows * stage.cols * facts.channels * 4 + PIXEL_BYTES * stage.height * stage.width
+    )
     return int(facts.weight.weights + canvases + max(at_work, decoding))

@@ -1,0 +1,91 @@
+import json
+import math
+import pickle
+
+import pytest
+
+from engine import BadRecipe, Recipe
+from engine.checks import clean
+from engine.recipe import SETTINGS, from_dict, to_dict, unused
+
+
+def test_a_recipe_survives_json():
+    recipe = Recipe(prompt="Ein Haus, rot", scales=[1, 1.5, 3], seed=7, options={"a": [1, {"b": 2}]})
+    again, strange = from_dict(json.loads(json.dumps(to_dict(recipe))))
+    assert again == recipe
+    assert again.hash == recipe.hash
+    assert strange == ()
+
+
+def test_what_is_not_understood_is_named():
+    recipe, strange = from_dict({"version": 1, "prompt": "a", "sharpness": 3, "wings": 2})
+    assert recipe.prompt == "a"
+    assert strange == ("sharpness", "wings")
+
+
+def test_making_a_recipe_never_raises():
+    Recipe(seed="x", scales=None, width=-3, alpha1=math.nan, options=7, controls={"a": 1})
+
+
+def test_the_hash_is_of_all_but_the_view_batch():
+    assert Recipe(view_batch=1).hash == Recipe(view_batch=8).hash
+    changed = {"seed": 1, "prompt": "x", "alpha1": 2.0, "scales": (1, 2), "jitter": False, "negative": ""}
+    assert len({Recipe(**{name: value}).hash for name, value in changed.items()} | {Recipe().hash}) == 7
+
+
+def test_whole_numbers_and_fractions_are_one_value_once_checked():
+    assert (
+        clean(Recipe(steps=50.0, alpha1=3, scales=(1, 2))).hash
+        == clean(Recipe(steps=50, scales=(1.0, 2.0))).hash
+    )
+
+
+def test_every_setting_says_what_it_is():
+    for name, setting in SETTINGS.items():
+        assert setting.label, name
+        assert setting.help.endswith("."), name
+
+
+def test_every_default_is_in_range():
+    assert clean(Recipe()) == Recipe()
+
+
+def test_a_setting_without_effect_is_named():
+    assert unused(Recipe(fidelity=0.7)) == ("fidelity",)
+    assert unused(Recipe(alpha1=2)) == ()
+
+
+def test_a_fault_can_be_sent_to_another_process():
+    fault = pickle.loads(pickle.dumps(BadRecipe("steps", "Too many.")))
+    assert (fault.field, fault.sentence) == ("steps", "Too many.")
+
+
+BAD = [
+    ("prompt", "x" * 2001), ("prompt", 3), ("negative", "x" * 2001),
+    ("scheduler", "heun"), ("method", "magic"), ("kernel", "wide"), ("lattice", "w"), ("enlarge", "gan"),
+    ("scales", (2, 1)), ("scales", (1, 1)), ("scales", (0, 1)), ("scales", (-1, 1)), ("scales", (1, math.nan)),
+    ("scales", (1, math.inf)), ("scales", "12"), ("scales", (1, "2")),
+    ("alpha1", -1), ("alpha2", -0.1), ("alpha3", 5.1), ("alpha1", math.nan), ("alpha2", math.inf), ("alpha1", "3"),
+    ("sigma1", 2.5), ("sigma2", -1), ("sigma1", math.nan), ("economy", 0.2), ("economy", math.nan),
+    ("stride", 0), ("stride", -1), ("stride", 2.5), ("steps", 0), ("steps", 3), ("steps", 101), ("steps", math.nan),
+    ("guidance", 0.5), ("guidance", 99), ("guidance", math.inf), ("guidance_rescale", 2),
+    ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("seed", "7"), ("seed", True), ("seed", math.nan),
+    ("width", 0), ("width", -8), ("height", 8193), ("width", 10**30), ("view_batch", 0),
+    ("jitter", 1), ("faithful", "yes"), ("image", "x.png"), ("controls", ("canny",)), ("loras", ("x",)),
+    ("options", {"tau": 3}), ("options", 7),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "value"), BAD)
+def test_a_bad_value_is_refused_by_name_and_in_a_sentence(field, value):
+    with pytest.raises(BadRecipe) as fault:
+        clean(Recipe(**{field: value}))
+    assert fault.value.field == field
+    assert fault.value.sentence.endswith(".")
+    assert len(fault.value.sentence) < 300
+
+
+def test_the_second_smoothing_is_not_the_stronger_one():
+    with pytest.raises(BadRecipe, match="sigma1 must be the larger") as fault:
+        clean(Recipe(sigma1=0.1, sigma2=0.5))
+    assert fault.value.field == "sigma1"

@@ -1,0 +1,77 @@
+import diffusers
+import numpy as np
+import pytest
+
+from engine.errors import BadRecipe
+from engine.timesteps import SCHEDULERS, noise_levels, scheduler_of, timesteps
+
+BETAS = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
+}
+
+
+def theirs(name, config, steps):
+    kind, settings = scheduler_of(name, config)
+    scheduler = getattr(diffusers, kind.cls).from_config(settings)
+    scheduler.set_timesteps(steps)
+    return scheduler.timesteps.numpy()
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace", None])
+@pytest.mark.parametrize("zero_snr", [False, True])
+def test_every_named_scheduler_lays_its_steps_as_diffusers_does(name, spacing, zero_snr):
+    config = BETAS | {"rescale_betas_zero_snr": zero_snr} | ({"timestep_spacing": spacing} if spacing else {})
+    for steps in range(4, 51 if name == "lcm" else 101):
+        assert np.array_equal(timesteps(name, config, steps), theirs(name, config, steps)), steps
+
+
+@pytest.mark.parametrize("cls", ["EulerDiscreteScheduler", "UniPCMultistepScheduler"])
+@pytest.mark.parametrize("betas", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+def test_a_models_own_karras_schedule(cls, betas):
+    own = BETAS | {"_class_name": cls, "use_karras_sigmas": True, "beta_schedule": betas}
+    for steps in (4, 7, 20, 50, 100):
+        assert np.allclose(timesteps("model", own, steps), theirs("model", own, steps), atol=1e-3)
+
+
+@pytest.mark.parametrize("betas", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+def test_noise_levels_are_those_of_diffusers(betas):
+    settings = BETAS | {"beta_schedule": betas}
+    kept = diffusers.DPMSolverMultistepScheduler(**settings).alphas_cumprod.numpy()
+    assert np.allclose(noise_levels(settings), np.sqrt((1 - kept) / kept), rtol=1e-4)
+
+
+def test_ddim_leads_where_the_model_says_linspace():
+    laid = timesteps("ddim", BETAS | {"timestep_spacing": "linspace"}, 4)
+    assert laid.tolist() == [751, 501, 251, 1]
+
+
+def test_lcm_takes_no_more_steps_than_it_was_taught():
+    with pytest.raises(BadRecipe, match="at most 50"):
+        timesteps("lcm", BETAS, 51)
+
+
+@pytest.mark.parametrize(
+    "cls", ["HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "DPMSolverSinglestepScheduler"]
+)
+def test_a_solver_with_two_evaluations_a_step_is_refused(cls):
+    with pytest.raises(BadRecipe, match=cls):
+        timesteps("model", BETAS | {"_class_name": cls}, 20)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"use_exponential_sigmas": True},
+        {"use_beta_sigmas": True},
+        {"interpolation_type": "log_linear"},
+        {"timestep_type": "continuous"},
+    ],
+)
+def test_a_schedule_that_the_plan_cannot_foretell_is_refused(strange):
+    with pytest.raises(BadRecipe, match=next(iter(strange))):
+        timesteps("model", BETAS | {"_class_name": "EulerDiscreteScheduler"} | strange, 20)

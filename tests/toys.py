@@ -1,0 +1,123 @@
+"""Facts without a model, networks whose answer is known, and runs reduced to what a test compares."""
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+
+from engine import Failed, Recipe, StageDone, generate, run
+from engine.catalogue import Defaults, Facts, family_buckets
+from engine.denoiser import Denoiser
+from engine.noise import Noise
+from engine.plan import plan
+from engine.solver import Solver
+from tests.tiny import SCHEDULER
+
+SDXL_SCHEDULER = SCHEDULER | {"_class_name": "EulerDiscreteScheduler"}
+
+
+def facts(window=128, channels=4, scheduler=SDXL_SCHEDULER, **changes):
+    """An SDXL-shaped model's facts; its real size unless told otherwise."""
+    return Facts(
+        **{
+            "name": "toy",
+            "family": "sdxl",
+            "window": window,
+            "cell": 8,
+            "channels": channels,
+            "scheduler": {"prediction_type": "epsilon"} | scheduler,
+            "defaults": Defaults(50, 7.5, "model", (1.0, 2.0, 4.0)),
+            "buckets": family_buckets("sdxl", window * 8),
+        }
+        | changes
+    )
+
+
+class Watched(Solver):
+    """Lets a known network ask where the loop is, and remembers each canvas it was shown."""
+
+    present = None
+    seen: list
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        Watched.present, self.seen = self, []
+
+    def shown(self, canvas, i):
+        self.i = i
+        self.seen.append((i, canvas))
+        return super().shown(canvas, i)
+
+    def step(self, *given):
+        self.end = super().step(*given)
+        return self.end
+
+    @property
+    def now(self):
+        return self.shown_level(self.i)
+
+
+class AllNoise:
+    """Takes everything it is shown for noise: the clean picture is zero."""
+
+    def predict(self, latents, t, text, ids):
+        alpha, sigma = Watched.present.now
+        return latents / sigma if Watched.present.predicts_noise else latents * alpha / sigma
+
+
+class Wants:
+    """The posterior mean where pictures are `target` give or take 1: leaves an anchor at zero behind."""
+
+    def __init__(self, target=1.0):
+        self.target = target
+
+    def predict(self, latents, t, text, ids):
+        alpha, sigma = Watched.present.now
+        clean = self.target + alpha * (latents - alpha * self.target)
+        return (latents - alpha * clean) / sigma
+
+
+class Echo:
+    """Answers with what it was shown."""
+
+    def predict(self, latents, t, text, ids):
+        return latents
+
+
+def watch(monkeypatch, network, facts, recipe, below=None):
+    """Runs the pure loop with a known network; the solver of each stage, in order."""
+    solvers = []
+
+    class Kept(Watched):
+        def __init__(self, *given):
+            super().__init__(*given)
+            solvers.append(self)
+
+    monkeypatch.setattr(run, "Solver", Kept)
+    planned = plan(recipe, facts)
+    denoiser = Denoiser(network, None, planned.copies, 16)
+    for _ in run.stages(planned, denoiser, Noise(planned.recipe.seed), torch.device("cpu"), below):
+        pass
+    return solvers
+
+
+def told(recipe, model, out, **more):
+    """All events of a run that must not fail."""
+    events = list(generate(recipe, model, out=out, **more))
+    assert not [e for e in events if isinstance(e, Failed)], events[-1]
+    return events
+
+
+def latents(recipe, model, out, **more):
+    """The finished latents of every stage."""
+    done = [e for e in told(recipe, model, out, **more) if isinstance(e, StageDone)]
+    return [load_file(e.latents)["latents"] for e in done]
+
+
+def apart(a, b):
+    """Largest difference, in deviations of b."""
+    return float(np.abs(a - b).max() / b.std())
+
+
+def small(**changes):
+    """A recipe that a tiny model carries out in about a second."""
+    return Recipe(**{"prompt": "a red house", "scales": (1, 2), "steps": 6, "seed": 1} | changes)
