@@ -61,7 +61,7 @@ class Facts:
 
     def bucket_near(self, size: tuple[int, int]) -> tuple[int, int]:
         """The trained size nearest to this one, side by side on a logarithmic scale."""
-        return min(self.buckets, key=lambda b: abs(log(b[0] / size[0])) + abs(log(b[1] / size[1])))
+        return min(self.buckets, key=lambda b: log(b[0] / size[0]) ** 2 + log(b[1] / size[1]) ** 2)
 
 
 @cache

@@ -1,6 +1,4 @@
-"""Real parts for the tests: a small random model, and Chromium where there is one."""
-
-import shutil
+"""Real parts for the tests: a small model with random weights."""
 
 import pytest
 import torch
@@ -9,12 +7,7 @@ from engine import load_model
 from tests import tiny
 
 
-def pytest_collection_modifyitems(items):
-    if shutil.which("chromium"):
-        return
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.skip(reason="Chromium is not installed (Debian's package: chromium)"))
+pytest_plugins = ["tests.chromium"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -71,8 +71,15 @@ def test_published_ids_speak_of_the_final_picture_and_of_padded_corners():
 
 @pytest.mark.parametrize(
     ("start", "faithful", "expected"),
-    [(0, False, (0, 0)), (8, False, (-2, 2)), (16, False, (0, 0)), (0, True, (-2, 0)), (8, True, (-2, 2)), (16, True, (0, 2))],
-)  # fmt: skip
+    [
+        (0, False, (0, 0)),
+        (8, False, (-2, 2)),
+        (16, False, (0, 0)),
+        (0, True, (-2, 0)),
+        (8, True, (-2, 2)),
+        (16, True, (0, 2)),
+    ],
+)
 def test_windows_move_inwards_only_in_free_mode(start, faithful, expected):
     assert jitter_range(start, 32, 16, 2, faithful) == expected
 

@@ -45,10 +45,10 @@ def write(folder: Path, *, scheduler: Any = None, widths: tuple[int, ...] = (16,
     return folder
 
 
-def unet(widths: tuple[int, ...]) -> UNet2DConditionModel:
+def unet(widths: tuple[int, ...], layers: int = 1) -> UNet2DConditionModel:
     levels = len(widths)
     return UNet2DConditionModel(
-        sample_size=WINDOW, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=widths,
+        sample_size=WINDOW, in_channels=4, out_channels=4, layers_per_block=layers, block_out_channels=widths,
         down_block_types=["DownBlock2D"] + ["CrossAttnDownBlock2D"] * (levels - 1),
         up_block_types=["CrossAttnUpBlock2D"] * (levels - 1) + ["UpBlock2D"],
         attention_head_dim=2, cross_attention_dim=2 * WIDTH, norm_num_groups=8, use_linear_projection=True,

@@ -1,0 +1,107 @@
+"""The laws between the rooms."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIGHT = "recipe checks plan sizes stage schedule timesteps views noise events store errors methods catalogue".split()
+
+
+def imports(path):
+    """Top-level names of all that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+def rooms(folder):
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def in_a_process_without(modules, code):
+    """Runs code where these modules cannot be imported."""
+    block = f"import sys\nfor name in {modules!r}: sys.modules[name] = None\n"
+    return subprocess.run([sys.executable, "-c", block + code], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("path", rooms("engine"), ids=lambda p: p.name)
+def test_the_engine_knows_no_page(path):
+    assert not {"gradio", "ui", "lab", "app", "spaces"} & set(imports(path))
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_light_rooms_import_without_torch(name):
+    done = in_a_process_without(["torch", "diffusers", "transformers"], f"import engine.{name}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_engine_plans_without_torch():
+    code = """
+from engine import Recipe, plan
+from engine.catalogue import Facts, family_buckets, family_defaults
+config = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading", "steps_offset": 1}
+facts = Facts(name="x", family="sdxl", window=128, cell=8, channels=4, scheduler=config,
+              defaults=family_defaults("sdxl"), buckets=family_buckets("sdxl", 1024))
+print(plan(Recipe(scales=(1, 2), economy=0, guidance=1), facts).evaluations)
+"""
+    done = in_a_process_without(["torch", "diffusers", "transformers"], code)
+    assert done.stdout.strip() == str(50 * (1 + 9 + 4)), done.stderr
+
+
+def test_importing_the_engine_does_not_load_torch():
+    code = (
+        "import sys, engine; print('torch' in sys.modules, engine.generate.__name__, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "generate", "True"], done.stderr
+
+
+def calls(name):
+    """Engine files in which something of this name is called."""
+    for path in rooms("engine"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == name:
+                yield path.name
+
+
+def test_only_models_load_weights():
+    assert set(calls("from_pretrained")) == {"models.py"}
+
+
+def test_only_the_denoiser_calls_the_network():
+    assert set(calls("predict")) == {"denoiser.py"}
+
+
+def test_noise_is_never_added_by_a_scheduler():
+    assert not set(calls("add_noise"))
+
+
+def test_nothing_reads_a_pickle():
+    for path in rooms("engine"):
+        text = path.read_text(encoding="utf-8")
+        assert "torch.load" not in text, path.name
+        assert "pickle.load" not in text, path.name
+
+
+def test_every_random_draw_is_keyed():
+    for path in rooms("engine"):
+        if path.name in ("noise.py", "codec.py"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        for word in ("torch.randn(", "torch.rand(", "np.random", "import random", "manual_seed"):
+            assert word not in text, (path.name, word)
+
+
+def test_files_and_functions_fit_in_the_head():
+    for path in [*rooms("engine"), *rooms("lab")]:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 250, path.name
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno <= 40, (path.name, node.name)

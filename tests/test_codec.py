@@ -1,0 +1,102 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine import codec
+
+
+def pixels(image):
+    return np.asarray(image, np.float32) / 127.5 - 1
+
+
+def random(rows, cols, seed=0):
+    return torch.randn(1, 4, rows, cols, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_latent_decodes_to_its_size_in_px(model):
+    assert codec.decode(model.vae, random(12, 20)).size == (160, 96)
+
+
+def test_decoding_is_what_the_vae_says(model):
+    latent = random(16, 16)
+    with torch.inference_mode():
+        said = model.vae.decode(latent / model.vae.config.scaling_factor).sample[0]
+    ours = pixels(codec.decode(model.vae, latent))
+    assert np.abs(ours - said.clamp(-1, 1).permute(1, 2, 0).numpy()).max() <= 1 / 127.5
+
+
+def test_a_large_latent_is_decoded_in_tiles(model, monkeypatch):
+    sizes = []
+    decoder = model.vae.decoder.forward
+    monkeypatch.setattr(
+        model.vae.decoder, "forward", lambda z, *a: sizes.append(z.shape[-2:]) or decoder(z, *a)
+    )
+    picture = codec.decode(model.vae, random(48, 40))
+    assert picture.size == (320, 384)
+    assert max(max(size) for size in sizes) <= model.facts.window
+
+
+def test_a_fitted_preview_is_nearer_to_the_picture_than_its_mean_colour(model):
+    # What a preview can show: broad colours, as the fit has seen them in other samples.
+    latent = random(4, 4, seed=5).repeat_interleave(4, -1).repeat_interleave(4, -2)
+    picture = codec.decode(model.vae, latent)
+    small = pixels(picture.resize((16, 16), Image.BOX))
+    shown = pixels(Image.open(io.BytesIO(codec.preview(latent, model.matrix))))
+    assert shown.shape == (16, 16, 3)
+    assert np.square(shown - small).mean() < 0.8 * np.square(small - small.mean((0, 1))).mean()
+
+
+def test_a_fit_finds_the_matrix_of_a_decoder_that_is_one():
+    truth = torch.tensor([[0.3, 0.1, 0], [0, -0.2, 0.1], [0.1, 0, 0.2], [-0.1, 0.1, 0.1], [0.05, 0, -0.05]])
+
+    class Linear:
+        config = type("Config", (), {"scaling_factor": 0.5, "latent_channels": 4})
+        device, dtype = torch.device("cpu"), torch.float32
+
+        def decode(self, latent):
+            colours = torch.einsum("nchw,cr->nrhw", latent * 0.5, truth[:-1]) + truth[-1][:, None, None]
+            return type("Out", (), {"sample": colours.repeat_interleave(8, -1).repeat_interleave(8, -2)})
+
+    assert torch.allclose(codec.preview_matrix(Linear()), truth, atol=1e-4)
+
+
+def test_a_preview_stands_the_way_the_picture_stands(model):
+    matrix = torch.tensor([[0.5, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    latent = torch.zeros(1, 4, 32, 48)
+    latent[0, 0, :16, :24] = 2
+    shown = pixels(Image.open(io.BytesIO(codec.preview(latent, matrix))))
+    assert shown.shape == (32, 48, 3)
+    assert shown[4, 4, 0] == pytest.approx(1, abs=0.05)
+    assert shown[28, 44] == pytest.approx([0, 0, 0], abs=0.05)
+
+
+def test_a_preview_is_small(model):
+    image = Image.open(io.BytesIO(codec.preview(random(600, 1200), model.matrix)))
+    assert max(image.size) == codec.PREVIEW_SIDE
+
+
+class Known:
+    """As much of a VAE as tells which one it is."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, factor):
+        self.config = type(
+            "Config", (), {"scaling_factor": factor, "block_out_channels": codec.KNOWN_CHANNELS}
+        )
+
+
+@pytest.mark.parametrize("factor", [0.13025, 0.18215])
+def test_known_vaes_have_their_matrix(factor):
+    matrix = codec.preview_matrix(Known(factor))
+    assert matrix.shape == (5, 3)
+    # A larger first channel is a brighter picture in both.
+    assert (matrix[0] > 0.2).all()
+
+
+def test_a_models_own_matrix_comes_first(model):
+    own = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert codec.preview_matrix(model.vae, own).tolist() == own

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+
+from engine.guidance import guide
+from engine.handover import Anchor, Tone, begin, enlarge
+from engine.noise import Noise
+from engine.plan import plan
+from engine.recipe import Recipe
+from engine.schedule import Step, plain
+from engine.solver import Solver
+from engine.timesteps import timesteps
+from tests.tiny import SCHEDULER
+from tests.toys import facts
+
+CONFIG = SCHEDULER | {"prediction_type": "epsilon"}
+
+
+def solver(name):
+    return Solver(name, CONFIG, 10, plain(timesteps(name, CONFIG, 10)))
+
+
+def random(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_enlarging_keeps_a_slope_and_the_place_of_things():
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    large = enlarge(ramp, (8, 16))
+    assert large[0, 0, 4, 4:12].tolist() == pytest.approx(
+        [1.75, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, 5.25], abs=0.05
+    )
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m"])
+def test_the_skip_residual_mixes_canvas_and_anchor(name):
+    z0, eps, canvas = random(3, 1, 4, 8, 8)
+    held = solver(name)
+    anchor = Anchor(z0, eps, held)
+    alpha, sigma = held.level(3)
+    pulled = anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), None)
+    assert torch.allclose(pulled, 0.75 * canvas + 0.25 * (alpha * z0 + sigma * eps), atol=1e-5)
+    assert torch.equal(anchor.pull(canvas, Step(3, 0, 0, 0, 0), None), canvas)
+
+
+@pytest.mark.parametrize("name", ["euler_a", "lcm"])
+def test_a_solver_that_draws_noise_is_pulled_in_the_clean_picture(name):
+    z0, eps, canvas, clean = random(4, 1, 4, 8, 8)
+    held = solver(name)
+    alpha, _ = held.level(3)
+    anchor = Anchor(z0, eps, held)
+    pulled = anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), clean)
+    assert torch.allclose(pulled, canvas + 0.25 * alpha * (z0 - clean), atol=1e-5)
+    assert torch.equal(anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), None), canvas)
+
+
+def test_a_stage_begins_at_the_noise_of_its_first_worked_step():
+    toy = facts(16, scheduler=CONFIG)
+    planned = plan(Recipe(scales=(1, 2), scheduler="ddim"), toy)
+    stage = planned.stages[1]
+    assert stage.schedule.first > 0
+    held = Solver("ddim", CONFIG, 50, stage.schedule)
+    below = random(1, 4, 16, 16)
+    canvas, anchor = begin(below, stage, held, Noise(0), (1, 4, 32, 32), torch.device("cpu"))
+    assert torch.equal(canvas, anchor.at(stage.schedule.first))
+    alpha, sigma = held.level(stage.schedule.first)
+    noise = torch.from_numpy(Noise(0).stage(2.0, (1, 4, 32, 32)))
+    assert torch.allclose(canvas, alpha * enlarge(below, (32, 32)) + sigma * noise)
+
+
+def test_tone_is_given_exactly():
+    tone = Tone.of(3 + 0.5 * random(1, 4, 16, 16))
+    matched = tone.match(random(1, 4, 32, 32) * 7 - 2)
+    assert matched.mean().item() == pytest.approx(tone.mean, abs=1e-5)
+    assert matched.std().item() == pytest.approx(tone.deviation, rel=1e-5)
+
+
+def test_tone_of_itself_changes_nothing():
+    latent = random(1, 4, 16, 16)
+    assert torch.allclose(Tone.of(latent).match(latent), latent, atol=1e-6)
+
+
+def test_guidance_is_linear_and_one_prediction_passes():
+    plain_, prompted = random(2, 1, 4, 8, 8)
+    both = torch.cat([plain_, prompted])
+    assert torch.allclose(guide(both, 5.0), plain_ + 5 * (prompted - plain_))
+    assert torch.equal(guide(prompted, 5.0), prompted)
+
+
+def test_rescaled_guidance_has_the_prompted_deviation():
+    both = random(2, 4, 8, 8)
+    full, half = guide(both, 7.5, 1.0), guide(both, 7.5, 0.5)
+    assert full.std().item() == pytest.approx(both[1].std().item(), rel=1e-5)
+    assert np.allclose(half, (full + guide(both, 7.5)) / 2, atol=1e-5)

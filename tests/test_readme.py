@@ -1,0 +1,66 @@
+"""The README's promises: its front matter for Spaces, its commands, its links, what it says is installed."""
+
+import importlib.metadata
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def front():
+    return yaml.safe_load(README.split("---\n")[1])
+
+
+def requirements(name):
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def test_front_matter_is_what_spaces_read(front):
+    assert front["sdk"] == "gradio"
+    assert front["python_version"] == "3.12"
+    assert front["app_file"] == "app.py"
+    assert front["license"] == "apache-2.0"
+    assert len(front["short_description"]) <= 60
+    assert front["tags"]
+    assert front["models"]
+    for end in ("colorFrom", "colorTo"):
+        assert front[end] in ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+
+
+def test_the_gradio_of_spaces_is_one_that_the_requirements_allow(front):
+    (gradio,) = (r for r in requirements("requirements.txt") if r.name == "gradio")
+    assert gradio.specifier.contains(front["sdk_version"])
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+def test_every_requirement_has_an_upper_bound_and_is_met_here(name):
+    for requirement in requirements(name):
+        assert any(s.operator == "<" for s in requirement.specifier), requirement
+        assert requirement.specifier.contains(importlib.metadata.version(requirement.name)), requirement
+
+
+def test_there_is_one_cv2():
+    names = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions()}
+    assert len([name for name in names if name.startswith("opencv")]) == 1
+
+
+def test_two_commands_each_make_their_own_environment():
+    commands = [line for line in README.splitlines() if line.startswith("python3 -m venv .venv && ")]
+    assert len(commands) == 2
+    assert commands[1].endswith('-m pytest -m ""')
+
+
+def test_links_within_the_project_lead_somewhere():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_licence_is_apache():
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
