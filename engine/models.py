@@ -87,18 +87,18 @@ def _chunks(tokenizer: Any, texts: list[str]) -> Tensor:
     return torch.tensor(framed).unflatten(0, (len(texts), count))
 
 
-def load_model(source: str | Path, device: str = "auto", dtype: str | torch.dtype = "auto") -> Model:
+def load_model(path_or_id: str | Path, device: str = "auto", dtype: str | torch.dtype = "auto") -> Model:
     """A diffusers folder, or a hub id where the network answers. Raises WeightsMissing."""
     place = _device(device)
-    pipeline = _pipeline(str(source), _dtype(dtype, place))
+    pipeline = _pipeline(str(path_or_id), _dtype(dtype, place))
     pipeline.to(place)
-    own = dict(pipeline.config).get("_latent_rgb") or _index(Path(source)).get("_latent_rgb")
+    own = pipeline.load_config(str(path_or_id)).get("_latent_rgb")
     pipeline.vae.enable_tiling()
     encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
     for part in (pipeline.unet, pipeline.vae, *encoders):
         part.requires_grad_(False).eval()
     return Model(
-        facts=_facts(Path(source).name, pipeline, place),
+        facts=_facts(Path(path_or_id).name, pipeline, place),
         unet=pipeline.unet,
         vae=pipeline.vae,
         encoders=encoders,

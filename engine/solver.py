@@ -25,6 +25,7 @@ class Solver:
         self.draws_noise = kind.draws_noise
         self.scheduler = getattr(diffusers, kind.cls).from_config(settings)
         self.scheduler.set_timesteps(steps)
+        self._cut_to(steps)
         if hasattr(self.scheduler, "disable_corrector"):
             # UniPC's corrector recomputes the present state from the one before and would undo the pull.
             pulled = [i for i, pull in enumerate(schedule.pull) if pull > FELT]
@@ -81,6 +82,14 @@ class Solver:
         noise = torch.as_tensor(draw(), device=canvas.device) if self.draws_noise else None
         with _Drawing(noise):
             return self.scheduler.step(prediction, self.scheduler.timesteps[i], canvas).prev_sample
+
+    def _cut_to(self, steps: int) -> None:
+        """Trailing, diffusers lays a last step at t = -1 for some numbers of steps (61 of 1000): rounding."""
+        scheduler = self.scheduler
+        if len(scheduler.timesteps) > steps:
+            scheduler.timesteps = scheduler.timesteps[:steps]
+            if hasattr(scheduler, "sigmas"):
+                scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
 
     def _turn_to(self, i: int) -> None:
         """By index: timesteps may repeat (Karras), and looking one up would find the wrong step."""

@@ -118,7 +118,7 @@ def _spaced(kind: Scheduler, settings: Mapping[str, Any], total: int, steps: int
         return falling[:steps].round() if kind.whole_steps else falling[:steps]
     if spacing == "leading":
         return (np.arange(laid) * (total // laid))[::-1][:steps] + settings.get("steps_offset", 0)
-    return np.arange(total, 0, -total / steps).round() - 1
+    return np.arange(total, 0, -total / steps)[:steps].round() - 1
 
 
 def _lcm(total: int, steps: int, original: int) -> np.ndarray:

@@ -6,7 +6,6 @@ import torch
 from engine import load_model
 from tests import tiny
 
-
 pytest_plugins = ["tests.chromium"]
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LIGHT = "recipe checks plan sizes stage schedule timesteps views noise events store errors methods catalogue".split()
+LIGHT = """
+recipe checks plan sizes stage schedule timesteps views noise events store errors methods catalogue
+""".split()
 
 
 def imports(path):

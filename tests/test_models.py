@@ -72,6 +72,14 @@ def test_a_truncated_file_is_told(tiny_folder, tmp_path):
         load_model(tmp_path / "cut")
 
 
+def test_a_model_can_bring_its_own_preview_colours(tiny_folder, tmp_path):
+    shutil.copytree(tiny_folder, tmp_path / "own")
+    index = tmp_path / "own" / "model_index.json"
+    colours = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0.5, 0.5, 0.5]]
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"_latent_rgb": colours}))
+    assert load_model(tmp_path / "own").matrix.tolist() == colours
+
+
 def test_half_precision_keeps_the_decoder_in_float32(tiny_folder):
     half = load_model(tiny_folder, "cpu", "bfloat16")
     assert half.unet.dtype == torch.bfloat16

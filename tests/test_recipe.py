@@ -63,8 +63,8 @@ def test_a_fault_can_be_sent_to_another_process():
 BAD = [
     ("prompt", "x" * 2001), ("prompt", 3), ("negative", "x" * 2001),
     ("scheduler", "heun"), ("method", "magic"), ("kernel", "wide"), ("lattice", "w"), ("enlarge", "gan"),
-    ("scales", (2, 1)), ("scales", (1, 1)), ("scales", (0, 1)), ("scales", (-1, 1)), ("scales", (1, math.nan)),
-    ("scales", (1, math.inf)), ("scales", "12"), ("scales", (1, "2")),
+    ("scales", (2, 1)), ("scales", (1, 1)), ("scales", (0, 1)), ("scales", (-1, 1)),
+    ("scales", (1, math.nan)), ("scales", (1, math.inf)), ("scales", "12"), ("scales", (1, "2")),
     ("alpha1", -1), ("alpha2", -0.1), ("alpha3", 5.1), ("alpha1", math.nan),
     ("alpha2", math.inf), ("alpha1", "3"),
     ("sigma1", 2.5), ("sigma2", -1), ("sigma1", math.nan), ("economy", 0.2), ("economy", math.nan),

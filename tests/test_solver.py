@@ -38,6 +38,17 @@ def test_noise_stays_sigma_at_every_step(name, pulled, monkeypatch):
     assert deviations(upper) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m", "unipc"])
+def test_a_step_that_diffusers_lays_too_many_is_not_taken(name):
+    config = CONFIG | {"timestep_spacing": "trailing"}
+    held = Solver(name, config, 61, plain(timesteps(name, config, 61)))
+    assert len(held.scheduler.timesteps) == 61
+    canvas = torch.zeros(1, 4, 8, 8)
+    for i in (59, 60):
+        canvas = held.step(torch.zeros_like(canvas), i, held.shown(canvas, i), lambda: None)
+    assert torch.isfinite(canvas).all()
+
+
 @pytest.mark.parametrize("steps", [8, 50])
 @pytest.mark.parametrize("name", ["ddim", "euler_a", "dpmpp_2m"])
 def test_noise_stays_sigma_with_few_and_many_steps(name, steps, monkeypatch):

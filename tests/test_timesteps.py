@@ -18,7 +18,8 @@ def theirs(name, config, steps):
     kind, settings = scheduler_of(name, config)
     scheduler = getattr(diffusers, kind.cls).from_config(settings)
     scheduler.set_timesteps(steps)
-    return scheduler.timesteps.numpy()
+    # Trailing in 61 steps, diffusers lays a 62nd at t = -1.
+    return scheduler.timesteps.numpy()[:steps]
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -48,6 +49,15 @@ def test_noise_levels_are_those_of_diffusers(betas):
 def test_ddim_leads_where_the_model_says_linspace():
     laid = timesteps("ddim", BETAS | {"timestep_spacing": "linspace"}, 4)
     assert laid.tolist() == [751, 501, 251, 1]
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+def test_there_are_as_many_steps_as_asked_and_none_beyond_the_ends(name, spacing):
+    for steps in range(4, 51 if name == "lcm" else 101):
+        t = timesteps(name, BETAS | {"timestep_spacing": spacing}, steps)
+        assert len(t) == steps
+        assert 0 <= t[-1] <= t[0] <= 999
 
 
 def test_lcm_takes_no_more_steps_than_it_was_taught():
