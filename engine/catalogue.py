@@ -8,6 +8,8 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+from engine.timesteps import train_steps
+
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 
 
@@ -22,7 +24,7 @@ class Defaults:
 
 
 @dataclass(frozen=True)
-class Weight:
+class Footprint:
     """Memory in bytes: of the weights, of one evaluation per latent cell, of the decoder per px of a tile."""
 
     weights: int = 0
@@ -48,7 +50,7 @@ class Facts:
     defaults: Defaults
     buckets: tuple[tuple[int, int], ...]
     view_batch: int = 4
-    weight: Weight = Weight()
+    footprint: Footprint = Footprint()
 
     @property
     def native(self) -> int:
@@ -57,7 +59,7 @@ class Facts:
 
     @property
     def train_steps(self) -> int:
-        return self.scheduler.get("num_train_timesteps", 1000)
+        return train_steps(self.scheduler)
 
     def bucket_near(self, size: tuple[int, int]) -> tuple[int, int]:
         """The trained size nearest to this one, side by side on a logarithmic scale."""

@@ -3,19 +3,20 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 from engine import errors
 from engine.errors import BadRecipe
-from engine.recipe import LONGEST_PROMPT, SETTINGS, Recipe, Setting
+from engine.recipe import LONGEST_PROMPT, MOST_SCALES, SETTINGS, Recipe, Setting
 
 
-def clean(recipe: Recipe) -> Recipe:
+def check(recipe: Recipe) -> Recipe:
     """The recipe with every value of its own kind and within its range, or BadRecipe."""
     values = {name: _checked(name, setting, getattr(recipe, name)) for name, setting in SETTINGS.items()}
     if values["sigma1"] < values["sigma2"]:
-        raise BadRecipe("sigma1", errors.SIGMAS.format(sigma1=recipe.sigma1, sigma2=recipe.sigma2))
+        sentence = errors.SIGMAS.format(sigma1=values["sigma1"], sigma2=values["sigma2"])
+        raise BadRecipe("sigma1", sentence)
     return replace(recipe, **values)
 
 
@@ -26,64 +27,81 @@ def _checked(name: str, setting: Setting, value: Any) -> Any:
 
 
 def _text(name: str, setting: Setting, value: Any) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value != value.encode(errors="replace").decode():
         raise BadRecipe(name, errors.NOT_TEXT.format(field=name))
     if len(value) > LONGEST_PROMPT:
         raise BadRecipe(name, errors.TOO_LONG.format(field=name, count=len(value), limit=LONGEST_PROMPT))
     return value
 
 
+def _finite(name: str, value: Any) -> float:
+    """The value as a float; a boolean, text, NaN, infinity and what no float can hold are refused."""
+    try:
+        if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass
+    raise BadRecipe(name, errors.NOT_A_NUMBER.format(field=name, value=_short(value)))
+
+
+def _short(value: Any) -> str:
+    """How a refused value is named; nobody reads a novel."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = type(value).__name__
+    return text if len(text) <= 40 else text[:40] + "…"
+
+
 def _number(name: str, setting: Setting, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise BadRecipe(name, errors.NOT_A_NUMBER.format(field=name, value=value))
-    if not setting.low <= value <= setting.high:
-        low, high = f"{setting.low:g}", f"{setting.high:.0f}" if setting.high > 1e5 else f"{setting.high:g}"
-        raise BadRecipe(name, errors.OUT_OF_RANGE.format(field=name, value=value, low=low, high=high))
-    return float(value)
+    number = _finite(name, value)
+    if not setting.low <= number <= setting.high:
+        low, high = f"{setting.low:.10g}", f"{setting.high:.10g}"
+        raise BadRecipe(name, errors.OUT_OF_RANGE.format(field=name, value=_short(value), low=low, high=high))
+    return number
 
 
 def _integer(name: str, setting: Setting, value: Any) -> int:
-    _number(name, setting, value)
-    if not isinstance(value, Integral) and value != int(value):
-        raise BadRecipe(name, errors.NOT_WHOLE.format(field=name, value=value))
+    number = _number(name, setting, value)
+    if number != int(number):
+        raise BadRecipe(name, errors.NOT_WHOLE.format(field=name, value=_short(value)))
     return int(value)
 
 
 def _flag(name: str, setting: Setting, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise BadRecipe(name, errors.NOT_A_FLAG.format(field=name, value=value))
+        raise BadRecipe(name, errors.NOT_A_FLAG.format(field=name, value=_short(value)))
     return value
 
 
 def _choice(name: str, setting: Setting, value: Any) -> str:
-    if value not in setting.choices:
+    if not isinstance(value, str) or value not in setting.choices:
         known = ", ".join(filter(None, setting.choices))
-        raise BadRecipe(name, errors.UNKNOWN_CHOICE.format(field=name, value=value, known=known))
+        raise BadRecipe(name, errors.UNKNOWN_CHOICE.format(field=name, value=_short(value), known=known))
     return value
 
 
 def _scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
     if not isinstance(value, tuple):
-        raise BadRecipe(name, errors.SCALES_RISE.format(scales=value))
-    for scale in value:
-        if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
-            raise BadRecipe(name, errors.NOT_A_NUMBER.format(field=name, value=scale))
-    if value and (value[0] <= 0 or any(a >= b for a, b in pairwise(value))):
-        raise BadRecipe(name, errors.SCALES_RISE.format(scales=", ".join(f"{s:g}" for s in value)))
-    return tuple(map(float, value))
+        raise BadRecipe(name, errors.SCALES_RISE.format(scales=_short(value)))
+    if len(value) > MOST_SCALES:
+        raise BadRecipe(name, errors.SCALES_MANY.format(count=len(value), limit=MOST_SCALES))
+    scales = tuple(_finite(name, scale) for scale in value)
+    if scales and (scales[0] <= 0 or any(a >= b for a, b in pairwise(scales))):
+        raise BadRecipe(name, errors.SCALES_RISE.format(scales=_short(", ".join(f"{s:g}" for s in scales))))
+    return scales
 
 
 def _later(name: str, setting: Setting, value: Any) -> Any:
-    if value:
+    if not (value is None or (isinstance(value, tuple) and not value)):
         raise BadRecipe(name, errors.NOT_YET.format(field=name))
     return value
 
 
 def _options(name: str, setting: Setting, value: Any) -> Any:
-    if value == ():
+    if isinstance(value, tuple) and not value:
         return value
-    names = ", ".join(str(option[0]) for option in value) if isinstance(value, tuple) else repr(value)
-    raise BadRecipe(name, errors.UNKNOWN_OPTION.format(names=names))
+    raise BadRecipe(name, errors.UNKNOWN_OPTION.format(options=_short(value)))
 
 
 _CHECKS = {

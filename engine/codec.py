@@ -37,6 +37,10 @@ def decode(vae: Any, latent: Tensor) -> Image.Image:
 def _decoded(vae: Any, latent: Tensor) -> Tensor:
     """Pixels (N, 3, H, W), about -1 to 1."""
     config = vae.config
+    mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
+    if mean is not None and deviation is not None:
+        mean, deviation = (torch.tensor(v, device=latent.device).view(-1, 1, 1) for v in (mean, deviation))
+        latent = latent * deviation + mean * config.scaling_factor
     latent = latent / config.scaling_factor + (getattr(config, "shift_factor", None) or 0.0)
     return vae.decode(latent.to(vae.device, vae.dtype)).sample.float()
 
@@ -60,7 +64,10 @@ def preview(clean: Tensor, matrix: Tensor) -> bytes:
 def preview_matrix(vae: Any, own: Any = None) -> Tensor:
     """Latent to RGB: the model's own, else the known one of its VAE, else fitted to what it decodes."""
     if own is not None:
-        return torch.tensor(own, dtype=torch.float32, device=vae.device)
+        matrix = torch.tensor(own, dtype=torch.float32, device=vae.device)
+        if matrix.shape != (vae.config.latent_channels + 1, 3):
+            raise ValueError(f"its preview colours are {tuple(matrix.shape)}")
+        return matrix
     config = vae.config
     channels = getattr(config, "block_out_channels", None)
     known = KNOWN.get(config.scaling_factor)

@@ -11,7 +11,10 @@ from engine.views import View
 
 
 class Network(Protocol):
-    """What the loop knows of a model: from latents (N, C, h, w), t, text and size ids to predictions."""
+    """What the loop knows of a model: predictions for latents (N, C, h, w) at t, first under one text, then
+    the same under the next."""
+
+    device: torch.device
 
     def predict(self, latents: Tensor, t: float, text: Any, ids: Tensor) -> Tensor: ...
 
@@ -23,7 +26,16 @@ class Denoiser:
         self.network, self.text, self.copies = network, text, copies
         self.view_batch = view_batch
         self.stop = stop
-        self.calls = self.evaluations = 0
+        self.calls = self.evaluations = self._told = 0
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.device
+
+    def counted(self) -> int:
+        """Evaluations since this was last asked."""
+        new, self._told = self.evaluations - self._told, self.evaluations
+        return new
 
     def evaluate(
         self, source: Tensor, views: tuple[View, ...], t: float
@@ -35,8 +47,9 @@ class Denoiser:
             batch = views[first : first + self.view_batch]
             cut = torch.cat([source[..., view.rows, view.cols] for view in batch])
             ids = torch.tensor([view.ids for view in batch], device=source.device)
-            shape = (self.copies, 1, 1, 1)
-            answer = self.network.predict(cut.repeat(shape), t, self.text, ids.repeat(shape[:2]))
+            answer = self.network.predict(
+                cut.repeat(self.copies, 1, 1, 1), t, self.text, ids.repeat(self.copies, 1)
+            )
             self.calls += 1
             self.evaluations += len(cut) * self.copies
             yield batch, answer.float().unflatten(0, (self.copies, len(batch))).transpose(0, 1)

@@ -29,33 +29,36 @@ class StopAsked(Exception):
 
 
 OUT_OF_RANGE = "{field} is {value}; it goes from {low} to {high}."
-NOT_A_NUMBER = "{field} is {value!r}; it must be a finite number."
-NOT_WHOLE = "{field} is {value!r}; it must be a whole number."
-NOT_A_FLAG = "{field} is {value!r}; it is on or off (true or false)."
+NOT_A_NUMBER = "{field} is {value}; it must be a finite number."
+NOT_WHOLE = "{field} is {value}; it must be a whole number."
+NOT_A_FLAG = "{field} is {value}; it is on or off (true or false)."
 NOT_TEXT = "{field} must be text."
 TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
-UNKNOWN_CHOICE = "{field} is {value!r}, which is not known here. Known: {known}."
+UNKNOWN_CHOICE = "{field} is {value}, which is not known here. Known: {known}."
 NOT_YET = "{field} is set, and this version cannot use it yet. Leave it empty."
-UNKNOWN_OPTION = "The chosen method has no option named {names}."
+UNKNOWN_OPTION = "The chosen method has no options of its own; options holds {options}."
 
 WRONG_MODEL = "The recipe asks for the model {asked!r}, and {present!r} is loaded."
 ONE_SIDE = "Give both width and height, or leave both empty."
 NOT_CELLS = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
-ASPECT = "{width} x {height} px is longer than 4:1. {near} px would fit."
+ASPECT = "{width} x {height} px is longer than {limit}:1. {near} px would fit."
 TOO_SMALL = (
     "{width} x {height} px is too small for this model, which draws {native} px pictures. "
     "From {least} px on it works."
 )
 SCALES_RISE = "scales must be positive and rise, like 1, 2, 4; they are {scales}."
-SCALES_START = "scales start at the model's own size: the first must be {limit} or less, not {first}."
+SCALES_START = "scales start at about the model's own size: at {low:g} to {high:g}, not at {first:g}."
 SCALES_FIT = (
     "{width} x {height} px is {ratio:g} times the model's own size, and scales end at {last:g}. "
     "Scales {fit} would fit."
 )
-SCALES_LARGE = "scales end at {last:g}, which makes {width} x {height} px; the limit is {limit} px."
+SCALES_LARGE = "scales end at {last:g}, which makes the picture wider than {limit} px. {fit:g} would fit."
+SCALES_MANY = "There are {count} scales; up to {limit} are taken."
 STRIDE_WINDOW = "stride is {stride}; this model's window is {window} cells, so it goes from 1 to {window}."
 SIGMAS = "sigma1 is {sigma1:g} and sigma2 is {sigma2:g}; sigma1 must be the larger, or equal."
 STEPS_LCM = "LCM takes at most {limit} steps, and steps is {steps}."
+FOREIGN_MODEL = "This model {what}; no solver here can follow it. Choose another model."
+SCHEDULER_SWAPPED = "The model's own scheduler cannot be used here; {name} takes its place."
 OWN_SCHEDULER = "The model's own scheduler ({what}) cannot be used here. Choose one of {known}."
 
 FAITHFUL_SIDE = (
@@ -72,12 +75,15 @@ FAITHFUL_CELLS = (
 )
 FAITHFUL_SCALES = "As published, scales are {fit} for this size. Leave them empty, or turn faithful off."
 FAITHFUL_SCHEDULER = (
-    "As published, only first-order solvers work: ddim or euler. {scheduler} is not one; "
+    "As published, only first-order solvers work: {fit}. {scheduler} is not one; "
     "choose another or turn faithful off."
 )
 
+NOT_A_STAGE = "{field} must name a stage by its number, and resume a run folder and a number; it is {value}."
+NOTHING_LEFT = "Stage {resume} is already made and the run was to end after stage {until}: nothing is left."
 NO_SUCH_STAGE = "Stage {stage} is not part of this plan; it has stages 1 to {last}."
 RESUME_MISSING = "Stage {stage} was not found in {folder}. Start from an earlier stage or anew."
+RESUME_BROKEN = "Stage {stage} in {folder} cannot be read. Start from an earlier stage or anew."
 RESUME_SHAPE = (
     "The kept stage {stage} is {found} cells, and this recipe's is {wanted}. "
     "A run goes on only with the same sizes."
@@ -90,7 +96,10 @@ OUT_OF_MEMORY = (
     "Memory ran out in stage {stage} ({width} x {height} px). Finished stages are kept. "
     "Lower view_batch, or end at a smaller size."
 )
-DISK = "A stage could not be written ({reason}). Finished stages are kept. Make room and continue."
+DISK = (
+    "The run's folder could not be written ({reason}). Finished stages are kept. "
+    "Make room, or choose another folder, and continue."
+)
 UNEXPECTED = (
     "Something broke that should not have ({code}). Finished stages are kept. Please report the code."
 )
@@ -100,6 +109,7 @@ WEIGHTS_NOT_HERE = (
     "Give the folder of a diffusers pipeline, or check the network."
 )
 WEIGHTS_FOREIGN = "{source} holds a {what}; only SDXL-shaped pipelines can be loaded in this version."
+NO_DEVICE = "The device {device} cannot be used here ({reason}). Leave it at auto, or use cpu."
 WEIGHTS_PART = "{source} lacks a part or holds a broken one ({reason}). Fetch the model again."
 
 RESCALE_ON_CANVAS = (

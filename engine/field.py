@@ -1,6 +1,6 @@
 """An answer of the network for the whole canvas, fused from the answers for its views.
 
-Generators yield nothing after each call of the network, so that whoever iterates can look around.
+Generators yield None after each call of the network, so that whoever iterates can look around.
 """
 
 from collections.abc import Generator
@@ -13,29 +13,29 @@ from torch.nn.functional import conv2d, pad
 
 from engine import views
 from engine.denoiser import Denoiser
-from engine.handover import like
 from engine.schedule import Step
 from engine.stage import Stage
+from engine.tone import toned
 from engine.views import Offset, View
 
 
 class Fused(NamedTuple):
-    """The network's raw predictions for the canvas, [unconditional, conditional], and what it did not see.
+    """The network's raw predictions for the canvas, [unconditional, conditional], and what it saw of it.
 
-    unseen: canvas minus what was shown in its place, c2 (z - g), since the lattices read a blurred canvas.
+    seen: where only windows look, the canvas; the lattices read it blurred, so it is (1 - c2) z + c2 g.
     """
 
     predictions: Tensor
-    unseen: Tensor | float
+    seen: Tensor
 
 
-Breaths = Generator[None, None, Fused]
+Fusing = Generator[None, None, Fused]
 
 
-def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Breaths:
+def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Fusing:
     """(1 - c2) windows + c2 lattices; the base is one view of the whole."""
     if stage.is_base:
-        return Fused((yield from fuse(denoiser, shown, views.whole(stage), step.t)), 0.0)
+        return Fused((yield from fuse(denoiser, shown, views.whole(stage), step.t)), shown)
     share = step.lattices
     if share == 0:
         return (yield from local(denoiser, shown, stage, step, offset))
@@ -43,35 +43,35 @@ def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: O
         return (yield from dilated(denoiser, shown, stage, step))
     near = yield from local(denoiser, shown, stage, step, offset)
     far = yield from dilated(denoiser, shown, stage, step)
-    return Fused((1 - share) * near.predictions + share * far.predictions, share * far.unseen)
+    return Fused(*((1 - share) * n + share * f for n, f in zip(near, far, strict=True)))
 
 
-def local(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Breaths:
+def local(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Fusing:
     m = stage.margin
     source = pad(shown, (m, m, m, m)) if m else shown
-    fused = yield from fuse(denoiser, source, views.windows(stage, offset), step.t)
-    return Fused(fused[..., m : m + stage.rows, m : m + stage.cols], 0.0)
+    predictions = yield from fuse(denoiser, source, views.windows(stage, offset), step.t)
+    return Fused(predictions[..., m : m + stage.rows, m : m + stage.cols], shown)
 
 
-def dilated(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step) -> Breaths:
+def dilated(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step) -> Fusing:
     edges = views.lattice_pad(stage)
     source = pad(shown, edges, mode="constant" if stage.faithful else "reflect") if any(edges) else shown
     smooth = blur(source, step.blur, stage.kernel, reflect=not stage.faithful)
-    fused = yield from fuse(denoiser, smooth, views.lattice(stage), step.t)
+    predictions = yield from fuse(denoiser, smooth, views.lattice(stage), step.t)
     left, _, top, _ = edges
     rows, cols = slice(top, top + stage.rows), slice(left, left + stage.cols)
-    return Fused(fused[..., rows, cols], (source - smooth)[..., rows, cols])
+    return Fused(predictions[..., rows, cols], smooth[..., rows, cols])
 
 
 def fuse(
-    denoiser: Denoiser, source: Tensor, looks: tuple[View, ...], t: float
+    denoiser: Denoiser, source: Tensor, views: tuple[View, ...], t: float
 ) -> Generator[None, None, Tensor]:
     """The weighted mean of what the views answer, at every cell of the source."""
     total = source.new_zeros((denoiser.copies, *source.shape[1:]))
     weights = source.new_zeros(source.shape[-2:])
-    shared = {id(view.weight): view.weight for view in looks if view.weight is not None}
+    shared = {id(view.weight): view.weight for view in views if view.weight is not None}
     placed = {key: torch.as_tensor(weight, device=source.device) for key, weight in shared.items()}
-    for batch, answers in denoiser.evaluate(source, looks, t):
+    for batch, answers in denoiser.evaluate(source, views, t):
         for view, answer in zip(batch, answers, strict=True):
             weight = placed.get(id(view.weight), 1.0)
             total[..., view.rows, view.cols] += weight * answer
@@ -96,4 +96,5 @@ def blur(canvas: Tensor, deviation: float, size: int, *, reflect: bool) -> Tenso
     mode = "reflect" if reflect else "constant"
     padded = pad(canvas, (half, half, half, half), mode=mode)
     rows = conv2d(padded, bell.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
-    return like(conv2d(rows, bell.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels), canvas)
+    smooth = conv2d(rows, bell.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+    return toned(smooth, canvas.mean(), canvas.std())

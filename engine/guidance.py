@@ -11,8 +11,8 @@ def guide(prediction: Tensor, strength: float, rescale: float = 0.0) -> Tensor:
     """
     if prediction.shape[0] == 1:
         return prediction
-    plain, prompted = prediction.chunk(2)
-    guided = plain + strength * (prompted - plain)
+    unconditional, conditional = prediction.chunk(2)
+    guided = unconditional + strength * (conditional - unconditional)
     if rescale == 0:
         return guided
-    return guided * (rescale * prompted.std() / guided.std() + (1 - rescale))
+    return guided * (rescale * conditional.std() / guided.std() + (1 - rescale))

@@ -1,4 +1,4 @@
-"""How a stage starts from the one below: enlarge, renoise, pull; and the tone that all stages share."""
+"""How a stage starts from the one below: enlarge, renoise, pull."""
 
 from dataclasses import dataclass
 
@@ -32,37 +32,17 @@ class Anchor:
     def pull(self, canvas: Tensor, step: Step, foreseen: Tensor | None) -> Tensor:
         """The skip residual, z <- (1 - c1) z + c1 n_i.
 
-        Where the solver draws fresh noise, the two noises are strangers and their mix would be too weak, so
-        only the clean picture is pulled: z <- z + c1 alpha_i (z0 - x0), x0 foreseen by the step before.
+        Where the solver draws fresh noise, the two noises are independent and their sum has too little
+        variance, so only the clean picture is pulled: z <- z + c1 alpha_i (z0 - x0), x0 foreseen a step ago.
         """
         if step.pull == 0:
             return canvas
-        if not self.solver.draws_noise:
+        if not self.solver.kind.draws_noise:
             return (1 - step.pull) * canvas + step.pull * self.at(step.index)
         if foreseen is None:
             return canvas
         alpha, _ = self.solver.level(step.index)
         return canvas + step.pull * alpha * (self.clean - foreseen)
-
-
-@dataclass(frozen=True)
-class Tone:
-    """Mean and deviation of the first finished latent, which every later one is given."""
-
-    mean: float
-    deviation: float
-
-    @classmethod
-    def of(cls, latent: Tensor) -> "Tone":
-        return cls(latent.mean().item(), latent.std().item())
-
-    def match(self, latent: Tensor) -> Tensor:
-        return (latent - latent.mean()) / latent.std() * self.deviation + self.mean
-
-
-def like(latent: Tensor, other: Tensor) -> Tensor:
-    """The latent with the other's mean and deviation, on the device throughout."""
-    return (latent - latent.mean()) / latent.std() * other.std() + other.mean()
 
 
 def begin(

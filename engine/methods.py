@@ -3,15 +3,13 @@
 The loop reads the cells and never a name. An ablation is a row with one cell changed.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-
-class Flags(Protocol):
-    method: str
-    progressive: bool
-    skip_residual: bool
-    dilated: bool
+if TYPE_CHECKING:
+    from engine.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +19,7 @@ class Method:
     rises: a base at native size, then every scale; otherwise only the first and the last.
     pulls: a stage is pulled to the noised enlargement of the one below (the skip residual, c1).
     lattices: dilated views take part, blended by c2; otherwise local windows alone.
-    reads: the settings of its own, beyond those that every method uses.
+    reads: the settings that not every method uses.
     """
 
     rises: bool = True
@@ -30,17 +28,22 @@ class Method:
     reads: frozenset[str] = frozenset()
 
 
-DEMOFUSION = Method(
-    reads=frozenset(
-        "alpha1 alpha2 alpha3 sigma1 sigma2 stride progressive skip_residual dilated jitter feather "
-        "kernel lattice economy enlarge faithful scales".split()
+OF_THE_PULL = frozenset({"alpha1"})
+OF_THE_LATTICES = frozenset({"alpha2", "alpha3", "sigma1", "sigma2", "kernel", "lattice"})
+OF_THE_WINDOWS = frozenset({"stride", "jitter", "feather"})
+ABLATIONS = frozenset({"progressive", "skip_residual", "dilated"})
+# What faithful mode sets itself.
+PUBLISHED = frozenset({"economy", "kernel", "lattice", "feather"})
+OF_A_START_PICTURE = frozenset({"fidelity"})
+
+METHODS = {
+    "demofusion": Method(
+        reads=OF_THE_PULL | OF_THE_LATTICES | OF_THE_WINDOWS | ABLATIONS | {"economy", "enlarge", "faithful"}
     )
-)
-
-METHODS = {"demofusion": DEMOFUSION}
+}
 
 
-def method_of(recipe: Flags) -> Method:
+def method_of(recipe: Recipe) -> Method:
     """The recipe's row with its ablations applied."""
     row = METHODS[recipe.method]
     return replace(
@@ -49,3 +52,18 @@ def method_of(recipe: Flags) -> Method:
         pulls=row.pulls and recipe.skip_residual,
         lattices=row.lattices and recipe.dilated,
     )
+
+
+def silent(recipe: Recipe) -> tuple[str, ...]:
+    """Settings that have no effect beside the recipe's others."""
+    row = method_of(recipe)
+    names = {name for method in METHODS.values() for name in method.reads} - row.reads
+    if not row.pulls:
+        names |= OF_THE_PULL
+    if not row.lattices:
+        names |= OF_THE_LATTICES
+    if recipe.faithful:
+        names |= PUBLISHED
+    if recipe.image is None:
+        names |= OF_A_START_PICTURE
+    return tuple(sorted(names))

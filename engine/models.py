@@ -3,19 +3,21 @@
 A Model is what the loop sees of a pipeline: facts, text, predictions; its VAE belongs to the codec.
 """
 
-import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import StableDiffusionXLPipeline
 from torch import Tensor
 
 from engine import errors
-from engine.catalogue import Facts, Weight, family_buckets, family_defaults
+from engine.catalogue import Facts, Footprint, family_buckets, family_defaults
 from engine.codec import preview_matrix
-from engine.errors import WeightsMissing
+from engine.errors import Fault, WeightsMissing
+
+log = logging.getLogger(__name__)
 
 CPU_VIEWS, GPU_VIEWS = 4, 8
 
@@ -67,7 +69,7 @@ class Model:
         views = len(latents) // len(text.embeds)
         given = {
             "text_embeds": text.pooled.repeat_interleave(views, 0),
-            "time_ids": ids.to(text.embeds.dtype),
+            "time_ids": ids.float(),  # In bfloat16 large sizes would be rounded.
         }
         embeds = text.embeds.repeat_interleave(views, 0)
         return self.unet(latents.to(self.unet.dtype), t, embeds, added_cond_kwargs=given).sample
@@ -88,30 +90,39 @@ def _chunks(tokenizer: Any, texts: list[str]) -> Tensor:
 
 
 def load_model(path_or_id: str | Path, device: str = "auto", dtype: str | torch.dtype = "auto") -> Model:
-    """A diffusers folder, or a hub id where the network answers. Raises WeightsMissing."""
-    place = _device(device)
-    pipeline = _pipeline(str(path_or_id), _dtype(dtype, place))
-    pipeline.to(place)
-    own = pipeline.load_config(str(path_or_id)).get("_latent_rgb")
-    pipeline.vae.enable_tiling()
-    encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
-    for part in (pipeline.unet, pipeline.vae, *encoders):
-        part.requires_grad_(False).eval()
-    return Model(
-        facts=_facts(Path(path_or_id).name, pipeline, place),
-        unet=pipeline.unet,
-        vae=pipeline.vae,
-        encoders=encoders,
-        tokenizers=(pipeline.tokenizer, pipeline.tokenizer_2),
-        matrix=preview_matrix(pipeline.vae, own),
-        zero_negative=bool(pipeline.config.force_zeros_for_empty_prompt),
-    )
+    """A diffusers folder, or a hub id where the network answers. A Fault says what is missing."""
+    source, place = str(path_or_id), _device(device)
+    index = _index(source)
+    try:
+        return _model(_pipeline(source, _dtype(dtype, place), place), index, source)
+    except Fault:
+        raise
+    except Exception as fault:
+        log.exception("%s could not be loaded", source)
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0][:200]
+        raise WeightsMissing(errors.WEIGHTS_PART.format(source=source, reason=reason)) from fault
+
+
+def _index(source: str) -> dict[str, Any]:
+    """What a pipeline says of itself, before its weights are read or fetched."""
+    try:
+        index = dict(StableDiffusionXLPipeline.load_config(source))
+    except (OSError, ValueError, TypeError) as fault:
+        raise WeightsMissing(errors.WEIGHTS_NOT_HERE.format(source=source)) from fault
+    what = index.get("_class_name", "pipeline of an unknown kind")
+    if what != StableDiffusionXLPipeline.__name__:
+        raise WeightsMissing(errors.WEIGHTS_FOREIGN.format(source=source, what=what))
+    return index
 
 
 def _device(device: str) -> torch.device:
-    if device != "auto":
-        return torch.device(device)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(1, device=device).device
+    except (RuntimeError, AssertionError) as fault:
+        reason = str(fault).splitlines()[0]
+        raise Fault(errors.NO_DEVICE.format(device=device, reason=reason)) from fault
 
 
 def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
@@ -122,31 +133,39 @@ def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
     return torch.float16 if device.type == "cuda" else torch.float32
 
 
-def _index(folder: Path) -> dict[str, Any]:
-    path = folder / "model_index.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def _pipeline(source: str, dtype: torch.dtype, device: torch.device) -> StableDiffusionXLPipeline:
+    # SDXL's decoder overflows in half precision.
+    dtypes = {"vae": torch.float32, "default": dtype}
+    pipeline = StableDiffusionXLPipeline.from_pretrained(source, dtype=dtypes, use_safetensors=True)
+    for tokenizer, encoder in (
+        (pipeline.tokenizer, pipeline.text_encoder),
+        (pipeline.tokenizer_2, pipeline.text_encoder_2),
+    ):
+        # Where the vocabulary is missing, transformers makes an empty one and says nothing.
+        if tokenizer.model_max_length > encoder.config.max_position_embeddings or len(tokenizer) < 3:
+            raise WeightsMissing(
+                errors.WEIGHTS_PART.format(source=source, reason="its tokenizer is not there")
+            )
+    return pipeline.to(device)
 
 
-def _pipeline(source: str, dtype: torch.dtype) -> Any:
-    if Path(source).exists() and not _index(Path(source)):
-        raise WeightsMissing(errors.WEIGHTS_NOT_HERE.format(source=source))
-    what = _index(Path(source)).get("_class_name", StableDiffusionXLPipeline.__name__)
-    if not what.startswith("StableDiffusionXL"):
-        raise WeightsMissing(errors.WEIGHTS_FOREIGN.format(source=source, what=what))
-    try:
-        # SDXL's decoder overflows in half precision.
-        dtypes = {"vae": torch.float32, "default": dtype}
-        pipeline = DiffusionPipeline.from_pretrained(source, dtype=dtypes, use_safetensors=True)
-    except (OSError, ValueError, KeyError) as fault:
-        sentence = errors.WEIGHTS_PART if Path(source).exists() else errors.WEIGHTS_NOT_HERE
-        raise WeightsMissing(sentence.format(source=source, reason=str(fault).splitlines()[0])) from fault
-    if not isinstance(pipeline, StableDiffusionXLPipeline):
-        what = type(pipeline).__name__
-        raise WeightsMissing(errors.WEIGHTS_FOREIGN.format(source=source, what=what))
-    return pipeline
+def _model(pipeline: StableDiffusionXLPipeline, index: dict[str, Any], source: str) -> Model:
+    encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
+    for part in (pipeline.unet, pipeline.vae, *encoders):
+        part.requires_grad_(False).eval()
+    pipeline.vae.enable_tiling()
+    return Model(
+        facts=_facts(Path(source).name, pipeline),
+        unet=pipeline.unet,
+        vae=pipeline.vae,
+        encoders=encoders,
+        tokenizers=(pipeline.tokenizer, pipeline.tokenizer_2),
+        matrix=preview_matrix(pipeline.vae, index.get("_latent_rgb")),
+        zero_negative=bool(pipeline.config.force_zeros_for_empty_prompt),
+    )
 
 
-def _facts(name: str, pipeline: Any, device: torch.device) -> Facts:
+def _facts(name: str, pipeline: StableDiffusionXLPipeline) -> Facts:
     unet, vae = pipeline.unet, pipeline.vae
     window, cell = unet.config.sample_size, pipeline.vae_scale_factor
     parts = (unet, vae, pipeline.text_encoder, pipeline.text_encoder_2)
@@ -159,8 +178,8 @@ def _facts(name: str, pipeline: Any, device: torch.device) -> Facts:
         scheduler=dict(pipeline.scheduler.config),
         defaults=family_defaults("sdxl"),
         buckets=family_buckets("sdxl", window * cell),
-        view_batch=GPU_VIEWS if device.type == "cuda" else CPU_VIEWS,
-        weight=Weight(
+        view_batch=GPU_VIEWS if unet.device.type == "cuda" else CPU_VIEWS,
+        footprint=Footprint(
             weights=sum(p.numel() * p.element_size() for part in parts for p in part.parameters()),
             per_cell=view_memory(unet.config.block_out_channels, unet.dtype.itemsize),
             per_px=decode_memory(vae.config.block_out_channels, vae.dtype.itemsize),

@@ -50,8 +50,8 @@ class Noise:
     ) -> tuple[int, int]:
         """Cells by which a view of a stage of this size moves at step i; uniform over each axis's range."""
         if hasattr(self.given, "jitter"):
-            rows, cols = self.given.jitter(stage, i, view)
-            return int(rows), int(cols)
+            asked = self.given.jitter(stage, i, view)
+            return tuple(min(max(int(a), low), high) for a, (low, high) in zip(asked, ranges, strict=True))
         if ranges == ((0, 0), (0, 0)):
             return 0, 0
         draw = source(self.seed, "jitter", *size, i, view)

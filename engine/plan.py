@@ -3,16 +3,16 @@
 from dataclasses import dataclass, replace
 from math import ceil
 
-from engine import errors, views
+from engine import errors
 from engine.catalogue import Facts
-from engine.checks import clean
+from engine.checks import check
 from engine.errors import BadRecipe
 from engine.methods import method_of
 from engine.recipe import Recipe
-from engine.schedule import Schedule, lay, plain
-from engine.sizes import sized, stage_size
-from engine.stage import Stage, memory
-from engine.timesteps import SCHEDULERS, scheduler_of, timesteps
+from engine.schedule import Schedule, lay, of_base
+from engine.sizes import SLACK, fill_sizes, stage_cells
+from engine.stage import Stage
+from engine.timesteps import FIRST_ORDER, SCHEDULERS, scheduler_of, timesteps
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,46 +24,36 @@ class Plan:
     stages: tuple[Stage, ...]
 
     @property
-    def copies(self) -> int:
-        """Texts that each view is evaluated under: what to avoid and what to show, or the latter alone."""
-        return self.stages[0].copies
-
-    @property
-    def view_batch(self) -> int:
-        return self.stages[0].view_batch
-
-    @property
     def evaluations(self) -> int:
-        return sum(s.evaluations for s in self.stages)
+        return sum(stage.evaluations for stage in self.stages)
 
     @property
     def calls(self) -> int:
-        return sum(s.calls for s in self.stages)
+        return sum(stage.calls for stage in self.stages)
 
     @property
     def tile_areas(self) -> float:
-        return sum(s.tile_areas for s in self.stages)
+        return sum(stage.tile_areas for stage in self.stages)
 
     @property
     def economy_saves(self) -> float:
         """The share of tile areas that economy leaves out."""
-        left_out = sum(s.tile_areas_left_out for s in self.stages)
+        left_out = sum(stage.tile_areas_left_out for stage in self.stages)
         return left_out / (left_out + self.tile_areas)
 
     @property
     def memory(self) -> int:
-        """Peak bytes, an estimate: weights, and the larger of a stage's views and its decoding."""
-        return max(memory(stage, self.facts) for stage in self.stages)
+        """Peak bytes, an estimate."""
+        return max(stage.memory for stage in self.stages)
 
 
 def plan(recipe: Recipe, facts: Facts) -> Plan:
     """The stages of a recipe on a model, or BadRecipe with the field and a sentence."""
-    recipe = resolve(clean(recipe), facts)
-    rises = method_of(recipe).rises
-    scales = recipe.scales if rises else tuple(dict.fromkeys((recipe.scales[0], recipe.scales[-1])))
-    schedules = _Schedules(recipe, facts)
-    numbered = enumerate(scales, 1)
-    return Plan(recipe, facts, tuple(_stage(n, scale, schedules) for n, scale in numbered))
+    recipe = resolve(check(recipe), facts)
+    scales = recipe.scales
+    if not method_of(recipe).rises and len(scales) > 1:
+        scales = (scales[0], scales[-1])
+    return Plan(recipe, facts, tuple(_stage(n, scale, recipe, facts) for n, scale in enumerate(scales, 1)))
 
 
 def resolve(recipe: Recipe, facts: Facts) -> Recipe:
@@ -74,7 +64,7 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
     if stride > facts.window:
         raise BadRecipe("stride", errors.STRIDE_WINDOW.format(stride=stride, window=facts.window))
     defaults = facts.defaults
-    width, height, scales = sized(recipe, facts)
+    width, height, scales = fill_sizes(recipe, facts)
     recipe = replace(
         recipe,
         model=facts.name,
@@ -100,68 +90,45 @@ def _scheduler(recipe: Recipe, facts: Facts) -> str:
             raise
         name, kind = "ddim", SCHEDULERS["ddim"]
     if recipe.faithful and not kind.first_order:
-        raise BadRecipe("scheduler", errors.FAITHFUL_SCHEDULER.format(scheduler=name))
+        sentence = errors.FAITHFUL_SCHEDULER.format(scheduler=name, fit=" or ".join(FIRST_ORDER))
+        raise BadRecipe("scheduler", sentence)
     return name
 
 
-class _Schedules:
-    """The schedules of one plan; stages above the base share them."""
-
-    def __init__(self, recipe: Recipe, facts: Facts) -> None:
-        self.recipe, self.facts = recipe, facts
-        self.row = method_of(recipe)
-        self.t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
-        self.laid: dict[bool, Schedule] = {}
-
-    def above_base(self, factor: int) -> Schedule:
-        lattices = self.row.lattices and factor > 1
-        if lattices not in self.laid:
-            recipe = self.recipe
-            self.laid[lattices] = lay(
-                self.t,
-                self.facts.train_steps,
-                (recipe.alpha1, recipe.alpha2, recipe.alpha3),
-                (recipe.sigma1, recipe.sigma2),
-                recipe.economy,
-                pulls=self.row.pulls,
-                lattices=lattices,
-                faithful=recipe.faithful,
-            )
-        return self.laid[lattices]
-
-
 def dilation(scale: float) -> int:
-    """s: the scale itself if whole, else so that a component is 0.8 to 1.25 of the native side."""
-    return int(scale) if scale == int(scale) else ceil(scale / 1.25)
+    """s: the scale itself if whole, else the least that keeps a component within 1.25 of the native side."""
+    return int(scale) if scale == int(scale) else ceil(scale / SLACK)
 
 
-def _stage(number: int, scale: float, schedules: _Schedules) -> Stage:
-    recipe, facts = schedules.recipe, schedules.facts
-    rows, cols = stage_size(scale, recipe, facts)
-    base = stage_size(recipe.scales[0], recipe, facts)
-    final = (recipe.height, recipe.width)
-    factor = 1 if number == 1 else dilation(scale)
+def _stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
+    rows, cols = stage_cells(scale, recipe, facts)
+    base = stage_cells(recipe.scales[0], recipe, facts)
+    above = number > 1
+    factor = dilation(scale) if above and method_of(recipe).lattices else 1
     return Stage(
         number=number,
         scale=scale,
-        height=rows * facts.cell,
-        width=cols * facts.cell,
         rows=rows,
         cols=cols,
-        cell=facts.cell,
-        native=facts.window,
+        base=(base[0] * facts.cell, base[1] * facts.cell),
         factor=factor,
-        window=(min(facts.window, rows), min(facts.window, cols)),
-        stride=recipe.stride,
-        reach=views.reach(facts.window, recipe.stride) if recipe.jitter else 0,
-        feather=recipe.feather,
+        schedule=_schedule(above, factor > 1, recipe, facts),
+        recipe=recipe,
+        facts=facts,
+    )
+
+
+def _schedule(above: bool, lattices: bool, recipe: Recipe, facts: Facts) -> Schedule:
+    t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
+    if not above:
+        return of_base(t)
+    return lay(
+        t,
+        facts.train_steps,
+        (recipe.alpha1, recipe.alpha2, recipe.alpha3),
+        (recipe.sigma1, recipe.sigma2),
+        recipe.economy,
+        pulls=method_of(recipe).pulls,
+        lattices=lattices,
         faithful=recipe.faithful,
-        kernel=4 * factor - 3 if recipe.kernel == "paper" else 2 * factor - 1,
-        whole_ids=final
-        if recipe.faithful
-        else facts.bucket_near((base[0] * facts.cell, base[1] * facts.cell)),
-        final=final,
-        schedule=plain(schedules.t) if number == 1 else schedules.above_base(factor),
-        copies=2 if recipe.guidance > 1 else 1,
-        view_batch=recipe.view_batch or facts.view_batch,
     )

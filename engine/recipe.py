@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
-from engine.methods import METHODS
+from engine.methods import METHODS, silent
+from engine.timesteps import SCHEDULERS
 
 VERSION = 1
-SCHEDULER_NAMES = ("model", "ddim", "euler", "euler_a", "dpmpp_2m", "dpmpp_2m_karras", "unipc", "lcm")
 LONGEST_PROMPT = 2000
+MOST_SCALES = 8
 LARGEST_SIDE = 8192
 LARGEST_SEED = 2**32 - 1
 
@@ -41,7 +42,7 @@ def _setting(default: Any, kind: str, label: str, help: str, *range_: float, **m
 def _frozen(value: Any) -> Any:
     """Lists become tuples and mappings sorted pairs, so that a recipe is equal to itself read from JSON."""
     if isinstance(value, Mapping):
-        return tuple(sorted(((str(k), _frozen(v)) for k, v in value.items())))
+        return tuple(sorted(((str(k), _frozen(v)) for k, v in value.items()), key=lambda pair: pair[0]))
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
@@ -57,7 +58,7 @@ class Recipe:
     method: str = _setting(
         "demofusion", "choice", "Method", "How the large picture is made.", choices=tuple(METHODS)
     )
-    model: str = _setting("", "text", "Model", "A name from the catalogue; empty takes the loaded one.")
+    model: str = _setting("", "text", "Model", "The loaded model's name; empty takes whichever is loaded.")
     width: int | None = _setting(None, "integer", "Width", "Of the final picture, in px.", 1, LARGEST_SIDE, 8)
     height: int | None = _setting(
         None, "integer", "Height", "Of the final picture, in px.", 1, LARGEST_SIDE, 8
@@ -76,7 +77,7 @@ class Recipe:
         0.0, "number", "Calm strong colours", "Takes back the contrast that strong guidance adds.", 0, 1, 0.05
     )
     scheduler: str = _setting(
-        "", "choice", "Solver", "How a step follows from the one before.", choices=("", *SCHEDULER_NAMES)
+        "", "choice", "Solver", "How a step follows from the one before.", choices=("", "model", *SCHEDULERS)
     )
     alpha1: float = _setting(
         3.0,
@@ -166,7 +167,7 @@ class Recipe:
         0.005,
         "number",
         "Skip invisible work",
-        "Leaves out what leaves less than this share in the result. 0 leaves out nothing.",
+        "Skips work of which less than this share is left in the result. 0 skips nothing.",
         0,
         0.1,
         0.005,
@@ -235,7 +236,5 @@ def from_dict(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
 
 
 def unused(recipe: Recipe) -> tuple[str, ...]:
-    """Settings that were changed and have no effect under the recipe's method."""
-    reads = METHODS[recipe.method].reads
-    own = {name for row in METHODS.values() for name in row.reads} | {"fidelity"}
-    return tuple(sorted(n for n in own - reads if getattr(recipe, n) != getattr(DEFAULTS, n)))
+    """Settings that were changed and have no effect beside the others."""
+    return tuple(name for name in silent(recipe) if getattr(recipe, name) != getattr(DEFAULTS, name))

@@ -2,10 +2,10 @@
 
 import logging
 import secrets
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,19 @@ import torch
 from torch import Tensor
 
 from engine import codec, errors, events, store
+from engine.clock import Clock
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault, StopAsked
 from engine.field import field
 from engine.guidance import guide
-from engine.handover import Tone, begin
+from engine.handover import begin
 from engine.models import Model
 from engine.noise import Noise
 from engine.plan import Plan, plan
 from engine.recipe import Recipe, unused
 from engine.solver import Solver
 from engine.stage import Stage
+from engine.tone import Tone
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +59,17 @@ Moment = At | Foreseen | Made | None
 
 
 @torch.inference_mode()
-def stages(plan: Plan, denoiser: Denoiser, noise: Noise, device: Any, below: Made | None) -> Iterator[Moment]:
-    """Every stage of the plan after `below`. This is DemoFusion; its formulas are where the names lead."""
-    recipe, facts = plan.recipe, plan.facts
-    latent, tone, done = (below.latent, below.tone, below.stage.number) if below else (None, None, 0)
-    for stage in plan.stages[done:]:
+def stages(
+    ahead: tuple[Stage, ...], below: Made | None, denoiser: Denoiser, noise: Noise
+) -> Iterator[Moment]:
+    """DemoFusion: every stage is handed over from the one below, then pulled, predicted, guided, stepped."""
+    latent, tone = (below.latent, below.tone) if below else (None, None)
+    for stage in ahead:
+        yield At(stage, 0)
+        recipe, facts = stage.recipe, stage.facts
         shape = (1, facts.channels, stage.rows, stage.cols)
         solver = Solver(recipe.scheduler, facts.scheduler, recipe.steps, stage.schedule)
-        canvas, anchor = begin(latent, stage, solver, noise, shape, device)
+        canvas, anchor = begin(latent, stage, solver, noise, shape, denoiser.device)
         clean = None
         for n, step in enumerate(stage.schedule.steps, 1):
             yield At(stage, n)
@@ -72,12 +77,12 @@ def stages(plan: Plan, denoiser: Denoiser, noise: Noise, device: Any, below: Mad
             if anchor:
                 canvas = anchor.pull(canvas, step, clean)
             shown = solver.shown(canvas, i)
-            offset = partial(noise.jitter, stage.number, i, (stage.rows, stage.cols))
-            predictions, unseen = yield from field(denoiser, shown, stage, step, offset)
+            offset = partial(noise.jitter, stage.number, i, shape[-2:])
+            predictions, seen = yield from field(denoiser, shown, stage, step, offset)
             prediction = guide(predictions, recipe.guidance, recipe.guidance_rescale)
-            clean = solver.clean(prediction, i, shown - unseen)
+            clean = solver.clean(prediction, i, seen)
             yield Foreseen(clean)
-            prediction = solver.against_whole(prediction, i, unseen, recipe.lattice)
+            prediction = solver.for_canvas(prediction, i, shown, seen, recipe.lattice)
             canvas = solver.step(prediction, i, canvas, partial(noise.step, stage.number, i, shape))
         tone = tone or Tone.of(canvas)
         latent = tone.match(canvas)
@@ -101,7 +106,7 @@ def generate(
     stop: has is_set(), looked at before every call of the network. Closing the iterator stops as well.
     """
     try:
-        yield from _told(_settled(recipe, model, Path(out), noise, resume, until), stop)
+        yield from _tell(_settle(recipe, model, Path(out), noise, resume, until), stop)
     except BadRecipe as fault:
         yield events.Failed(fault.sentence, fault.field)
     except Fault as fault:
@@ -117,25 +122,22 @@ def generate(
 
 @dataclass(frozen=True)
 class Job:
-    """What is settled before any work starts: the plan up to where it ends, and where it begins."""
+    """What is settled before any work starts: the plan, the stages ahead, and the one they start from."""
 
+    asked: Recipe
     plan: Plan
+    ahead: tuple[Stage, ...]
+    below: Made | None
     model: Model
     noise: Noise
     run: Path
-    below: Made | None
-    unused: tuple[str, ...]
-
-    @property
-    def ahead(self) -> tuple[Stage, ...]:
-        return self.plan.stages[self.below.stage.number if self.below else 0 :]
 
     @property
     def evaluations(self) -> int:
         return sum(stage.evaluations for stage in self.ahead)
 
 
-def _settled(
+def _settle(
     recipe: Recipe,
     model: Model,
     out: Path,
@@ -144,104 +146,101 @@ def _settled(
     until: int | None,
 ) -> Job:
     whole = plan(recipe, model.facts)
+    last = len(whole.stages) if until is None else _stage(whole, until, "until").number
     below = _resumed(whole, resume, model.device) if resume else None
-    ends = (
-        whole
-        if until is None
-        else replace(whole, stages=whole.stages[: _stage(whole, until, "until").number])
-    )
+    done = below.stage.number if below else 0
+    if done >= last:
+        raise BadRecipe("until", errors.NOTHING_LEFT.format(resume=done, until=last))
     run = store.new_run(out)
     if resume:
-        store.take_along(resume[0], run, resume[1])
-    return Job(ends, model, Noise(ends.recipe.seed, noise), run, below, unused(recipe))
+        store.take_along(resume[0], run, done)
+    seeded = Noise(whole.recipe.seed, noise)
+    return Job(recipe, whole, whole.stages[done:last], below, model, seeded, run)
 
 
-def _stage(plan: Plan, number: int, field: str) -> Stage:
-    if number not in range(1, len(plan.stages) + 1):
+def _stage(plan: Plan, number: Any, field: str) -> Stage:
+    if isinstance(number, bool) or not isinstance(number, Integral):
+        raise BadRecipe(field, errors.NOT_A_STAGE.format(field=field, value=number))
+    if not 1 <= number <= len(plan.stages):
         raise BadRecipe(field, errors.NO_SUCH_STAGE.format(stage=number, last=len(plan.stages)))
     return plan.stages[number - 1]
 
 
 def _resumed(plan: Plan, resume: tuple[str | Path, int], device: Any) -> Made:
+    if not isinstance(resume, tuple | list) or len(resume) != 2 or not isinstance(resume[0], str | Path):
+        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=resume))
     stage = _stage(plan, resume[1], "resume")
-    kept = store.kept(*resume)
+    kept = store.read(*resume)
     wanted = (1, plan.facts.channels, stage.rows, stage.cols)
     if kept.latents.shape != wanted:
-        found = " x ".join(map(str, kept.latents.shape[-2:]))
-        wanted = " x ".join(map(str, wanted[-2:]))
+        found, wanted = (" x ".join(map(str, shape[-2:])) for shape in (kept.latents.shape, wanted))
         raise BadRecipe("resume", errors.RESUME_SHAPE.format(stage=stage.number, found=found, wanted=wanted))
     return Made(stage, torch.from_numpy(kept.latents).to(device), Tone(*kept.tone))
 
 
-def _told(job: Job, stop: Any) -> Iterator[events.Event]:
-    recipe, model = job.plan.recipe, job.model
+def _tell(job: Job, stop: Any) -> Iterator[events.Event]:
     yield _accepted(job)
-    copies, view_batch = job.plan.copies, job.plan.view_batch
-    text = model.encode_text(recipe.prompt, recipe.negative, copies)
-    denoiser = Denoiser(model, text, copies, view_batch, stop)
-    at, made, clock = None, job.below, _Clock(denoiser)
+    at = At(job.ahead[0], 0)
     try:
-        for moment in stages(job.plan, denoiser, job.noise, model.device, job.below):
+        denoiser, clock = _denoiser(job, stop), Clock()
+        for moment in clock.during(stages(job.ahead, job.below, denoiser, job.noise)):
             match moment:
                 case At():
                     at = moment
-                case Foreseen():
-                    image = codec.preview(moment.clean, model.matrix)
-                    yield events.Preview(at.stage.number, at.n, image)
-                case Made():
-                    made = moment
-                    yield _kept(job, moment, clock)
                 case None:
-                    of = job.evaluations
-                    yield events.Progress(at.stage.number, at.n, at.stage.steps, denoiser.evaluations, of)
+                    done, of = denoiser.evaluations, job.evaluations
+                    yield events.Progress(at.stage.number, at.n, at.stage.steps, done, of)
+                case Foreseen():
+                    yield events.Preview(at.stage.number, at.n, codec.preview(moment.clean, job.model.matrix))
+                case Made():
+                    yield _finish(job, moment, denoiser, clock)
     except StopAsked:
         yield events.Stopped(at.stage.number, at.n)
-    except torch.OutOfMemoryError as fault:
-        stage = at.stage
-        words = errors.OUT_OF_MEMORY.format(stage=stage.number, width=stage.width, height=stage.height)
+    except (MemoryError, RuntimeError) as fault:
+        if not _is_memory(fault):
+            raise
+        height, width = at.stage.size
+        words = errors.OUT_OF_MEMORY.format(stage=at.stage.number, width=width, height=height)
         raise Fault(words) from fault
     else:
-        yield events.Finished(made.stage.number)
+        yield events.Finished(at.stage.number)
+
+
+def _is_memory(fault: Exception) -> bool:
+    """torch tells of a full CPU by a plain RuntimeError."""
+    return isinstance(fault, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(fault)
 
 
 def _accepted(job: Job) -> events.Accepted:
     recipe = job.plan.recipe
-    notes = (errors.RESCALE_ON_CANVAS,) if recipe.faithful and recipe.guidance_rescale else ()
+    notes = []
+    if recipe.faithful and recipe.guidance_rescale:
+        notes.append(errors.RESCALE_ON_CANVAS)
+    if not job.asked.scheduler and recipe.scheduler != job.plan.facts.defaults.scheduler:
+        notes.append(errors.SCHEDULER_SWAPPED.format(name=recipe.scheduler))
     sizes = tuple((stage.scale, stage.size) for stage in job.plan.stages)
-    first = job.below.stage.number + 1 if job.below else 1
-    return events.Accepted(str(job.run), recipe, sizes, job.evaluations, first, job.unused, notes)
+    first, silenced = job.ahead[0].number, unused(job.asked)
+    return events.Accepted(str(job.run), recipe, sizes, job.evaluations, first, silenced, tuple(notes))
 
 
-class _Clock:
-    """Seconds and evaluations since it was last read."""
-
-    def __init__(self, denoiser: Denoiser) -> None:
-        self.denoiser = denoiser
-        self.since, self.counted = time.monotonic(), denoiser.evaluations
-
-    def read(self) -> tuple[float, int]:
-        now, count = time.monotonic(), self.denoiser.evaluations
-        spent = now - self.since, count - self.counted
-        self.since, self.counted = now, count
-        return spent
+def _denoiser(job: Job, stop: Any) -> Denoiser:
+    recipe, first = job.plan.recipe, job.ahead[0]
+    text = job.model.encode_text(recipe.prompt, recipe.negative, first.copies)
+    return Denoiser(job.model, text, first.copies, first.view_batch, stop)
 
 
-def _kept(job: Job, made: Made, clock: _Clock) -> events.StageDone:
+def _finish(job: Job, made: Made, denoiser: Denoiser, clock: Clock) -> events.StageDone:
     """Decodes a finished latent and puts it on disk."""
     stage, latent = made.stage, made.latent
     if not torch.isfinite(latent).all():
         raise Fault(errors.NOT_FINITE.format(stage=stage.number))
-    picture = codec.decode(job.model.vae, latent)
-    seconds, evaluations = clock.read()
+    with clock:
+        picture = codec.decode(job.model.vae, latent)
+    seconds, evaluations = clock.read(), denoiser.counted()
     done = {"seconds": round(seconds, 3), "evaluations": evaluations, "steps": stage.steps}
     kept = store.Kept(latent.cpu().numpy(), (made.tone.mean, made.tone.deviation))
-    store.keep(job.run, stage.number, kept, picture, job.plan.recipe, done)
+    store.write(job.run, stage.number, kept, picture, job.plan.recipe, done)
+    image, latents = store.picture_path(job.run, stage.number), store.latents_path(job.run, stage.number)
     return events.StageDone(
-        stage.number,
-        stage.scale,
-        stage.size,
-        str(store.picture_path(job.run, stage.number)),
-        str(store.latents_path(job.run, stage.number)),
-        seconds,
-        evaluations,
+        stage.number, stage.scale, stage.size, str(image), str(latents), seconds, evaluations
     )

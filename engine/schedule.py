@@ -45,7 +45,10 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """A stage over its steps; steps before `first` are left out."""
+    """A stage over its steps; steps before `first` are left out.
+
+    steps_without_economy: how many would see windows, and lattices, if nothing were left out.
+    """
 
     t: np.ndarray
     pull: np.ndarray
@@ -53,6 +56,7 @@ class Schedule:
     blur: np.ndarray
     survival: np.ndarray
     first: int
+    steps_without_economy: tuple[int, int]
 
     @property
     def steps(self) -> list[Step]:
@@ -69,10 +73,10 @@ class Schedule:
         return int(np.count_nonzero(self.lattices[self.first :] > 0))
 
 
-def plain(t: np.ndarray) -> Schedule:
+def of_base(t: np.ndarray) -> Schedule:
     """A stage with nothing below it: one view of the whole canvas at every step."""
     none = np.zeros(len(t))
-    return Schedule(t, none, none, none, np.ones(len(t)), 0)
+    return Schedule(t, none, none, none, np.ones(len(t)), 0, (len(t), 0))
 
 
 def lay(
@@ -93,10 +97,11 @@ def lay(
         pull = per_training_time(pull, t.astype(np.float64), total)
     left = survival(pull)
     share = c ** alphas[1] if lattices else np.zeros(len(t))
+    without = int(np.count_nonzero(share < 1)), int(np.count_nonzero(share > 0))
     share = np.where(share < economy, 0.0, np.where(1 - share < economy, 1.0, share))
     blur = (sigmas[0] - sigmas[1]) * c ** alphas[2] + sigmas[1]
     if not faithful:
         with np.errstate(divide="ignore"):
             blur = np.where(np.exp(-0.5 / blur**2) < UNSEEN, 0.0, blur)
     first = int(np.argmax(left >= economy))
-    return Schedule(t, pull, share, blur, left, first)
+    return Schedule(t, pull, share, blur, left, first, without)

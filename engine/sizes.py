@@ -1,6 +1,6 @@
 """How large: the final picture, the scales it passes through, and every stage. Sizes are (height, width)."""
 
-from math import sqrt
+from math import ceil, sqrt
 
 from engine import errors
 from engine.catalogue import Facts
@@ -15,25 +15,29 @@ SMALLEST_RATIO = 0.5
 SLACK = 1.25
 
 
-def sized(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...]]:
+def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...]]:
     """Width, height and scales of a recipe, the empty ones filled, or BadRecipe."""
     if (recipe.width is None) != (recipe.height is None):
         missing = "width" if recipe.width is None else "height"
         raise BadRecipe(missing, errors.ONE_SIDE)
     if recipe.width is None:
-        last = (recipe.scales or facts.defaults.scales)[-1]
-        width = height = _cells(facts.window * last) * facts.cell
-        if width > LARGEST_SIDE:
-            sentence = errors.SCALES_LARGE.format(last=last, width=width, height=height, limit=LARGEST_SIDE)
-            raise BadRecipe("scales", sentence)
+        width = height = _square((recipe.scales or facts.defaults.scales)[-1], facts)
     else:
         width, height = recipe.width, recipe.height
-        _check_size(width, height, facts)
+    _check_size(width, height, facts)
     scales = (_published_scales if recipe.faithful else _scales)(recipe, width, height, facts)
     return width, height, scales
 
 
-def stage_size(scale: float, recipe: Recipe, facts: Facts) -> Size:
+def _square(last: float, facts: Facts) -> int:
+    """Side in px of the native square times a scale."""
+    largest = LARGEST_SIDE / facts.native
+    if last > largest:
+        raise BadRecipe("scales", errors.SCALES_LARGE.format(last=last, limit=LARGEST_SIDE, fit=largest))
+    return _cells(facts.window * last) * facts.cell
+
+
+def stage_cells(scale: float, recipe: Recipe, facts: Facts) -> Size:
     """Cells of the stage at this scale of a recipe whose sizes are filled."""
     if recipe.faithful:
         return _published_size(int(scale), recipe, facts)
@@ -57,12 +61,12 @@ def _check_size(width: int, height: int, facts: Facts) -> None:
         fit = (LONGEST_ASPECT * short, short) if width > height else (short, LONGEST_ASPECT * short)
         near = f"{fit[0]} x {fit[1]}"
         field = "width" if width == long else "height"
-        raise BadRecipe(field, errors.ASPECT.format(width=width, height=height, near=near))
+        raise BadRecipe(
+            field, errors.ASPECT.format(width=width, height=height, limit=LONGEST_ASPECT, near=near)
+        )
     if sqrt(width * height) < SMALLEST_RATIO * facts.native:
         aspect = sqrt(width / height)
-        least = [
-            -int(-SMALLEST_RATIO * facts.window * side // 1) * facts.cell for side in (aspect, 1 / aspect)
-        ]
+        least = [ceil(SMALLEST_RATIO * facts.window * side) * facts.cell for side in (aspect, 1 / aspect)]
         sentence = errors.TOO_SMALL.format(
             width=width, height=height, native=facts.native, least=f"{least[0]} x {least[1]}"
         )
@@ -75,8 +79,8 @@ def _scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[floa
     if not recipe.scales:
         return fit
     first, last = recipe.scales[0], recipe.scales[-1]
-    if first > SLACK:
-        raise BadRecipe("scales", errors.SCALES_START.format(limit=SLACK, first=f"{first:g}"))
+    if not SMALLEST_RATIO <= first <= SLACK:
+        raise BadRecipe("scales", errors.SCALES_START.format(low=SMALLEST_RATIO, high=SLACK, first=first))
     if max(last / ratio, ratio / last) > SLACK + 1e-9:
         words = ", ".join(f"{s:g}" for s in fit)
         sentence = errors.SCALES_FIT.format(width=width, height=height, ratio=ratio, last=last, fit=words)

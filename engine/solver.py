@@ -5,6 +5,7 @@ the network; the others keep alpha^2 + sigma^2 = 1, and so does everything the n
 """
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import diffusers
@@ -21,9 +22,8 @@ class Solver:
     """The scheduler of one stage, made anew for it and never shared."""
 
     def __init__(self, name: str, config: Mapping[str, Any], steps: int, schedule: Schedule) -> None:
-        kind, settings = scheduler_of(name, config)
-        self.draws_noise = kind.draws_noise
-        self.scheduler = getattr(diffusers, kind.cls).from_config(settings)
+        self.kind, settings = scheduler_of(name, config)
+        self.scheduler = getattr(diffusers, self.kind.cls).from_config(settings)
         self.scheduler.set_timesteps(steps)
         self._cut_to(steps)
         if hasattr(self.scheduler, "disable_corrector"):
@@ -35,9 +35,9 @@ class Solver:
     def level(self, i: int) -> tuple[float, float]:
         """alpha and sigma of the state before step i."""
         scheduler = self.scheduler
-        if "Euler" in type(scheduler).__name__:
+        if self.kind.state == "sigmas":
             return 1.0, float(scheduler.sigmas[i])
-        if hasattr(scheduler, "step_index") and not isinstance(scheduler, diffusers.LCMScheduler):
+        if self.kind.state == "ratios":
             ratio = float(scheduler.sigmas[i])
             alpha = (1 + ratio**2) ** -0.5
             return alpha, ratio * alpha
@@ -66,20 +66,19 @@ class Solver:
             return (shown - sigma * prediction) / alpha
         return alpha * shown - sigma * prediction
 
-    def against_whole(self, prediction: Tensor, i: int, unseen: Tensor | float, lattice: str) -> Tensor:
-        """A prediction for canvas - unseen, as one for the canvas.
+    def for_canvas(self, prediction: Tensor, i: int, shown: Tensor, seen: Tensor, lattice: str) -> Tensor:
+        """A prediction about what the network saw, g, as one about the canvas that is stepped, z.
 
-        The network answered for g and the step starts from z. "v" keeps each answer's v, which for epsilon
-        is eps + sigma_t (z - g) and leaves the noise right; "raw" takes the prediction as it is.
+        "v" keeps v, which for epsilon is eps + sigma_t (z - g) and leaves the noise right; "raw" is as it is.
         """
         if lattice == "raw" or not self.predicts_noise:
             return prediction
-        return prediction + self.shown_level(i)[1] * unseen
+        return prediction + self.shown_level(i)[1] * (shown - seen)
 
     def step(self, prediction: Tensor, i: int, canvas: Tensor, draw: Callable[[], np.ndarray]) -> Tensor:
         """The canvas one step further. `draw` gives the noise of a scheduler that takes some."""
         self._turn_to(i)
-        noise = torch.as_tensor(draw(), device=canvas.device) if self.draws_noise else None
+        noise = torch.as_tensor(draw(), device=canvas.device) if self.kind.draws_noise else None
         with _Drawing(noise):
             return self.scheduler.step(prediction, self.scheduler.timesteps[i], canvas).prev_sample
 
@@ -93,8 +92,14 @@ class Solver:
 
     def _turn_to(self, i: int) -> None:
         """By index: timesteps may repeat (Karras), and looking one up would find the wrong step."""
-        if hasattr(self.scheduler, "_step_index"):
-            self.scheduler._step_index = i
+        scheduler = self.scheduler
+        if hasattr(scheduler, "_step_index"):
+            scheduler._step_index = i
+        elif i + 1 < len(scheduler.timesteps):
+            # DDIM always goes T // steps down, past the next timestep where spacing is uneven. This count of
+            # steps makes it go there.
+            covered = int(scheduler.timesteps[i] - scheduler.timesteps[i + 1])
+            scheduler.num_inference_steps = Fraction(scheduler.config.num_train_timesteps, covered)
 
 
 class _Drawing(TorchFunctionMode):

@@ -1,4 +1,8 @@
-"""One size of the picture, and what it takes to make it. No torch."""
+"""One size of the picture, and what it takes to make it. No torch.
+
+An evaluation is one latent through the network once; a tile area weighs it by area over native area; a call
+is one forward of a batch of views.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,6 +10,7 @@ from math import ceil
 
 from engine import views
 from engine.catalogue import Facts
+from engine.recipe import Recipe
 from engine.schedule import Schedule
 from engine.sizes import Size
 
@@ -17,28 +22,20 @@ PIXEL_BYTES = 40
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stage:
-    """One size of the picture, and what it takes to make it. Sizes are (height, width)."""
+    """rows, cols: cells of the canvas. base: px of the first stage. factor: dilation, 1 without lattices.
+
+    recipe: with every field filled. Sizes are (height, width).
+    """
 
     number: int
     scale: float
-    height: int
-    width: int
     rows: int
     cols: int
-    cell: int
-    native: int
+    base: Size
     factor: int
-    window: Size
-    stride: int
-    reach: int
-    feather: bool
-    faithful: bool
-    kernel: int
-    whole_ids: Size
-    final: Size
     schedule: Schedule
-    copies: int
-    view_batch: int
+    recipe: Recipe
+    facts: Facts
 
     @property
     def is_base(self) -> bool:
@@ -46,18 +43,50 @@ class Stage:
 
     @property
     def size(self) -> Size:
-        """(height, width) in px."""
-        return self.height, self.width
+        """px."""
+        return self.rows * self.facts.cell, self.cols * self.facts.cell
+
+    @property
+    def whole_ids(self) -> Size:
+        """What a view of the whole is told of its size: the trained one nearest to the base."""
+        return self.final if self.faithful else self.facts.bucket_near(self.base)
+
+    @property
+    def final(self) -> Size:
+        return self.recipe.height, self.recipe.width
+
+    @property
+    def faithful(self) -> bool:
+        return self.recipe.faithful
+
+    @property
+    def window(self) -> Size:
+        """Cells of a local view."""
+        return min(self.facts.window, self.rows), min(self.facts.window, self.cols)
+
+    @property
+    def reach(self) -> int:
+        """Cells that a window may be shaken by, so that neighbours still meet."""
+        return (self.facts.window - self.recipe.stride) // 4 if self.recipe.jitter else 0
 
     @property
     def margin(self) -> int:
         """Cells of zeros around the canvas that windows may reach into, as published."""
         return self.reach if self.faithful else 0
 
+    @property
+    def kernel(self) -> int:
+        """Cells of the blur: 4s - 3 in the paper, 2s - 1 in its code."""
+        return 4 * self.factor - 3 if self.recipe.kernel == "paper" else 2 * self.factor - 1
+
     @cached_property
     def grid(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Where windows begin, before they are shaken."""
         height, width = self.window
-        return views.starts(self.rows, height, self.stride), views.starts(self.cols, width, self.stride)
+        return (
+            views.starts(self.rows, height, self.recipe.stride),
+            views.starts(self.cols, width, self.recipe.stride),
+        )
 
     @property
     def steps(self) -> int:
@@ -72,53 +101,58 @@ class Stage:
     @property
     def lattices(self) -> int:
         """Dilated views a step."""
-        return 0 if self.is_base or self.factor == 1 else self.factor**2
+        return 0 if self.factor == 1 else self.factor**2
+
+    @property
+    def copies(self) -> int:
+        """Texts that each view is evaluated under: what to avoid and what to show, or the latter alone."""
+        return 2 if self.recipe.guidance > 1 else 1
+
+    @property
+    def view_batch(self) -> int:
+        return self.recipe.view_batch or self.facts.view_batch
 
     @cached_property
     def evaluations(self) -> int:
-        return self.copies * (
-            self.windows * self.schedule.window_steps + self.lattices * self.schedule.lattice_steps
-        )
+        schedule = self.schedule
+        views = self.windows * schedule.window_steps + self.lattices * schedule.lattice_steps
+        return self.copies * views
 
     @cached_property
     def calls(self) -> int:
-        return (
-            ceil(self.windows / self.view_batch) * self.schedule.window_steps
-            + ceil(self.lattices / self.view_batch) * self.schedule.lattice_steps
-        )
+        schedule, batch = self.schedule, self.view_batch
+        near, far = ceil(self.windows / batch), ceil(self.lattices / batch)
+        return near * schedule.window_steps + far * schedule.lattice_steps
 
     @cached_property
     def tile_areas(self) -> float:
-        schedule = self.schedule
-        return self._areas(schedule.window_steps, schedule.lattice_steps)
+        return self._areas(self.schedule.window_steps, self.schedule.lattice_steps)
 
     @cached_property
     def tile_areas_left_out(self) -> float:
         """What economy saves."""
-        steps = len(self.schedule.t)
-        overview = self.lattices and bool((self.schedule.lattices > 0).any())
-        return self._areas(steps, steps if overview else 0) - self.tile_areas
+        return self._areas(*self.schedule.steps_without_economy) - self.tile_areas
 
     def _areas(self, window_steps: int, lattice_steps: int) -> float:
-        window, component = self.view_cells
-        cells = self.windows * window_steps * window + self.lattices * lattice_steps * component
-        return self.copies * cells / self.native**2
+        near, far = self._view_cells
+        cells = self.windows * window_steps * near + self.lattices * lattice_steps * far
+        return self.copies * cells / self.facts.window**2
 
     @property
-    def view_cells(self) -> Size:
-        """Cells of a local view and of a dilated one."""
+    def _view_cells(self) -> tuple[int, int]:
+        """Cells of a view that is not dilated, and of one that is."""
         if self.is_base:
             return self.rows * self.cols, 0
         component = ceil(self.rows / self.factor) * ceil(self.cols / self.factor)
         return self.window[0] * self.window[1], component
 
-
-def memory(stage: Stage, facts: Facts) -> int:
-    """Peak bytes of one stage: weights and canvases, and on top the views at work or the decoder's tile."""
-    together = min(stage.view_batch, max(stage.windows, stage.lattices))
-    at_work = together * stage.copies * max(stage.view_cells) * facts.weight.per_cell
-    decoding = min(stage.height * stage.width, facts.native**2) * facts.weight.per_px
-    canvases = (
-        CANVASES * stage.rows * stage.cols * facts.channels * 4 + PIXEL_BYTES * stage.height * stage.width
-    )
-    return int(facts.weight.weights + canvases + max(at_work, decoding))
+    @property
+    def memory(self) -> int:
+        """Peak bytes, an estimate: weights and canvases, and the views at work or the decoder's tile."""
+        footprint, (height, width) = self.facts.footprint, self.size
+        near, far = (min(self.view_batch, n) for n in (self.windows, self.lattices))
+        cells = max(views * c for views, c in zip((near, far), self._view_cells, strict=True))
+        working = self.copies * cells * footprint.per_cell
+        decoding = min(height * width, self.facts.native**2) * footprint.per_px
+        held = 4 * CANVASES * self.rows * self.cols * self.facts.channels + PIXEL_BYTES * height * width
+        return int(footprint.weights + held + max(working, decoding))

@@ -1,8 +1,7 @@
 """Which training timesteps every named scheduler visits, without diffusers (numpy only)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,32 +12,35 @@ from engine.errors import BadRecipe
 
 @dataclass(frozen=True)
 class Scheduler:
-    """A diffusers scheduler by name; `extra_step`: it lays one more step than asked and drops the last."""
+    """A diffusers scheduler.
+
+    state: how it keeps the canvas, and so its timesteps.
+        "sigmas"   z0 + sigma noise; timesteps may be fractions
+        "ratios"   alpha^2 + sigma^2 = 1, by a list of sigma / alpha; lays a step too many, drops the last
+        "alphas"   the same, looked up by timestep
+    """
 
     cls: str
-    spacing: str = "linspace"
-    overrides: tuple[tuple[str, Any], ...] = ()
+    state: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
     draws_noise: bool = False
     first_order: bool = False
-    whole_steps: bool = False
-    extra_step: bool = False
+
+    @property
+    def whole_steps(self) -> bool:
+        return self.state != "sigmas"
 
 
 SCHEDULERS = {
-    "ddim": Scheduler(
-        "DDIMScheduler", "leading", (("clip_sample", False), ("set_alpha_to_one", False)),
-        first_order=True, whole_steps=True,
-    ),
-    "euler": Scheduler("EulerDiscreteScheduler", first_order=True),
-    "euler_a": Scheduler("EulerAncestralDiscreteScheduler", draws_noise=True),
-    "dpmpp_2m": Scheduler("DPMSolverMultistepScheduler", whole_steps=True, extra_step=True),
-    "dpmpp_2m_karras": Scheduler(
-        "DPMSolverMultistepScheduler", overrides=(("use_karras_sigmas", True),),
-        whole_steps=True, extra_step=True,
-    ),
-    "unipc": Scheduler("UniPCMultistepScheduler", whole_steps=True, extra_step=True),
-    "lcm": Scheduler("LCMScheduler", draws_noise=True, whole_steps=True),
-}  # fmt: skip
+    "ddim": Scheduler("DDIMScheduler", "alphas", {"clip_sample": False}, first_order=True),
+    "euler": Scheduler("EulerDiscreteScheduler", "sigmas", first_order=True),
+    "euler_a": Scheduler("EulerAncestralDiscreteScheduler", "sigmas", draws_noise=True),
+    "dpmpp_2m": Scheduler("DPMSolverMultistepScheduler", "ratios"),
+    "dpmpp_2m_karras": Scheduler("DPMSolverMultistepScheduler", "ratios", {"use_karras_sigmas": True}),
+    "unipc": Scheduler("UniPCMultistepScheduler", "ratios"),
+    "lcm": Scheduler("LCMScheduler", "alphas", draws_noise=True),
+}
+FIRST_ORDER = tuple(name for name, kind in SCHEDULERS.items() if kind.first_order)
 
 # What of a model's scheduler config describes the model rather than its solver.
 OF_THE_MODEL = (
@@ -51,6 +53,8 @@ EXOTIC = (
     "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "use_flow_sigmas", "thresholding",
     "use_dynamic_shifting",
 )  # fmt: skip
+FOREIGN_NOISE = ("EDM", "FlowMatch")
+PREDICTIONS = ("epsilon", "v_prediction")
 USUAL = {
     "interpolation_type": "linear", "timestep_type": "discrete", "algorithm_type": "dpmsolver++",
     "lambda_min_clipped": -float("inf"),
@@ -59,16 +63,30 @@ USUAL = {
 
 def scheduler_of(name: str, config: Mapping[str, Any]) -> tuple[Scheduler, dict[str, Any]]:
     """The scheduler meant by `name` for a model whose own has this config, and the config it gets."""
-    if name != "model":
-        kind = SCHEDULERS[name]
-        settings = {k: config[k] for k in OF_THE_MODEL if k in config} | dict(kind.overrides)
+    _check_model(config)
+    if name == "model":
+        kind, settings = _own(config), {k: v for k, v in config.items() if not k.startswith("_")}
     else:
-        kind = _own(config)
-        settings = {k: v for k, v in config.items() if not k.startswith("_")}
-    if kind.cls == "DDIMScheduler" and settings.get("timestep_spacing") == "linspace":
-        # DDIM always goes T // steps down, which meets the next timestep only when they lead or trail.
-        settings["timestep_spacing"] = "leading"
+        kind = SCHEDULERS[name]
+        settings = {k: config[k] for k in OF_THE_MODEL if k in config} | kind.settings
+    if kind.cls == "DDIMScheduler":
+        settings.setdefault("set_alpha_to_one", False)
+        settings.setdefault("timestep_spacing", "leading")
     return kind, settings
+
+
+def _check_model(config: Mapping[str, Any]) -> None:
+    """Refuses models whose noise or predictions are of a kind that no scheduler here follows."""
+    cls, predicts = config.get("_class_name", ""), config.get("prediction_type", "epsilon")
+    what = None
+    if cls.startswith(FOREIGN_NOISE) or "sigma_data" in config:
+        what = f"was made for {cls}"
+    elif predicts not in PREDICTIONS:
+        what = f"predicts {predicts}"
+    elif predicts == "epsilon" and config.get("rescale_betas_zero_snr"):
+        what = "predicts epsilon although its noise ends in nothing else (zero terminal SNR)"
+    if what:
+        raise BadRecipe("model", errors.FOREIGN_MODEL.format(what=what))
 
 
 def _own(config: Mapping[str, Any]) -> Scheduler:
@@ -89,30 +107,25 @@ def _own(config: Mapping[str, Any]) -> Scheduler:
 
 def timesteps(name: str, config: Mapping[str, Any], steps: int) -> np.ndarray:
     """The training timesteps, falling, that this scheduler visits in so many steps."""
-    frozen = tuple(
-        sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in config.items() if v is not None)
-    )
-    return _timesteps(name, frozen, steps)
-
-
-@lru_cache(maxsize=256)
-def _timesteps(name: str, config: tuple[tuple[str, Any], ...], steps: int) -> np.ndarray:
-    kind, settings = scheduler_of(name, dict(config))
-    total = settings.get("num_train_timesteps", 1000)
+    kind, settings = scheduler_of(name, config)
+    total = train_steps(settings)
     if kind.cls == "LCMScheduler":
         laid = _lcm(total, steps, settings.get("original_inference_steps", 50))
     elif settings.get("use_karras_sigmas"):
         laid = _karras(kind, settings, steps)
     else:
         laid = _spaced(kind, settings, total, steps)
-    laid = laid.astype(np.int64 if kind.whole_steps else np.float32)
-    laid.flags.writeable = False
-    return laid
+    return laid.astype(np.int64 if kind.whole_steps else np.float32)
+
+
+def train_steps(config: Mapping[str, Any]) -> int:
+    """T."""
+    return config.get("num_train_timesteps", 1000)
 
 
 def _spaced(kind: Scheduler, settings: Mapping[str, Any], total: int, steps: int) -> np.ndarray:
-    spacing = settings.get("timestep_spacing", kind.spacing)
-    laid = steps + kind.extra_step
+    spacing = settings.get("timestep_spacing", "linspace")
+    laid = steps + (kind.state == "ratios")
     if spacing == "linspace":
         falling = np.linspace(0, total - 1, laid, dtype=None if kind.whole_steps else np.float32)[::-1]
         return falling[:steps].round() if kind.whole_steps else falling[:steps]
@@ -132,7 +145,7 @@ def _karras(kind: Scheduler, settings: Mapping[str, Any], steps: int) -> np.ndar
     """Sigmas even in sigma^(1/7); each is given the timestep whose sigma it has."""
     sigmas = noise_levels(settings)
     ends = sigmas[[-1, 0]]
-    if not kind.extra_step:  # Euler bends the range that it would have visited anyway.
+    if kind.state == "sigmas":  # Euler bends the range that it would have visited anyway.
         visited = _spaced(kind, settings, len(sigmas), steps)
         ends = np.interp(visited, np.arange(len(sigmas)), sigmas)[[0, -1]]
     least, most = settings.get("sigma_min") or ends[1], settings.get("sigma_max") or ends[0]
@@ -144,7 +157,7 @@ def _karras(kind: Scheduler, settings: Mapping[str, Any], steps: int) -> np.ndar
 
 def noise_levels(settings: Mapping[str, Any]) -> np.ndarray:
     """sigma / alpha of every training timestep, as diffusers makes it from betas (float32)."""
-    total = settings.get("num_train_timesteps", 1000)
+    total = train_steps(settings)
     start, end = settings.get("beta_start", 0.0001), settings.get("beta_end", 0.02)
     schedule = settings.get("beta_schedule", "linear")
     if settings.get("trained_betas") is not None:

@@ -27,14 +27,13 @@ class View:
     """canvas[..., rows, cols] cuts it and pastes it.
 
     ids: original height, width; crop top, left; target height, width (px).
-    weight: of each cell where views overlap; None is one everywhere.    prompt: which text it follows.
+    weight: of each cell where views overlap; None is one everywhere.
     """
 
     rows: slice
     cols: slice
     ids: Ids
     weight: np.ndarray | None = None
-    prompt: int = 0
 
 
 def starts(length: int, window: int, stride: int) -> tuple[int, ...]:
@@ -45,22 +44,19 @@ def starts(length: int, window: int, stride: int) -> tuple[int, ...]:
     return tuple(min(k * stride, length - window) for k in range(count))
 
 
-def reach(window: int, stride: int) -> int:
-    """How far a window may be shaken, either way, so that neighbours still meet."""
-    return (window - stride) // 4
+def jitter_range(start: int, length: int, window: int, reach: int, faithful: bool) -> Range:
+    """Where one window may move on one axis.
 
-
-def jitter_range(start: int, length: int, window: int, far: int, faithful: bool) -> Range:
-    """Where one window may move on one axis. At the canvas's ends it stays, or cells there go unseen;
-    as published it moves outwards there, into the margin."""
-    if length <= window:
+    At the canvas's ends it stays, or cells there go unseen; as published it moves outwards, into the margin.
+    """
+    last = length - window
+    if last <= 0:
         return 0, 0
-    first, last = start == 0, start == length - window
-    if not (first or last):
-        return -far, far
+    if 0 < start < last:
+        return (-reach, reach) if faithful else (max(-reach, -start), min(reach, last - start))
     if not faithful:
         return 0, 0
-    return (-far, 0) if first else (0, far)
+    return (-reach, 0) if start == 0 else (0, reach)
 
 
 @lru_cache(maxsize=64)
@@ -81,37 +77,29 @@ def whole(stage: Stage) -> tuple[View, ...]:
 
 def windows(stage: Stage, offset: Offset) -> tuple[View, ...]:
     """Local windows in raster order, in the coordinates of the canvas with its margin."""
-    height, width = stage.window
-    row_starts, col_starts = stage.grid
+    (height, width), stride, margin = stage.window, stage.recipe.stride, stage.margin
     weight = None
-    if stage.feather:
-        weight = feather(height, width, max(0, height - stage.stride), max(0, width - stage.stride))
+    if stage.recipe.feather:
+        weight = feather(height, width, max(0, height - stride), max(0, width - stride))
     views = []
-    for number, (row, col) in enumerate(product(row_starts, col_starts)):
+    for number, (row, col) in enumerate(product(*stage.grid)):
         ranges = (
             jitter_range(row, stage.rows, height, stage.reach, stage.faithful),
             jitter_range(col, stage.cols, width, stage.reach, stage.faithful),
         )
         down, right = offset(number, ranges)
-        top = _placed(row, down, ranges[0], stage.rows - height, stage.margin)
-        left = _placed(col, right, ranges[1], stage.cols - width, stage.margin)
+        top, left = row + margin + down, col + margin + right
         rows, cols = slice(top, top + height), slice(left, left + width)
         views.append(View(rows, cols, _window_ids(stage, top, left), weight))
     return tuple(views)
 
 
-def _placed(start: int, moved: int, allowed: Range, last: int, margin: int) -> int:
-    moved = min(max(moved, allowed[0]), allowed[1])
-    return min(max(start + moved + margin, 0), last + 2 * margin)
-
-
 def _window_ids(stage: Stage, top: int, left: int) -> Ids:
-    corner = (top * stage.cell, left * stage.cell)
+    cell = stage.facts.cell
+    corner = (top * cell, left * cell)
     if stage.faithful:
         return (*stage.final, *corner, *stage.final)
-    return (
-        stage.height, stage.width, *corner, stage.window[0] * stage.cell, stage.window[1] * stage.cell,
-    )  # fmt: skip
+    return (*stage.size, *corner, stage.window[0] * cell, stage.window[1] * cell)
 
 
 def lattice(stage: Stage) -> tuple[View, ...]:

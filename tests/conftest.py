@@ -22,3 +22,16 @@ def tiny_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model(tiny_folder):
     return load_model(tiny_folder, "cpu", "float32")
+
+
+@pytest.fixture
+def calls(model, monkeypatch):
+    """Latents in every call of the network."""
+    made, network = [], model.unet.forward
+
+    def counted(latents, *given, **more):
+        made.append(len(latents))
+        return network(latents, *given, **more)
+
+    monkeypatch.setattr(model.unet, "forward", counted)
+    return made

@@ -28,6 +28,20 @@ def test_decoding_is_what_the_vae_says(model):
     assert np.abs(ours - said.clamp(-1, 1).permute(1, 2, 0).numpy()).max() <= 1 / 127.5
 
 
+def test_latents_with_a_mean_and_deviation_of_their_own_are_put_back(model):
+    latent = random(16, 16)
+    mean, deviation = [1.0, -1, 0.5, 0], [2.0, 3, 4, 5]
+    plain = codec.decode(
+        model.vae, latent * torch.tensor(deviation).view(4, 1, 1) + 0.18215 * torch.tensor(mean).view(4, 1, 1)
+    )
+
+    class Shifted:
+        device, dtype, decode = model.vae.device, model.vae.dtype, model.vae.decode
+        config = type("C", (), {"scaling_factor": 0.18215, "latents_mean": mean, "latents_std": deviation})
+
+    assert codec.decode(Shifted, latent).tobytes() == plain.tobytes()
+
+
 def test_a_large_latent_is_decoded_in_tiles(model, monkeypatch):
     sizes = []
     decoder = model.vae.decoder.forward

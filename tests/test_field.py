@@ -1,8 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 
 from engine.denoiser import Denoiser
 from engine.field import blur, field
+from engine.noise import Noise
 from engine.plan import plan
 from engine.recipe import Recipe
 from engine.schedule import Step
@@ -39,10 +42,11 @@ SHAPES = [
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_cutting_and_pasting_is_the_identity(shape, share):
-    """Windows overlap and are weighted, lattices are padded: an echo must come back as it was."""
+    """Windows overlap, are shaken and weighted, lattices are padded: an echo must come back as it was."""
     stage = stage_of(**shape)
+    shake = partial(Noise(0).jitter, 2, 0, (stage.rows, stage.cols))
     canvas = torch.randn(1, 4, stage.rows, stage.cols, generator=torch.Generator().manual_seed(0))
-    fused = through(stage, canvas, Echo(), share=share)
+    fused = through(stage, canvas, Echo(), share=share, offset=shake)
     assert torch.allclose(fused.predictions, canvas, atol=1e-5)
 
 
@@ -70,21 +74,24 @@ def test_the_share_weighs_lattices_against_windows():
 
 
 def test_both_predictions_come_back_in_their_order():
-    class Rows:
+    class Texts:
+        """The first half of a batch is under the first text."""
+
         def predict(self, latents, t, text, ids):
-            return latents * 0 + torch.arange(len(latents), dtype=torch.float32)[:, None, None, None]
+            half = len(latents) // 2
+            return latents * 0 + torch.tensor([0.0] * half + [1.0] * half)[:, None, None, None]
 
-    fused = through(stage_of(number=1), torch.zeros(1, 4, 16, 16), Rows(), share=0, copies=2)
-    assert fused.predictions[:, 0, 0, 0].tolist() == [0, 1]
+    fused = through(stage_of(scales=(1, 2)), torch.zeros(1, 4, 32, 32), Texts(), share=0.5, copies=2)
+    assert [row.unique().tolist() for row in fused.predictions] == [pytest.approx([0]), pytest.approx([1])]
 
 
-def test_what_the_lattices_did_not_see_is_the_blurred_away_part():
+def test_the_lattices_see_the_canvas_blurred_and_the_windows_as_it_is():
     stage = stage_of(scales=(1, 2))
     canvas = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(0))
     fused = through(stage, canvas, Echo(), share=0.4, deviation=0.8)
-    seen = blur(canvas, 0.8, stage.kernel, reflect=True)
-    assert torch.allclose(fused.unseen, 0.4 * (canvas - seen), atol=1e-6)
-    assert torch.allclose(fused.predictions, 0.6 * canvas + 0.4 * seen, atol=1e-5)
+    smooth = blur(canvas, 0.8, stage.kernel, reflect=True)
+    assert torch.allclose(fused.seen, 0.6 * canvas + 0.4 * smooth, atol=1e-6)
+    assert torch.allclose(fused.predictions, fused.seen, atol=1e-5)
 
 
 @pytest.mark.parametrize("reflect", [True, False])

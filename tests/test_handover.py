@@ -3,13 +3,14 @@ import pytest
 import torch
 
 from engine.guidance import guide
-from engine.handover import Anchor, Tone, begin, enlarge
+from engine.handover import Anchor, begin, enlarge
 from engine.noise import Noise
 from engine.plan import plan
 from engine.recipe import Recipe
-from engine.schedule import Step, plain
+from engine.schedule import Step, of_base
 from engine.solver import Solver
 from engine.timesteps import timesteps
+from engine.tone import Tone
 from tests.tiny import SCHEDULER
 from tests.toys import facts
 
@@ -17,7 +18,7 @@ CONFIG = SCHEDULER | {"prediction_type": "epsilon"}
 
 
 def solver(name):
-    return Solver(name, CONFIG, 10, plain(timesteps(name, CONFIG, 10)))
+    return Solver(name, CONFIG, 10, of_base(timesteps(name, CONFIG, 10)))
 
 
 def random(*shape):

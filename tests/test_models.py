@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from engine import WeightsMissing, load_model
+from engine import Fault, WeightsMissing, load_model
 from engine.denoiser import Denoiser
 from engine.errors import StopAsked
 from engine.models import decode_memory, view_memory
@@ -29,12 +29,12 @@ def test_weights_are_frozen_and_counted(model):
     parts = (model.unet, model.vae, *model.encoders)
     assert not any(p.requires_grad for part in parts for p in part.parameters())
     assert not any(part.training for part in parts)
-    assert model.facts.weight.weights == sum(p.nbytes for part in parts for p in part.parameters())
+    assert model.facts.footprint.weights == sum(p.nbytes for part in parts for p in part.parameters())
 
 
 @pytest.mark.parametrize("source", ["no/such/folder", "nobody/such-a-model"])
 def test_a_model_that_is_not_here_is_told(source, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsMissing, match=source):
         load_model(source)
 
@@ -45,6 +45,36 @@ def test_a_folder_of_something_else_is_told(tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
     with pytest.raises(WeightsMissing, match="FluxPipeline"):
         load_model(tmp_path)
+
+
+def test_a_folder_without_a_tokenizer_is_told(tiny_folder, tmp_path):
+    shutil.copytree(tiny_folder, tmp_path / "mute")
+    shutil.rmtree(tmp_path / "mute" / "tokenizer")
+    with pytest.raises(WeightsMissing, match="mute"):
+        load_model(tmp_path / "mute")
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["{", "[1]", '{"_class_name": "StableDiffusionXLNoSuchPipeline"}', '{"unet": 3}'],
+)
+def test_an_index_that_makes_no_sense_is_told(index, tmp_path):
+    (tmp_path / "model_index.json").write_text(index)
+    with pytest.raises(WeightsMissing, match=tmp_path.name):
+        load_model(tmp_path)
+
+
+def test_a_pipeline_that_lacks_an_encoder_is_told(tiny_folder, tmp_path):
+    shutil.copytree(tiny_folder, tmp_path / "half")
+    index = tmp_path / "half" / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"text_encoder": [None, None]}))
+    with pytest.raises(WeightsMissing, match="half"):
+        load_model(tmp_path / "half")
+
+
+def test_a_device_that_is_not_here_is_told(tiny_folder):
+    with pytest.raises(Fault, match="warp"):
+        load_model(tiny_folder, device="warp")
 
 
 def test_a_folder_without_its_unet_is_told(tiny_folder, tmp_path):
@@ -76,8 +106,12 @@ def test_a_model_can_bring_its_own_preview_colours(tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, tmp_path / "own")
     index = tmp_path / "own" / "model_index.json"
     colours = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0.5, 0.5, 0.5]]
-    index.write_text(json.dumps(json.loads(index.read_text()) | {"_latent_rgb": colours}))
+    said = json.loads(index.read_text())
+    index.write_text(json.dumps(said | {"_latent_rgb": colours}))
     assert load_model(tmp_path / "own").matrix.tolist() == colours
+    index.write_text(json.dumps(said | {"_latent_rgb": colours[:3]}))
+    with pytest.raises(WeightsMissing, match="preview colours"):
+        load_model(tmp_path / "own")
 
 
 def test_half_precision_keeps_the_decoder_in_float32(tiny_folder):

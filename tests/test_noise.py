@@ -45,11 +45,12 @@ def test_what_is_given_replaces_the_seed_and_what_it_lacks_does_not():
             return np.full(shape, 2.0)
 
         def jitter(self, stage, i, view):
-            return stage, view
+            return stage - 3, view
 
     noise = Noise(5, Given())
     assert (noise.base(SHAPE) == 2).all()
-    assert noise.jitter(3, 0, (8, 8), 7, ((-1, 1), (-1, 1))) == (3, 7)
+    assert noise.jitter(3, 0, (8, 8), 2, ((-2, 2), (-2, 2))) == (0, 2)
+    assert noise.jitter(3, 0, (8, 8), 7, ((-2, 2), (-2, 2))) == (0, 2)
     assert np.array_equal(noise.stage(2, SHAPE), Noise(5).stage(2, SHAPE))
 
 

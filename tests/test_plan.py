@@ -1,13 +1,13 @@
 import pytest
 
 from engine import BadRecipe, Recipe, plan
-from engine.catalogue import Weight
+from engine.catalogue import Footprint
 from engine.timesteps import SCHEDULERS
 from tests.tiny import SCHEDULER
 from tests.toys import facts
 
 SDXL = facts()
-WEIGHT = Weight(weights=7 * 10**9, per_cell=20_000, per_px=3_000)
+FOOTPRINT = Footprint(weights=7 * 10**9, per_cell=20_000, per_px=3_000)
 
 
 def sizes(**recipe):
@@ -74,8 +74,8 @@ def test_every_size_of_a_few_cells_plans_to_whole_cells():
             planned = plan(Recipe(width=width, height=height), SDXL)
             assert planned.stages[-1].size == (height, width)
             base = planned.stages[0]
-            assert 0.2 < base.height * base.width / 1024**2 < 1.6
-            assert base.height / base.width == pytest.approx(height / width, rel=0.02)
+            assert 0.2 < base.size[0] * base.size[1] / 1024**2 < 1.6
+            assert base.size[0] / base.size[1] == pytest.approx(height / width, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,17 @@ def test_economy_says_what_it_leaves_out():
     assert thrifty.economy_saves == pytest.approx(saved / free.tile_areas)
 
 
+def test_what_the_settings_leave_out_is_not_credited_to_economy():
+    assert plan(Recipe(alpha2=0, economy=0, scales=(1, 2)), SDXL).economy_saves == 0
+    assert plan(Recipe(dilated=False, economy=0), SDXL).economy_saves == 0
+
+
+def test_without_lattices_no_lattice_is_paid_for():
+    stage = plan(Recipe(dilated=False, economy=0), SDXL).stages[-1]
+    assert (stage.windows, stage.lattices) == (49, 0)
+    assert stage.evaluations == 2 * 50 * 49
+
+
 def test_guidance_one_halves_the_evaluations():
     guided, plain = (plan(Recipe(guidance=g), SDXL) for g in (7.5, 1))
     assert guided.evaluations == 2 * plain.evaluations
@@ -123,8 +134,8 @@ def test_stages_above_the_base_do_not_touch_its_cost():
 
 
 def test_memory_grows_with_the_views_at_once():
-    small, large = (plan(Recipe(view_batch=b), facts(weight=WEIGHT)).memory for b in (1, 8))
-    assert large > small > WEIGHT.weights
+    small, large = (plan(Recipe(view_batch=b), facts(footprint=FOOTPRINT)).memory for b in (1, 8))
+    assert large > small > FOOTPRINT.weights
 
 
 def test_a_scheduler_that_the_default_cannot_use_is_replaced_and_an_asked_one_refused():
@@ -149,6 +160,9 @@ BAD = [
     ({"width": 1000, "height": 5000}, "height", "1000 x 4000"),
     ({"width": 64, "height": 64}, "width", "too small"),
     ({"scales": (1, 9)}, "scales", "8192"),
+    ({"scales": (1e308,)}, "scales", "8 would fit"),
+    ({"scales": (0.25,)}, "width", "too small"),
+    ({"scales": (1e-9, 2)}, "scales", "0.5 to 1.25"),
     ({"width": 2048, "height": 2048, "scales": (1, 4)}, "scales", "1, 2 would fit"),
     ({"width": 2048, "height": 2048, "scales": (1, 1.5)}, "scales", "1, 2 would fit"),
     ({"scales": (2, 4)}, "scales", "start"),

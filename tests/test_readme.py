@@ -57,6 +57,15 @@ def test_two_commands_each_make_their_own_environment():
     assert commands[1].endswith('-m pytest -m ""')
 
 
+def test_the_example_does_what_it_says(tiny_folder, tmp_path, monkeypatch, capsys):
+    example = README.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(example.replace("stabilityai/stable-diffusion-xl-base-1.0", str(tiny_folder)), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(") ")[0] for line in lines] == ["(128, 128", "(256, 256"]
+    assert all(Path(line.split(") ")[1]).is_file() for line in lines)
+
+
 def test_links_within_the_project_lead_somewhere():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target

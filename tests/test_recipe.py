@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from engine import BadRecipe, Recipe
-from engine.checks import clean
+from engine.checks import check
 from engine.recipe import SETTINGS, from_dict, to_dict, unused
 
 
@@ -25,6 +25,7 @@ def test_what_is_not_understood_is_named():
 
 def test_making_a_recipe_never_raises():
     Recipe(seed="x", scales=None, width=-3, alpha1=math.nan, options=7, controls={"a": 1})
+    Recipe(options={1: 1, "1": "a"})
 
 
 def test_the_hash_is_of_all_but_the_view_batch():
@@ -35,8 +36,8 @@ def test_the_hash_is_of_all_but_the_view_batch():
 
 def test_whole_numbers_and_fractions_are_one_value_once_checked():
     assert (
-        clean(Recipe(steps=50.0, alpha1=3, scales=(1, 2))).hash
-        == clean(Recipe(steps=50, scales=(1.0, 2.0))).hash
+        check(Recipe(steps=50.0, alpha1=3, scales=(1, 2))).hash
+        == check(Recipe(steps=50, scales=(1.0, 2.0))).hash
     )
 
 
@@ -47,12 +48,21 @@ def test_every_setting_says_what_it_is():
 
 
 def test_every_default_is_in_range():
-    assert clean(Recipe()) == Recipe()
+    assert check(Recipe()) == Recipe()
 
 
-def test_a_setting_without_effect_is_named():
-    assert unused(Recipe(fidelity=0.7)) == ("fidelity",)
-    assert unused(Recipe(alpha1=2)) == ()
+@pytest.mark.parametrize(
+    ("recipe", "named"),
+    [
+        ({"alpha1": 2, "sigma2": 0.1, "stride": 3}, ()),
+        ({"fidelity": 0.7}, ("fidelity",)),
+        ({"skip_residual": False, "alpha1": 1}, ("alpha1",)),
+        ({"dilated": False, "alpha2": 2, "kernel": "code", "jitter": False}, ("alpha2", "kernel")),
+        ({"faithful": True, "economy": 0.05, "alpha1": 2}, ("economy",)),
+    ],
+)
+def test_a_changed_setting_without_effect_is_named(recipe, named):
+    assert unused(Recipe(**recipe)) == named
 
 
 def test_a_fault_can_be_sent_to_another_process():
@@ -64,7 +74,9 @@ BAD = [
     ("prompt", "x" * 2001), ("prompt", 3), ("negative", "x" * 2001),
     ("scheduler", "heun"), ("method", "magic"), ("kernel", "wide"), ("lattice", "w"), ("enlarge", "gan"),
     ("scales", (2, 1)), ("scales", (1, 1)), ("scales", (0, 1)), ("scales", (-1, 1)),
-    ("scales", (1, math.nan)), ("scales", (1, math.inf)), ("scales", "12"), ("scales", (1, "2")),
+    ("scales", (1, math.nan)), ("scales", (1, 10**400)), ("scales", ((1, 2), 3)), ("scales", (1, math.inf)),
+    ("seed", 10**400), ("alpha1", 10**400), ("prompt", None), ("scheduler", ["ddim"]),
+    ("scales", "12"), ("scales", (1, "2")),
     ("alpha1", -1), ("alpha2", -0.1), ("alpha3", 5.1), ("alpha1", math.nan),
     ("alpha2", math.inf), ("alpha1", "3"),
     ("sigma1", 2.5), ("sigma2", -1), ("sigma1", math.nan), ("economy", 0.2), ("economy", math.nan),
@@ -74,14 +86,16 @@ BAD = [
     ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("seed", "7"), ("seed", True), ("seed", math.nan),
     ("width", 0), ("width", -8), ("height", 8193), ("width", 10**30), ("view_batch", 0),
     ("jitter", 1), ("faithful", "yes"), ("image", "x.png"), ("controls", ("canny",)), ("loras", ("x",)),
-    ("options", {"tau": 3}), ("options", 7),
+    ("options", {"tau": 3}), ("prompt", "\ud800"), ("scales", tuple(range(1, 11))), ("image", ""),
+    ("image", False), ("controls", {1, 2}), ("controls", set()), ("options", [1]), ("options", ((),)),
+    ("scheduler", "x" * 10**5), ("options", 7),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("field", "value"), BAD)
 def test_a_bad_value_is_refused_by_name_and_in_a_sentence(field, value):
     with pytest.raises(BadRecipe) as fault:
-        clean(Recipe(**{field: value}))
+        check(Recipe(**{field: value}))
     assert fault.value.field == field
     assert fault.value.sentence.endswith(".")
     assert len(fault.value.sentence) < 300
@@ -89,5 +103,5 @@ def test_a_bad_value_is_refused_by_name_and_in_a_sentence(field, value):
 
 def test_the_second_smoothing_is_not_the_stronger_one():
     with pytest.raises(BadRecipe, match="sigma1 must be the larger") as fault:
-        clean(Recipe(sigma1=0.1, sigma2=0.5))
+        check(Recipe(sigma1=0.1, sigma2=0.5))
     assert fault.value.field == "sigma1"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.schedule import cosine, lay, per_training_time, plain, survival
+from engine.schedule import cosine, lay, of_base, per_training_time, survival
 
 T50 = np.arange(981, 0, -20)
 
@@ -88,6 +88,6 @@ def test_faithful_keeps_the_papers_pull_at_any_number_of_steps():
 
 
 def test_a_base_is_not_pulled_and_sees_no_lattice():
-    schedule = plain(T50)
+    schedule = of_base(T50)
     assert not schedule.pull.any()
     assert (schedule.window_steps, schedule.lattice_steps, schedule.first) == (50, 0, 0)

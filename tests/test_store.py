@@ -10,9 +10,9 @@ from engine.recipe import from_dict
 LATENT = np.random.RandomState(0).standard_normal((1, 4, 2, 2)).astype(np.float32)
 
 
-def keep(run, stage=1, picture=None, latents=LATENT):
+def write(run, stage=1, picture=None, latents=LATENT):
     picture = picture or Image.new("RGB", (16, 16), "red")
-    store.keep(
+    store.write(
         run, stage, store.Kept(latents, (0.25, 1.5)), picture, Recipe(prompt="häuser", seed=3), {"seconds": 2}
     )
 
@@ -24,14 +24,14 @@ def test_a_run_has_a_name_of_128_random_bits(tmp_path):
 
 
 def test_a_stage_comes_back_to_the_bit(tmp_path):
-    keep(tmp_path)
-    kept = store.kept(tmp_path, 1)
+    write(tmp_path)
+    kept = store.read(tmp_path, 1)
     assert np.array_equal(kept.latents, LATENT)
     assert kept.tone == (0.25, 1.5)
 
 
 def test_the_picture_tells_its_recipe(tmp_path):
-    keep(tmp_path)
+    write(tmp_path)
     text = json.loads(Image.open(store.picture_path(tmp_path, 1)).text["demofusion"])
     recipe, strange = from_dict(text["recipe"])
     assert recipe == Recipe(prompt="häuser", seed=3)
@@ -45,23 +45,42 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        keep(tmp_path, picture=Broken())
+        write(tmp_path, picture=Broken())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stage_without_its_latent_is_not_there(tmp_path):
-    keep(tmp_path)
+    write(tmp_path)
     store.latents_path(tmp_path, 1).unlink()
     with pytest.raises(BadRecipe, match="Stage 1 was not found"):
-        store.kept(tmp_path, 1)
+        store.read(tmp_path, 1)
+
+
+@pytest.mark.parametrize("damage", [b"", b"half", b"x" * 500])
+def test_a_latent_that_is_not_whole_is_told(damage, tmp_path):
+    write(tmp_path)
+    store.latents_path(tmp_path, 1).write_bytes(damage)
+    with pytest.raises(BadRecipe, match="cannot be read"):
+        store.read(tmp_path, 1)
+
+
+def test_stages_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch):
+    def refuse(*paths):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(store.os, "link", refuse)
+    old, new = store.new_run(tmp_path), store.new_run(tmp_path)
+    write(old)
+    store.take_along(old, new, 1)
+    assert np.array_equal(store.read(new, 1).latents, LATENT)
 
 
 def test_stages_taken_along_outlive_their_first_run(tmp_path):
     old, new = store.new_run(tmp_path), store.new_run(tmp_path)
-    keep(old, 1)
-    keep(old, 2)
+    write(old, 1)
+    write(old, 2)
     store.take_along(old, new, 1)
     for path in old.iterdir():
         path.unlink()
     assert sorted(path.name for path in new.iterdir()) == ["stage-1.png", "stage-1.safetensors"]
-    assert np.array_equal(store.kept(new, 1).latents, LATENT)
+    assert np.array_equal(store.read(new, 1).latents, LATENT)

@@ -26,7 +26,9 @@ def theirs(name, config, steps):
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace", None])
 @pytest.mark.parametrize("zero_snr", [False, True])
 def test_every_named_scheduler_lays_its_steps_as_diffusers_does(name, spacing, zero_snr):
-    config = BETAS | {"rescale_betas_zero_snr": zero_snr} | ({"timestep_spacing": spacing} if spacing else {})
+    config = BETAS | ({"timestep_spacing": spacing} if spacing else {})
+    if zero_snr:
+        config |= {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
     for steps in range(4, 51 if name == "lcm" else 101):
         assert np.array_equal(timesteps(name, config, steps), theirs(name, config, steps)), steps
 
@@ -46,9 +48,21 @@ def test_noise_levels_are_those_of_diffusers(betas):
     assert np.allclose(noise_levels(settings), np.sqrt((1 - kept) / kept), rtol=1e-4)
 
 
-def test_ddim_leads_where_the_model_says_linspace():
-    laid = timesteps("ddim", BETAS | {"timestep_spacing": "linspace"}, 4)
-    assert laid.tolist() == [751, 501, 251, 1]
+@pytest.mark.parametrize(
+    ("strange", "words"),
+    [
+        ({"_class_name": "EDMDPMSolverMultistepScheduler"}, "EDM"),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatch"),
+        ({"prediction_type": "sample"}, "predicts sample"),
+        ({"prediction_type": "flow_prediction"}, "predicts flow"),
+        ({"rescale_betas_zero_snr": True}, "zero terminal SNR"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ddim", "euler", "model"])
+def test_a_model_that_no_solver_here_follows_is_refused_by_every_name(strange, words, name):
+    config = BETAS | {"_class_name": "DDIMScheduler", "prediction_type": "epsilon"} | strange
+    with pytest.raises(BadRecipe, match=words):
+        timesteps(name, config, 20)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def still(view, ranges):
 
 
 def shaken(stage, seed, i=0):
-    return lambda view, ranges: Noise(seed).jitter(stage.number, i, (stage.rows, stage.cols), view, ranges)
+    return partial(Noise(seed).jitter, stage.number, i, (stage.rows, stage.cols))
 
 
 def corners(views):
@@ -56,7 +58,7 @@ def test_a_window_knows_its_true_place():
 
 def test_whole_canvas_and_lattices_are_told_the_trained_size_nearest_to_the_base():
     stage = stage_of(number=1, width=256, height=128)
-    assert (stage.height, stage.width) == (88, 184)
+    assert stage.size == (88, 184)
     assert [view.ids for view in whole(stage)] == [(88, 184, 0, 0, 88, 184)]
     upper = stage_of(width=256, height=128)
     assert {view.ids for view in lattice(upper)} == {(88, 184, 0, 0, 88, 184)}

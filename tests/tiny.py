@@ -1,15 +1,18 @@
 """A random SDXL-shaped model in a second, for tests and for a first look without any weights.
 
-python -m tests.tiny [folder]      writes the model there and makes a picture with it
+python -m tests.tiny [folder]      makes a picture with it, in a run folder there
 """
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from engine import Failed, Recipe, StageDone, generate, load_model
 
 WINDOW, TOKENS, WIDTH = 16, 32, 16
 SCHEDULER = {
@@ -76,12 +79,15 @@ def _text_config(words: int) -> CLIPTextConfig:
 
 
 def main(folder: Path) -> None:
-    from engine import Preview, Progress, Recipe, generate, load_model
-
-    model = load_model(write(folder / "tiny-model"))
+    with tempfile.TemporaryDirectory() as models:
+        model = load_model(write(Path(models) / "tiny"))
     for event in generate(Recipe(prompt="a red house", scales=(1, 2, 4), steps=20), model, out=folder):
-        if not isinstance(event, Progress | Preview):
-            print(event)
+        match event:
+            case StageDone():
+                height, width = event.size
+                print(f"Stage {event.stage}: {width} x {height} px in {event.seconds:.1f} s  {event.image}")
+            case Failed():
+                sys.exit(event.sentence)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,13 @@ class Watched(Solver):
         return self.shown_level(self.i)
 
 
-class AllNoise:
+class Known:
+    """A network whose answer is known, on the CPU."""
+
+    device = torch.device("cpu")
+
+
+class AllNoise(Known):
     """Takes everything it is shown for noise: the clean picture is zero."""
 
     def predict(self, latents, t, text, ids):
@@ -64,7 +70,7 @@ class AllNoise:
         return latents / sigma if Watched.present.predicts_noise else latents * alpha / sigma
 
 
-class Wants:
+class Wants(Known):
     """The posterior mean where pictures are `target` give or take 1: leaves an anchor at zero behind."""
 
     def __init__(self, target=1.0):
@@ -76,7 +82,7 @@ class Wants:
         return (latents - alpha * clean) / sigma
 
 
-class Echo:
+class Echo(Known):
     """Answers with what it was shown."""
 
     def predict(self, latents, t, text, ids):
@@ -94,8 +100,9 @@ def watch(monkeypatch, network, facts, recipe, below=None):
 
     monkeypatch.setattr(run, "Solver", Kept)
     planned = plan(recipe, facts)
-    denoiser = Denoiser(network, None, planned.copies, 16)
-    for _ in run.stages(planned, denoiser, Noise(planned.recipe.seed), torch.device("cpu"), below):
+    denoiser = Denoiser(network, None, planned.stages[0].copies, 16)
+    ahead = planned.stages[below.stage.number if below else 0 :]
+    for _ in run.stages(ahead, below, denoiser, Noise(planned.recipe.seed)):
         pass
     return solvers
 
@@ -107,10 +114,17 @@ def told(recipe, model, out, **more):
     return events
 
 
+def kinds(events):
+    return [type(event) for event in events]
+
+
+def done(events):
+    return [event for event in events if isinstance(event, StageDone)]
+
+
 def latents(recipe, model, out, **more):
     """The finished latents of every stage."""
-    done = [e for e in told(recipe, model, out, **more) if isinstance(e, StageDone)]
-    return [load_file(e.latents)["latents"] for e in done]
+    return [load_file(event.latents)["latents"] for event in done(told(recipe, model, out, **more))]
 
 
 def apart(a, b):
