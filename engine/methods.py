@@ -34,6 +34,7 @@ OF_THE_WINDOWS = frozenset({"stride", "jitter", "feather"})
 ABLATIONS = frozenset({"progressive", "skip_residual", "dilated"})
 # What faithful mode sets itself.
 PUBLISHED = frozenset({"economy", "kernel", "lattice", "feather"})
+OF_THE_GUIDANCE = frozenset({"negative", "guidance_rescale"})
 OF_A_START_PICTURE = frozenset({"fidelity"})
 
 METHODS = {
@@ -64,6 +65,8 @@ def silent(recipe: Recipe) -> tuple[str, ...]:
         names |= OF_THE_LATTICES
     if recipe.faithful:
         names |= PUBLISHED
+    if recipe.guidance is not None and recipe.guidance <= 1:
+        names |= OF_THE_GUIDANCE
     if recipe.image is None:
         names |= OF_A_START_PICTURE
     return tuple(sorted(names))

@@ -59,6 +59,7 @@ def test_every_default_is_in_range():
         ({"skip_residual": False, "alpha1": 1}, ("alpha1",)),
         ({"dilated": False, "alpha2": 2, "kernel": "code", "jitter": False}, ("alpha2", "kernel")),
         ({"faithful": True, "economy": 0.05, "alpha1": 2}, ("economy",)),
+        ({"guidance": 1, "negative": "grass"}, ("negative",)),
     ],
 )
 def test_a_changed_setting_without_effect_is_named(recipe, named):

@@ -18,6 +18,7 @@ from engine import (
     StageDone,
     Stopped,
     generate,
+    load_model,
     plan,
 )
 from tests.toys import apart, done, kinds, latents, small, told
@@ -49,6 +50,10 @@ def test_latents_are_float32_and_have_the_tone_of_the_first(model, tmp_path):
     assert first.dtype == second.dtype == np.float32
     assert second.mean() == pytest.approx(first.mean(), abs=1e-5)
     assert second.std(ddof=1) == pytest.approx(first.std(ddof=1), rel=1e-5)
+
+
+def pixels(path):
+    return np.asarray(Image.open(path), np.float32)
 
 
 COUNTED = [
@@ -90,6 +95,13 @@ def test_the_view_batch_changes_calls_and_not_the_picture(scheduler, model, tmp_
     assert calls[0] > calls[1] > calls[2]
     assert apart(finals[1], finals[0]) < 1e-4
     assert apart(finals[2], finals[0]) < 1e-4
+
+
+def test_in_half_precision_the_view_batch_changes_nothing_that_can_be_seen(tiny_folder, tmp_path):
+    half = load_model(tiny_folder, "cpu", "bfloat16")
+    a, b = (done(told(small(view_batch=n), half, tmp_path))[-1] for n in (1, 16))
+    noise = np.square(pixels(a.image) - pixels(b.image)).mean()
+    assert noise == 0 or 10 * np.log10(255**2 / noise) > 45
 
 
 def test_the_number_of_threads_does_not_change_the_picture(model, tmp_path):
