@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
-from engine import views
 from engine.catalogue import Facts
 from engine.recipe import Recipe
 from engine.schedule import Schedule
@@ -18,6 +17,14 @@ from engine.sizes import Size
 CANVASES = 16
 # A decoded picture and its tiles in float32, and in bytes.
 PIXEL_BYTES = 40
+
+
+def starts(length: int, window: int, stride: int) -> tuple[int, ...]:
+    """Where windows begin on an axis; the last one is moved back to end with the axis."""
+    if length <= window:
+        return (0,)
+    count = int((length - window) / stride - 1e-6) + 2
+    return tuple(min(k * stride, length - window) for k in range(count))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,8 +91,8 @@ class Stage:
         """Where windows begin, before they are shaken."""
         height, width = self.window
         return (
-            views.starts(self.rows, height, self.recipe.stride),
-            views.starts(self.cols, width, self.recipe.stride),
+            starts(self.rows, height, self.recipe.stride),
+            starts(self.cols, width, self.recipe.stride),
         )
 
     @property
@@ -115,8 +122,8 @@ class Stage:
     @cached_property
     def evaluations(self) -> int:
         schedule = self.schedule
-        views = self.windows * schedule.window_steps + self.lattices * schedule.lattice_steps
-        return self.copies * views
+        looks = self.windows * schedule.window_steps + self.lattices * schedule.lattice_steps
+        return self.copies * looks
 
     @cached_property
     def calls(self) -> int:

@@ -3,18 +3,14 @@
 A view is two slices: window = rows a:b, lattice = rows h::s.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from engine.stage import Stage
+from engine.stage import Stage
 
 Ids = tuple[int, int, int, int, int, int]
 Range = tuple[int, int]
@@ -34,14 +30,6 @@ class View:
     cols: slice
     ids: Ids
     weight: np.ndarray | None = None
-
-
-def starts(length: int, window: int, stride: int) -> tuple[int, ...]:
-    """Where windows begin on an axis; the last one is moved back to end with the axis."""
-    if length <= window:
-        return (0,)
-    count = int((length - window) / stride - 1e-6) + 2
-    return tuple(min(k * stride, length - window) for k in range(count))
 
 
 def jitter_range(start: int, length: int, window: int, reach: int, faithful: bool) -> Range:

@@ -6,7 +6,8 @@ import pytest
 from engine.noise import Noise
 from engine.plan import plan
 from engine.recipe import Recipe
-from engine.views import feather, jitter_range, lattice, lattice_pad, starts, whole, windows
+from engine.stage import starts
+from engine.views import feather, jitter_range, lattice, lattice_pad, whole, windows
 from tests.toys import facts
 
 
