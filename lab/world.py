@@ -24,6 +24,8 @@ COLOURS = {
     "pink": (0.95, 0.56, 0.70),
 }
 SMALLEST, LARGEST = 64, 4096
+# 2:1, and what rounding to whole cells adds to it.
+LONGEST = 2.1
 HELD_OUT = 0.1
 
 
@@ -70,7 +72,7 @@ def held_out(scene: Scene) -> bool:
 def render(scene: Scene, size: tuple[int, int], box: Box | None = None) -> Array:
     """The picture (rows, cols, 3), bytes, of this size (height, width) px, or the asked part of it."""
     height, width = size
-    if not min(size) >= SMALLEST or max(size) > LARGEST or max(size) > 2 * min(size):
+    if not min(size) >= SMALLEST or max(size) > LARGEST or max(size) > LONGEST * min(size):
         raise ValueError(f"{width} x {height} px: from {SMALLEST} to {LARGEST} px and up to 2:1")
     brush = blank(size, box)
     half = (height * brush.px / 2, width * brush.px / 2)
