@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from engine import errors
-from engine.errors import BadRecipe
+from engine.errors import BadRecipe, short
 from engine.recipe import LONGEST_PROMPT, MOST_SCALES, SETTINGS, Recipe, Setting
 
 
@@ -41,54 +41,45 @@ def _finite(name: str, value: Any) -> float:
             return float(value)
     except OverflowError:
         pass
-    raise BadRecipe(name, errors.NOT_A_NUMBER.format(field=name, value=_short(value)))
-
-
-def _short(value: Any) -> str:
-    """How a refused value is named; nobody reads a novel."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = type(value).__name__
-    return text if len(text) <= 40 else text[:40] + "…"
+    raise BadRecipe(name, errors.NOT_A_NUMBER.format(field=name, value=short(value)))
 
 
 def _number(name: str, setting: Setting, value: Any) -> float:
     number = _finite(name, value)
     if not setting.low <= number <= setting.high:
         low, high = f"{setting.low:.10g}", f"{setting.high:.10g}"
-        raise BadRecipe(name, errors.OUT_OF_RANGE.format(field=name, value=_short(value), low=low, high=high))
+        raise BadRecipe(name, errors.OUT_OF_RANGE.format(field=name, value=short(value), low=low, high=high))
     return number
 
 
 def _integer(name: str, setting: Setting, value: Any) -> int:
     number = _number(name, setting, value)
     if number != int(number):
-        raise BadRecipe(name, errors.NOT_WHOLE.format(field=name, value=_short(value)))
+        raise BadRecipe(name, errors.NOT_WHOLE.format(field=name, value=short(value)))
     return int(value)
 
 
 def _flag(name: str, setting: Setting, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise BadRecipe(name, errors.NOT_A_FLAG.format(field=name, value=_short(value)))
+        raise BadRecipe(name, errors.NOT_A_FLAG.format(field=name, value=short(value)))
     return value
 
 
 def _choice(name: str, setting: Setting, value: Any) -> str:
     if not isinstance(value, str) or value not in setting.choices:
         known = ", ".join(filter(None, setting.choices))
-        raise BadRecipe(name, errors.UNKNOWN_CHOICE.format(field=name, value=_short(value), known=known))
+        raise BadRecipe(name, errors.UNKNOWN_CHOICE.format(field=name, value=short(value), known=known))
     return value
 
 
 def _scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
     if not isinstance(value, tuple):
-        raise BadRecipe(name, errors.SCALES_RISE.format(scales=_short(value)))
+        raise BadRecipe(name, errors.SCALES_RISE.format(scales=short(value)))
     if len(value) > MOST_SCALES:
         raise BadRecipe(name, errors.SCALES_MANY.format(count=len(value), limit=MOST_SCALES))
     scales = tuple(_finite(name, scale) for scale in value)
     if scales and (scales[0] <= 0 or any(a >= b for a, b in pairwise(scales))):
-        raise BadRecipe(name, errors.SCALES_RISE.format(scales=_short(", ".join(f"{s:g}" for s in scales))))
+        raise BadRecipe(name, errors.SCALES_RISE.format(scales=short(", ".join(f"{s:g}" for s in scales))))
     return scales
 
 
@@ -101,7 +92,7 @@ def _later(name: str, setting: Setting, value: Any) -> Any:
 def _options(name: str, setting: Setting, value: Any) -> Any:
     if isinstance(value, tuple) and not value:
         return value
-    raise BadRecipe(name, errors.UNKNOWN_OPTION.format(options=_short(value)))
+    raise BadRecipe(name, errors.UNKNOWN_OPTION.format(options=short(value)))
 
 
 _CHECKS = {

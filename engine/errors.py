@@ -1,12 +1,16 @@
 """What can go wrong, in sentences a person can act on. Knows nothing of how it is shown."""
 
+LONGEST_SENTENCE = 400
+
 
 class Fault(Exception):
     """Something that a person is told in one sentence: what happened, what was kept, what to do."""
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+        self.sentence = (
+            sentence if len(sentence) <= LONGEST_SENTENCE else sentence[: LONGEST_SENTENCE - 1] + "…"
+        )
+        super().__init__(self.sentence)
 
 
 class BadRecipe(Fault):
@@ -28,17 +32,27 @@ class StopAsked(Exception):
     """Raised inside a run when its stop was set; it never leaves the engine."""
 
 
+def short(value: object) -> str:
+    """How a refused value is named; nobody reads a novel."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = type(value).__name__
+    return text if len(text) <= 40 else text[:40] + "…"
+
+
 OUT_OF_RANGE = "{field} is {value}; it goes from {low} to {high}."
 NOT_A_NUMBER = "{field} is {value}; it must be a finite number."
 NOT_WHOLE = "{field} is {value}; it must be a whole number."
 NOT_A_FLAG = "{field} is {value}; it is on or off (true or false)."
 NOT_TEXT = "{field} must be text."
+NOT_A_RECIPE = "This is not a recipe: it holds no named settings."
 TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
 UNKNOWN_CHOICE = "{field} is {value}, which is not known here. Known: {known}."
 NOT_YET = "{field} is set, and this version cannot use it yet. Leave it empty."
 UNKNOWN_OPTION = "The chosen method has no options of its own; options holds {options}."
 
-WRONG_MODEL = "The recipe asks for the model {asked!r}, and {present!r} is loaded."
+WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."
 ONE_SIDE = "Give both width and height, or leave both empty."
 NOT_CELLS = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
 ASPECT = "{width} x {height} px is longer than {limit}:1. {near} px would fit."
@@ -47,7 +61,11 @@ TOO_SMALL = (
     "From {least} px on it works."
 )
 SCALES_RISE = "scales must be positive and rise, like 1, 2, 4; they are {scales}."
-SCALES_START = "scales start at about the model's own size: at {low:g} to {high:g}, not at {first:g}."
+SCALES_STAND = "scales {scales} give two stages of the same size. Leave one out."
+SCALES_START = (
+    "scales start at about the model's own size, {low:g} to {high:g} times; "
+    "these would start at {first:g} times."
+)
 SCALES_FIT = (
     "{width} x {height} px is {ratio:g} times the model's own size, and scales end at {last:g}. "
     "Scales {fit} would fit."
@@ -85,7 +103,7 @@ NO_SUCH_STAGE = "Stage {stage} is not part of this plan; it has stages 1 to {las
 RESUME_MISSING = "Stage {stage} was not found in {folder}. Start from an earlier stage or anew."
 RESUME_BROKEN = "Stage {stage} in {folder} cannot be read. Start from an earlier stage or anew."
 RESUME_SHAPE = (
-    "The kept stage {stage} is {found} cells, and this recipe's is {wanted}. "
+    "The kept stage {stage} is {found} (channels and cells), and this recipe's is {wanted}. "
     "A run goes on only with the same sizes."
 )
 NOT_FINITE = (
@@ -109,6 +127,7 @@ WEIGHTS_NOT_HERE = (
     "Give the folder of a diffusers pipeline, or check the network."
 )
 WEIGHTS_FOREIGN = "{source} holds a {what}; only SDXL-shaped pipelines can be loaded in this version."
+NO_DTYPE = "The number format {dtype} is not known here. Known: {known}."
 NO_DEVICE = "The device {device} cannot be used here ({reason}). Leave it at auto, or use cpu."
 WEIGHTS_PART = "{source} lacks a part or holds a broken one ({reason}). Fetch the model again."
 

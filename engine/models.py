@@ -4,22 +4,28 @@ A Model is what the loop sees of a pipeline: facts, text, predictions; its VAE b
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline
+from diffusers.utils import logging as diffusers_logging
 from torch import Tensor
+from transformers.utils import logging as transformers_logging
 
 from engine import errors
 from engine.catalogue import Facts, Footprint, family_buckets, family_defaults
 from engine.codec import preview_matrix
-from engine.errors import Fault, WeightsMissing
+from engine.errors import Fault, WeightsMissing, short
 
 log = logging.getLogger(__name__)
 
 CPU_VIEWS, GPU_VIEWS = 4, 8
+DTYPES = ("float32", "float16", "bfloat16")
+WINDOWS = range(4, 1025)
 
 
 @dataclass(frozen=True)
@@ -92,15 +98,28 @@ def _chunks(tokenizer: Any, texts: list[str]) -> Tensor:
 def load_model(path_or_id: str | Path, device: str = "auto", dtype: str | torch.dtype = "auto") -> Model:
     """A diffusers folder, or a hub id where the network answers. A Fault says what is missing."""
     source, place = str(path_or_id), _device(device)
-    index = _index(source)
+    precision, index = _dtype(dtype, place), _index(source)
     try:
-        return _model(_pipeline(source, _dtype(dtype, place), place), index, source)
+        with _quiet():
+            return _model(_pipeline(source, precision, place), index, source)
     except Fault:
         raise
     except Exception as fault:
         log.exception("%s could not be loaded", source)
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0][:200]
-        raise WeightsMissing(errors.WEIGHTS_PART.format(source=source, reason=reason)) from fault
+        raise WeightsMissing(errors.WEIGHTS_PART.format(source=source, reason=_reason(fault))) from fault
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the libraries' bars for reading files; those for fetching stay."""
+    bars = (diffusers_logging, transformers_logging)
+    for library in bars:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library in bars:
+            library.enable_progress_bar()
 
 
 def _index(source: str) -> dict[str, Any]:
@@ -108,7 +127,7 @@ def _index(source: str) -> dict[str, Any]:
     try:
         index = dict(StableDiffusionXLPipeline.load_config(source))
     except (OSError, ValueError, TypeError) as fault:
-        raise WeightsMissing(errors.WEIGHTS_NOT_HERE.format(source=source)) from fault
+        raise WeightsMissing(errors.WEIGHTS_NOT_HERE.format(source=source[:100])) from fault
     what = index.get("_class_name", "pipeline of an unknown kind")
     if what != StableDiffusionXLPipeline.__name__:
         raise WeightsMissing(errors.WEIGHTS_FOREIGN.format(source=source, what=what))
@@ -120,17 +139,21 @@ def _device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.zeros(1, device=device).device
-    except (RuntimeError, AssertionError) as fault:
-        reason = str(fault).splitlines()[0]
-        raise Fault(errors.NO_DEVICE.format(device=device, reason=reason)) from fault
+    except Exception as fault:
+        raise Fault(errors.NO_DEVICE.format(device=short(device), reason=_reason(fault))) from fault
+
+
+def _reason(fault: Exception) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0][:200]
 
 
 def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    if isinstance(dtype, torch.dtype):
-        return dtype
-    if dtype != "auto":
-        return getattr(torch, dtype)
-    return torch.float16 if device.type == "cuda" else torch.float32
+    if dtype == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    for name in DTYPES:
+        if dtype in (name, getattr(torch, name)):
+            return getattr(torch, name)
+    raise Fault(errors.NO_DTYPE.format(dtype=short(dtype), known=", ".join(DTYPES)))
 
 
 def _pipeline(source: str, dtype: torch.dtype, device: torch.device) -> StableDiffusionXLPipeline:
@@ -168,6 +191,8 @@ def _model(pipeline: StableDiffusionXLPipeline, index: dict[str, Any], source: s
 def _facts(name: str, pipeline: StableDiffusionXLPipeline) -> Facts:
     unet, vae = pipeline.unet, pipeline.vae
     window, cell = unet.config.sample_size, pipeline.vae_scale_factor
+    if window not in WINDOWS:
+        raise ValueError(f"its native side is {window} cells")
     parts = (unet, vae, pipeline.text_encoder, pipeline.text_encoder_2)
     return Facts(
         name=name,

@@ -1,12 +1,13 @@
 """From a recipe and a model's facts to stages and their cost. No torch: sliders ask it while they move."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil
 
 from engine import errors
 from engine.catalogue import Facts
 from engine.checks import check
-from engine.errors import BadRecipe
+from engine.errors import BadRecipe, short
 from engine.methods import method_of
 from engine.recipe import Recipe
 from engine.schedule import Schedule, lay, of_base
@@ -53,13 +54,20 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
     scales = recipe.scales
     if not method_of(recipe).rises and len(scales) > 1:
         scales = (scales[0], scales[-1])
-    return Plan(recipe, facts, tuple(_stage(n, scale, recipe, facts) for n, scale in enumerate(scales, 1)))
+    stages = tuple(_stage(n, scale, recipe, facts) for n, scale in enumerate(scales, 1))
+    for below, above in pairwise(stages):
+        if above.size == below.size:
+            words = f"{below.scale:g} and {above.scale:g}"
+            raise BadRecipe("scales", errors.SCALES_STAND.format(scales=words))
+    return Plan(recipe, facts, stages)
 
 
 def resolve(recipe: Recipe, facts: Facts) -> Recipe:
     """The recipe with every empty field filled for this model. It is what is hashed and written."""
     if recipe.model not in ("", facts.name):
-        raise BadRecipe("model", errors.WRONG_MODEL.format(asked=recipe.model, present=facts.name))
+        raise BadRecipe(
+            "model", errors.WRONG_MODEL.format(asked=short(recipe.model), present=short(facts.name))
+        )
     stride = facts.window // 2 if recipe.stride is None else recipe.stride
     if stride > facts.window:
         raise BadRecipe("stride", errors.STRIDE_WINDOW.format(stride=stride, window=facts.window))

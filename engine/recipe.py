@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
+from engine import errors
+from engine.errors import BadRecipe
 from engine.methods import METHODS, silent
 from engine.timesteps import SCHEDULERS
 
@@ -225,14 +227,17 @@ DEFAULTS = Recipe()
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
     """Plain values for JSON, the format's version among them."""
-    values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
-    return {"version": VERSION} | values | {"options": dict(recipe.options)}
+    return {"version": VERSION} | {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
 
 
 def from_dict(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe in plain values, and the names that were not understood."""
+    """The recipe in plain values, and the names that were not understood; BadRecipe if it is none."""
+    if not isinstance(values, Mapping):
+        raise BadRecipe("recipe", errors.NOT_A_RECIPE)
     known = {k: v for k, v in values.items() if k in SETTINGS}
-    return Recipe(**known), tuple(k for k in values if k not in SETTINGS and k != "version")
+    return Recipe(**known), tuple(
+        k for k in values if k not in SETTINGS and (k, values[k]) != ("version", VERSION)
+    )
 
 
 def unused(recipe: Recipe) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from engine import codec, errors, events, store
 from engine.clock import Clock
 from engine.denoiser import Denoiser
-from engine.errors import BadRecipe, Fault, StopAsked
+from engine.errors import BadRecipe, Fault, StopAsked, short
 from engine.field import field
 from engine.guidance import guide
 from engine.handover import begin
@@ -112,7 +112,7 @@ def generate(
     except Fault as fault:
         yield events.Failed(fault.sentence)
     except OSError as fault:
-        log.exception("a stage could not be written")
+        log.warning("a stage could not be written: %s", fault)
         yield events.Failed(errors.DISK.format(reason=fault.strerror or type(fault).__name__))
     except Exception:
         code = secrets.token_hex(2)
@@ -147,12 +147,12 @@ def _settle(
 ) -> Job:
     whole = plan(recipe, model.facts)
     last = len(whole.stages) if until is None else _stage(whole, until, "until").number
-    below = _resumed(whole, resume, model.device) if resume else None
+    below = None if resume is None else _resumed(whole, resume, model.device)
     done = below.stage.number if below else 0
     if done >= last:
         raise BadRecipe("until", errors.NOTHING_LEFT.format(resume=done, until=last))
     run = store.new_run(out)
-    if resume:
+    if below:
         store.take_along(resume[0], run, done)
     seeded = Noise(whole.recipe.seed, noise)
     return Job(recipe, whole, whole.stages[done:last], below, model, seeded, run)
@@ -160,20 +160,20 @@ def _settle(
 
 def _stage(plan: Plan, number: Any, field: str) -> Stage:
     if isinstance(number, bool) or not isinstance(number, Integral):
-        raise BadRecipe(field, errors.NOT_A_STAGE.format(field=field, value=number))
+        raise BadRecipe(field, errors.NOT_A_STAGE.format(field=field, value=short(number)))
     if not 1 <= number <= len(plan.stages):
-        raise BadRecipe(field, errors.NO_SUCH_STAGE.format(stage=number, last=len(plan.stages)))
+        raise BadRecipe(field, errors.NO_SUCH_STAGE.format(stage=short(number), last=len(plan.stages)))
     return plan.stages[number - 1]
 
 
 def _resumed(plan: Plan, resume: tuple[str | Path, int], device: Any) -> Made:
     if not isinstance(resume, tuple | list) or len(resume) != 2 or not isinstance(resume[0], str | Path):
-        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=resume))
+        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short(resume)))
     stage = _stage(plan, resume[1], "resume")
     kept = store.read(*resume)
     wanted = (1, plan.facts.channels, stage.rows, stage.cols)
     if kept.latents.shape != wanted:
-        found, wanted = (" x ".join(map(str, shape[-2:])) for shape in (kept.latents.shape, wanted))
+        found, wanted = (" x ".join(map(str, shape[1:])) for shape in (kept.latents.shape, wanted))
         raise BadRecipe("resume", errors.RESUME_SHAPE.format(stage=stage.number, found=found, wanted=wanted))
     return Made(stage, torch.from_numpy(kept.latents).to(device), Tone(*kept.tone))
 

@@ -79,12 +79,13 @@ def _scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[floa
     if not recipe.scales:
         return fit
     first, last = recipe.scales[0], recipe.scales[-1]
-    if not SMALLEST_RATIO <= first <= SLACK:
-        raise BadRecipe("scales", errors.SCALES_START.format(low=SMALLEST_RATIO, high=SLACK, first=first))
     if max(last / ratio, ratio / last) > SLACK + 1e-9:
         words = ", ".join(f"{s:g}" for s in fit)
         sentence = errors.SCALES_FIT.format(width=width, height=height, ratio=ratio, last=last, fit=words)
         raise BadRecipe("scales", sentence)
+    base = first * ratio / last
+    if not SMALLEST_RATIO <= base <= SLACK + 1e-9:
+        raise BadRecipe("scales", errors.SCALES_START.format(low=SMALLEST_RATIO, high=SLACK, first=base))
     return recipe.scales
 
 

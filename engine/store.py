@@ -7,13 +7,13 @@ import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from engine import errors
@@ -69,16 +69,18 @@ def write(
 def read(run: str | os.PathLike[str], stage: int) -> Kept:
     """A finished stage of a run, or BadRecipe if it is not there or not whole."""
     path = latents_path(Path(run), stage)
-    named = {"stage": stage, "folder": Path(run).name}
-    if not path.is_file():
-        raise BadRecipe("resume", errors.RESUME_MISSING.format(**named))
+    named = {"stage": stage, "folder": errors.short(Path(run).name)}
     try:
+        if not path.is_file():
+            raise BadRecipe("resume", errors.RESUME_MISSING.format(**named))
         tensors = load_file(path)
         mean, deviation = tensors["tone"].tolist()
         latents = tensors["latents"]
-        if latents.dtype == np.float32 and np.isfinite(latents).all():
+        if latents.dtype == np.float32 and np.isfinite(latents).all() and isfinite(mean) and deviation > 0:
             return Kept(latents, (mean, deviation))
-    except (OSError, KeyError, ValueError, TypeError, SafetensorError):
+    except BadRecipe:
+        raise
+    except Exception:
         log.exception("stage %s of %s cannot be read", stage, run)
     raise BadRecipe("resume", errors.RESUME_BROKEN.format(**named))
 

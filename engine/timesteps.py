@@ -53,6 +53,7 @@ EXOTIC = (
     "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "use_flow_sigmas", "thresholding",
     "use_dynamic_shifting",
 )  # fmt: skip
+MOST_STEPS = 100
 FOREIGN_NOISE = ("EDM", "FlowMatch")
 PREDICTIONS = ("epsilon", "v_prediction")
 USUAL = {
@@ -85,8 +86,26 @@ def _check_model(config: Mapping[str, Any]) -> None:
         what = f"predicts {predicts}"
     elif predicts == "epsilon" and config.get("rescale_betas_zero_snr"):
         what = "predicts epsilon although its noise ends in nothing else (zero terminal SNR)"
+    elif not _lays_steps(config):
+        what = "comes with a scheduler config that makes no sense"
     if what:
         raise BadRecipe("model", errors.FOREIGN_MODEL.format(what=what))
+
+
+def _lays_steps(config: Mapping[str, Any]) -> bool:
+    """Whether the numbers of a scheduler config can be right."""
+    total, offset = train_steps(config), config.get("steps_offset", 0)
+    betas = [config.get("beta_start", 0.0001), config.get("beta_end", 0.02)]
+    trained = config.get("trained_betas")
+    return (
+        all(isinstance(n, int) for n in (total, offset, config.get("original_inference_steps", 50)))
+        and total >= MOST_STEPS
+        and 0 <= offset < total // MOST_STEPS + 1
+        and all(isinstance(beta, int | float) and 0 < beta < 1 for beta in betas)
+        and (trained is None or len(trained) == total)
+        and config.get("timestep_spacing", "leading") in ("leading", "trailing", "linspace")
+        and config.get("beta_schedule", "linear") in ("linear", "scaled_linear", "squaredcos_cap_v2")
+    )
 
 
 def _own(config: Mapping[str, Any]) -> Scheduler:

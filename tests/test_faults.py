@@ -92,10 +92,27 @@ def test_a_stage_is_named_by_a_whole_number(until, model, tmp_path):
     assert event.field == "until"
 
 
-@pytest.mark.parametrize("resume", [5, ("run",), (None, 1), ("run", "1"), ("run", 1.0)])
+@pytest.mark.parametrize(
+    "resume",
+    [
+        {},
+        [],
+        0,
+        "",
+        ("x" * 9000, 1),
+        ("run", "1" * 9000),
+        ("run", 10**5000),
+        5,
+        ("run",),
+        (None, 1),
+        ("run", "1"),
+        ("run", 1.0),
+    ],
+)
 def test_going_on_needs_a_folder_and_a_number(resume, model, tmp_path):
     (event,) = generate(small(), model, out=tmp_path, resume=resume)
     assert event.field == "resume"
+    assert len(event.sentence) <= 400
 
 
 def test_where_nothing_is_left_to_do_nothing_is_begun(model, tmp_path):
@@ -116,7 +133,7 @@ def test_going_on_from_what_is_not_there_or_does_not_fit(model, tmp_path):
     assert missing.field == "resume"
     run = told(small(), model, tmp_path, until=1)[0].run
     (other,) = generate(small(width=256, height=128, scales=()), model, out=tmp_path, resume=(run, 1))
-    assert "16 x 16" in other.sentence
+    assert "4 x 16 x 16" in other.sentence
 
 
 def test_an_unexpected_fault_is_a_sentence_with_a_code_that_is_in_the_log(model, tmp_path, caplog):

@@ -72,9 +72,30 @@ def test_a_pipeline_that_lacks_an_encoder_is_told(tiny_folder, tmp_path):
         load_model(tmp_path / "half")
 
 
-def test_a_device_that_is_not_here_is_told(tiny_folder):
-    with pytest.raises(Fault, match="warp"):
-        load_model(tiny_folder, device="warp")
+@pytest.mark.parametrize("device", ["warp", "cuda:77", [], "privateuseone"])
+def test_a_device_that_is_not_here_is_told(device, tiny_folder):
+    with pytest.raises(Fault, match="cannot be used here"):
+        load_model(tiny_folder, device=device)
+
+
+@pytest.mark.parametrize("dtype", ["nope", "", "int8", None])
+def test_a_number_format_that_is_not_known_is_told(dtype, tiny_folder):
+    with pytest.raises(Fault, match="float32, float16, bfloat16"):
+        load_model(tiny_folder, dtype=dtype)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, None, 10**9, [16, 16]])
+def test_a_native_size_that_makes_no_sense_is_told(size, tiny_folder, tmp_path):
+    shutil.copytree(tiny_folder, tmp_path / "odd")
+    config = tmp_path / "odd" / "unet" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"sample_size": size}))
+    with pytest.raises(WeightsMissing, match="odd"):
+        load_model(tmp_path / "odd")
+
+
+def test_loading_is_quiet(tiny_folder, capfd):
+    load_model(tiny_folder, "cpu")
+    assert "%" not in capfd.readouterr().err
 
 
 def test_a_folder_without_its_unet_is_told(tiny_folder, tmp_path):

@@ -166,6 +166,9 @@ BAD = [
     ({"width": 2048, "height": 2048, "scales": (1, 4)}, "scales", "1, 2 would fit"),
     ({"width": 2048, "height": 2048, "scales": (1, 1.5)}, "scales", "1, 2 would fit"),
     ({"scales": (2, 4)}, "scales", "start"),
+    ({"width": 2048, "height": 2048, "scales": (1.25, 1.6)}, "scales", "1.5625 times"),
+    ({"scales": (1, 2, 2.0001, 4)}, "scales", "2 and 2.0001 give two stages"),
+    ({"model": "x" * 1999}, "model", "asks for the model"),
     ({"stride": 129}, "stride", "128"),
     ({"stride": 65, "model": "other"}, "model", "other"),
     ({"scheduler": "lcm", "steps": 60}, "steps", "at most 50"),
@@ -183,6 +186,7 @@ def test_what_cannot_be_planned_is_refused_with_what_would_fit(recipe, field, wo
     with pytest.raises(BadRecipe, match=words) as fault:
         plan(Recipe(**recipe), SDXL)
     assert fault.value.field == field
+    assert len(fault.value.sentence) <= 400
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,16 @@ def test_what_is_not_understood_is_named():
     assert strange == ("sharpness", "wings")
 
 
+def test_a_newer_version_is_named():
+    assert from_dict({"version": 99})[1] == ("version",)
+
+
+@pytest.mark.parametrize("values", [[], None, "x", 3])
+def test_what_is_no_recipe_at_all_is_refused(values):
+    with pytest.raises(BadRecipe, match="not a recipe"):
+        from_dict(values)
+
+
 def test_making_a_recipe_never_raises():
     Recipe(seed="x", scales=None, width=-3, alpha1=math.nan, options=7, controls={"a": 1})
     Recipe(options={1: 1, "1": "a"})

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from engine import BadRecipe, Recipe, store
 from engine.recipe import from_dict
@@ -60,6 +61,15 @@ def test_a_stage_without_its_latent_is_not_there(tmp_path):
 def test_a_latent_that_is_not_whole_is_told(damage, tmp_path):
     write(tmp_path)
     store.latents_path(tmp_path, 1).write_bytes(damage)
+    with pytest.raises(BadRecipe, match="cannot be read"):
+        store.read(tmp_path, 1)
+
+
+@pytest.mark.parametrize("tone", [(np.nan, 1.0), (0.0, -1.0), (0.0, 1.0, 2.0)])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_stage_whose_numbers_make_no_sense_is_not_taken(tone, kind, tmp_path):
+    tensors = {"latents": LATENT.astype(kind), "tone": np.asarray(tone, np.float64)}
+    save_file(tensors, store.latents_path(tmp_path, 1))
     with pytest.raises(BadRecipe, match="cannot be read"):
         store.read(tmp_path, 1)
 

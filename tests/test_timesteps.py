@@ -56,6 +56,14 @@ def test_noise_levels_are_those_of_diffusers(betas):
         ({"prediction_type": "sample"}, "predicts sample"),
         ({"prediction_type": "flow_prediction"}, "predicts flow"),
         ({"rescale_betas_zero_snr": True}, "zero terminal SNR"),
+        ({"steps_offset": None}, "no sense"),
+        ({"steps_offset": -1}, "no sense"),
+        ({"steps_offset": 500}, "no sense"),
+        ({"timestep_spacing": "sideways"}, "no sense"),
+        ({"trained_betas": [0.1] * 10}, "no sense"),
+        ({"num_train_timesteps": 3}, "no sense"),
+        ({"beta_end": 3}, "no sense"),
+        ({"original_inference_steps": None}, "no sense"),
     ],
 )
 @pytest.mark.parametrize("name", ["ddim", "euler", "model"])

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.utils import logging as diffusers_logging
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from engine import Failed, Recipe, StageDone, generate, load_model
 
@@ -79,6 +81,8 @@ def _text_config(words: int) -> CLIPTextConfig:
 
 
 def main(folder: Path) -> None:
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as models:
         model = load_model(write(Path(models) / "tiny"))
     for event in generate(Recipe(prompt="a red house", scales=(1, 2, 4), steps=20), model, out=folder):
