@@ -15,6 +15,7 @@ def folder(tmp_path_factory):
     return write(pipeline(), tmp_path_factory.mktemp("models") / "postcards")
 
 
+@pytest.mark.slow
 def test_every_word_of_every_lesson_is_one_token():
     tokens = tokenizer()
     for kind in MIX:

@@ -29,6 +29,7 @@ def test_a_lesson_is_its_seed():
     assert np.array_equal(a.picture, b.picture)
 
 
+@pytest.mark.slow
 def test_the_mix_is_as_meant():
     kinds = [lesson(seed).kind for seed in range(600)]
     for kind, share in MIX.items():
@@ -41,6 +42,7 @@ def test_pictures_have_the_size_of_their_bucket(bucket):
         assert lesson(seed, bucket).picture.shape == (*bucket, 3)
 
 
+@pytest.mark.slow
 def test_a_tenth_of_the_prompts_is_empty():
     assert np.mean([lesson(seed, kind="whole").prompt == "" for seed in range(400)]) == pytest.approx(
         0.1, abs=0.04
