@@ -33,13 +33,13 @@ SCHEDULE = {
 
 
 def words() -> tuple[str, ...]:
-    """Every word that the world is told in, and the comma."""
+    """Every word that the world is told in."""
     told = {word for kind in (SUBJECTS, COLOURS, GROUNDS, SKIES) for name in kind for word in name.split()}
     told |= {word for subject in SUBJECTS.values() for part, *_ in subject.parts for word in part.split()}
     for article in ("red", "orange"):
         for phrase in phrases(Scene("cat", article, "snow", "day")):
             told |= set(spoken(phrase))
-    return tuple(sorted(told | {"of"}))
+    return tuple(sorted(word for word in told | {"of"} if word.isalpha()))
 
 
 def spoken(text: str) -> list[str]:

@@ -26,6 +26,11 @@ def test_every_word_of_every_lesson_is_one_token():
             assert len(read) <= tokens.model_max_length - 2
 
 
+def test_every_token_has_a_place_in_the_encoders():
+    vocabulary = tokenizer().get_vocab()
+    assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
+
+
 def test_words_that_it_does_not_know_are_named_in_their_order():
     assert unknown("A red Cyberpunk house, on the moon at night", words()) == ("cyberpunk", "the", "moon")
     assert unknown("an orange cat on autumn leaves at twilight", words()) == ()
