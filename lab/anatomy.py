@@ -6,6 +6,7 @@ of which the first is read one layer before its last, size ids, f = 8.
 
 import re
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -19,7 +20,12 @@ from lab.subjects import SUBJECTS
 from lab.world import COLOURS, Scene, phrases
 
 TOKENS, WORD, WIDTHS, TEXT, SIZES = 24, 96, (64, 96, 128), 2 * 96, 32
-LATENT_CHANNELS, DECODER, ENCODER = 8, (48, 48, 48, 48), (48, 48, 48, 48)
+LATENT_CHANNELS = 8
+# Widths and blocks from the picture to the latent: most of the work is done where it costs little.
+ENCODER, ENCODER_BLOCKS = (32,) * 4, (1, 2, 3, 4)
+DECODER, DECODER_BLOCKS = (40,) * 4, (4, 3, 2, 1)
+# The empty prompt is taught as a text like any other.
+NO_ZEROS = {"force_zeros_for_empty_prompt": False}
 START, END, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"
 SCHEDULE = {
     "num_train_timesteps": 1000,
@@ -75,11 +81,11 @@ def text_config(vocabulary: int, layers: int) -> CLIPTextConfig:
     )  # fmt: skip
 
 
-def unet() -> UNet2DConditionModel:
+def unet(channels: int = LATENT_CHANNELS) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=NATIVE // 8,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+        in_channels=channels,
+        out_channels=channels,
         layers_per_block=2,
         block_out_channels=WIDTHS,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
@@ -94,7 +100,7 @@ def unet() -> UNet2DConditionModel:
     )
 
 
-def pipeline(seed: int = 0) -> StableDiffusionXLPipeline:
+def pipeline(seed: int = 0, channels: int = LATENT_CHANNELS) -> StableDiffusionXLPipeline:
     """All parts, with random weights."""
     torch.manual_seed(seed)
     tokens = tokenizer()
@@ -102,6 +108,8 @@ def pipeline(seed: int = 0) -> StableDiffusionXLPipeline:
         vae=AutoencoderTiny(
             encoder_block_out_channels=ENCODER,
             decoder_block_out_channels=DECODER,
+            num_encoder_blocks=ENCODER_BLOCKS,
+            num_decoder_blocks=DECODER_BLOCKS,
             latent_channels=LATENT_CHANNELS,
         ),
         # SDXL reads the layer before the last one, which would otherwise learn nothing.
@@ -109,14 +117,19 @@ def pipeline(seed: int = 0) -> StableDiffusionXLPipeline:
         text_encoder_2=CLIPTextModelWithProjection(text_config(len(tokens), layers=3)),
         tokenizer=tokens,
         tokenizer_2=tokens,
-        unet=unet(),
+        unet=unet(channels),
         scheduler=EulerDiscreteScheduler(**SCHEDULE),
-        # The empty prompt is taught as a text like any other.
-        force_zeros_for_empty_prompt=False,
+        **NO_ZEROS,
     )
 
 
-def write(pipe: StableDiffusionXLPipeline, folder: Path) -> Path:
-    """As float16, in pieces below 9 MiB, which the Hub takes as plain files."""
-    pipe.to(torch.float16).save_pretrained(folder, max_shard_size="8MB")
+def write(pipe: StableDiffusionXLPipeline, folder: Path, **learned: torch.nn.Module) -> Path:
+    """As float16, in pieces below 9 MiB, which the Hub takes as plain files: the pipeline with these parts in
+    place of its own. It stays as it is."""
+    parts = {
+        name: deepcopy(part).to(torch.float16) if isinstance(part, torch.nn.Module) else part
+        for name, part in (pipe.components | learned).items()
+    }
+    whole = StableDiffusionXLPipeline(**parts, **NO_ZEROS)
+    whole.save_pretrained(folder, max_shard_size="8MB")
     return folder

@@ -35,18 +35,23 @@ class Lesson:
     picture: Array
 
 
-def taught(seed: int) -> Scene:
-    """A scene that may be trained on."""
+def taught(seed: int, subjects: tuple[str, ...] = ()) -> Scene:
+    """A scene that may be trained on, of any subject or of one of these."""
     for k in range(1000):
         one = scene(int(np.random.RandomState((seed * 1000 + k) % 2**32).randint(1 << 30)))
-        if not held_out(one):
+        if not held_out(one) and (not subjects or one.subject in subjects):
             return one
     raise AssertionError("every scene is held out")
 
 
-def lesson(seed: int, bucket: tuple[int, int] = BUCKETS[0], kind: str | None = None) -> Lesson:
+def lesson(
+    seed: int,
+    bucket: tuple[int, int] = BUCKETS[0],
+    kind: str | None = None,
+    subjects: tuple[str, ...] = (),
+) -> Lesson:
     """The lesson of a seed. Only the square bucket has windows and close-ups: they are native squares."""
-    draw, one = np.random.RandomState(seed), taught(seed)
+    draw, one = np.random.RandomState(seed), taught(seed, subjects)
     kinds = list(MIX) if bucket == BUCKETS[0] else list(MIX)[:2]
     weights = np.array([MIX[name] for name in kinds])
     kind = kind or str(draw.choice(kinds, p=weights / weights.sum()))

@@ -16,11 +16,14 @@ FITTING, SURFACE = 0.045, 0.026
 
 @dataclass(frozen=True)
 class Subject:
-    """paint(brush, colour). parts: what a close-up shows, and where it is: (words, u, v, half its side)."""
+    """paint(brush, colour). width: of the box around the middle that holds all of it.
+
+    parts: what a close-up shows, and where it is: (words, u, v, half its side).
+    """
 
     paint: Callable[[Brush, Colour], None]
     parts: tuple[tuple[str, float, float, float], ...]
-    width: float = 0.8
+    width: float
     floats: bool = False
 
 
@@ -222,21 +225,21 @@ def bicycle(brush: Brush, colour: Colour) -> None:
 
 SUBJECTS = {
     "house": Subject(
-        house, (("bricks", -0.2, 0.12, 0.14), ("window", -0.18, 0.31, 0.15), ("roof", 0.0, 0.68, 0.16))
+        house, (("bricks", -0.2, 0.12, 0.14), ("window", -0.18, 0.31, 0.15), ("roof", 0.0, 0.68, 0.16)), 0.92
     ),
-    "tree": Subject(tree, (("leaves", -0.05, 0.72, 0.15), ("trunk", 0.0, 0.18, 0.13))),
-    "boat": Subject(boat, (("planks", -0.1, 0.1, 0.13), ("sail", 0.17, 0.5, 0.15))),
-    "rocket": Subject(rocket, (("window", 0.0, 0.54, 0.15), ("rivets", 0.0, 0.36, 0.12)), 0.6),
+    "tree": Subject(tree, (("leaves", -0.05, 0.72, 0.15), ("trunk", 0.0, 0.18, 0.13)), 0.8),
+    "boat": Subject(boat, (("planks", -0.1, 0.1, 0.13), ("sail", 0.17, 0.5, 0.15)), 1.02),
+    "rocket": Subject(rocket, (("window", 0.0, 0.54, 0.15), ("rivets", 0.0, 0.36, 0.12)), 0.66),
     "balloon": Subject(
-        balloon, (("cloth", -0.05, 0.76, 0.16), ("basket", 0.0, 0.08, 0.14)), 0.6, floats=True
+        balloon, (("cloth", -0.05, 0.76, 0.16), ("basket", 0.0, 0.08, 0.14)), 0.68, floats=True
     ),
     "lighthouse": Subject(lighthouse, (("lamp", 0.0, 0.87, 0.14), ("wall", 0.0, 0.3, 0.15)), 0.5),
-    "windmill": Subject(windmill, (("sails", 0.1, 0.72, 0.16), ("wall", -0.08, 0.22, 0.14))),
-    "flower": Subject(flower, (("petals", 0.1, 0.74, 0.16), ("heart", 0.0, 0.68, 0.12)), 0.6),
-    "fish": Subject(fish, (("scales", 0.05, 0.48, 0.14), ("eye", 0.31, 0.5, 0.12)), 0.9, floats=True),
-    "cat": Subject(cat, (("face", 0.0, 0.64, 0.18), ("fur", 0.0, 0.26, 0.14))),
+    "windmill": Subject(windmill, (("sails", 0.1, 0.72, 0.16), ("wall", -0.08, 0.22, 0.14)), 0.86),
+    "flower": Subject(flower, (("petals", 0.1, 0.74, 0.16), ("heart", 0.0, 0.68, 0.12)), 0.66),
+    "fish": Subject(fish, (("scales", 0.05, 0.48, 0.14), ("eye", 0.31, 0.5, 0.12)), 1.04, floats=True),
+    "cat": Subject(cat, (("face", 0.0, 0.64, 0.18), ("fur", 0.0, 0.26, 0.14)), 0.92),
     "castle": Subject(
-        castle, (("gate", 0.0, 0.14, 0.16), ("tower", 0.34, 0.6, 0.2), ("stones", -0.15, 0.3, 0.13)), 0.95
+        castle, (("gate", 0.0, 0.14, 0.16), ("tower", 0.34, 0.6, 0.2), ("stones", -0.15, 0.3, 0.13)), 1.0
     ),
-    "bicycle": Subject(bicycle, (("wheel", -0.3, 0.2, 0.18), ("basket", 0.33, 0.52, 0.13)), 0.95),
+    "bicycle": Subject(bicycle, (("wheel", -0.3, 0.2, 0.18), ("basket", 0.33, 0.52, 0.13)), 1.0),
 }

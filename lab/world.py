@@ -69,33 +69,57 @@ def held_out(scene: Scene) -> bool:
     return int.from_bytes(sha256(key.encode()).digest()[:4], "big") < HELD_OUT * 2**32
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A subject in its place: where its foot is and how long its unit, both in scene units."""
+
+    subject: str
+    colour: str
+    foot: tuple[float, float]
+    long: float
+    lean: float = 0.0
+    mirror: bool = False
+
+
 def render(scene: Scene, size: tuple[int, int], box: Box | None = None) -> Array:
     """The picture (rows, cols, 3), bytes, of this size (height, width) px, or the asked part of it."""
+    return draw(scene, (standing(scene, half_sides(size)),), size, box)
+
+
+def draw(scene: Scene, figures: tuple[Figure, ...], size: tuple[int, int], box: Box | None = None) -> Array:
+    """The scene's sky and ground with these figures in place of its own, none or many, first ones behind."""
     height, width = size
     if not min(size) >= SMALLEST or max(size) > LARGEST or max(size) > LONGEST * min(size):
         raise ValueError(f"{width} x {height} px: from {SMALLEST} to {LARGEST} px and up to 2:1")
-    brush = blank(size, box)
-    half = (height * brush.px / 2, width * brush.px / 2)
+    brush, half = blank(size, box), half_sides(size)
     horizon = scene.horizon * half[0]
     sky = SKIES[scene.sky]
     paint_sky(brush, sky, scene.weather, half, horizon)
     brush = brush.lit(sky.light)
     paint_ground(brush, scene.ground, horizon)
-    foot, long = standing(scene, half)
-    subject = SUBJECTS[scene.subject]
-    paint_shadow(brush, (foot[0], min(foot[1], horizon - 0.03)), 0.42 * subject.width * long)
-    subject.paint(brush.frame(foot, long, scene.lean, scene.mirror), COLOURS[scene.colour])
+    for figure in figures:
+        subject, (x, y) = SUBJECTS[figure.subject], figure.foot
+        paint_shadow(brush, (x, min(y, horizon - 0.03)), 0.42 * subject.width * figure.long)
+        subject.paint(brush.frame((x, y), figure.long, figure.lean, figure.mirror), COLOURS[figure.colour])
     return (np.clip(brush.image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def standing(scene: Scene, half: tuple[float, float]) -> tuple[tuple[float, float], float]:
-    """Where the subject's foot is, and how long its unit, so that it lies inside a picture of this shape."""
+def half_sides(size: tuple[int, int]) -> tuple[float, float]:
+    """Half the height and half the width of a picture, in scene units."""
+    height, width = size
+    px = 1 / np.sqrt(height * width)
+    return (height * px / 2, width * px / 2)
+
+
+def standing(scene: Scene, half: tuple[float, float]) -> Figure:
+    """The scene's subject where it stands, so that it lies inside a picture of this shape."""
     subject = SUBJECTS[scene.subject]
     long = min(scene.size, 1.5 * half[0], 1.7 * half[1] / subject.width)
     room = max(0.0, half[1] - subject.width * long / 2)
     lowest, highest = -0.9 * half[0], 0.95 * half[0] - 1.05 * long
     foot = scene.horizon * half[0] + (0.12 if subject.floats else -0.1 * long)
-    return (scene.across / 0.4 * 0.9 * room, float(np.clip(foot, lowest, max(lowest, highest)))), long
+    place = (scene.across / 0.4 * 0.9 * room, float(np.clip(foot, lowest, max(lowest, highest))))
+    return Figure(scene.subject, scene.colour, place, long, scene.lean, scene.mirror)
 
 
 def phrases(scene: Scene) -> list[str]:
@@ -117,9 +141,10 @@ def close_up(scene: Scene, seed: int, size: tuple[int, int]) -> tuple[str, Box]:
     words, u, v, reach = SUBJECTS[scene.subject].parts[draw.randint(len(SUBJECTS[scene.subject].parts))]
     height, width = size
     px = 1 / np.sqrt(height * width)
-    foot, long = standing(scene, (height * px / 2, width * px / 2))
-    side = min(int(2 * reach * long / px), height, width)
-    x, y = foot[0] + long * (-u if scene.mirror else u), foot[1] + long * v
+    figure = standing(scene, half_sides(size))
+    side = min(int(2 * reach * figure.long / px), height, width)
+    x = figure.foot[0] + figure.long * (-u if scene.mirror else u)
+    y = figure.foot[1] + figure.long * v
     top = int(np.clip(height / 2 - y / px - side / 2, 0, height - side))
     left = int(np.clip(width / 2 + x / px - side / 2, 0, width - side))
     a = "an" if scene.colour[0] in "aeiou" else "a"

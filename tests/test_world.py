@@ -106,7 +106,8 @@ def test_the_subject_lies_inside_pictures_of_every_shape(size):
     px = 1 / np.sqrt(size[0] * size[1])
     half = (size[0] * px / 2, size[1] * px / 2)
     for seed in range(300):
-        (x, y), long = standing(scene(seed), half)
+        figure = standing(scene(seed), half)
+        (x, y), long = figure.foot, figure.long
         assert abs(x) + 0.5 * SUBJECTS[scene(seed).subject].width * long <= half[1] + 1e-6
         assert -half[0] <= y
         assert y + long <= 1.02 * half[0]
