@@ -35,7 +35,7 @@ SQUARE = (NATIVE, NATIVE)
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """told: an index into NAMES for each head, or UNTOLD. places: the figures' middles, shares of the side."""
+    """told: an index into NAMES for each head, or UNTOLD. places: middles of figures, shares of the side."""
 
     kind: str
     picture: Array

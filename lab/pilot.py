@@ -1,19 +1,30 @@
 """The pilot: the same body on raw pictures of 32 px, no VAE, six subjects, an hour on two cores.
 
 It answers before the long training whether the size ids of the lessons do what they are for.
+
+python -m lab.train pilot --to folder;  python -m lab.pilot folder pictures.png
 """
 
+import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 from diffusers import StableDiffusionXLPipeline
-from safetensors.torch import save_model
+from PIL import Image
+from safetensors.torch import load_file, save_model
+from safetensors.torch import load_model as load_model_weights
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
+from engine import Failed, Model, Recipe, StageDone, generate
+from engine.catalogue import Defaults, Facts
 from lab import anatomy
-from lab.base import Base
+from lab.base import SHOWN, Base, Learner
+from lab.rivals import draw
 
 SUBJECTS = ("house", "tree", "balloon", "boat", "rocket", "flower")
 SPREAD = 0.5
@@ -56,3 +67,66 @@ class Pilot(Base):
         """Without a VAE it is no pipeline: only what learned is kept, for `pictures`."""
         folder.mkdir(parents=True, exist_ok=True)
         save_model(learned, folder / "pilot.safetensors")
+
+
+def model(folder: Path) -> Model:
+    """The pilot as the engine sees a model."""
+    pipe = anatomy.pipeline(channels=3)
+    learned = Learner(pipe)
+    load_model_weights(learned, folder / "pilot.safetensors")
+    learned.eval().requires_grad_(False)
+    facts = Facts(
+        name="pilot",
+        family="sdxl",
+        window=32,
+        cell=8,
+        channels=3,
+        scheduler=dict(pipe.scheduler.config),
+        defaults=Defaults(30, 5.0, "ddim", (1.0, 2.0, 4.0)),
+        buckets=((256, 256),),
+    )
+    colours = torch.cat([SPREAD * torch.eye(3), torch.zeros(1, 3)])
+    encoders, tokenizers = (pipe.text_encoder, pipe.text_encoder_2), (pipe.tokenizer, pipe.tokenizer_2)
+    return Model(facts, pipe.unet, Pixels(), encoders, tokenizers, colours, zero_negative=False)
+
+
+def shown(latent: Tensor, side: int = 256) -> np.ndarray:
+    """A latent of mean colours as a picture of this side."""
+    pixels = (latent[0] * SPREAD).clamp(-1, 1).permute(1, 2, 0).numpy()
+    levels = ((pixels + 1) * 127.5).round().astype(np.uint8)
+    return np.kron(levels, np.ones((side // len(levels), side // len(levels), 1), np.uint8))
+
+
+def pictures(folder: Path, prompts: tuple[str, ...], seed: int = 0) -> Image.Image:
+    """For each prompt a row: native with both whole-picture ids, then direct, MultiDiffusion, DemoFusion as
+    published and ours, at four times the side."""
+    pilot, rows = model(folder), []
+    for prompt in prompts:
+        row = [
+            shown(draw(pilot, prompt, (32, 32), seed=seed)),
+            shown(draw(pilot, prompt, (32, 32), seed=seed, ids=(1024, 1024))),
+            shown(draw(pilot, prompt, (128, 128), seed=seed)),
+            shown(draw(pilot, prompt, (128, 128), seed=seed, stride=16)),
+        ]
+        for faithful in (True, False):
+            recipe = Recipe(prompt=prompt, seed=seed, scales=() if faithful else (1, 2, 4), faithful=faithful)
+            if faithful:
+                recipe = replace(recipe, width=1024, height=1024)
+            row.append(shown(_last(recipe, pilot)))
+        rows.append(np.concatenate(row, 1))
+    return Image.fromarray(np.concatenate(rows, 0))
+
+
+def _last(recipe: Recipe, pilot: Model) -> Tensor:
+    """The last stage's latent."""
+    with tempfile.TemporaryDirectory() as out:
+        for event in generate(recipe, pilot, out=out):
+            if isinstance(event, Failed):
+                raise SystemExit(event.sentence)
+            if isinstance(event, StageDone):
+                latent = torch.tensor(load_file(event.latents)["latents"])
+    return latent
+
+
+if __name__ == "__main__":
+    pictures(Path(sys.argv[1]), SHOWN[:4]).save(sys.argv[2])

@@ -1,0 +1,25 @@
+"""The bars of Postcards, measured:  python -m lab.measure vae|judge|base|repetition [--of assets/postcards]"""
+
+import argparse
+from pathlib import Path
+
+from lab import measure_base, measure_judge, measure_vae
+
+PARTS = {
+    "vae": measure_vae.measure,
+    "judge": measure_judge.measure,
+    "base": measure_base.measure,
+    "repetition": measure_base.repetition,
+}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(prog="lab.measure", description=__doc__)
+    asked.add_argument("part", choices=list(PARTS))
+    asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
+    given = asked.parse_args()
+    print(PARTS[given.part](given.of))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Whether Postcards draws what it is asked for, and why DemoFusion exists."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine import Failed, Model, Recipe, StageDone, codec, generate, load_model
+from lab import rivals
+from lab.evidence import NAMES
+from lab.judge import load, verdicts
+from lab.measure_vae import unseen
+from lab.paint import Array
+from lab.tables import Row, rate, table
+from lab.world import Scene, phrases, render
+
+STEPS = 30
+LARGE = 4
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the judge says of pictures of these scenes."""
+
+    scenes: list[Scene]
+    told: dict[str, Array]
+
+    def hits(self, *heads: str) -> int:
+        """Pictures that show what was asked, in all these respects."""
+        right = np.ones(len(self.scenes), bool)
+        for head in heads:
+            asked = [NAMES[head].index(getattr(one, head)) for one in self.scenes]
+            right &= self.told[head] == np.array(asked)
+        return int(right.sum())
+
+    def share(self, of: Callable[[Array], Array]) -> str:
+        return rate(int(of(self.told["number"]).sum()), len(self.scenes))
+
+
+def prompts(scenes: list[Scene]) -> list[str]:
+    return [phrases(one)[k % 5] for k, one in enumerate(scenes)]
+
+
+def native(model: Model, scenes: list[Scene]) -> Iterator[Array]:
+    """The pictures of the first stage."""
+    for seed, prompt in enumerate(prompts(scenes)):
+        yield demofusion(model, prompt, seed, (1,))
+
+
+def demofusion(model: Model, prompt: str, seed: int, scales: tuple[float, ...], **more: object) -> Array:
+    """The last stage's picture."""
+    recipe = Recipe(prompt=prompt, seed=seed, scales=scales, steps=STEPS, **more)
+    with tempfile.TemporaryDirectory() as out:
+        for event in generate(recipe, model, out=out):
+            if isinstance(event, Failed):
+                raise SystemExit(event.sentence)
+            if isinstance(event, StageDone):
+                picture = np.asarray(Image.open(event.image).convert("RGB"))
+    return picture
+
+
+def measure(folder: Path, number: int = 200) -> str:
+    """Held-out prompts at native size, beside the judge's rates on true renderings of the same scenes."""
+    judge, scenes = load(folder), unseen(number)
+    model = load_model(folder)
+    drawn = Answers(scenes, verdicts(judge, list(native(model, scenes))))
+    true = Answers(scenes, verdicts(judge, [render(one, (256, 256)) for one in scenes]))
+    respects = (("subject",), ("subject", "colour"), ("ground",), ("sky",))
+    rows = [
+        Row(" and ".join(heads), *(rate(of.hits(*heads), number) for of in (drawn, true)))
+        for heads in respects
+    ]
+    rows.append(Row("exactly one subject", *(of.share(lambda n: n == 1) for of in (drawn, true))))
+    return table(rows, (f"{number} held-out prompts", "drawn", "true renderings"))
+
+
+def repetition(folder: Path, number: int = 50) -> str:
+    """None, one, more than one subject at four times the side: direct inference and DemoFusion."""
+    judge, scenes = load(folder), unseen(number)
+    model = load_model(folder)
+    side = LARGE * model.facts.window
+    direct, ours = [], []
+    for seed, prompt in enumerate(prompts(scenes)):
+        latent = rivals.draw(model, prompt, (side, side), seed=seed, steps=STEPS)
+        direct.append(np.asarray(codec.decode(model.vae, latent)))
+        ours.append(demofusion(model, prompt, seed, (1, 2, LARGE)))
+    rows = []
+    for name, pictures in (("direct inference", direct), ("DemoFusion", ours)):
+        of = Answers(scenes, verdicts(judge, pictures))
+        counts = (of.share(lambda n: n == 0), of.share(lambda n: n == 1), of.share(lambda n: n > 1))
+        rows.append(Row(name, *counts, rate(of.hits("subject"), number)))
+    return table(rows, (f"{number} prompts at {LARGE}x", "none", "one", "more than one", "subject"))
