@@ -1,4 +1,7 @@
-"""The bars of Postcards, measured:  python -m lab.measure vae|judge|base|repetition [--of assets/postcards]"""
+"""The bars of Postcards, measured.
+
+python -m lab.measure vae|judge|base|repetition [--of assets/postcards]
+"""
 
 import argparse
 from pathlib import Path
