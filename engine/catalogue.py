@@ -39,6 +39,8 @@ class Facts:
     window: side of the native canvas in latent cells.    cell: px per latent cell.
     scheduler: the config of the model's own scheduler.   buckets: sizes it was trained on, px.
     view_batch: views per call where the recipe does not say.
+    hash: of the weights.    space: what its latents mean; equal where one model can go on from another's.
+    device, dtype: where and in which number format the network runs.
     """
 
     name: str
@@ -51,6 +53,10 @@ class Facts:
     buckets: tuple[tuple[int, int], ...]
     view_batch: int = 4
     footprint: Footprint = Footprint()
+    hash: str = ""
+    space: str = ""
+    device: str = "cpu"
+    dtype: str = "float32"
 
     @property
     def native(self) -> int:
@@ -80,3 +86,11 @@ def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:
     """The family's training sizes for a model of this native side, px."""
     flat = [(h * native // 16, w * native // 16) for h, w in _catalogue()["family"][family]["buckets"]]
     return tuple(dict.fromkeys(flat + [(w, h) for h, w in flat]))
+
+
+def known_pace(device: str, family: str, dtype: str) -> float | None:
+    """Seconds per tile area of a device that others have measured, or None."""
+    for entry in _catalogue()["pace"]:
+        if entry["device"] in device and (entry["family"], entry["dtype"]) == (family, dtype):
+            return entry["seconds"]
+    return None

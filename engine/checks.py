@@ -13,14 +13,16 @@ from engine.recipe import LONGEST_PROMPT, MOST_SCALES, SETTINGS, Recipe, Setting
 
 def check(recipe: Recipe) -> Recipe:
     """The recipe with every value of its own kind and within its range, or BadRecipe."""
-    values = {name: _checked(name, setting, getattr(recipe, name)) for name, setting in SETTINGS.items()}
+    values = {name: check_value(name, getattr(recipe, name)) for name in SETTINGS}
     if values["sigma1"] < values["sigma2"]:
         sentence = errors.SIGMAS.format(sigma1=values["sigma1"], sigma2=values["sigma2"])
         raise BadRecipe("sigma1", sentence)
     return replace(recipe, **values)
 
 
-def _checked(name: str, setting: Setting, value: Any) -> Any:
+def check_value(name: str, value: Any) -> Any:
+    """One value of its own kind and within its range, or BadRecipe."""
+    setting = SETTINGS[name]
     if value is None and setting.optional:
         return None
     return _CHECKS[setting.kind](name, setting, value)

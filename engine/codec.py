@@ -1,6 +1,8 @@
 """Latents to pictures: the only caller of the VAE, and the cheap previews that do without it."""
 
 import io
+from itertools import product
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from engine import hardware
+
 PREVIEW_SIDE = 512
+SMALLEST_TILE = 8
+"""Cells; below that a decoder sees too little around it."""
 # Latents that a fit looks at, in cells. Coarse patches, as pictures have them, rather than white noise.
 FIT_CELLS, FIT_PATCH, FIT_SAMPLES = 16, 4, 4
 
@@ -27,10 +33,55 @@ KNOWN = {
 KNOWN_CHANNELS = (128, 256, 512, 512)
 
 
-def decode(vae: Any, latent: Tensor) -> Image.Image:
-    """The picture of a latent in the network's space."""
-    pixels = _decoded(vae, latent)[0]
-    return _image(pixels)
+def decode(vae: Any, latent: Tensor, side: int | None = None) -> Image.Image:
+    """The picture of a latent in the network's space, by tiles of at most `side` cells; of smaller ones where
+    memory runs out.
+    """
+    side = side or max(latent.shape[-2:])
+    while True:
+        try:
+            return _image(_tiled(vae, latent, side))
+        except (MemoryError, RuntimeError) as fault:
+            if side <= SMALLEST_TILE or not hardware.is_memory(fault):
+                raise
+        hardware.give_back(latent.device)
+        side = max(SMALLEST_TILE, min(side, max(latent.shape[-2:])) // 2)
+
+
+def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:
+    """Where even tiles of an axis begin, how long they are, and how far neighbours overlap at least."""
+    if length <= side:
+        return [0], length, 0
+    overlap = side // 4
+    count = ceil((length - overlap) / (side - overlap))
+    even = ceil((length + (count - 1) * overlap) / count)
+    return [round(k * (length - even) / (count - 1)) for k in range(count)], even, overlap
+
+
+def _tiled(vae: Any, latent: Tensor, side: int) -> Tensor:
+    """Pixels (3, H, W) of overlapping tiles, blended linearly. The sums are kept in main memory."""
+    (tops, tall, down), (lefts, wide, right) = (tile_starts(n, side) for n in latent.shape[-2:])
+    if len(tops) == len(lefts) == 1:
+        return _decoded(vae, latent)[0].cpu()
+    total = weights = None
+    for top, left in product(tops, lefts):
+        tile = _decoded(vae, latent[..., top : top + tall, left : left + wide])[0].cpu()
+        cell = tile.shape[-1] // wide
+        if total is None:
+            height, width = (cell * n for n in latent.shape[-2:])
+            total, weights = torch.zeros(3, height, width), torch.zeros(height, width)
+        weight = _ramp(tile.shape[-2], cell * down)[:, None] * _ramp(tile.shape[-1], cell * right)
+        rows = slice(cell * top, cell * (top + tall))
+        cols = slice(cell * left, cell * (left + wide))
+        total[:, rows, cols] += tile * weight
+        weights[rows, cols] += weight
+    return total / weights
+
+
+def _ramp(length: int, overlap: int) -> Tensor:
+    """Weights that fall off towards both ends over the overlap and stay positive."""
+    place = torch.arange(length) + 0.5
+    return (torch.minimum(place, length - place) / max(overlap, 1)).clamp(max=1)
 
 
 @torch.inference_mode()

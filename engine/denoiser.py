@@ -1,4 +1,5 @@
-"""The only caller of the network: gathers views into batches, counts, and looks for Stop before each call."""
+"""The only caller of the network: gathers views into batches, counts, looks for Stop before each call, and
+retreats to fewer views at once where memory runs out."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -6,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from engine import hardware
 from engine.errors import StopAsked
 from engine.views import View
 
@@ -41,15 +43,35 @@ class Denoiser:
         self, source: Tensor, views: tuple[View, ...], t: float
     ) -> Iterator[tuple[tuple[View, ...], Tensor]]:
         """Batches of views of the source (1, C, H, W), and the float32 answers (views, copies, C, h, w)."""
-        for first in range(0, len(views), self.view_batch):
+        first = 0
+        while first < len(views):
             if self.stop is not None and self.stop.is_set():
                 raise StopAsked
             batch = views[first : first + self.view_batch]
-            cut = torch.cat([source[..., view.rows, view.cols] for view in batch])
-            ids = torch.tensor([view.ids for view in batch], device=source.device)
-            answer = self.network.predict(
-                cut.repeat(self.copies, 1, 1, 1), t, self.text, ids.repeat(self.copies, 1)
-            )
-            self.calls += 1
-            self.evaluations += len(cut) * self.copies
+            answer = self._tried(source, batch, t)
+            if answer is None:
+                continue
+            first += len(batch)
             yield batch, answer.float().unflatten(0, (self.copies, len(batch))).transpose(0, 1)
+
+    def _tried(self, source: Tensor, batch: tuple[View, ...], t: float) -> Tensor | None:
+        """The answers for a batch; None if memory ran out, and fewer views at once are to be tried."""
+        try:
+            return self._asked(source, batch, t)
+        except (MemoryError, RuntimeError) as fault:
+            if len(batch) == 1 or not hardware.is_memory(fault):
+                raise
+        # Only now is the fault, which holds on to what filled the memory, let go.
+        hardware.give_back(self.device)
+        self.view_batch = (len(batch) + 1) // 2
+        return None
+
+    def _asked(self, source: Tensor, batch: tuple[View, ...], t: float) -> Tensor:
+        cut = torch.cat([source[..., view.rows, view.cols] for view in batch])
+        ids = torch.tensor([view.ids for view in batch], device=source.device)
+        answer = self.network.predict(
+            cut.repeat(self.copies, 1, 1, 1), t, self.text, ids.repeat(self.copies, 1)
+        )
+        self.calls += 1
+        self.evaluations += len(cut) * self.copies
+        return answer

@@ -102,17 +102,38 @@ NOTHING_LEFT = "Stage {resume} is already made and the run was to end after stag
 NO_SUCH_STAGE = "Stage {stage} is not part of this plan; it has stages 1 to {last}."
 RESUME_MISSING = "Stage {stage} was not found in {folder}. Start from an earlier stage or anew."
 RESUME_BROKEN = "Stage {stage} in {folder} cannot be read. Start from an earlier stage or anew."
-RESUME_SHAPE = (
-    "The kept stage {stage} is {found} (channels and cells), and this recipe's is {wanted}. "
-    "A run goes on only with the same sizes."
+RESUME_SPACE = (
+    "The kept stage {stage} was made by a model that sees pictures otherwise. Load that model, or start anew."
 )
+RESUME_ASPECT = (
+    "The kept stage {stage} is {found} px, and this recipe's picture has another shape ({wanted} px). "
+    "A run goes on only in the same shape."
+)
+RESUME_LARGEST = (
+    "The kept stage {stage} is {found} px already, and this recipe ends at {wanted} px. "
+    "Ask for a larger picture, or start from an earlier stage."
+)
+RAN_ELSEWHERE = (
+    "Finished stages were made with {there}, and here it is {here}: "
+    "the last digits of the next ones may differ."
+)
+
+RECALL_UNREADABLE = "{name} could not be read as a picture or a recipe. Nothing else changed."
+RECALL_NONE = "This picture carries no recipe (some sites remove it)."
+RECALL_LARGE = "This file is too long to be a recipe. Nothing else changed."
+RECALL_JSON = "This text is not JSON, so it holds no recipe. Nothing else changed."
+
 NOT_FINITE = (
     "The numbers overflowed in stage {stage}. Finished stages are kept. "
     "Load the model in float32, or lower the prompt strength."
 )
 OUT_OF_MEMORY = (
-    "Memory ran out in stage {stage} ({width} x {height} px). Finished stages are kept. "
-    "Lower view_batch, or end at a smaller size."
+    "Memory ran out in stage {stage} ({width} x {height} px), even one view at a time. "
+    "Finished stages are kept. {fit} px would fit."
+)
+OUT_OF_MEMORY_HERE = (
+    "Memory ran out in stage {stage} ({width} x {height} px), even one view at a time. "
+    "Finished stages are kept; nothing larger fits on this machine now."
 )
 DISK = (
     "The run's folder could not be written ({reason}). Finished stages are kept. "

@@ -9,19 +9,6 @@ from engine.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """The run will be tried. `unused`: settings that were changed and do nothing. `notes`: worth knowing."""
-
-    run: str
-    recipe: Recipe
-    stages: tuple[tuple[float, tuple[int, int]], ...]
-    evaluations: int
-    first: int
-    unused: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Waiting:
     """Runs before this one, and about how long they take; None while that is not known."""
 
@@ -63,6 +50,30 @@ class StageDone:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """The run will be tried. stages: (scale, size) of all; kept: those that are there already; first: the
+    first to be made. unused: settings that were changed and do nothing. notes: worth knowing.
+    """
+
+    run: str
+    recipe: Recipe
+    stages: tuple[tuple[float, tuple[int, int]], ...]
+    evaluations: int
+    first: int
+    unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    kept: tuple[StageDone, ...] = ()
+
+
+@dataclass(frozen=True)
+class Retreated:
+    """Memory ran out and the run goes on with this many views at once; the picture stays the same."""
+
+    stage: int
+    view_batch: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """All that was asked for is done; `stage` is the last one made."""
 
@@ -86,4 +97,5 @@ class Failed:
     code: str = ""
 
 
-Event = Accepted | Waiting | Progress | Preview | StageDone | Finished | Stopped | Failed
+Event = Accepted | Waiting | Progress | Preview | Retreated | StageDone | Finished | Stopped | Failed
+END = Finished | Stopped | Failed

@@ -4,9 +4,10 @@ A Model is what the loop sees of a pipeline: facts, text, predictions; its VAE b
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from diffusers.utils import logging as diffusers_logging
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from engine import errors
+from engine import errors, hardware
 from engine.catalogue import Facts, Footprint, family_buckets, family_defaults
 from engine.codec import preview_matrix
 from engine.errors import Fault, WeightsMissing, short
@@ -176,7 +177,6 @@ def _model(pipeline: StableDiffusionXLPipeline, index: dict[str, Any], source: s
     encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
     for part in (pipeline.unet, pipeline.vae, *encoders):
         part.requires_grad_(False).eval()
-    pipeline.vae.enable_tiling()
     return Model(
         facts=_facts(Path(source).name, pipeline),
         unet=pipeline.unet,
@@ -209,7 +209,21 @@ def _facts(name: str, pipeline: StableDiffusionXLPipeline) -> Facts:
             per_cell=view_memory(unet.config.block_out_channels, unet.dtype.itemsize),
             per_px=decode_memory(vae.config.block_out_channels, vae.dtype.itemsize),
         ),
+        hash=fingerprint(parts),
+        space=f"{vae.config.latent_channels} channels of {cell} px at {vae.config.scaling_factor:g}",
+        device=hardware.name(unet.device),
+        dtype=str(unet.dtype).removeprefix("torch."),
     )
+
+
+def fingerprint(parts: Iterable[torch.nn.Module]) -> str:
+    """A hash of all weights."""
+    digest = sha256()
+    for part in parts:
+        for name, weights in part.state_dict().items():
+            digest.update(f"{name} {tuple(weights.shape)} {weights.dtype}".encode())
+            digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def view_memory(widths: tuple[int, ...], itemsize: int) -> float:

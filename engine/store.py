@@ -1,37 +1,47 @@
-"""Run folders: each finished stage as a picture and a latent, written whole or not at all. Knows no torch."""
+"""Run folders: each finished stage in a folder of its own, whole or not at all. Knows no torch.
+
+runs/<run>/stage-<number>-<key>/   picture.png  latents.safetensors  proxy.jpg  thumb.jpg  tiles/
+Everything in it was encoded here; what a person uploads is kept as a new PNG, never as its bytes.
+"""
 
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from engine import errors
 from engine.errors import BadRecipe
-from engine.recipe import Recipe, to_dict
+from engine.prints import PNG_LEVEL, Save, prints
 
 log = logging.getLogger(__name__)
 
-# Level 6 takes seconds for 4096 x 4096 px and saves little.
-PNG_LEVEL = 1
+PICTURE, LATENTS, UPLOAD, STOP = "picture.png", "latents.safetensors", "upload.png", "stop"
+RECORD = "demofusion"
+"""Under this name a picture and a latent hold what was asked and what was run."""
+_STAGE = re.compile(r"stage-(\d+)-([0-9a-f]{32})")
+_RUN = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A finished stage: its latent (1, C, rows, cols) and the tone it set or was given."""
+    """A finished stage: its latent (1, C, rows, cols), the tone it set or was given, and its record."""
 
     latents: np.ndarray
     tone: tuple[float, float]
+    record: dict[str, Any] = field(default_factory=dict)
 
 
 def new_run(out: str | os.PathLike[str]) -> Path:
@@ -41,72 +51,137 @@ def new_run(out: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def picture_path(run: Path, stage: int) -> Path:
-    return run / f"stage-{stage}.png"
+def is_run(folder: Path) -> bool:
+    return bool(_RUN.fullmatch(folder.name)) and folder.is_dir()
 
 
-def latents_path(run: Path, stage: int) -> Path:
-    return run / f"stage-{stage}.safetensors"
+def stage_folder(run: Path, stage: int, key: str) -> Path:
+    return run / f"stage-{stage}-{key}"
 
 
-def write(
-    run: Path, stage: int, kept: Kept, picture: Image.Image, recipe: Recipe, done: dict[str, Any]
-) -> None:
-    """Writes a finished stage. The latent comes last: where it stands, the stage is whole."""
-    text = PngInfo()
-    text.add_text("demofusion", json.dumps({"recipe": to_dict(recipe), "stage": stage} | done))
-    tensors = {
-        "latents": np.ascontiguousarray(kept.latents),
-        "tone": np.asarray(kept.tone, np.float64),
+def stages(run: str | os.PathLike[str]) -> dict[int, tuple[str, Path]]:
+    """The finished stages of a run: number -> (key, folder)."""
+    found = {}
+    for entry in os.scandir(run):
+        match = _STAGE.fullmatch(entry.name)
+        if match:
+            found[int(match[1])] = (match[2], Path(entry.path))
+    return dict(sorted(found.items()))
+
+
+def write(run: Path, stage: int, key: str, kept: Kept, picture: Image.Image) -> Path:
+    """Keeps a finished stage: once its folder has its name, it is whole and on the disk."""
+    text = json.dumps(kept.record)
+    tensors = {"latents": np.ascontiguousarray(kept.latents), "tone": np.asarray(kept.tone, np.float64)}
+    info = PngInfo()
+    info.add_text(RECORD, text)
+    files: dict[str, Save] = {
+        PICTURE: lambda path: picture.save(path, "PNG", compress_level=PNG_LEVEL, pnginfo=info),
+        LATENTS: lambda path: save_file(tensors, path, metadata={RECORD: text}),
     }
-    _whole(
-        picture_path(run, stage),
-        lambda path: picture.save(path, "PNG", compress_level=PNG_LEVEL, pnginfo=text),
-    )
-    _whole(latents_path(run, stage), lambda path: save_file(tensors, path))
+    return _whole(stage_folder(run, stage, key), files | prints(picture))
 
 
-def read(run: str | os.PathLike[str], stage: int) -> Kept:
-    """A finished stage of a run, or BadRecipe if it is not there or not whole."""
-    path = latents_path(Path(run), stage)
-    named = {"stage": stage, "folder": errors.short(Path(run).name)}
+def read(folder: Path) -> Kept:
+    """A finished stage, or BadRecipe if it is not whole."""
     try:
-        if not path.is_file():
-            raise BadRecipe("resume", errors.RESUME_MISSING.format(**named))
-        tensors = load_file(path)
-        mean, deviation = tensors["tone"].tolist()
-        latents = tensors["latents"]
-        if latents.dtype == np.float32 and np.isfinite(latents).all() and isfinite(mean) and deviation > 0:
-            return Kept(latents, (mean, deviation))
-    except BadRecipe:
-        raise
+        with safe_open(folder / LATENTS, framework="numpy") as file:
+            latents, tone = file.get_tensor("latents"), file.get_tensor("tone")
+            record = json.loads((file.metadata() or {})[RECORD])
+        mean, deviation = tone.tolist()
+        sound = latents.dtype == np.float32 and latents.ndim == 4 and np.isfinite(latents).all()
+        if sound and isfinite(mean) and deviation > 0 and isinstance(record, dict):
+            return Kept(latents, (mean, deviation), record)
     except Exception:
-        log.exception("stage %s of %s cannot be read", stage, run)
-    raise BadRecipe("resume", errors.RESUME_BROKEN.format(**named))
+        log.exception("%s cannot be read", folder)
+    raise BadRecipe("resume", errors.RESUME_BROKEN.format(**_named(folder)))
 
 
-def take_along(old: str | os.PathLike[str], new: Path, stages: int) -> None:
-    """Gives another run the first stages of this one, so that each folder is complete by itself."""
-    for stage in range(1, stages + 1):
-        for path in (picture_path(Path(old), stage), latents_path(Path(old), stage)):
-            if path.is_file():
-                _link(path, new / path.name)
-
-
-def _link(path: Path, new: Path) -> None:
+def find(run: str | os.PathLike[str], stage: int) -> tuple[str, Path]:
+    """The key and the folder of a run's stage, or BadRecipe."""
     try:
-        os.link(path, new)
-    except OSError:  # Another file system, or one without links.
-        shutil.copy2(path, new)
+        return stages(run)[stage]
+    except (KeyError, OSError):
+        named = {"stage": errors.short(stage), "folder": errors.short(Path(run).name)}
+        raise BadRecipe("resume", errors.RESUME_MISSING.format(**named)) from None
 
 
-def _whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Through a temporary name and the disk: a crash leaves the old file or the new one, never half."""
-    partial = path.with_name(f".{path.name}.partial")
+def _named(folder: Path) -> dict[str, Any]:
+    match = _STAGE.fullmatch(folder.name)
+    return {"stage": match[1] if match else "", "folder": errors.short(folder.parent.name)}
+
+
+def take_along(folder: Path, run: Path, stage: int, key: str) -> Path:
+    """Gives a run a stage that is kept elsewhere. The files are shared: removing one run harms no other."""
+    to = stage_folder(run, stage, key)
+    if to.exists():
+        return to
+    names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return _whole(to, {str(name): _linked(folder / name) for name in names})
+
+
+def _linked(path: Path) -> Save:
+    def save(new: Path) -> None:
+        try:
+            os.link(path, new)
+        except OSError:  # Another file system, or one without links.
+            shutil.copy2(path, new)
+
+    return save
+
+
+def keep_upload(run: Path, picture: Image.Image) -> Path:
+    """A picture that a person gave: its pixels, turned upright, and nothing else that it carried."""
     try:
-        write(partial)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        upright = ImageOps.exif_transpose(picture)
+    except Exception:  # What it says of itself may be anything.
+        upright = picture
+    clean = Image.new(upright.mode if upright.mode in ("L", "RGB", "RGBA") else "RGB", upright.size)
+    clean.paste(upright if upright.mode == clean.mode else upright.convert(clean.mode))
+    to = run / UPLOAD
+    partial = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
+    try:
+        clean.save(partial, "PNG", compress_level=PNG_LEVEL)
+        _to_disk(partial)
+        os.replace(partial, to)
     finally:
         partial.unlink(missing_ok=True)
+    return to
+
+
+def _whole(folder: Path, files: dict[str, Save]) -> Path:
+    """Writes under another name, sees it to the disk, and names it: a crash leaves all of it or none."""
+    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    try:
+        for name, save in files.items():
+            path = partial / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(path)
+            _to_disk(path)
+        for path in (*_folders(partial), partial):
+            _to_disk(path)
+        _take_name(partial, folder)
+        _to_disk(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _take_name(partial: Path, folder: Path) -> None:
+    try:
+        os.rename(partial, folder)
+    except OSError:
+        if not folder.is_dir():  # Else another worker has kept the very same stage meanwhile.
+            raise
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_dir())
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

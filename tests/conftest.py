@@ -1,5 +1,7 @@
 """Real parts for the tests: a small model with random weights."""
 
+import os
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ pytest_plugins = ["tests.chromium"]
 
 @pytest.fixture(scope="session", autouse=True)
 def _two_threads():
-    torch.set_num_threads(2)
+    torch.set_num_threads(min(2, len(os.sched_getaffinity(0))))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LIGHT = """
-recipe checks plan sizes stage schedule timesteps views noise events store errors methods catalogue
+recipe checks plan sizes stage schedule timesteps views noise events errors methods catalogue
+store keys prints shelf recall pace fitting
 """.split()
 
 

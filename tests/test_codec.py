@@ -48,7 +48,7 @@ def test_a_large_latent_is_decoded_in_tiles(model, monkeypatch):
     monkeypatch.setattr(
         model.vae.decoder, "forward", lambda z, *a: sizes.append(z.shape[-2:]) or decoder(z, *a)
     )
-    picture = codec.decode(model.vae, random(48, 40))
+    picture = codec.decode(model.vae, random(48, 40), model.facts.window)
     assert picture.size == (320, 384)
     assert max(max(size) for size in sizes) <= model.facts.window
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from engine import Recipe
+from engine.moment import Made
 from engine.plan import plan
-from engine.run import Made
 from engine.schedule import of_base
 from engine.solver import Solver
 from engine.timesteps import SCHEDULERS, timesteps

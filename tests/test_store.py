@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,16 +10,22 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from engine import BadRecipe, Recipe, store
-from engine.recipe import from_dict
+from engine.prints import levels
+from engine.recipe import to_dict
 
 LATENT = np.random.RandomState(0).standard_normal((1, 4, 2, 2)).astype(np.float32)
+KEY = "0123456789abcdef" * 2
+RECORD = json.loads(json.dumps({"recipe": to_dict(Recipe(prompt="häuser", seed=3)), "seconds": 2}))
 
 
-def write(run, stage=1, picture=None, latents=LATENT):
+def write(run, stage=1, picture=None, latents=LATENT, key=KEY):
     picture = picture or Image.new("RGB", (16, 16), "red")
-    store.write(
-        run, stage, store.Kept(latents, (0.25, 1.5)), picture, Recipe(prompt="häuser", seed=3), {"seconds": 2}
-    )
+    return store.write(run, stage, key, store.Kept(latents, (0.25, 1.5), RECORD), picture)
+
+
+def striped(height, width):
+    rows, cols = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([rows % 251, cols % 253, (rows ^ cols) % 255], -1).astype(np.uint8))
 
 
 def test_a_run_has_a_name_of_128_random_bits(tmp_path):
@@ -25,53 +35,126 @@ def test_a_run_has_a_name_of_128_random_bits(tmp_path):
 
 
 def test_a_stage_comes_back_to_the_bit(tmp_path):
-    write(tmp_path)
-    kept = store.read(tmp_path, 1)
+    kept = store.read(write(tmp_path))
     assert np.array_equal(kept.latents, LATENT)
     assert kept.tone == (0.25, 1.5)
+    assert kept.record == RECORD
 
 
-def test_the_picture_tells_its_recipe(tmp_path):
-    write(tmp_path)
-    text = json.loads(Image.open(store.picture_path(tmp_path, 1)).text["demofusion"])
-    recipe, strange = from_dict(text["recipe"])
-    assert recipe == Recipe(prompt="häuser", seed=3)
-    assert (text["stage"], text["seconds"], strange) == (1, 2, ())
+def test_the_picture_and_the_latent_tell_what_was_run(tmp_path):
+    folder = write(tmp_path)
+    assert json.loads(Image.open(folder / "picture.png").text["demofusion"]) == RECORD
+
+
+def test_stages_are_found_by_number_with_their_keys(tmp_path):
+    write(tmp_path, 2, key="f" * 32)
+    write(tmp_path, 1)
+    (tmp_path / "looked").touch()
+    (tmp_path / "stage-3-nokey").mkdir()
+    found = store.stages(tmp_path)
+    assert [(n, key) for n, (key, _) in found.items()] == [(1, KEY), (2, "f" * 32)]
+
+
+def test_a_finished_picture_has_a_proxy_a_thumbnail_and_tiles(tmp_path):
+    folder = write(tmp_path, picture=striped(1300, 1700))
+    assert Image.open(folder / "proxy.jpg").size == (1600, 1224)
+    assert Image.open(folder / "thumb.jpg").size == (320, 245)
+    names = {path.name for path in (folder / "tiles").iterdir()}
+    assert {name for name in names if name[0] == "0"} == {
+        f"0-{r}-{c}.png" for r in range(3) for c in range(4)
+    }
+    assert {name for name in names if name[0] != "0"} == {
+        "1-0-0.jpg", "1-0-1.jpg", "1-1-0.jpg", "1-1-1.jpg", "2-0-0.jpg",
+    }  # fmt: skip
+    assert levels(1300, 1700) == 3
+
+
+def test_tiles_at_1_to_1_are_the_picture_to_the_bit(tmp_path):
+    picture = striped(600, 1100)
+    folder = write(tmp_path, picture=picture)
+    whole = Image.new("RGB", picture.size)
+    for path in (folder / "tiles").glob("0-*.png"):
+        row, col = map(int, path.stem.split("-")[1:])
+        whole.paste(Image.open(path), (512 * col, 512 * row))
+    assert whole.tobytes() == picture.tobytes()
+
+
+def test_smaller_tiles_keep_colour_at_full_resolution(tmp_path):
+    folder = write(tmp_path, picture=striped(600, 600))
+    assert Image.open(folder / "tiles" / "1-0-0.jpg").layer[1][1:3] == (1, 1)
 
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
-    class Broken(Image.Image):
-        def save(self, *args, **more):
-            args[0].write_bytes(b"half")
-            raise OSError(28, "No space left on device")
+    def half(path, *given, **more):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
 
+    picture = striped(16, 16)
+    picture.save = half
     with pytest.raises(OSError, match="No space"):
-        write(tmp_path, picture=Broken())
+        write(tmp_path, picture=picture)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stage_without_its_latent_is_not_there(tmp_path):
-    write(tmp_path)
-    store.latents_path(tmp_path, 1).unlink()
-    with pytest.raises(BadRecipe, match="Stage 1 was not found"):
-        store.read(tmp_path, 1)
+def test_a_full_disk_leaves_finished_stages_as_they_are(tmp_path):
+    # A real limit of the system on the size of files, in a process of its own.
+    code = f"""
+import resource, sys
+import numpy as np
+from pathlib import Path
+from PIL import Image
+from engine import store
+run = Path({str(tmp_path)!r})
+kept = store.Kept(np.ones((1, 4, 2, 2), np.float32), (0.0, 1.0), {{}})
+store.write(run, 1, "a" * 32, kept, Image.new("RGB", (16, 16)))
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+noise = Image.fromarray(np.random.RandomState(0).randint(0, 255, (64, 64, 3), np.uint8))
+try:
+    store.write(run, 2, "b" * 32, kept, noise)
+except OSError as fault:
+    print(fault.strerror)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout.strip() == "File too large", done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [f"stage-1-{'a' * 32}"]
+    assert store.read(store.find(tmp_path, 1)[1]).tone == (0.0, 1.0)
+
+
+def test_a_stage_that_is_not_there_is_told(tmp_path):
+    for run in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(BadRecipe, match="Stage 1 was not found"):
+            store.find(run, 1)
 
 
 @pytest.mark.parametrize("damage", [b"", b"half", b"x" * 500])
 def test_a_latent_that_is_not_whole_is_told(damage, tmp_path):
-    write(tmp_path)
-    store.latents_path(tmp_path, 1).write_bytes(damage)
-    with pytest.raises(BadRecipe, match="cannot be read"):
-        store.read(tmp_path, 1)
+    folder = write(tmp_path)
+    (folder / "latents.safetensors").write_bytes(damage)
+    with pytest.raises(BadRecipe, match=r"Stage 1 in .* cannot be read"):
+        store.read(folder)
 
 
 @pytest.mark.parametrize("tone", [(np.nan, 1.0), (0.0, -1.0), (0.0, 1.0, 2.0)])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_a_stage_whose_numbers_make_no_sense_is_not_taken(tone, kind, tmp_path):
+    folder = write(tmp_path)
     tensors = {"latents": LATENT.astype(kind), "tone": np.asarray(tone, np.float64)}
-    save_file(tensors, store.latents_path(tmp_path, 1))
+    save_file(tensors, folder / "latents.safetensors", metadata={"demofusion": "{}"})
     with pytest.raises(BadRecipe, match="cannot be read"):
-        store.read(tmp_path, 1)
+        store.read(folder)
+
+
+def test_a_stage_taken_along_shares_its_files_and_outlives_its_first_run(tmp_path):
+    old, new = store.new_run(tmp_path), store.new_run(tmp_path)
+    folder = write(old)
+    there = store.take_along(folder, new, 1, KEY)
+    assert os.path.samefile(folder / "picture.png", there / "picture.png")
+    assert os.path.samefile(folder / "tiles" / "0-0-0.png", there / "tiles" / "0-0-0.png")
+    for path in sorted(old.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert np.array_equal(store.read(there).latents, LATENT)
 
 
 def test_stages_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch):
@@ -80,17 +163,30 @@ def test_stages_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch):
 
     monkeypatch.setattr(store.os, "link", refuse)
     old, new = store.new_run(tmp_path), store.new_run(tmp_path)
-    write(old)
-    store.take_along(old, new, 1)
-    assert np.array_equal(store.read(new, 1).latents, LATENT)
+    there = store.take_along(write(old), new, 1, KEY)
+    assert np.array_equal(store.read(there).latents, LATENT)
 
 
-def test_stages_taken_along_outlive_their_first_run(tmp_path):
-    old, new = store.new_run(tmp_path), store.new_run(tmp_path)
-    write(old, 1)
-    write(old, 2)
-    store.take_along(old, new, 1)
-    for path in old.iterdir():
-        path.unlink()
-    assert sorted(path.name for path in new.iterdir()) == ["stage-1.png", "stage-1.safetensors"]
-    assert np.array_equal(store.read(new, 1).latents, LATENT)
+def test_of_two_workers_that_keep_the_same_stage_the_second_is_no_fault(tmp_path):
+    assert write(tmp_path) == write(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "I;16", "1"])
+def test_an_uploaded_picture_is_kept_as_new_pixels_and_nothing_else(mode, tmp_path):
+    given = Image.new(mode, (6, 4))
+    given.info = {"comment": "secret", "icc_profile": b"x", "exif": b"y"}
+    kept = store.keep_upload(tmp_path, given)
+    assert kept.name == "upload.png"
+    again = Image.open(kept)
+    assert again.size == (6, 4)
+    assert again.mode in ("L", "RGB", "RGBA")
+    assert again.info == {}
+
+
+def test_an_uploaded_picture_is_turned_upright(tmp_path):
+    given = Image.new("RGB", (6, 4))
+    exif = given.getexif()
+    exif[0x0112] = 6
+    given.save(tmp_path / "turned.jpg", exif=exif)
+    assert Image.open(store.keep_upload(tmp_path, Image.open(tmp_path / "turned.jpg"))).size == (4, 6)

@@ -1,0 +1,143 @@
+"""One run, settled: what is asked, where it starts, where it is kept."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine import codec, errors, events, keys, store
+from engine.clock import Clock
+from engine.denoiser import Denoiser
+from engine.errors import Fault
+from engine.models import Model
+from engine.moment import Made
+from engine.noise import Noise
+from engine.pace import Pace
+from engine.plan import Plan, plan
+from engine.recall import ENGINE
+from engine.recipe import Recipe, to_dict, unused
+from engine.shelf import Shelf
+from engine.stage import Stage
+from engine.start import Start, elsewhere, place_of, start_of, told
+from engine.tone import Tone
+
+
+class Stops:
+    """Whether a run is to stop: it is told by the caller, or by a file in its folder."""
+
+    def __init__(self, run: Path, given: Any) -> None:
+        self.path, self.given = run / store.STOP, given
+
+    def is_set(self) -> bool:
+        return (self.given is not None and self.given.is_set()) or os.path.exists(self.path)
+
+
+@dataclass(frozen=True)
+class Job:
+    """keys: of the stages ahead. kept: the stages before them, as this run tells of them."""
+
+    asked: Recipe
+    plan: Plan
+    start: Start
+    ahead: tuple[Stage, ...]
+    keys: tuple[str, ...]
+    kept: tuple[events.StageDone, ...]
+    model: Model
+    noise: Noise
+    shelf: Shelf
+    run: Path
+
+    @property
+    def evaluations(self) -> int:
+        return sum(stage.evaluations for stage in self.ahead)
+
+    @property
+    def below(self) -> Made | None:
+        """What the first stage ahead starts from."""
+        last = self.start.last
+        if last is None:
+            return None
+        latent = torch.from_numpy(last.kept.latents).to(self.model.device)
+        return Made(self.plan.stages[self.start.number - 1], latent, Tone(*last.kept.tone))
+
+    def accepted(self) -> events.Accepted:
+        recipe, plan, notes = self.plan.recipe, self.plan, []
+        if recipe.faithful and recipe.guidance_rescale:
+            notes.append(errors.RESCALE_ON_CANVAS)
+        if not self.asked.scheduler and recipe.scheduler != plan.facts.defaults.scheduler:
+            notes.append(errors.SCHEDULER_SWAPPED.format(name=recipe.scheduler))
+        if self.ahead and (note := elsewhere(self.start, plan)):
+            notes.append(note)
+        sizes = tuple((stage.scale, stage.size) for stage in plan.stages)
+        first, silenced = self.start.number + 1, unused(self.asked)
+        return events.Accepted(
+            str(self.run), recipe, sizes, self.evaluations, first, silenced, tuple(notes), self.kept
+        )
+
+    def denoiser(self, stop: Any) -> Denoiser:
+        recipe, first = self.plan.recipe, self.ahead[0]
+        text = self.model.encode_text(recipe.prompt, recipe.negative, first.copies)
+        return Denoiser(self.model, text, first.copies, first.view_batch, Stops(self.run, stop))
+
+    def finish(self, made: Made, denoiser: Denoiser, clock: Clock) -> events.StageDone:
+        """Decodes a finished latent and puts it on disk."""
+        stage, latent = made.stage, made.latent
+        if not torch.isfinite(latent).all():
+            raise Fault(errors.NOT_FINITE.format(stage=stage.number))
+        with clock:
+            picture = codec.decode(self.model.vae, latent, self.model.facts.window)
+        seconds, evaluations = clock.read(), denoiser.counted()
+        record = self.record(stage, denoiser.view_batch) | {
+            "seconds": round(seconds, 3),
+            "evaluations": evaluations,
+        }
+        kept = store.Kept(latent.cpu().numpy(), (made.tone.mean, made.tone.deviation), record)
+        folder = store.write(self.run, stage.number, record["key"], kept, picture)
+        Pace(self.shelf.root).learn(stage, seconds)
+        image, latents = str(folder / store.PICTURE), str(folder / store.LATENTS)
+        return events.StageDone(stage.number, stage.scale, stage.size, image, latents, seconds, evaluations)
+
+    def record(self, stage: Stage, view_batch: int) -> dict[str, Any]:
+        """What was asked, and what was really run."""
+        facts = self.plan.facts
+        return place_of(self.plan) | {
+            "recipe": to_dict(self.plan.recipe),
+            "engine": ENGINE,
+            "stage": stage.number,
+            "scale": stage.scale,
+            "key": self.keys[stage.number - self.start.number - 1],
+            "model": facts.name,
+            "model_hash": facts.hash,
+            "space": facts.space,
+            "steps": stage.steps,
+            "view_batch": view_batch,
+        }
+
+
+def settle(
+    recipe: Recipe,
+    model: Model,
+    out: Path,
+    noise: Any,
+    resume: tuple[str | Path, int] | None,
+    until: int | None,
+    run: Path | None,
+) -> Job:
+    """All that can be known before the work starts; BadRecipe where it cannot be done."""
+    shelf = Shelf(out)
+    whole, start, last = start_of(
+        recipe, plan(recipe, model.facts), shelf, resume, until, keyed=noise is None
+    )
+    run = run or shelf.new_run()
+    kept = []
+    for number, found in start.found.items():
+        folder = store.take_along(found.folder, run, number, found.key)
+        kept.append(told(number, found, folder, model.facts.cell))
+    ahead = whole.stages[start.number : last]
+    # Under noise from outside a picture is nobody else's.
+    named = keys.keys(ahead, start.last.key if start.last else "")
+    named = named if noise is None else tuple(keys.of_its_own() for _ in ahead)
+    seeded = Noise(whole.recipe.seed, noise)
+    return Job(recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run)

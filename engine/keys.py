@@ -1,0 +1,54 @@
+"""The key of a stage: a hash of everything that determines it. Equal keys are the same picture. No torch."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from engine.methods import ABLATIONS, method_of, silent
+from engine.stage import Stage
+
+PICTURES = 1
+"""To be raised with every change of the engine that changes pictures."""
+
+OF_EVERY_STAGE = frozenset(
+    "prompt negative seed steps guidance guidance_rescale scheduler "
+    "image fidelity controls loras options faithful".split()
+)
+
+
+def keys(stages: Sequence[Stage], below: str = "") -> tuple[str, ...]:
+    """The key of each stage, of which the first starts from the stage with the key `below`."""
+    made = []
+    for stage in stages:
+        below = key(stage, below)
+        made.append(below)
+    return tuple(made)
+
+
+def key(stage: Stage, below: str) -> str:
+    """128 bits. `below`: the key of the stage that it starts from; empty for the first."""
+    text = json.dumps(_determines(stage, below), sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:32]
+
+
+def of_its_own() -> str:
+    """A key that nothing else will ever have."""
+    return secrets.token_hex(16)
+
+
+def _determines(stage: Stage, below: str) -> dict[str, Any]:
+    recipe, row = stage.recipe, method_of(stage.recipe)
+    read = OF_EVERY_STAGE - set(silent(recipe))
+    values: dict[str, Any] = {
+        "pictures": PICTURES,
+        "model": stage.facts.hash,
+        "below": below,
+        "cells": (stage.rows, stage.cols),
+        "told": stage.whole_ids,
+    }
+    if below:
+        read |= row.reads - ABLATIONS - set(silent(recipe))
+        values |= {"pulls": row.pulls, "factor": stage.factor}
+    return values | {name: getattr(recipe, name) for name in read}

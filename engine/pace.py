@@ -1,0 +1,59 @@
+"""Seconds per tile area, learned from finished stages for each device, model and number format. No torch."""
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.catalogue import Facts, known_pace
+from engine.stage import Stage
+
+log = logging.getLogger(__name__)
+
+FILE = "pace.json"
+NEW = 0.4
+"""Weight of the newest stage in what is remembered: a machine's load changes."""
+MOST = 200
+
+
+class Pace:
+    """What finished stages took, in a file beside the runs. A lost update is no loss."""
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.path = Path(root) / FILE
+
+    def seconds(self, stages: Iterable[Stage]) -> float | None:
+        """How long these stages take here; None while that is not known."""
+        stages = tuple(stages)
+        if not stages:
+            return 0.0
+        facts = stages[0].facts
+        each = self._read().get(_place(facts)) or known_pace(facts.device, facts.family, facts.dtype)
+        return each and each * sum(stage.tile_areas for stage in stages)
+
+    def learn(self, stage: Stage, seconds: float) -> None:
+        """Remembers what a stage took, all told."""
+        if stage.tile_areas <= 0 or seconds <= 0:
+            return
+        known, place, each = self._read(), _place(stage.facts), seconds / stage.tile_areas
+        known[place] = (1 - NEW) * known[place] + NEW * each if place in known else each
+        partial = self.path.with_name(f".{FILE}.{secrets.token_hex(4)}")
+        try:
+            partial.write_text(json.dumps(dict(list(known.items())[-MOST:]), indent=1))
+            os.replace(partial, self.path)
+        except OSError as fault:
+            log.warning("the pace could not be kept: %s", fault)
+            partial.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, float]:
+        try:
+            read = json.loads(self.path.read_text())
+            return {str(k): float(v) for k, v in read.items() if float(v) > 0}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+
+def _place(facts: Facts) -> str:
+    return f"{facts.device} | {facts.name} | {facts.dtype}"

@@ -1,0 +1,129 @@
+"""All runs under one root: the longest chain that is there already, and sweeping old runs. No torch."""
+
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import store
+from engine.errors import BadRecipe
+from engine.store import Kept
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+LOOKED = "looked"
+"""Its time says when a run was last looked at, or last at work."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finished stage with the right key: where it is, and what it holds."""
+
+    key: str
+    folder: Path
+    kept: Kept
+
+
+class Shelf:
+    """The runs under `root`. Times are read from the clock, which is an argument."""
+
+    def __init__(self, root: str | os.PathLike[str], clock: Callable[[], float] = time.time) -> None:
+        self.root, self.clock = Path(root), clock
+
+    def runs(self) -> list[Path]:
+        if not self.root.is_dir():
+            return []
+        return [folder for folder in map(Path, os.scandir(self.root)) if store.is_run(folder)]
+
+    def new_run(self) -> Path:
+        run = store.new_run(self.root)
+        self.look(run)
+        return run
+
+    def look(self, run: Path) -> None:
+        """Marks a run as in use: it is not swept within the hour."""
+        now = self.clock()
+        try:
+            (run / LOOKED).touch()
+            os.utime(run / LOOKED, (now, now))
+        except OSError as fault:
+            log.warning("%s could not be marked: %s", run, fault)
+
+    def chain(self, keys: Sequence[str]) -> tuple[Found, ...]:
+        """The longest run of first keys whose stages are all kept, wherever; the last one can be read."""
+        kept = self._folders(set(keys))
+        chain = [(key, kept[key]) for key in keys[: _first_missing(keys, kept)]]
+        while chain:
+            try:
+                return tuple(Found(key, folder, store.read(folder)) for key, folder in chain)
+            except BadRecipe:
+                chain.pop()
+        return ()
+
+    def _folders(self, keys: set[str]) -> dict[str, Path]:
+        found = {}
+        for run in self.runs():
+            try:
+                here = store.stages(run)
+            except OSError:  # Swept meanwhile.
+                continue
+            found |= {key: folder for key, folder in here.values() if key in keys}
+        return found
+
+    def sweep(
+        self, *, age: float = DAY, size: float = float("inf"), spare: Sequence[Path] = ()
+    ) -> list[Path]:
+        """Removes runs older than `age` seconds, then the oldest until all together hold at most `size`
+        bytes. Never one that was at work or looked at within the hour, nor one to spare.
+        """
+        now, swept = self.clock(), []
+        spared = {run.resolve() for run in spare}
+        aged = sorted(((now - self.last_use(run), run) for run in self.runs()), reverse=True)
+        excess = _bytes([run for _, run in aged]) - size
+        for idle, run in aged:
+            if idle < HOUR or run.resolve() in spared:
+                continue
+            if idle > age or excess > 0:
+                excess -= _bytes([run], only=True)
+                self.forget(run)
+                swept.append(run)
+        return swept
+
+    def last_use(self, run: Path) -> float:
+        try:
+            return max(path.stat().st_mtime for path in (run / LOOKED, run) if path.exists())
+        except (OSError, ValueError):
+            return 0.0
+
+    def forget(self, run: Path) -> None:
+        """Removes a run at once; stages that other runs share stay theirs."""
+        gone = run.with_name(f".{run.name}.{secrets.token_hex(4)}")
+        try:
+            os.rename(run, gone)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _first_missing(keys: Sequence[str], kept: dict[str, Path]) -> int:
+    return next((n for n, key in enumerate(keys) if key not in kept), len(keys))
+
+
+def _bytes(runs: Sequence[Path], only: bool = False) -> int:
+    """What these runs hold on the disk, shared files once; `only`: what would be free without them."""
+    seen: dict[tuple[int, int], int] = {}
+    for run in runs:
+        for path in run.rglob("*"):
+            try:
+                about = path.lstat()
+            except OSError:
+                continue
+            if not (only and about.st_nlink > 1 and path.is_file()):
+                seen[about.st_dev, about.st_ino] = about.st_blocks * 512
+    return sum(seen.values())
