@@ -41,6 +41,14 @@ def short(value: object) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
 
 
+def minutes(seconds: float | None) -> str:
+    """When to come again, in words."""
+    if seconds is None:
+        return "in a few minutes"
+    whole = max(1, -int(-seconds // 60))
+    return f"in about {whole} minute{'s' if whole > 1 else ''}"
+
+
 OUT_OF_RANGE = "{field} is {value}; it goes from {low} to {high}."
 NOT_A_NUMBER = "{field} is {value}; it must be a finite number."
 NOT_WHOLE = "{field} is {value}; it must be a whole number."
@@ -138,6 +146,11 @@ OUT_OF_MEMORY_HERE = (
 DISK = (
     "The run's folder could not be written ({reason}). Finished stages are kept. "
     "Make room, or choose another folder, and continue."
+)
+LINE_FULL = "{count} runs are waiting, the most that are taken. Try again {when}; your settings stay."
+RUN_GONE = (
+    "The run {name} is not known here any more. Its settings make the same picture again; "
+    "stages that are still kept are not made twice."
 )
 UNEXPECTED = (
     "Something broke that should not have ({code}). Finished stages are kept. Please report the code."

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from engine.catalogue import Facts, known_pace
@@ -33,6 +34,10 @@ class Pace:
         each = self._read().get(_place(facts)) or known_pace(facts.device, facts.family, facts.dtype)
         return each and each * sum(stage.tile_areas for stage in stages)
 
+    def each(self, stages: Iterable[Stage]) -> tuple[float | None, ...]:
+        """How long each of these stages takes here."""
+        return tuple(self.seconds([stage]) for stage in stages)
+
     def learn(self, stage: Stage, seconds: float) -> None:
         """Remembers what a stage took, all told."""
         if stage.tile_areas <= 0 or seconds <= 0:
@@ -45,7 +50,8 @@ class Pace:
             os.replace(partial, self.path)
         except OSError as fault:
             log.warning("the pace could not be kept: %s", fault)
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
 
     def _read(self) -> dict[str, float]:
         try:

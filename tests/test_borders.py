@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LIGHT = """
 recipe checks plan sizes stage schedule timesteps views noise events errors methods catalogue
-store keys prints shelf recall pace fitting
+store keys prints shelf recall pace fitting log ticket desk
 """.split()
 
 

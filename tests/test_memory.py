@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 from safetensors.numpy import load_file
 
 from engine import Failed, Retreated, codec, generate, plan, store
@@ -127,11 +128,13 @@ def test_as_published_nothing_lies_between_two_stages():
     assert largest_fitting(whole, whole.stages[-1], None) is None
 
 
-def test_a_decoder_that_is_full_takes_smaller_tiles(model, monkeypatch):
-    latent = torch.randn(1, 4, 10, 8, generator=torch.Generator().manual_seed(0)).repeat_interleave(4, -1)
-    latent = latent.repeat_interleave(4, -2)
-    plain = np.asarray(codec.decode(model.vae, latent, 16), np.float32)
-    decoder, sides = model.vae.decoder.forward, []
+def test_a_decoder_that_is_full_takes_smaller_tiles(monkeypatch):
+    # Without norms, whose statistics would differ from tile to tile.
+    torch.manual_seed(0)
+    vae = AutoencoderTiny(encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4).eval()
+    latent = torch.randn(1, 4, 40, 32)
+    plain = np.asarray(codec.decode(vae, latent, 16), np.float32)
+    decoder, sides = vae.decoder.forward, []
 
     def small_card(z, *more):
         sides.append(max(z.shape[-2:]))
@@ -139,11 +142,11 @@ def test_a_decoder_that_is_full_takes_smaller_tiles(model, monkeypatch):
             raise FULL
         return decoder(z, *more)
 
-    monkeypatch.setattr(model.vae.decoder, "forward", small_card)
-    picture = codec.decode(model.vae, latent, 16)
+    monkeypatch.setattr(vae.decoder, "forward", small_card)
+    picture = codec.decode(vae, latent, 16)
     assert picture.size == (256, 320)
     assert sides[-1] <= 10
-    assert np.corrcoef(np.asarray(picture, np.float32).ravel(), plain.ravel())[0, 1] > 0.9
+    assert np.abs(np.asarray(picture, np.float32) - plain).mean() < 1
 
 
 def test_a_decoder_that_is_full_at_the_smallest_tile_is_a_fault(model, monkeypatch):

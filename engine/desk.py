@@ -1,0 +1,226 @@
+"""Who has the device: a line of runs, one stage at a time, in one thread. No torch.
+
+After each stage a run goes to the end of the line, so that a newcomer's first stage slips in between. Whoever
+asks for a run follows its log; a run belongs to its folder, not to a connection.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from engine import errors, store
+from engine.errors import Fault, short
+from engine.events import END, Accepted, Event, Failed, StageDone, Stopped, Waiting
+from engine.log import follow
+from engine.shelf import Shelf
+from engine.ticket import Request, Ticket
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING, PATIENCE, REMEMBERED = 12, 120.0, 200
+LOOKED_EVERY = 60.0
+
+
+class LineFull(Fault):
+    """Too many wait already."""
+
+
+class UnknownRun(Fault):
+    """No run of this name is remembered."""
+
+
+Start = Callable[[Request, Path], Iterator[Event]]
+Price = Callable[[Request], tuple[float | None, ...]]
+"""Seconds of each stage of a request, as far as they are known."""
+
+
+def _unknown(request: Request) -> tuple[float | None, ...]:
+    return ()
+
+
+class Desk:
+    """start(request, folder) yields a run's events; price(request) foretells its stages' seconds."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        start: Start,
+        price: Price = _unknown,
+        *,
+        most: int = MOST_WAITING,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.shelf, self.start, self.price = shelf, start, price
+        self.most, self.patience, self.clock = most, patience, clock
+        self._tickets: dict[str, Ticket] = {}
+        self._line: list[Ticket] = []
+        self._since = 0.0
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, request: Request) -> str:
+        """Puts a run at the end of the line; its name. LineFull says when to come again."""
+        prices = self._foretold(request)
+        with self._lock:
+            if len(self._line) > self.most:
+                raise LineFull(self._full())
+            now = self.clock()
+            ticket = Ticket(request, self.shelf.new_run(), prices, now, now)
+            self._tickets[ticket.run.name] = ticket
+            self._line.append(ticket)
+            self._announce()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
+                self._since = now
+                self._thread.start()
+            return ticket.run.name
+
+    def since(self, name: str, first: int = 0) -> tuple[list[Event], int]:
+        """What a run has told from this number on, and the next number. Asking is watching."""
+        return self._watched(name).log.since(first)
+
+    def follow(self, name: str, first: int = 0) -> Iterator[Event]:
+        """A run's events as they come, to its end."""
+        for event in follow(self._watched(name).log, first):
+            self._watched(name)
+            if event is not None:
+                yield event
+
+    def stop(self, name: str) -> None:
+        """Asks a run to stop; it says Stopped itself. Of one that has ended nothing is asked."""
+        ticket = self._ticket(name)
+        if not ticket.log.ended:
+            ticket.ask_to_stop()
+
+    def running(self) -> tuple[Path, ...]:
+        """Folders of all runs in the line, which are not to be swept."""
+        with self._lock:
+            return tuple(ticket.run for ticket in self._line)
+
+    def close(self) -> None:
+        """Stops all runs and waits until they have."""
+        with self._lock:
+            for ticket in self._line:
+                ticket.ask_to_stop()
+            thread = self._thread
+        if thread:
+            thread.join()
+
+    def _ticket(self, name: str) -> Ticket:
+        with self._lock:
+            if name not in self._tickets:
+                raise UnknownRun(errors.RUN_GONE.format(name=short(name)))
+            return self._tickets[name]
+
+    def _watched(self, name: str) -> Ticket:
+        ticket, now = self._ticket(name), self.clock()
+        ticket.watched = now
+        if now - ticket.looked > LOOKED_EVERY:
+            ticket.looked = now
+            self.shelf.look(ticket.run)
+        return ticket
+
+    def _foretold(self, request: Request) -> tuple[float | None, ...]:
+        try:
+            return self.price(request)
+        except Fault:  # The run itself will say what is wrong with it.
+            return ()
+
+    def _work(self) -> None:
+        """One thread pulls all runs, so that each iterator is only ever used in one."""
+        while True:
+            with self._lock:
+                if not self._line:
+                    self._thread = None
+                    return
+                ticket = self._line[0]
+                self._since = self.clock()
+                self._announce()
+            self._one_stage(ticket)
+            with self._lock:
+                if ticket in self._line and len(self._line) > 1:
+                    self._line.remove(ticket)
+                    self._line.append(ticket)
+
+    def _one_stage(self, ticket: Ticket) -> None:
+        """Pulls a run to the end of its next stage, and looks after those that wait meanwhile."""
+        while True:
+            event = self._pull(ticket)
+            for other in self._to_end():
+                if other is not ticket:
+                    self._end(other)
+            if isinstance(event, StageDone | END):
+                return
+
+    def _to_end(self) -> list[Ticket]:
+        """Runs that wait and are to stop; those that nobody watches are asked to."""
+        with self._lock:
+            line = list(self._line)
+        for ticket in line:
+            if self.clock() - ticket.watched > self.patience:
+                ticket.ask_to_stop()
+        return [ticket for ticket in line if ticket.to_stop]
+
+    def _end(self, ticket: Ticket) -> None:
+        """Ends a waiting run: at once if it has not begun, else as it says itself; it works no more."""
+        if ticket.events is None:
+            self._tell(ticket, Stopped(0, 0))
+            return
+        while not isinstance(self._pull(ticket), END):
+            pass
+
+    def _pull(self, ticket: Ticket) -> Event:
+        if ticket.events is None and ticket.to_stop:
+            return self._tell(ticket, Stopped(0, 0))
+        try:
+            if ticket.events is None:
+                ticket.events = self.start(ticket.request, ticket.run)
+            event = next(ticket.events)
+        except Exception:
+            code = secrets.token_hex(2)
+            log.exception("unexpected fault %s", code)
+            event = Failed(errors.UNEXPECTED.format(code=code), code=code)
+        return self._tell(ticket, event)
+
+    def _tell(self, ticket: Ticket, event: Event) -> Event:
+        """Puts an event into the run's log; with the last one the run leaves the line."""
+        if isinstance(event, Accepted):
+            ticket.stage = event.first - 1
+        if isinstance(event, StageDone):
+            ticket.stage = event.stage
+        if isinstance(event, END):
+            with self._lock:
+                self._line.remove(ticket)
+                self._forget_old()
+            ticket.events = None
+            if ticket.run.is_dir() and not store.stages(ticket.run):
+                self.shelf.forget(ticket.run)
+        ticket.log.add(event)
+        return event
+
+    def _forget_old(self) -> None:
+        ended = [name for name, ticket in self._tickets.items() if ticket not in self._line]
+        for name in ended[:-REMEMBERED]:
+            del self._tickets[name]
+
+    def _announce(self) -> None:
+        """Tells each waiting run its place, and how long those before it take."""
+        before: float | None = None
+        for place, ticket in enumerate(self._line):
+            if place:
+                ticket.log.add(Waiting(place, before))
+            price = ticket.price
+            if place == 0:
+                before = None if price is None else max(0.0, price - (self.clock() - self._since))
+            else:
+                before = None if price is None or before is None else before + price
+
+    def _full(self) -> str:
+        prices = [ticket.price for ticket in self._line]
+        known = None if None in prices else sum(prices)
+        when = errors.minutes(known)
+        return errors.LINE_FULL.format(count=len(self._line) - 1, when=when)
