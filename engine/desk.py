@@ -21,7 +21,7 @@ from engine.ticket import Request, Ticket
 log = logging.getLogger(__name__)
 
 MOST_WAITING, PATIENCE, REMEMBERED = 12, 120.0, 200
-LOOKED_EVERY = 60.0
+LOOKED_EVERY, SWEPT_EVERY = 60.0, 60.0
 
 
 class LineFull(Fault):
@@ -58,7 +58,7 @@ class Desk:
         self.most, self.patience, self.clock = most, patience, clock
         self._tickets: dict[str, Ticket] = {}
         self._line: list[Ticket] = []
-        self._since = 0.0
+        self._since = self._swept = clock()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
@@ -153,7 +153,8 @@ class Desk:
             for other in self._to_end():
                 if other is not ticket:
                     self._end(other)
-            if isinstance(event, StageDone | END):
+            made = isinstance(event, StageDone) and ticket.stage < ticket.last
+            if made or isinstance(event, END):
                 return
 
     def _to_end(self) -> list[Ticket]:
@@ -189,7 +190,7 @@ class Desk:
     def _tell(self, ticket: Ticket, event: Event) -> Event:
         """Puts an event into the run's log; with the last one the run leaves the line."""
         if isinstance(event, Accepted):
-            ticket.stage = event.first - 1
+            ticket.stage, ticket.last = event.first - 1, ticket.request.until or len(event.stages)
         if isinstance(event, StageDone):
             ticket.stage = event.stage
         if isinstance(event, END):
@@ -200,6 +201,9 @@ class Desk:
             if ticket.run.is_dir() and not store.stages(ticket.run):
                 self.shelf.forget(ticket.run)
         ticket.log.add(event)
+        if isinstance(event, END) and self.clock() - self._swept > SWEPT_EVERY:
+            self._swept = self.clock()
+            self.shelf.sweep(self.running())
         return event
 
     def _forget_old(self) -> None:

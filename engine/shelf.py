@@ -31,10 +31,21 @@ class Found:
 
 
 class Shelf:
-    """The runs under `root`. Times are read from the clock, which is an argument."""
+    """The runs under `root`, kept for `age` seconds and while they hold no more than `size` bytes together.
 
-    def __init__(self, root: str | os.PathLike[str], clock: Callable[[], float] = time.time) -> None:
+    Times are read from the clock, which is an argument.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        clock: Callable[[], float] = time.time,
+        *,
+        age: float = DAY,
+        size: float = float("inf"),
+    ) -> None:
         self.root, self.clock = Path(root), clock
+        self.age, self.size = age, size
 
     def runs(self) -> list[Path]:
         if not self.root.is_dir():
@@ -76,20 +87,19 @@ class Shelf:
             found |= {key: folder for key, folder in here.values() if key in keys}
         return found
 
-    def sweep(
-        self, *, age: float = DAY, size: float = float("inf"), spare: Sequence[Path] = ()
-    ) -> list[Path]:
-        """Removes runs older than `age` seconds, then the oldest until all together hold at most `size`
-        bytes. Never one that was at work or looked at within the hour, nor one to spare.
+    def sweep(self, spare: Sequence[Path] = ()) -> list[Path]:
+        """Removes runs that are too old, then the oldest until the others are small enough.
+
+        Never one that was at work or looked at within the hour, nor one to spare.
         """
         now, swept = self.clock(), []
         spared = {run.resolve() for run in spare}
         aged = sorted(((now - self.last_use(run), run) for run in self.runs()), reverse=True)
-        excess = _bytes([run for _, run in aged]) - size
+        excess = _bytes([run for _, run in aged]) - self.size
         for idle, run in aged:
             if idle < HOUR or run.resolve() in spared:
                 continue
-            if idle > age or excess > 0:
+            if idle > self.age or excess > 0:
                 excess -= _bytes([run], only=True)
                 self.forget(run)
                 swept.append(run)

@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(eq=False)
 class Ticket:
-    """A run's place in the line. stage: the next to be made, counted from 0."""
+    """A run's place in the line. stage: the next to be made, counted from 0; last: how many there will be."""
 
     request: Request
     run: Path
@@ -36,6 +36,7 @@ class Ticket:
     log: Log = field(default_factory=Log)
     events: Iterator[Event] | None = None
     stage: int = 0
+    last: int = 0
 
     @property
     def price(self) -> float | None:

@@ -8,7 +8,7 @@ import torch
 from engine import load_model
 from tests import tiny
 
-pytest_plugins = ["tests.chromium"]
+pytest_plugins = ["tests.chromium", "tests.line"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -196,6 +196,23 @@ def test_the_recipe_of_a_picture_makes_it_again(model, tmp_path):
     assert run(recipe, model, tmp_path / "here")[0].first == 3
 
 
+def test_a_disk_that_is_full_ends_in_a_sentence_and_what_is_finished_stays(model, tmp_path, monkeypatch):
+    written, to_disk = [], store._to_disk
+    for event in generate(small(), model, out=tmp_path):
+        if isinstance(event, StageDone):
+
+            def full(path):
+                written.append(path)
+                raise OSError(28, "No space left on device")
+
+            monkeypatch.setattr(store, "_to_disk", full)
+    assert "No space left on device" in event.sentence
+    assert "Finished stages are kept" in event.sentence
+    monkeypatch.setattr(store, "_to_disk", to_disk)
+    assert written
+    assert run(small(), model, tmp_path)[0].first == 2
+
+
 def test_a_stop_file_in_the_folder_stops_the_run(model, tmp_path):
     events = generate(small(), model, out=tmp_path)
     accepted = next(events)

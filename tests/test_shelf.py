@@ -98,9 +98,10 @@ def test_a_run_that_was_looked_at_within_the_hour_is_never_swept(shelf, clock):
     clock.now += 2 * DAY
     shelf.look(one)
     clock.now += HOUR - 1
-    assert shelf.sweep(age=0, size=0) == [two]
+    shelf.age = shelf.size = 0
+    assert shelf.sweep() == [two]
     clock.now += 2
-    assert shelf.sweep(age=0, size=0) == [one]
+    assert shelf.sweep() == [one]
 
 
 def test_a_run_at_work_is_spared_by_name(shelf, clock):
@@ -114,7 +115,8 @@ def test_when_room_is_short_the_oldest_go_first(shelf):
     for hours, folder in zip((2, 5, 3), runs, strict=True):
         age(shelf, folder, hours * HOUR)
     one = sum(path.lstat().st_blocks * 512 for path in runs[0].rglob("*"))
-    assert shelf.sweep(size=2.5 * one) == [runs[1]]
+    shelf.size = 2.5 * one
+    assert shelf.sweep() == [runs[1]]
     assert sorted(shelf.runs()) == sorted([runs[0], runs[2]])
 
 
@@ -134,7 +136,8 @@ def test_what_is_not_a_run_is_never_swept(shelf):
     other = shelf.root / "holiday"
     other.mkdir()
     os.utime(other, (0, 0))
-    assert other not in shelf.sweep(age=0, size=0)
+    shelf.age = shelf.size = 0
+    assert other not in shelf.sweep()
     assert other.is_dir()
 
 

@@ -1,0 +1,76 @@
+"""Runs of known length for the desk, which move only as far as they are let."""
+
+import threading
+
+import pytest
+
+from engine import Accepted, Finished, Progress, Recipe, StageDone, Stopped, store
+from engine.desk import Desk
+from engine.shelf import Shelf
+from engine.ticket import Request
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Work:
+    """Runs that yield stages when they are let; what each did is in `done`, in the order it happened."""
+
+    def __init__(self, stages=3, steps=2):
+        self.stages, self.steps, self.done = stages, steps, []
+        self.let = threading.Semaphore(10**6)
+        self.at_work = threading.Event()
+
+    def __call__(self, request, run):
+        name = request.recipe.prompt
+        yield Accepted(str(run), request.recipe, ((1.0, (8, 8)),) * self.stages, 1, 1)
+        for stage in range(1, self.stages + 1):
+            for step in range(1, self.steps + 1):
+                if (run / store.STOP).exists():
+                    yield Stopped(stage, step)
+                    return
+                self.at_work.set()
+                self.let.acquire()
+                yield Progress(stage, step, self.steps, 0, 0)
+            self.done.append((name, stage))
+            yield StageDone(stage, 1.0, (8, 8), "", "", 0.0, 1)
+        yield Finished(self.stages)
+
+    def hold(self):
+        """Nothing moves until it is let."""
+        self.let = threading.Semaphore(0)
+        self.at_work.clear()
+
+    def go(self, steps=10**6):
+        self.let.release(steps)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def work():
+    return Work()
+
+
+@pytest.fixture
+def desk(tmp_path, work, clock):
+    made = Desk(Shelf(tmp_path), work, lambda request: (10.0, 20.0, 40.0), clock=clock)
+    yield made
+    work.go()
+    made.close()
+
+
+def ask(desk, name, **more):
+    return desk.submit(Request(Recipe(prompt=name), **more))
+
+
+def end(desk, run):
+    return list(desk.follow(run))[-1]

@@ -1,0 +1,133 @@
+"""Stopping, watching, forgetting."""
+
+import os
+import time
+
+import pytest
+
+from engine import Finished, Preview, Progress, StageDone, Stopped, Waiting, store
+from engine.desk import Desk, UnknownRun
+from engine.events import END
+from engine.shelf import Shelf
+from tests.line import Clock, ask, end
+
+
+def wait_until(true):
+    for _ in range(500):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came true")
+
+
+def test_a_waiting_run_can_be_stopped_and_never_starts(desk, work):
+    work.hold()
+    first = ask(desk, "a")
+    work.at_work.wait()
+    second = ask(desk, "b")
+    desk.stop(second)
+    work.go(1)
+    assert end(desk, second) == Stopped(0, 0)
+    work.go()
+    end(desk, first)
+    assert ("b", 1) not in work.done
+
+
+def test_a_run_between_two_stages_can_be_stopped_while_another_works(desk, work):
+    work.hold()
+    first, second = ask(desk, "a"), ask(desk, "b")
+    work.go(work.steps)
+    for event in desk.follow(first):
+        if isinstance(event, StageDone):
+            break
+    desk.stop(first)
+    work.go(1)
+    assert end(desk, first) == Stopped(2, 1)
+    work.go()
+    assert end(desk, second) == Finished(3)
+
+
+def test_a_working_run_stops_before_its_next_step(desk, work):
+    work.hold()
+    run = ask(desk, "a")
+    work.at_work.wait()
+    desk.stop(run)
+    work.go()
+    assert end(desk, run) == Stopped(1, 2)
+
+
+def test_stopping_what_has_ended_changes_nothing(desk):
+    run = ask(desk, "a")
+    assert end(desk, run) == Finished(3)
+    desk.stop(run)
+    assert end(desk, run) == Finished(3)
+
+
+def test_a_run_that_nobody_watches_is_stopped(desk, work, clock):
+    work.hold()
+    left, watched = ask(desk, "a"), ask(desk, "b")
+    work.at_work.wait()
+    clock.now += desk.patience + 1
+    desk.since(watched)
+    work.go()
+    assert end(desk, watched) == Finished(3)
+    assert [event for event in desk.since(left)[0] if isinstance(event, END)] == [Stopped(1, 2)]
+
+
+def test_a_log_is_followed_from_any_point_by_any_number(desk):
+    run = ask(desk, "a")
+    end(desk, run)
+    whole, after = desk.since(run)
+    assert desk.since(run, after) == ([], after)
+    assert desk.since(run, after - 1) == ([Finished(3)], after)
+    assert list(desk.follow(run)) == list(desk.follow(run)) == whole
+
+
+def test_of_what_passes_only_the_newest_is_kept(desk, work):
+    work.hold()
+    run = ask(desk, "a")
+    work.go(1)
+    work.let.acquire(timeout=0.2)
+    work.go()
+    end(desk, run)
+    assert not [e for e in desk.since(run)[0] if isinstance(e, Progress | Preview | Waiting)]
+
+
+def test_a_name_that_is_not_known_is_told(desk):
+    with pytest.raises(UnknownRun, match="not known here"):
+        desk.since("0" * 32)
+
+
+def test_runs_without_a_stage_leave_no_folder(desk, tmp_path):
+    run = ask(desk, "a")
+    end(desk, run)
+    assert not list(tmp_path.iterdir())
+
+
+def test_old_runs_are_swept_when_one_ends_and_never_one_in_the_line(tmp_path, work, clock):
+    days = Clock()
+    desk = Desk(Shelf(tmp_path, days), work, clock=clock)
+    work.hold()
+    first, second = ask(desk, "a"), ask(desk, "b")
+    old = store.new_run(tmp_path)
+    days.now = 10**10
+    clock.now += 61
+    for run in (first, second):
+        desk.since(run)
+        os.utime(tmp_path / run / "looked", (0, 0))
+    # All of the first and, as they take turns, two stages of the second.
+    work.go(5 * work.steps)
+    assert end(desk, first) == Finished(3)
+    wait_until(lambda: not old.exists())
+    assert (tmp_path / second).exists()
+    work.go()
+    end(desk, second)
+
+
+def test_old_logs_are_forgotten(desk, monkeypatch):
+    monkeypatch.setattr("engine.desk.REMEMBERED", 3)
+    runs = [ask(desk, str(n)) for n in range(6)]
+    for run in runs[-3:]:
+        end(desk, run)
+    with pytest.raises(UnknownRun):
+        desk.since(runs[0])
