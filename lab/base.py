@@ -73,7 +73,6 @@ class Base:
             self.encode,
             self.read,
             lessons=self.lessons,
-            workers=2 if few else 14,
             seed=first,
             subjects=self.subjects,
             squares=self.squares,

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from lab.evidence import NAMES, UNTOLD, Case, case
 from lab.lessons import NATIVE
 from lab.paint import Array
+from lab.pool import workers
 from lab.train import half
 
 WIDTHS = (24, 40, 80, 128, 152)
@@ -154,8 +155,7 @@ class JudgeCourse:
 
     def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Pictures in bytes, what is told of them, maps: all cases once, then again in another order."""
-        workers = 2 if self.device.type == "cpu" else 14
-        loader = DataLoader(Cases(self.lessons, first), 64, num_workers=workers)
+        loader = DataLoader(Cases(self.lessons, first), 64, num_workers=workers())
         pictures, told, maps = (torch.cat(part).to(self.device) for part in zip(*loader, strict=True))
         while True:
             order = torch.randperm(len(pictures), device=self.device)

@@ -1,5 +1,6 @@
 """Lessons at hand: rendered by all cores, encoded once, drawn again and again with fresh noise."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,12 @@ SQUARE = 0.7
 """Share of the square bucket: only it has windows and close-ups."""
 GROUP = 16
 """Lessons of one bucket that are rendered together, so that they can be encoded as one batch."""
+
+
+def workers() -> int:
+    """Processes that render: all cores of a small machine, which learns later; most of a large one's."""
+    cores = len(os.sched_getaffinity(0))
+    return cores if cores <= 4 else cores - 2
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,6 @@ class Pool:
         read: Callable[[list[str]], Tensor],
         *,
         lessons: int,
-        workers: int,
         seed: int = 0,
         subjects: tuple[str, ...] = (),
         squares: float = SQUARE,
@@ -69,7 +75,7 @@ class Pool:
         self.encode, self.read, self.device = encode, read, torch.device(device)
         self.groups: list[list[Batch]] = [[] for _ in BUCKETS]
         rendered = Renderings(-(-lessons // GROUP), seed, subjects, squares)
-        self.loader = DataLoader(rendered, 1, num_workers=workers, collate_fn=_together)
+        self.loader = DataLoader(rendered, 1, num_workers=workers(), collate_fn=_together)
         self.fault: BaseException | None = None
         self.ended = False
         self.ready = threading.Condition()

@@ -114,7 +114,6 @@ class Vae:
             lambda pictures: pictures,
             lambda prompts: torch.zeros(len(prompts), 0),
             lessons=self.lessons,
-            workers=2 if few else 14,
             seed=first,
             device=self.device,
         )

@@ -1,0 +1,165 @@
+"""What the courses are taught from: pools of lessons, resized latents, cases for the judge."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import EulerDiscreteScheduler
+from PIL import Image
+from torch.nn.functional import avg_pool2d
+
+from lab import anatomy, base, evidence, judge, pilot, rivals, vae
+from lab.evidence import NAMES, UNTOLD, case
+from lab.lessons import BUCKETS
+from lab.pool import GROUP, Pool, Renderings
+from lab.tables import interval, rate
+from lab.world import scene, standing
+
+
+def pool(**more):
+    return Pool(
+        lambda pictures: avg_pool2d(pictures.permute(0, 3, 1, 2).float(), 8),
+        lambda prompts: torch.tensor([[len(prompt)] for prompt in prompts]),
+        **{"lessons": 64} | more,
+    )
+
+
+def test_a_pool_gives_batches_of_one_bucket_with_what_belongs_together():
+    made = pool(lessons=96, squares=0.3)
+    made.wait(96)
+    draws = made.draws(2 * GROUP, 0)
+    shapes = set()
+    for _ in range(12):
+        batch = next(draws)
+        assert batch.latents.shape[:2] == (2 * GROUP, 3)
+        assert batch.tokens.shape == (2 * GROUP, 1)
+        assert batch.ids.shape == (2 * GROUP, 6)
+        shapes.add(tuple(batch.latents.shape[2:]))
+    assert shapes <= {(h // 8, w // 8) for h, w in BUCKETS}
+    assert len(shapes) > 1
+
+
+def test_lessons_may_be_of_some_subjects_only_and_the_same_number_is_the_same_group():
+    group, again = (Renderings(3, 7, ("cat", "fish"), 1.0)[2] for _ in range(2))
+    assert {one.scene.subject for one in group} == {"cat", "fish"}
+    assert [one.prompt for one in group] == [one.prompt for one in again]
+
+
+def test_a_fault_while_rendering_is_not_waited_for():
+    def broken(pictures):
+        raise ZeroDivisionError
+
+    made = Pool(broken, lambda prompts: None, lessons=16)
+    with pytest.raises(ZeroDivisionError):
+        made.wait(16)
+
+
+def test_the_levels_are_those_of_the_scheduler_that_is_written():
+    alpha, sigma = base.levels()
+    theirs = EulerDiscreteScheduler(**anatomy.SCHEDULE).alphas_cumprod
+    assert torch.allclose(alpha**2, theirs, atol=1e-6)
+    assert torch.allclose(alpha**2 + sigma**2, torch.ones(1000))
+
+
+def test_the_foreseen_noise_is_read_as_the_engine_reads_it():
+    pipe = anatomy.pipeline(channels=3)
+    learner = base.Learner(pipe).eval()
+    prompts = ["a red house on snow at night", ""]
+    tokens = pipe.tokenizer(prompts, padding="max_length", return_tensors="pt").input_ids
+    ids = torch.tensor([[256, 256, 0, 0, 256, 256]] * 2)
+    noisy, t = torch.randn(2, 3, 32, 32), torch.tensor([500, 500])
+    with torch.inference_mode():
+        ours = learner(noisy, t, tokens, ids)
+        embeds, _, pooled, _ = pipe.encode_prompt(prompts, do_classifier_free_guidance=False)
+        given = {"text_embeds": pooled, "time_ids": ids.float()}
+        theirs = pipe.unet(noisy, 500, embeds, added_cond_kwargs=given).sample
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_resized_latent_and_its_picture_belong_together(seed):
+    # With cells that are mean colours, decoding what was resized must give the picture that was resized.
+    cells = torch.randn(1, 3, 3, 3, generator=torch.Generator().manual_seed(seed)) * 0.3
+    pixels = torch.nn.functional.interpolate(cells, (96, 96), mode="bicubic").clamp(-1, 1)
+    latent, wanted = vae.resized(avg_pool2d(pixels, 8), pixels, np.random.RandomState(seed))
+    assert wanted.shape[-2:] == tuple(8 * n for n in latent.shape[-2:])
+    inner = slice(1, -1) if min(latent.shape[-2:]) > 4 else slice(None)
+    apart = (avg_pool2d(wanted, 8) - latent)[..., inner, inner].abs().mean()
+    assert apart < 0.06
+
+
+def test_slopes_are_lost_by_blur_and_kept_by_the_truth():
+    sharp = torch.rand(1, 3, 32, 32)
+    soft = avg_pool2d(sharp, 3, 1, 1)
+    assert vae.detail(sharp, sharp) == 0
+    assert vae.detail(soft, sharp) > 0.5
+
+
+@pytest.mark.parametrize("kind", evidence.KINDS)
+def test_cases_say_what_is_in_them_and_nothing_else(kind):
+    for seed in range(8):
+        one = case(seed, kind)
+        assert one.picture.shape == (256, 256, 3)
+        assert set(one.told) == set(NAMES)
+        assert all(value == UNTOLD or value in range(len(NAMES[head])) for head, value in one.told.items())
+        if one.told["number"] > 0:
+            assert min(len(one.places), 3) == one.told["number"]
+            assert all(0 < down < 1 and 0 < right < 1 for down, right in one.places)
+
+
+def test_a_second_subject_may_be_an_eighth_of_the_first():
+    one = scene(5)
+    first = standing(one, (0.5, 0.5))
+    made = evidence.beside(one, first, 1 / 8, np.random.RandomState(0))
+    assert made.told["number"] == 2
+    alone = evidence.draw(one, (first,), (256, 256))
+    assert 20 < (made.picture != alone).any(-1).sum() < 1500
+
+
+def test_the_map_marks_every_figure_in_its_place():
+    one = replace(case(0, "single"), places=((0.25, 0.75),))
+    marks = judge.place_map(one)
+    assert marks.shape == (32, 32)
+    assert np.unravel_index(marks.argmax(), marks.shape) in {(r, c) for r in (7, 8) for c in (23, 24)}
+    assert (judge.place_map(case(0, "crop")) == -1).all()
+
+
+def test_the_judge_is_small_enough_and_comes_back(tmp_path):
+    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=8, batch=4)
+    course.write(course.learner, tmp_path)
+    assert (tmp_path / judge.FILE).stat().st_size < 4e6
+    again = judge.load(tmp_path)
+    said = judge.verdicts(again, [case(0).picture, np.zeros((512, 384, 3), np.uint8)])
+    assert {head: len(answers) for head, answers in said.items()} == dict.fromkeys(NAMES, 2)
+
+
+def test_the_judges_course_has_a_number_for_every_head_it_was_told_of():
+    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=32, batch=16)
+    _, numbers = course.loss(next(course.batches(0)), 0.0)
+    assert {"subject", "number", "places"} <= set(numbers)
+    assert all(np.isfinite(value) for value in numbers.values())
+
+
+def test_a_pilots_picture_is_its_cells():
+    latent = torch.zeros(1, 3, 32, 32)
+    latent[..., 0, 0] = 2.0
+    picture = pilot.shown(latent)
+    assert picture.shape == (256, 256, 3)
+    assert picture[:8, :8].min() == 255
+    assert Image.fromarray(picture).getpixel((100, 100)) == (128, 128, 128)
+
+
+def test_windows_of_the_rivals_cover_the_canvas():
+    seen = np.zeros((40, 56))
+    for rows, cols in rivals.windows(40, 56, 32, 16):
+        seen[rows, cols] += 1
+    assert seen.min() >= 1
+
+
+def test_a_share_of_few_tries_is_told_with_what_it_is_worth():
+    assert interval(0, 10)[0] == 0
+    low, high = interval(9, 10)
+    assert low == pytest.approx(0.596, abs=0.001)
+    assert high == pytest.approx(0.982, abs=0.001)
+    assert rate(9, 10) == "90% (60% to 98%)"

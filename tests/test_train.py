@@ -1,0 +1,123 @@
+"""The training loop on a course small enough to know its answer, and the pieces of the real courses."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from lab import train
+from lab.train import Average, Training, rate_at
+
+
+class Line:
+    """Learns y = 3 x; an interruption after so many batches."""
+
+    rate = 0.05
+
+    def __init__(self, end=10**9):
+        torch.manual_seed(0)
+        self.learner, self.end, self.first = nn.Linear(1, 1), end, []
+
+    def batches(self, first):
+        self.first.append(first)
+        draw = np.random.RandomState(first)
+        for n in range(10**9):
+            if n == self.end:
+                raise KeyboardInterrupt
+            yield torch.tensor(draw.standard_normal((16, 1)), dtype=torch.float32)
+
+    def loss(self, batch, share):
+        missed = (self.learner(batch) - 3 * batch).square().mean()
+        return missed, {"missed": missed.item(), "share": share}
+
+    def grid(self, learned):
+        return Image.new("RGB", (4, 4))
+
+    def write(self, learned, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "weight").write_text(str(learned.weight.item()))
+
+
+class Clock:
+    """A second a batch."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 0.5
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    monkeypatch.setattr(train.time, "perf_counter", Clock())
+
+
+def test_a_course_is_learned_in_its_minutes_and_written(tmp_path):
+    training = Training(Line(), 8, tmp_path / "state")
+    training.run(tmp_path / "to")
+    assert training.batch == pytest.approx(8 * 60 / 0.5, abs=2)
+    assert float((tmp_path / "to" / "weight").read_text()) == pytest.approx(3, abs=0.05)
+    assert (tmp_path / "state" / "grid.png").exists()
+
+
+def test_what_was_interrupted_goes_on_where_it_was(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Training(Line(end=700), 8, tmp_path / "state").run(tmp_path / "to")
+    course = Line()
+    again = Training(course, 8, tmp_path / "state")
+    assert again.resume()
+    assert (again.batch, again.spent) == (600, 300.0)
+    again.run(tmp_path / "to")
+    assert course.first == [600]
+    assert again.batch == pytest.approx(960, abs=2)
+
+
+def test_what_has_had_its_time_is_not_touched(tmp_path):
+    Training(Line(), 2, tmp_path / "state").run(tmp_path / "to")
+    course = Line()
+    again = Training(course, 2, tmp_path / "state")
+    again.resume()
+    again.run(tmp_path / "elsewhere")
+    assert course.first == []
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_without_a_state_it_begins_anew(tmp_path):
+    assert not Training(Line(), 2, tmp_path / "state").resume()
+
+
+def test_the_rate_rises_stays_and_falls_to_a_tenth():
+    assert rate_at(0, 0) == pytest.approx(0.01)
+    assert rate_at(500, 0.5) == rate_at(500, 0.75) == 1
+    assert rate_at(500, 1) == pytest.approx(0.1)
+
+
+def test_a_batch_that_overflows_teaches_nothing(tmp_path):
+    course = Line()
+    training = Training(course, 2, tmp_path)
+    before = course.learner.weight.item()
+    training.learn(torch.tensor([[float("inf")]]))
+    assert course.learner.weight.item() == before
+
+
+def test_the_average_follows_and_a_young_one_follows_fast():
+    module = nn.Linear(1, 1)
+    average = Average(module)
+    with torch.no_grad():
+        module.weight += 1
+    before = average.module.weight.item()
+    average.follow(module, 0)
+    assert average.module.weight.item() == pytest.approx(before + 0.9, abs=1e-6)
+    average.follow(module, 10**6)
+    assert average.module.weight.item() == pytest.approx(before + 0.9 + 0.1 * 0.001, abs=1e-6)
+
+
+def test_counters_of_a_module_are_followed_too():
+    module = nn.BatchNorm2d(2)
+    average = Average(module)
+    module(torch.randn(4, 2, 3, 3) + 5)
+    average.follow(module, 10**6)
+    assert 0 < average.module.running_mean.mean() < module.running_mean.mean()
