@@ -88,9 +88,10 @@ def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:
     return tuple(dict.fromkeys(flat + [(w, h) for h, w in flat]))
 
 
-def known_pace(device: str, family: str, dtype: str) -> float | None:
-    """Seconds per tile area of a device that others have measured, or None."""
+def known_pace(facts: Facts) -> float | None:
+    """Seconds per tile area on a device that others have measured with models of this size, or None."""
+    kind = (facts.family, facts.native, facts.dtype)
     for entry in _catalogue()["pace"]:
-        if entry["device"] in device and (entry["family"], entry["dtype"]) == (family, dtype):
+        if entry["device"] in facts.device and (entry["family"], entry["native"], entry["dtype"]) == kind:
             return entry["seconds"]
     return None

@@ -5,7 +5,6 @@ asks for a run follows its log; a run belongs to its folder, not to a connection
 """
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +12,10 @@ from pathlib import Path
 
 from engine import errors, store
 from engine.errors import Fault, short
-from engine.events import END, Accepted, Event, Failed, StageDone, Stopped, Waiting
+from engine.events import END, Accepted, Event, StageDone, Stopped, Waiting, unexpected
 from engine.log import follow
 from engine.shelf import Shelf
-from engine.ticket import Request, Ticket
+from engine.ticket import Price, Request, Start, Ticket, unknown
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +31,6 @@ class UnknownRun(Fault):
     """No run of this name is remembered."""
 
 
-Start = Callable[[Request, Path], Iterator[Event]]
-Price = Callable[[Request], tuple[float | None, ...]]
-"""Seconds of each stage of a request, as far as they are known."""
-
-
-def _unknown(request: Request) -> tuple[float | None, ...]:
-    return ()
-
-
 class Desk:
     """start(request, folder) yields a run's events; price(request) foretells its stages' seconds."""
 
@@ -48,7 +38,7 @@ class Desk:
         self,
         shelf: Shelf,
         start: Start,
-        price: Price = _unknown,
+        price: Price = unknown,
         *,
         most: int = MOST_WAITING,
         patience: float = PATIENCE,
@@ -69,7 +59,7 @@ class Desk:
             if len(self._line) > self.most:
                 raise LineFull(self._full())
             now = self.clock()
-            ticket = Ticket(request, self.shelf.new_run(), prices, now, now)
+            ticket = Ticket(request, self._folder(), prices, now, now)
             self._tickets[ticket.run.name] = ticket
             self._line.append(ticket)
             self._announce()
@@ -79,14 +69,21 @@ class Desk:
                 self._thread.start()
             return ticket.run.name
 
+    def _folder(self) -> Path:
+        try:
+            return self.shelf.new_run()
+        except OSError as fault:
+            raise Fault(errors.DISK.format(reason=fault.strerror or type(fault).__name__)) from fault
+
     def since(self, name: str, first: int = 0) -> tuple[list[Event], int]:
         """What a run has told from this number on, and the next number. Asking is watching."""
         return self._watched(name).log.since(first)
 
     def follow(self, name: str, first: int = 0) -> Iterator[Event]:
         """A run's events as they come, to its end."""
-        for event in follow(self._watched(name).log, first):
-            self._watched(name)
+        ticket = self._watched(name)
+        for event in follow(ticket.log, first):
+            self._mark(ticket)
             if event is not None:
                 yield event
 
@@ -117,12 +114,17 @@ class Desk:
             return self._tickets[name]
 
     def _watched(self, name: str) -> Ticket:
-        ticket, now = self._ticket(name), self.clock()
+        ticket = self._ticket(name)
+        self._mark(ticket)
+        return ticket
+
+    def _mark(self, ticket: Ticket) -> None:
+        """That somebody watches; now and then in the run's folder too, lest it is swept."""
+        now = self.clock()
         ticket.watched = now
         if now - ticket.looked > LOOKED_EVERY:
             ticket.looked = now
             self.shelf.look(ticket.run)
-        return ticket
 
     def _foretold(self, request: Request) -> tuple[float | None, ...]:
         try:
@@ -140,7 +142,10 @@ class Desk:
                 ticket = self._line[0]
                 self._since = self.clock()
                 self._announce()
-            self._one_stage(ticket)
+            try:
+                self._one_stage(ticket)
+            except Exception as fault:  # Whatever it is, the next run is not to wait for ever.
+                self._give_up(ticket, fault)
             with self._lock:
                 if ticket in self._line and len(self._line) > 1:
                     self._line.remove(ticket)
@@ -181,11 +186,16 @@ class Desk:
             if ticket.events is None:
                 ticket.events = self.start(ticket.request, ticket.run)
             event = next(ticket.events)
-        except Exception:
-            code = secrets.token_hex(2)
-            log.exception("unexpected fault %s", code)
-            event = Failed(errors.UNEXPECTED.format(code=code), code=code)
+        except Exception as fault:
+            event = unexpected(fault)
         return self._tell(ticket, event)
+
+    def _give_up(self, ticket: Ticket, fault: Exception) -> None:
+        failed = unexpected(fault)
+        with self._lock:
+            ended = ticket not in self._line
+        if not ended:
+            self._tell(ticket, failed)
 
     def _tell(self, ticket: Ticket, event: Event) -> Event:
         """Puts an event into the run's log; with the last one the run leaves the line."""
@@ -194,17 +204,28 @@ class Desk:
         if isinstance(event, StageDone):
             ticket.stage = event.stage
         if isinstance(event, END):
+            ticket.events = None
             with self._lock:
                 self._line.remove(ticket)
-                self._forget_old()
-            ticket.events = None
+                self._tickets[ticket.run.name] = self._tickets.pop(ticket.run.name)
+        ticket.log.add(event)
+        if isinstance(event, END):
+            self._tidy(ticket)
+        return event
+
+    def _tidy(self, ticket: Ticket) -> None:
+        """After a run: the others move up, and what nobody needs any more goes."""
+        with self._lock:
+            self._announce()
+            self._forget_old()
+        try:
             if ticket.run.is_dir() and not store.stages(ticket.run):
                 self.shelf.forget(ticket.run)
-        ticket.log.add(event)
-        if isinstance(event, END) and self.clock() - self._swept > SWEPT_EVERY:
-            self._swept = self.clock()
-            self.shelf.sweep(self.running())
-        return event
+            if self.clock() - self._swept > SWEPT_EVERY:
+                self._swept = self.clock()
+                self.shelf.sweep(self.running())
+        except OSError as fault:
+            log.warning("old runs could not be removed: %s", fault)
 
     def _forget_old(self) -> None:
         ended = [name for name, ticket in self._tickets.items() if ticket not in self._line]
@@ -225,6 +246,5 @@ class Desk:
 
     def _full(self) -> str:
         prices = [ticket.price for ticket in self._line]
-        known = None if None in prices else sum(prices)
-        when = errors.minutes(known)
+        when = errors.minutes(None if None in prices else sum(prices))
         return errors.LINE_FULL.format(count=len(self._line) - 1, when=when)

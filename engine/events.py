@@ -3,9 +3,14 @@
 Plain values that can be pickled and sent; an end is Finished, Stopped or Failed. Waiting comes from a queue.
 """
 
+import logging
+import secrets
 from dataclasses import dataclass
 
+from engine import errors
 from engine.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,13 @@ class Failed:
     sentence: str
     field: str = ""
     code: str = ""
+
+
+def unexpected(fault: BaseException) -> Failed:
+    """What nobody foresaw, under a code that marks it in the log."""
+    code = secrets.token_hex(2)
+    log.error("unexpected fault %s", code, exc_info=fault)
+    return Failed(errors.UNEXPECTED.format(code=code), code=code)
 
 
 Event = Accepted | Waiting | Progress | Preview | Retreated | StageDone | Finished | Stopped | Failed

@@ -8,6 +8,12 @@ from pathlib import Path
 import torch
 
 MEMORY = Path("/proc/meminfo")
+FULL = (
+    "not enough memory",
+    "allocate memory",
+    "out of memory",
+    "status_alloc_failed",
+)
 PROCESSORS = Path("/proc/cpuinfo")
 
 
@@ -44,8 +50,10 @@ def free(device: torch.device) -> int | None:
 
 
 def is_memory(fault: BaseException) -> bool:
-    """torch tells of a full CPU by a plain RuntimeError."""
-    return isinstance(fault, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(fault)
+    """Also where torch tells of it by a plain RuntimeError: on a CPU, and from CUDA's libraries."""
+    if isinstance(fault, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(fault, RuntimeError) and any(sign in str(fault).lower() for sign in FULL)
 
 
 def give_back(device: torch.device) -> None:

@@ -23,6 +23,8 @@ from engine.stage import Stage
 from engine.start import Start, elsewhere, place_of, start_of, told
 from engine.tone import Tone
 
+TRIES = 3
+
 
 class Stops:
     """Whether a run is to stop: it is told by the caller, or by a file in its folder."""
@@ -116,6 +118,13 @@ class Job:
         }
 
 
+def _take_along(start: Start, run: Path, cell: int) -> list[events.StageDone]:
+    return [
+        told(number, found, store.take_along(found.folder, run, number, found.key), cell)
+        for number, found in start.found.items()
+    ]
+
+
 def settle(
     recipe: Recipe,
     model: Model,
@@ -127,14 +136,16 @@ def settle(
 ) -> Job:
     """All that can be known before the work starts; BadRecipe where it cannot be done."""
     shelf = Shelf(out)
-    whole, start, last = start_of(
-        recipe, plan(recipe, model.facts), shelf, resume, until, keyed=noise is None
-    )
-    run = run or shelf.new_run()
-    kept = []
-    for number, found in start.found.items():
-        folder = store.take_along(found.folder, run, number, found.key)
-        kept.append(told(number, found, folder, model.facts.cell))
+    planned = plan(recipe, model.facts)
+    for tries in range(TRIES):
+        whole, start, last = start_of(recipe, planned, shelf, resume, until, keyed=noise is None)
+        run = run or shelf.new_run()
+        try:
+            kept = _take_along(start, run, model.facts.cell)
+            break
+        except FileNotFoundError:  # Swept since it was found: look again.
+            if tries == TRIES - 1:
+                raise
     ahead = whole.stages[start.number : last]
     # Under noise from outside a picture is nobody else's.
     named = keys.keys(ahead, start.last.key if start.last else "")

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -33,6 +33,11 @@ def key(stage: Stage, below: str) -> str:
     return sha256(text.encode()).hexdigest()[:32]
 
 
+def _told_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """A scheduler's config without where it was read and by which version."""
+    return {k: repr(v) for k, v in config.items() if k == "_class_name" or not k.startswith("_")}
+
+
 def of_its_own() -> str:
     """A key that nothing else will ever have."""
     return secrets.token_hex(16)
@@ -44,6 +49,8 @@ def _determines(stage: Stage, below: str) -> dict[str, Any]:
     values: dict[str, Any] = {
         "pictures": PICTURES,
         "model": stage.facts.hash,
+        "native": (stage.facts.window, stage.facts.cell, stage.facts.channels),
+        "levels": _told_of(stage.facts.scheduler),
         "below": below,
         "cells": (stage.rows, stage.cols),
         "told": stage.whole_ids,

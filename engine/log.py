@@ -48,6 +48,7 @@ def follow(log: Log, first: int = 0, every: float = 1.0) -> Iterator[Event | Non
     while True:
         log.wait(first, every)
         events, first = log.since(first)
-        yield from events or (None,)
-        if events and isinstance(events[-1], END):
+        if log.ended:
+            yield from events + log.since(first)[0]
             return
+        yield from events or (None,)

@@ -4,7 +4,7 @@ A Model is what the loop sees of a pipeline: facts, text, predictions; its VAE b
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -209,21 +209,34 @@ def _facts(name: str, pipeline: StableDiffusionXLPipeline) -> Facts:
             per_cell=view_memory(unet.config.block_out_channels, unet.dtype.itemsize),
             per_px=decode_memory(vae.config.block_out_channels, vae.dtype.itemsize),
         ),
-        hash=fingerprint(parts),
+        hash=fingerprint(pipeline),
         space=f"{vae.config.latent_channels} channels of {cell} px at {vae.config.scaling_factor:g}",
         device=hardware.name(unet.device),
         dtype=str(unet.dtype).removeprefix("torch."),
     )
 
 
-def fingerprint(parts: Iterable[torch.nn.Module]) -> str:
-    """A hash of all weights."""
+def fingerprint(pipeline: StableDiffusionXLPipeline) -> str:
+    """A hash of all that a model's pictures depend on: weights, configs, vocabulary."""
     digest = sha256()
-    for part in parts:
-        for name, weights in part.state_dict().items():
-            digest.update(f"{name} {tuple(weights.shape)} {weights.dtype}".encode())
-            digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy())
+    for name, part in sorted(pipeline.components.items()):
+        digest.update(name.encode())
+        if isinstance(part, torch.nn.Module):
+            digest.update(_told_of(part.config).encode())
+            for weight, value in part.state_dict().items():
+                digest.update(f"{weight} {tuple(value.shape)} {value.dtype}".encode())
+                digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        elif hasattr(part, "get_vocab"):
+            digest.update(repr((sorted(part.get_vocab().items()), part.model_max_length)).encode())
+    digest.update(str(pipeline.config.force_zeros_for_empty_prompt).encode())
     return digest.hexdigest()
+
+
+def _told_of(config: Any) -> str:
+    """A part's config without where it was read, by which version, and in which number format."""
+    values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    foreign = ("_", "transformers_version", "dtype", "torch_dtype")
+    return repr(sorted((k, repr(v)) for k, v in values.items() if not k.startswith(foreign)))
 
 
 def view_memory(widths: tuple[int, ...], itemsize: int) -> float:

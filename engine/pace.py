@@ -31,7 +31,7 @@ class Pace:
         if not stages:
             return 0.0
         facts = stages[0].facts
-        each = self._read().get(_place(facts)) or known_pace(facts.device, facts.family, facts.dtype)
+        each = self._read().get(_place(facts)) or known_pace(facts)
         return each and each * sum(stage.tile_areas for stage in stages)
 
     def each(self, stages: Iterable[Stage]) -> tuple[float | None, ...]:

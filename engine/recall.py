@@ -20,6 +20,8 @@ ENGINE = "0.2"
 """The engine's version, as pictures tell it."""
 LONGEST = 1 << 20
 """Bytes of JSON that are read; a recipe has about two thousand."""
+DEEPEST = 20
+"""Lists within lists; a recipe has four."""
 NAMED = 8
 """Names that are told at most; nobody reads a hundred."""
 
@@ -61,12 +63,28 @@ def recall_json(text: str) -> Recalled:
         values = json.loads(text)
     except (ValueError, RecursionError) as fault:
         raise BadRecipe("recipe", errors.RECALL_JSON) from fault
+    if _is_deep(values):
+        raise BadRecipe("recipe", errors.RECALL_JSON)
     record = values if isinstance(values, Mapping) and isinstance(values.get("recipe"), Mapping) else {}
     values = record.get("recipe", values)
     if not isinstance(values, Mapping) or not set(values) & set(SETTINGS):
         raise BadRecipe("recipe", errors.NOT_A_RECIPE)
     recipe, strange = _sound(values)
     return Recalled(recipe, strange, record)
+
+
+def _is_deep(values: Any) -> bool:
+    """Whether lists and mappings lie within each other more often than any recipe's; without recursion."""
+    layer = [values]
+    for _ in range(DEEPEST):
+        layer = [inner for value in layer for inner in _inside(value)]
+    return bool(layer)
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def _sound(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
@@ -86,8 +104,8 @@ def _sound(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
     except BadRecipe:
         strange += ["sigma1", "sigma2"]
         sound = replace(sound, sigma1=DEFAULTS.sigma1, sigma2=DEFAULTS.sigma2)
-    named = tuple(name if len(name) <= 40 else name[:40] + "…" for name in dict.fromkeys(strange))
-    return sound, named[:NAMED]
+    printable = (name.encode(errors="replace").decode() for name in dict.fromkeys(strange))
+    return sound, tuple(name if len(name) <= 40 else name[:40] + "…" for name in printable)[:NAMED]
 
 
 def _text_of(path: Path) -> str:

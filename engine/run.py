@@ -1,7 +1,6 @@
 """The loop, and what surrounds it. `stages` is the method; `generate` adds the disk and the events."""
 
 import logging
-import secrets
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -95,10 +94,8 @@ def generate(
     except OSError as fault:
         log.warning("a stage could not be written: %s", fault)
         yield events.Failed(errors.DISK.format(reason=fault.strerror or type(fault).__name__))
-    except Exception:
-        code = secrets.token_hex(2)
-        log.exception("unexpected fault %s", code)
-        yield events.Failed(errors.UNEXPECTED.format(code=code), code=code)
+    except Exception as fault:
+        yield events.unexpected(fault)
 
 
 def _tell(job: Job, stop: Any) -> Iterator[events.Event]:
@@ -106,10 +103,10 @@ def _tell(job: Job, stop: Any) -> Iterator[events.Event]:
     if not job.ahead:
         yield events.Finished(job.start.number)
         return
-    at, looked = At(job.ahead[0], 0), job.shelf.clock()
+    at, looked, full = At(job.ahead[0], 0), job.shelf.clock(), False
     try:
         denoiser, clock = job.denoiser(stop), Clock()
-        views = denoiser.view_batch
+        views, moment = denoiser.view_batch, None
         for moment in clock.during(stages(job.ahead, job.below, denoiser, job.noise)):
             match moment:
                 case At():
@@ -132,9 +129,13 @@ def _tell(job: Job, stop: Any) -> Iterator[events.Event]:
     except (MemoryError, RuntimeError) as fault:
         if not hardware.is_memory(fault):
             raise
-        raise Fault(_out_of_memory(job, at.stage)) from None
+        full = True
     else:
         yield events.Finished(at.stage.number)
+    if full:
+        # Only now is the fault, which holds on to what filled the memory, let go.
+        moment = None
+        yield events.Failed(_out_of_memory(job, at.stage))
 
 
 def _out_of_memory(job: Job, stage: Stage) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import secrets
 import shutil
 import time
@@ -19,6 +20,7 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 LOOKED = "looked"
 """Its time says when a run was last looked at, or last at work."""
+_GONE = re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,25 @@ class Shelf:
             log.warning("%s could not be marked: %s", run, fault)
 
     def chain(self, keys: Sequence[str]) -> tuple[Found, ...]:
-        """The longest run of first keys whose stages are all kept, wherever; the last one can be read."""
-        kept = self._folders(set(keys))
-        chain = [(key, kept[key]) for key in keys[: _first_missing(keys, kept)]]
-        while chain:
-            try:
-                return tuple(Found(key, folder, store.read(folder)) for key, folder in chain)
-            except BadRecipe:
-                chain.pop()
-        return ()
+        """The longest run of first keys whose stages are all kept, wherever, and can be read."""
+        kept, chain = self._folders(set(keys)), []
+        for key in keys:
+            found = next(filter(None, (_found(key, folder) for folder in kept.get(key, ()))), None)
+            if found is None:
+                break
+            chain.append(found)
+        return tuple(chain)
 
-    def _folders(self, keys: set[str]) -> dict[str, Path]:
-        found = {}
+    def _folders(self, keys: set[str]) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
         for run in self.runs():
             try:
                 here = store.stages(run)
             except OSError:  # Swept meanwhile.
                 continue
-            found |= {key: folder for key, folder in here.values() if key in keys}
+            for key, folder in here.values():
+                if key in keys:
+                    found.setdefault(key, []).append(folder)
         return found
 
     def sweep(self, spare: Sequence[Path] = ()) -> list[Path]:
@@ -93,9 +96,10 @@ class Shelf:
         Never one that was at work or looked at within the hour, nor one to spare.
         """
         now, swept = self.clock(), []
+        self._clear()
         spared = {run.resolve() for run in spare}
         aged = sorted(((now - self.last_use(run), run) for run in self.runs()), reverse=True)
-        excess = _bytes([run for _, run in aged]) - self.size
+        excess = _bytes([run for _, run in aged]) - self.size if self.size < float("inf") else 0
         for idle, run in aged:
             if idle < HOUR or run.resolve() in spared:
                 continue
@@ -104,6 +108,12 @@ class Shelf:
                 self.forget(run)
                 swept.append(run)
         return swept
+
+    def _clear(self) -> None:
+        """Removes what is left of runs whose removal was cut short."""
+        for entry in os.scandir(self.root) if self.root.is_dir() else ():
+            if _GONE.fullmatch(entry.name):
+                shutil.rmtree(entry.path, ignore_errors=True)
 
     def last_use(self, run: Path) -> float:
         try:
@@ -121,19 +131,23 @@ class Shelf:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def _first_missing(keys: Sequence[str], kept: dict[str, Path]) -> int:
-    return next((n for n, key in enumerate(keys) if key not in kept), len(keys))
+def _found(key: str, folder: Path) -> Found | None:
+    try:
+        return Found(key, folder, store.read(folder))
+    except BadRecipe:
+        return None
 
 
 def _bytes(runs: Sequence[Path], only: bool = False) -> int:
     """What these runs hold on the disk, shared files once; `only`: what would be free without them."""
     seen: dict[tuple[int, int], int] = {}
     for run in runs:
-        for path in run.rglob("*"):
-            try:
-                about = path.lstat()
-            except OSError:
-                continue
-            if not (only and about.st_nlink > 1 and path.is_file()):
-                seen[about.st_dev, about.st_ino] = about.st_blocks * 512
+        for folder, _, names in os.walk(run):  # Others may write and remove meanwhile.
+            for name in names:
+                try:
+                    about = os.lstat(os.path.join(folder, name))
+                except OSError:
+                    continue
+                if not (only and about.st_nlink > 1):
+                    seen[about.st_dev, about.st_ino] = about.st_blocks * 512
     return sum(seen.values())

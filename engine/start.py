@@ -41,6 +41,8 @@ def start_of(
     last = len(whole.stages) if until is None else _stage(whole, until, "until").number
     if resume is not None:
         start = _grown(whole, resume, last)
+        if keyed:
+            start = _further(start, shelf.chain(keys.keys(whole.stages[start.number : last], start.last.key)))
     elif keyed:
         chain = shelf.chain(keys.keys(whole.stages[:last]))
         start = Start(len(chain), dict(enumerate(chain, 1)))
@@ -51,6 +53,12 @@ def start_of(
         if isinstance(batch, int) and 1 <= batch <= 64:
             whole = plan(replace(recipe, view_batch=batch), whole.facts)
     return whole, start, last
+
+
+def _further(start: Start, chain: tuple[Found, ...]) -> Start:
+    """A start after what has been grown from it already."""
+    number = start.number + len(chain)
+    return Start(number, start.found | dict(enumerate(chain, start.number + 1)))
 
 
 def _stage(whole: Plan, number: Any, field: str) -> Stage:
@@ -77,7 +85,8 @@ def _grown(whole: Plan, resume: Any, last: int) -> Start:
         raise BadRecipe("until", errors.NOTHING_LEFT.format(resume=chosen, until=last))
     found = {number: Found(key, folder, kept)}
     for n, (smaller_key, smaller) in store.stages(run).items():
-        if n < min(chosen, number):
+        # These only complete the folder; one that cannot be read is no loss.
+        if n < min(chosen, number) and store.is_sound(smaller):
             found[n] = Found(smaller_key, smaller, store.read(smaller))
     return Start(number, dict(sorted(found.items())))
 
@@ -100,7 +109,12 @@ def _check_fits(whole: Plan, chosen: int, kept: Kept) -> None:
 def place_of(whole: Plan) -> dict[str, Any]:
     """Where the network runs, as it is recorded: what the last bits depend on."""
     facts = whole.facts
-    return {"device": facts.device, "dtype": facts.dtype, "threads": torch.get_num_threads()}
+    return {
+        "device": facts.device,
+        "dtype": facts.dtype,
+        "threads": torch.get_num_threads(),
+        "view_batch": whole.stages[0].view_batch,
+    }
 
 
 def elsewhere(start: Start, whole: Plan) -> str | None:
@@ -111,8 +125,13 @@ def elsewhere(start: Start, whole: Plan) -> str | None:
     there = {name: start.last.kept.record.get(name) for name in here}
     if there == here or None in there.values():
         return None
-    told = [f"{place['device']}, {place['dtype']}, {place['threads']} threads" for place in (there, here)]
-    return errors.RAN_ELSEWHERE.format(there=told[0][:90], here=told[1][:90])
+    names = {name: errors.short(value).strip("'") for name, value in there.items()}
+    return errors.RAN_ELSEWHERE.format(there=_place(names), here=_place(here))
+
+
+def _place(told: dict[str, Any]) -> str:
+    words = "{device} ({dtype}, {threads} threads, {view_batch} views at once)"
+    return words.format(**told)[:120]
 
 
 def told(number: int, found: Found, folder: Path, cell: int) -> events.StageDone:

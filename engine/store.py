@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from engine import errors
 from engine.errors import BadRecipe
@@ -77,7 +77,8 @@ def write(run: Path, stage: int, key: str, kept: Kept, picture: Image.Image) -> 
     info.add_text(RECORD, text)
     files: dict[str, Save] = {
         PICTURE: lambda path: picture.save(path, "PNG", compress_level=PNG_LEVEL, pnginfo=info),
-        LATENTS: lambda path: save_file(tensors, path, metadata={RECORD: text}),
+        # Through Python's own file, whose faults say what is wrong with the disk.
+        LATENTS: lambda path: path.write_bytes(save(tensors, metadata={RECORD: text})),
     }
     return _whole(stage_folder(run, stage, key), files | prints(picture))
 
@@ -97,11 +98,19 @@ def read(folder: Path) -> Kept:
     raise BadRecipe("resume", errors.RESUME_BROKEN.format(**_named(folder)))
 
 
+def is_sound(folder: Path) -> bool:
+    try:
+        read(folder)
+    except BadRecipe:
+        return False
+    return True
+
+
 def find(run: str | os.PathLike[str], stage: int) -> tuple[str, Path]:
     """The key and the folder of a run's stage, or BadRecipe."""
     try:
         return stages(run)[stage]
-    except (KeyError, OSError):
+    except (KeyError, OSError, ValueError):
         named = {"stage": errors.short(stage), "folder": errors.short(Path(run).name)}
         raise BadRecipe("resume", errors.RESUME_MISSING.format(**named)) from None
 
@@ -114,8 +123,6 @@ def _named(folder: Path) -> dict[str, Any]:
 def take_along(folder: Path, run: Path, stage: int, key: str) -> Path:
     """Gives a run a stage that is kept elsewhere. The files are shared: removing one run harms no other."""
     to = stage_folder(run, stage, key)
-    if to.exists():
-        return to
     names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     return _whole(to, {str(name): _linked(folder / name) for name in names})
 
@@ -136,6 +143,7 @@ def keep_upload(run: Path, picture: Image.Image) -> Path:
         upright = ImageOps.exif_transpose(picture)
     except Exception:  # What it says of itself may be anything.
         upright = picture
+    upright = _eight_bits(upright)
     clean = Image.new(upright.mode if upright.mode in ("L", "RGB", "RGBA") else "RGB", upright.size)
     clean.paste(upright if upright.mode == clean.mode else upright.convert(clean.mode))
     to = run / UPLOAD
@@ -147,6 +155,15 @@ def keep_upload(run: Path, picture: Image.Image) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return to
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Grey of 16 bits as grey of 8; Pillow would cut it off at 255."""
+    if picture.mode[0] not in "IF":
+        return picture
+    levels = np.asarray(picture).astype(np.float64)
+    deep = picture.mode != "F" and (picture.mode != "I" or levels.max(initial=0) > 255)
+    return Image.fromarray(np.clip(levels / (257 if deep else 1) + 0.5, 0, 255).astype(np.uint8))
 
 
 def _whole(folder: Path, files: dict[str, Save]) -> Path:
@@ -171,8 +188,14 @@ def _take_name(partial: Path, folder: Path) -> None:
     try:
         os.rename(partial, folder)
     except OSError:
-        if not folder.is_dir():  # Else another worker has kept the very same stage meanwhile.
+        if not folder.is_dir():
             raise
+        if is_sound(folder):  # Another worker has kept the very same stage meanwhile.
+            return
+        broken = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+        os.rename(folder, broken)
+        os.rename(partial, folder)
+        shutil.rmtree(broken, ignore_errors=True)
 
 
 def _folders(folder: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """A run's place in the line. No torch."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,15 @@ class Request:
     model: Any = None
     resume: tuple[str | Path, int] | None = None
     until: int | None = None
+
+
+Start = Callable[[Request, Path], Iterator[Event]]
+Price = Callable[[Request], tuple[float | None, ...]]
+"""Seconds of each stage of a request, as far as they are known."""
+
+
+def unknown(request: Request) -> tuple[float | None, ...]:
+    return ()
 
 
 @dataclass(eq=False)

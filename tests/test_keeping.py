@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from engine import Accepted, Finished, StageDone, Stopped, generate, store
-from engine.models import fingerprint
 from engine.recall import recall
+from engine.shelf import Shelf
 from tests.toys import done, kinds, small
 
 
@@ -84,63 +84,33 @@ def test_a_run_has_all_its_stages_in_its_own_folder(model, tmp_path):
     assert store.read(store.find(again, 1)[1]).latents.shape == (1, 4, 16, 16)
 
 
-def test_growing_on_from_a_chosen_stage_under_other_settings(model, tmp_path):
+def test_a_broken_stage_is_made_again_and_found_then(model, tmp_path):
     first = run(small(), model, tmp_path)
-    other = small(scales=(1, 2, 4), prompt="a blue boat", scheduler="euler_a", guidance=3, seed=8, alpha1=1)
-    grown = run(other, model, tmp_path, resume=(first[0].run, 2))
-    assert [e.stage for e in done(grown)] == [3]
-    assert [e.stage for e in grown[0].kept] == [1, 2]
-    assert bytes_of(grown[0].kept[1]) == bytes_of(done(first)[1])
+    Path(done(first)[1].latents).write_bytes(b"half")
+    assert [e.stage for e in done(run(small(), model, tmp_path))] == [2]
+    assert kinds(run(small(), model, tmp_path)) == [Accepted, Finished]
 
 
-def test_a_grown_stage_is_found_again_by_growing_again_and_by_nothing_else(model, tmp_path):
+def test_a_broken_stage_in_the_runs_own_folder_gives_way_to_the_one_made(model, tmp_path):
     first = run(small(), model, tmp_path)
-    other = small(scales=(1, 2, 3), seed=8)
-    run(other, model, tmp_path, resume=(first[0].run, 2))
-    assert run(other, model, tmp_path)[0].first == 1
+    Path(done(first)[1].latents).write_bytes(b"half")
+    again = run(small(), model, tmp_path, run=Path(first[0].run))
+    assert bytes_of(done(again)[0])
+    assert kinds(run(small(), model, tmp_path)) == [Accepted, Finished]
 
 
-def test_growing_on_works_between_the_planned_sizes(model, tmp_path):
-    first = run(small(scales=(1, 1.5)), model, tmp_path)
-    grown = run(small(scales=(1, 2, 3)), model, tmp_path, resume=(first[0].run, 2))
-    assert [(e.stage, e.size) for e in grown[0].kept] == [(1, (192, 192))]
-    assert [(e.stage, e.size) for e in done(grown)] == [(2, (256, 256)), (3, (384, 384))]
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"width": 512, "height": 256, "scales": ()}, "another shape"),
-        ({"scales": (1, 1.5)}, "ends at 192 x 192 px"),
-        ({"scales": (1, 2)}, "nothing is left"),
-    ],
-)
-def test_growing_on_is_refused_where_it_cannot_be(changes, words, model, tmp_path):
+def test_a_stage_that_is_swept_before_it_is_taken_along_is_made_again(model, tmp_path, monkeypatch):
     first = run(small(), model, tmp_path)
-    fault = failed(run(small(**changes), model, tmp_path, resume=(first[0].run, 2)))
-    assert words in fault.sentence
-    assert len(store.stages(first[0].run)) == 2
+    take_along = store.take_along
 
+    def swept(folder, *given):
+        if Path(first[0].run) in folder.parents:
+            Shelf(tmp_path).forget(Path(first[0].run))
+        return take_along(folder, *given)
 
-def test_a_model_that_sees_pictures_otherwise_cannot_grow_them(model, tmp_path):
-    first = run(small(), model, tmp_path)
-    other = replace(model, facts=replace(model.facts, space="of another kind"))
-    fault = failed(run(small(scales=(1, 2, 3)), other, tmp_path, resume=(first[0].run, 2)))
-    assert "sees pictures otherwise" in fault.sentence
-
-
-def test_another_model_of_the_same_latents_may_grow_a_picture_and_finds_none_of_its_own(model, tmp_path):
-    first = run(small(), model, tmp_path)
-    other = replace(model, facts=replace(model.facts, hash="other weights"))
-    assert run(small(), other, tmp_path, until=1)[0].first == 1
-    assert run(small(scales=(1, 2, 3)), other, tmp_path, resume=(first[0].run, 2))[0].first == 3
-
-
-def test_a_broken_stage_is_made_again(model, tmp_path):
-    first = run(small(), model, tmp_path)
-    (Path(done(first)[1].latents)).write_bytes(b"half")
+    monkeypatch.setattr(store, "take_along", swept)
     again = run(small(), model, tmp_path)
-    assert [e.stage for e in done(again)] == [2]
+    assert [e.stage for e in done(again)] == [1, 2]
 
 
 def test_under_noise_from_outside_nothing_is_found_and_nobody_finds_it(model, tmp_path):
@@ -170,6 +140,8 @@ def test_a_stage_that_was_made_elsewhere_is_told(model, tmp_path):
     accepted = run(small(), other, tmp_path)[0]
     assert accepted.first == 2
     assert "last digits" in accepted.notes[0]
+    run(small(seed=5), model, tmp_path, until=1)
+    assert "3 views at once" in run(small(seed=5, view_batch=3), model, tmp_path)[0].notes[0]
     assert run(small(), model, tmp_path)[0].notes == ()
 
 
@@ -225,15 +197,3 @@ def test_a_folder_that_is_there_already_is_used(model, tmp_path):
     events = run(small(), model, tmp_path, run=folder)
     assert events[0].run == str(folder)
     assert sorted(store.stages(folder)) == [1, 2]
-
-
-def test_the_weights_have_one_name_and_others_another(model, tiny_folder):
-
-    parts = (model.unet, model.vae)
-    assert fingerprint(parts) == fingerprint(parts)
-    weights = next(model.unet.parameters())
-    before, number = fingerprint(parts), weights.flatten()[7].item()
-    weights.data.flatten()[7] += 1e-3
-    assert fingerprint(parts) != before
-    weights.data.flatten()[7] = number
-    assert fingerprint(parts) == before

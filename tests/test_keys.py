@@ -29,6 +29,7 @@ def test_a_key_has_128_bits_and_stays_what_it_was():
     assert keys_of() == BASE
 
 
+LATER_BETAS = dict(FACTS.scheduler) | {"beta_end": 0.02}
 EVERYTHING = [
     {"prompt": "a boat"},
     {"negative": "fog"},
@@ -46,7 +47,7 @@ def test_what_every_stage_reads_is_in_every_key(changes):
     assert not set(keys_of(**changes)) & set(BASE)
 
 
-@pytest.mark.parametrize("change", [{"hash": "others"}, {"window": 64}])
+@pytest.mark.parametrize("change", [{"hash": "others"}, {"window": 64}, {"scheduler": LATER_BETAS}])
 def test_the_model_is_in_every_key(change):
     assert not set(keys_of(replace(FACTS, **change))) & set(BASE)
 
@@ -79,6 +80,11 @@ def test_what_only_later_stages_read_leaves_the_first_as_it_is(changes):
 )
 def test_what_changes_no_picture_is_in_no_key(changes):
     assert keys_of(**changes) == BASE
+
+
+def test_where_a_config_was_read_is_in_no_key():
+    moved = dict(FACTS.scheduler) | {"_name_or_path": "elsewhere", "_diffusers_version": "9"}
+    assert keys_of(replace(FACTS, scheduler=moved)) == BASE
 
 
 def test_settings_that_a_run_does_not_read_are_in_no_key():

@@ -2,6 +2,7 @@
 
 import gc
 import random
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.numpy import load_file
 
-from engine import Failed, Retreated, codec, generate, plan, store
+from engine import Failed, Retreated, codec, generate, hardware, plan, store
 from engine.fitting import largest_fitting
 from tests.toys import apart, done, facts, latents, small, told
 
@@ -97,6 +98,35 @@ def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypa
     ]
     assert one[0] <= 0.9 * one[1]
     assert [e.stage for e in done(events)] == [1]
+
+
+def test_a_full_memory_is_known_by_what_the_system_really_says():
+    with pytest.raises(RuntimeError) as fault:
+        torch.empty(10**14)
+    assert hardware.is_memory(fault.value)
+    for text in (
+        "CUDA error: out of memory",
+        "CUBLAS_STATUS_ALLOC_FAILED when calling",
+        "CUDNN_STATUS_ALLOC_FAILED",
+    ):
+        assert hardware.is_memory(RuntimeError(text))
+    assert not hardware.is_memory(RuntimeError("shapes do not fit"))
+    assert not hardware.is_memory(ValueError("out of memory"))
+
+
+def test_what_filled_the_memory_is_let_go_before_what_is_free_is_asked(model, monkeypatch, tmp_path):
+    held = []
+
+    def full(*given, **named):
+        large = torch.zeros(1000)
+        held.append(weakref.ref(large))
+        raise torch.OutOfMemoryError(str(large.sum()))
+
+    alive = []
+    monkeypatch.setattr(model.unet, "forward", full)
+    monkeypatch.setattr(hardware, "free", lambda device: alive.append([ref() is not None for ref in held]))
+    assert isinstance(list(generate(small(), model, out=tmp_path))[-1], Failed)
+    assert alive == [[False] * len(held)]
 
 
 SDXL = facts(hash="x")

@@ -115,6 +115,8 @@ HUGE = GOOD[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + GOOD[24:]
         (HUGE, "could not be read"),
         (b'{"a": 1}', "not a recipe"),
         (b"[" * 100_000, "not JSON"),
+        (b'{"prompt": "x", "options": ' + b"[" * 950 + b"]" * 950 + b"}", "not JSON"),
+        (b'{"prompt": "x", "options": ' + b"[" * 100 + b"]" * 100 + b"}", "not JSON"),
         (b'{"prompt": "x"', "not JSON"),
         (b"\xff\xfe{}", "could not be read"),
         (b" " * (LONGEST + 1), "too long"),
@@ -173,6 +175,10 @@ def test_what_cannot_be_understood_is_named_and_the_rest_is_kept():
     recalled = recall_json(text)
     assert recalled.recipe == Recipe(prompt="a house", steps=20)
     assert set(recalled.strange) == {"alpha1", "juggernaut", "seed"}
+
+
+def test_names_that_cannot_be_printed_are_made_so():
+    assert recall_json('{"prompt": "x", "\\ud800": 1}').strange == ("?",)
 
 
 def test_of_two_sigmas_that_contradict_each_other_neither_is_kept():

@@ -172,6 +172,13 @@ def test_of_two_workers_that_keep_the_same_stage_the_second_is_no_fault(tmp_path
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_greys_of_16_bits_keep_their_tones(tmp_path):
+    levels = np.array([[0, 257, 20000, 65535]], np.uint16)
+    for given in (Image.fromarray(levels), Image.fromarray(levels.astype(np.int32))):
+        kept = Image.open(store.keep_upload(tmp_path, given))
+        assert np.asarray(kept).ravel().tolist() == [0, 1, 78, 255]
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "I;16", "1"])
 def test_an_uploaded_picture_is_kept_as_new_pixels_and_nothing_else(mode, tmp_path):
     given = Image.new(mode, (6, 4))

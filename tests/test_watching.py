@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from engine import Finished, Preview, Progress, StageDone, Stopped, Waiting, store
+from engine import Fault, Finished, Preview, Progress, StageDone, Stopped, Waiting, store
 from engine.desk import Desk, UnknownRun
 from engine.events import END
 from engine.shelf import Shelf
@@ -101,7 +101,7 @@ def test_a_name_that_is_not_known_is_told(desk):
 def test_runs_without_a_stage_leave_no_folder(desk, tmp_path):
     run = ask(desk, "a")
     end(desk, run)
-    assert not list(tmp_path.iterdir())
+    wait_until(lambda: not list(tmp_path.iterdir()))
 
 
 def test_old_runs_are_swept_when_one_ends_and_never_one_in_the_line(tmp_path, work, clock):
@@ -131,3 +131,49 @@ def test_old_logs_are_forgotten(desk, monkeypatch):
         end(desk, run)
     with pytest.raises(UnknownRun):
         desk.since(runs[0])
+
+
+def test_following_from_past_the_end_ends(desk):
+    run = ask(desk, "a")
+    end(desk, run)
+    _, after = desk.since(run)
+    assert list(desk.follow(run, after)) == []
+
+
+def test_a_long_run_outlives_many_short_ones_in_memory(desk, work, monkeypatch):
+    monkeypatch.setattr("engine.desk.REMEMBERED", 2)
+    work.hold()
+    long = ask(desk, "long")
+    work.at_work.wait()
+    for n in range(5):
+        desk.stop(ask(desk, str(n)))
+    work.go()
+    assert end(desk, long) == Finished(3)
+
+
+def test_who_waits_moves_up_when_one_before_is_stopped(desk, work):
+    work.hold()
+    ask(desk, "a")
+    work.at_work.wait()
+    second, third = ask(desk, "b"), ask(desk, "c")
+    desk.stop(second)
+    work.go(1)
+    end(desk, second)
+    wait_until(lambda: [e.place for e in desk.since(third)[0] if isinstance(e, Waiting)] == [1])
+
+
+def test_faults_around_a_run_leave_the_line_going(desk, monkeypatch):
+    def broken(*given):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(desk.shelf, "forget", broken)
+    assert end(desk, ask(desk, "a")) == Finished(3)
+    monkeypatch.setattr(desk.shelf, "look", lambda run: None)
+    monkeypatch.setattr(desk, "_announce", lambda: None)
+    assert end(desk, ask(desk, "b")) == Finished(3)
+
+
+def test_a_root_that_cannot_be_written_is_told(tmp_path, work):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Fault, match="could not be written"):
+        ask(Desk(Shelf(tmp_path / "file"), work), "a")
