@@ -9,12 +9,12 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 from torch.nn.functional import avg_pool2d
 
-from lab import anatomy, base, evidence, judge, pilot, rivals, vae
+from lab import anatomy, base, evidence, judge, measure_vae, pilot, refresh, rivals, vae
 from lab.evidence import NAMES, UNTOLD, case
 from lab.lessons import BUCKETS
 from lab.pool import GROUP, Pool, Renderings
 from lab.tables import interval, rate
-from lab.world import scene, standing
+from lab.world import render, scene, standing
 
 
 def pool(**more):
@@ -163,3 +163,19 @@ def test_a_share_of_few_tries_is_told_with_what_it_is_worth():
     assert low == pytest.approx(0.596, abs=0.001)
     assert high == pytest.approx(0.982, abs=0.001)
     assert rate(9, 10) == "90% (60% to 98%)"
+
+
+def test_stars_are_counted_one_by_one_and_lost_by_blur():
+    one = replace(scene(3), sky="night", horizon=-0.4)
+    sky = measure_vae.pixels_of(render(one, (256, 256)))
+    found, asked = measure_vae.stars(sky, sky)
+    assert found == asked
+    assert 3 <= asked <= 40
+    blurred = avg_pool2d(sky, 15, 1, 7)
+    assert measure_vae.stars(sky, blurred)[0] < asked / 4
+
+
+def test_a_figure_is_signed_with_the_weights_that_made_it():
+    signed = refresh.signed(Image.new("RGB", (300, 20), "blue"), "0123abcd")
+    assert signed.size == (300, 36)
+    assert np.asarray(signed)[20:].min() < 60

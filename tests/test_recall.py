@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from engine import BadRecipe, Recipe, store
 from engine.checks import check
 from engine.recall import LONGEST, recall, recall_json
-from engine.recipe import SETTINGS, to_dict
+from engine.recipe import SETTINGS, from_dict, to_dict
 
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -51,6 +51,23 @@ def test_every_recipe_survives_json(recipe):
         recalled = recall_json(text)
         assert (recalled.recipe, recalled.strange) == (recipe, ())
         assert recalled.recipe.hash == recipe.hash
+
+
+def as_a_page_sends(value):
+    """Sliders send whole numbers as floats, JSON has lists for tuples."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    return [float(v) for v in value] if isinstance(value, tuple) else float(value)
+
+
+@MANY
+@given(RECIPES)
+def test_every_recipe_survives_the_controls_of_a_page(recipe):
+    recipe = check(recipe)
+    values = {name: as_a_page_sends(value) for name, value in to_dict(recipe).items() if name in SETTINGS}
+    again, strange = from_dict(json.loads(json.dumps(values)))
+    assert (check(again), strange) == (recipe, ())
+    assert check(again).hash == recipe.hash
 
 
 @settings(MANY, max_examples=60)
