@@ -87,7 +87,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Stopped by request inside this stage, before this step; earlier stages are kept."""
+    """Stopped by request inside this stage, before this step; earlier ones are kept. Stage 0: it waited."""
 
     stage: int
     step: int

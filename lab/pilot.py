@@ -7,7 +7,6 @@ python -m lab.train pilot --to folder;  python -m lab.pilot folder pictures.png
 
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +26,7 @@ from lab.base import SHOWN, Base, Learner
 from lab.rivals import draw
 
 SUBJECTS = ("house", "tree", "balloon", "boat", "rocket", "flower")
+STEPS = 20
 SPREAD = 0.5
 """Deviation of a picture's levels between -1 and 1."""
 
@@ -102,18 +102,17 @@ def pictures(folder: Path, prompts: tuple[str, ...], seed: int = 0) -> Image.Ima
     published and ours, at four times the side."""
     pilot, rows = model(folder), []
     for prompt in prompts:
+        plain = {"seed": seed, "steps": STEPS}
         row = [
-            shown(draw(pilot, prompt, (32, 32), seed=seed)),
-            shown(draw(pilot, prompt, (32, 32), seed=seed, ids=(1024, 1024))),
-            shown(draw(pilot, prompt, (128, 128), seed=seed)),
-            shown(draw(pilot, prompt, (128, 128), seed=seed, stride=16)),
+            draw(pilot, prompt, (32, 32), **plain),
+            draw(pilot, prompt, (32, 32), **plain, ids=(1024, 1024)),
+            draw(pilot, prompt, (128, 128), **plain),
+            draw(pilot, prompt, (128, 128), **plain, stride=16),
         ]
-        for faithful in (True, False):
-            recipe = Recipe(prompt=prompt, seed=seed, scales=() if faithful else (1, 2, 4), faithful=faithful)
-            if faithful:
-                recipe = replace(recipe, width=1024, height=1024)
-            row.append(shown(_last(recipe, pilot)))
-        rows.append(np.concatenate(row, 1))
+        for asked in ({"faithful": True}, {"scales": (1, 2, 4)}):
+            recipe = Recipe(prompt=prompt, width=1024, height=1024, **plain, **asked)
+            row.append(_last(recipe, pilot))
+        rows.append(np.concatenate([shown(latent) for latent in row], 1))
     return Image.fromarray(np.concatenate(rows, 0))
 
 

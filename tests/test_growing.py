@@ -4,28 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import load_file
 
-from engine import Accepted, Finished, generate, store
-from tests.toys import done, kinds, small
-
-
-def run(recipe, model, out, **more):
-    return list(generate(recipe, model, out=out, **more))
-
-
-def bytes_of(event):
-    return load_file(event.latents)["latents"].tobytes()
-
-
-def last(events):
-    """The last stage that a run has, made or kept."""
-    return max([*events[0].kept, *done(events)], key=lambda event: event.stage)
-
-
-def failed(events):
-    (event,) = events
-    return event
+from engine import Accepted, Finished, store
+from tests.toys import bytes_of, done, failed, kinds, run, small
 
 
 def test_growing_on_from_a_chosen_stage_under_other_settings(model, tmp_path):

@@ -7,30 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from engine import Accepted, Finished, StageDone, Stopped, generate, store
 from engine.recall import recall
 from engine.shelf import Shelf
-from tests.toys import done, kinds, small
-
-
-def run(recipe, model, out, **more):
-    return list(generate(recipe, model, out=out, **more))
-
-
-def bytes_of(event):
-    return load_file(event.latents)["latents"].tobytes()
-
-
-def last(events):
-    """The last stage that a run has, made or kept."""
-    return max([*events[0].kept, *done(events)], key=lambda event: event.stage)
-
-
-def failed(events):
-    (event,) = events
-    return event
+from tests.toys import bytes_of, done, kinds, last, run, small
 
 
 def test_a_repeated_request_is_answered_from_what_is_kept(model, calls, tmp_path):

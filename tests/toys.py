@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from engine import Failed, Recipe, StageDone, generate, run
+from engine import Failed, Recipe, StageDone, generate
+from engine import run as loop
 from engine.catalogue import Defaults, Facts, family_buckets
 from engine.denoiser import Denoiser
 from engine.noise import Noise
@@ -100,11 +101,11 @@ def watch(monkeypatch, network, facts, recipe, below=None):
             super().__init__(*given)
             solvers.append(self)
 
-    monkeypatch.setattr(run, "Solver", Kept)
+    monkeypatch.setattr(loop, "Solver", Kept)
     planned = plan(recipe, facts)
     denoiser = Denoiser(network, None, planned.stages[0].copies, 16)
     ahead = planned.stages[below.stage.number if below else 0 :]
-    for _ in run.stages(ahead, below, denoiser, Noise(planned.recipe.seed)):
+    for _ in loop.stages(ahead, below, denoiser, Noise(planned.recipe.seed)):
         pass
     return solvers
 
@@ -114,6 +115,25 @@ def told(recipe, model, out, **more):
     events = list(generate(recipe, model, out=tempfile.mkdtemp(dir=out), **more))
     assert not [e for e in events if isinstance(e, Failed)], events[-1]
     return events
+
+
+def run(recipe, model, out, **more):
+    """All events of a run in a root that others may share."""
+    return list(generate(recipe, model, out=out, **more))
+
+
+def bytes_of(event):
+    return load_file(event.latents)["latents"].tobytes()
+
+
+def last(events):
+    """The last stage that a run has, made or kept."""
+    return max([*events[0].kept, *done(events)], key=lambda event: event.stage)
+
+
+def failed(events):
+    (event,) = events
+    return event
 
 
 def kinds(events):
