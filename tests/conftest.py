@@ -1,7 +1,5 @@
 """Real parts for the tests: a small model with random weights."""
 
-import os
-
 import pytest
 import torch
 
@@ -12,8 +10,9 @@ pytest_plugins = ["tests.chromium", "tests.line"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _two_threads():
-    torch.set_num_threads(min(2, len(os.sched_getaffinity(0))))
+def _one_thread():
+    """Tests run side by side; threads that wait for one another's cores slow each other down tenfold."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from engine.events import END
 from engine.pace import Pace
 from engine.shelf import Shelf
 from engine.ticket import Request
-from tests.toys import done, small
+from tests.toys import done, slowly, small
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def last_bytes(run, stage):
     return load_file(store.find(run, stage)[1] / store.LATENTS)["latents"].tobytes()
 
 
-@pytest.mark.parametrize("scheduler", ["ddim", "dpmpp_2m", "euler_a"])
+@pytest.mark.parametrize("scheduler", slowly("ddim", "dpmpp_2m", "euler_a"))
 def test_by_library_by_desk_resumed_and_grown_it_is_the_same_picture(scheduler, model, desk, tmp_path):
     recipe = small(scales=(1, 2, 4), scheduler=scheduler, steps=5)
     shorter = replace(recipe, scales=(1, 2))

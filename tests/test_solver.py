@@ -69,6 +69,7 @@ def test_a_step_that_diffusers_lays_too_many_is_not_taken(name):
 
 @pytest.mark.parametrize("steps", [8, 50])
 @pytest.mark.parametrize("name", ["ddim", "euler_a", "dpmpp_2m"])
+@pytest.mark.slow
 def test_noise_stays_sigma_with_few_and_many_steps(name, steps, monkeypatch):
     _, upper = noisy(monkeypatch, scheduler=name, dilated=False, steps=steps)
     assert deviations(upper) == pytest.approx(1, abs=0.01)
@@ -80,6 +81,7 @@ def test_blurred_lattices_leave_the_noise_right_by_way_of_v(name, monkeypatch):
     assert deviations(upper) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_without_the_pull_v_is_nearly_right_and_raw_is_not(name, monkeypatch):
     _, by_v = noisy(monkeypatch, scheduler=name, lattice="v", skip_residual=False)

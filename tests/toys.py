@@ -3,6 +3,7 @@
 import tempfile
 
 import numpy as np
+import pytest
 import torch
 from safetensors.numpy import load_file
 
@@ -108,6 +109,11 @@ def watch(monkeypatch, network, facts, recipe, below=None):
     for _ in loop.stages(ahead, below, denoiser, Noise(planned.recipe.seed)):
         pass
     return solvers
+
+
+def slowly(*values):
+    """Values of a test that are tried only when slow tests are asked for."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 def told(recipe, model, out, **more):
