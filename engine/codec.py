@@ -1,6 +1,7 @@
 """Latents to pictures: the only caller of the VAE, and the cheap previews that do without it."""
 
 import io
+from collections.abc import Callable
 from itertools import product
 from math import ceil
 from typing import Any
@@ -33,9 +34,11 @@ KNOWN = {
 KNOWN_CHANNELS = (128, 256, 512, 512)
 
 
-def decode(vae: Any, latent: Tensor, side: int | None = None) -> Image.Image:
+def decode(
+    vae: Any, latent: Tensor, side: int | None = None, retreated: Callable[[int], None] | None = None
+) -> Image.Image:
     """The picture of a latent in the network's space, by tiles of at most `side` cells; of smaller ones where
-    memory runs out.
+    memory runs out, which `retreated` is told.
     """
     side = side or max(latent.shape[-2:])
     while True:
@@ -46,6 +49,8 @@ def decode(vae: Any, latent: Tensor, side: int | None = None) -> Image.Image:
                 raise
         hardware.give_back(latent.device)
         side = max(SMALLEST_TILE, min(side, max(latent.shape[-2:])) // 2)
+        if retreated:
+            retreated(side)
 
 
 def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:

@@ -72,10 +72,14 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Retreated:
-    """Memory ran out and the run goes on with this many views at once; the picture stays the same."""
+    """Memory ran out and the run goes on with this many views at once; the picture stays the same.
+
+    tile: side in cells of the decoder's tiles, where it was the decoder's memory.
+    """
 
     stage: int
     view_batch: int
+    tile: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One run, settled: what is asked, where it starts, where it is kept."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,13 +84,16 @@ class Job:
         text = self.model.encode_text(recipe.prompt, recipe.negative, first.copies)
         return Denoiser(self.model, text, first.copies, first.view_batch, Stops(self.run, stop))
 
-    def finish(self, made: Made, denoiser: Denoiser, clock: Clock) -> events.StageDone:
-        """Decodes a finished latent and puts it on disk."""
+    def finish(self, made: Made, denoiser: Denoiser, clock: Clock) -> Iterator[events.Event]:
+        """Decodes a finished latent, puts it on disk, and tells of both."""
         stage, latent = made.stage, made.latent
         if not torch.isfinite(latent).all():
             raise Fault(errors.NOT_FINITE.format(stage=stage.number))
+        smaller: list[int] = []
         with clock:
-            picture = codec.decode(self.model.vae, latent, self.model.facts.window)
+            picture = codec.decode(self.model.vae, latent, self.model.facts.window, smaller.append)
+        for side in smaller:
+            yield events.Retreated(stage.number, denoiser.view_batch, side)
         seconds, evaluations = clock.read(), denoiser.counted()
         record = self.record(stage, denoiser.view_batch) | {
             "seconds": round(seconds, 3),
@@ -99,7 +103,7 @@ class Job:
         folder = store.write(self.run, stage.number, record["key"], kept, picture)
         Pace(self.shelf.root).learn(stage, seconds)
         image, latents = str(folder / store.PICTURE), str(folder / store.LATENTS)
-        return events.StageDone(stage.number, stage.scale, stage.size, image, latents, seconds, evaluations)
+        yield events.StageDone(stage.number, stage.scale, stage.size, image, latents, seconds, evaluations)
 
     def record(self, stage: Stage, view_batch: int) -> dict[str, Any]:
         """What was asked, and what was really run."""

@@ -120,7 +120,7 @@ def _tell(job: Job, stop: Any) -> Iterator[events.Event]:
                 case Foreseen():
                     yield events.Preview(at.stage.number, at.n, codec.preview(moment.clean, job.model.matrix))
                 case Made():
-                    yield job.finish(moment, denoiser, clock)
+                    yield from job.finish(moment, denoiser, clock)
             if job.shelf.clock() - looked > LOOKED_EVERY:
                 job.shelf.look(job.run)
                 looked = job.shelf.clock()

@@ -179,6 +179,21 @@ def test_a_decoder_that_is_full_takes_smaller_tiles(monkeypatch):
     assert np.abs(np.asarray(picture, np.float32) - plain).mean() < 1
 
 
+def test_a_decoders_retreat_is_told_and_the_run_goes_on(model, monkeypatch, tmp_path):
+    decoder = model.vae.decoder.forward
+
+    def small_card(z, *more):
+        if max(z.shape[-2:]) > 10:
+            raise FULL
+        return decoder(z, *more)
+
+    monkeypatch.setattr(model.vae.decoder, "forward", small_card)
+    events = told(small(steps=4), model, tmp_path)
+    retreats = [(e.stage, e.tile) for e in events if isinstance(e, Retreated)]
+    assert retreats == [(1, 8), (2, 8)]
+    assert [e.stage for e in done(events)] == [1, 2]
+
+
 def test_a_decoder_that_is_full_at_the_smallest_tile_is_a_fault(model, monkeypatch):
     def full(*given):
         raise FULL
