@@ -108,6 +108,7 @@ def test_a_stage_is_named_by_a_whole_number(until, model, tmp_path):
         (None, 1),
         ("run", "1"),
         ("run", 1.0),
+        ("\0", 1),
     ],
 )
 def test_going_on_needs_a_folder_and_a_number(resume, model, tmp_path):

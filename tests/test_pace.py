@@ -55,6 +55,11 @@ def test_known_devices_are_foretold_from_what_others_published(tmp_path):
     assert Pace(tmp_path).seconds(published.stages) == pytest.approx(180, rel=0.05)
 
 
+def test_a_small_model_is_not_foretold_by_what_a_large_one_takes(tmp_path):
+    card = replace(FACTS, device="NVIDIA GeForce RTX 3090", window=32)
+    assert Pace(tmp_path).seconds(stages(card)) is None
+
+
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"x": "y"}', '{"x": -1}', "{"])
 def test_a_damaged_file_is_the_same_as_none_and_is_replaced(text, tmp_path):
     (tmp_path / "pace.json").write_text(text)

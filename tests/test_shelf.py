@@ -141,6 +141,14 @@ def test_what_is_not_a_run_is_never_swept(shelf):
     assert other.is_dir()
 
 
+def test_what_a_cut_short_removal_left_is_swept(shelf):
+    folder = run(shelf, A)
+    left = folder.with_name(f".{folder.name}.0123abcd")
+    os.rename(folder, left)
+    shelf.sweep()
+    assert not left.exists()
+
+
 def test_forgetting_what_is_gone_is_no_fault(shelf):
     folder = run(shelf, A)
     shelf.forget(folder)
