@@ -1,5 +1,6 @@
 """What is known of a model without holding it: its facts and its defaults. Knows nothing of torch."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 from engine.timesteps import train_steps
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
+HOME = CATALOGUE.parents[1]
+"""Sources in the catalogue are folders here, or hub ids."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,71 @@ def _catalogue() -> dict[str, Any]:
     return tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A model on offer. source: its folder, or hub id. draws: where it knows only so much, the words of each
+    kind, in the order of a sentence."""
+
+    name: str
+    title: str
+    source: str
+    family: str
+    defaults: Defaults
+    licence: str = ""
+    draws: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+
+def entries() -> tuple[Entry, ...]:
+    """All that the catalogue lists, the model in the box first."""
+    return tuple(_entry(name, listed) for name, listed in _catalogue()["model"].items())
+
+
+def _entry(name: str, listed: Mapping[str, Any]) -> Entry:
+    here = HOME / listed["source"]
+    draws = {kind: tuple(words) for kind, words in listed.get("draws", {}).items()}
+    source = str(here) if here.is_dir() else listed["source"]
+    return Entry(name, listed["title"], source, listed["family"], _defaults(listed), listed["licence"], draws)
+
+
+def defaults_of(source: str, family: str) -> Defaults:
+    """Of the entry with this source, else of the family."""
+    for entry in entries():
+        if source == entry.source or Path(source).resolve() == Path(entry.source).resolve():
+            return entry.defaults
+    return _defaults(_catalogue()["family"][family])
+
+
 def family_defaults(family: str) -> Defaults:
-    entry = _catalogue()["family"][family]
-    return Defaults(entry["steps"], entry["guidance"], entry["scheduler"], tuple(entry["scales"]))
+    return _defaults(_catalogue()["family"][family])
+
+
+def _defaults(listed: Mapping[str, Any]) -> Defaults:
+    return Defaults(listed["steps"], listed["guidance"], listed["scheduler"], tuple(listed["scales"]))
+
+
+def foreseen(entry: Entry) -> Facts:
+    """What a pipeline's configs tell before its weights are read: all that sizes and steps depend on.
+
+    OSError, ValueError or KeyError if the folder is not a whole one.
+    """
+    told = {part: _config(entry, part) for part in ("unet", "vae", "scheduler")}
+    cell = 2 ** (len(told["vae"]["block_out_channels"]) - 1)
+    window = told["unet"]["sample_size"]
+    return Facts(
+        name=entry.name,
+        family=entry.family,
+        window=window,
+        cell=cell,
+        channels=told["unet"]["in_channels"],
+        scheduler=told["scheduler"],
+        defaults=entry.defaults,
+        buckets=family_buckets(entry.family, window * cell),
+    )
+
+
+def _config(entry: Entry, part: str) -> dict[str, Any]:
+    name = "scheduler_config.json" if part == "scheduler" else "config.json"
+    return json.loads((Path(entry.source) / part / name).read_text(encoding="utf-8"))
 
 
 def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:

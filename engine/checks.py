@@ -16,7 +16,7 @@ def check(recipe: Recipe) -> Recipe:
     values = {name: check_value(name, getattr(recipe, name)) for name in SETTINGS}
     if values["sigma1"] < values["sigma2"]:
         sentence = errors.SIGMAS.format(sigma1=values["sigma1"], sigma2=values["sigma2"])
-        raise BadRecipe("sigma1", sentence)
+        raise BadRecipe("sigma1", sentence, {"sigma1": values["sigma2"]})
     return replace(recipe, **values)
 
 

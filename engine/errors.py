@@ -1,5 +1,8 @@
 """What can go wrong, in sentences a person can act on. Knows nothing of how it is shown."""
 
+from collections.abc import Mapping
+from typing import Any
+
 LONGEST_SENTENCE = 400
 
 
@@ -14,14 +17,14 @@ class Fault(Exception):
 
 
 class BadRecipe(Fault):
-    """A request that cannot be carried out; `field` names the setting to change."""
+    """A request that cannot be carried out. field: the setting to change. fit: settings that would do."""
 
-    def __init__(self, field: str, sentence: str) -> None:
+    def __init__(self, field: str, sentence: str, fit: Mapping[str, Any] | None = None) -> None:
         super().__init__(sentence)
-        self.field = field
+        self.field, self.fit = field, dict(fit or {})
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return BadRecipe, (self.field, self.sentence)
+    def __reduce__(self) -> tuple[type, tuple[str, str, dict[str, Any]]]:
+        return BadRecipe, (self.field, self.sentence, self.fit)
 
 
 class WeightsMissing(Fault):

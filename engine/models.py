@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from engine import errors, hardware
-from engine.catalogue import Facts, Footprint, family_buckets, family_defaults
+from engine.catalogue import Facts, Footprint, defaults_of, family_buckets
 from engine.codec import preview_matrix
 from engine.errors import Fault, WeightsMissing, short
 
@@ -178,7 +178,7 @@ def _model(pipeline: StableDiffusionXLPipeline, index: dict[str, Any], source: s
     for part in (pipeline.unet, pipeline.vae, *encoders):
         part.requires_grad_(False).eval()
     return Model(
-        facts=_facts(Path(source).name, pipeline),
+        facts=_facts(source, pipeline),
         unet=pipeline.unet,
         vae=pipeline.vae,
         encoders=encoders,
@@ -188,20 +188,20 @@ def _model(pipeline: StableDiffusionXLPipeline, index: dict[str, Any], source: s
     )
 
 
-def _facts(name: str, pipeline: StableDiffusionXLPipeline) -> Facts:
+def _facts(source: str, pipeline: StableDiffusionXLPipeline) -> Facts:
     unet, vae = pipeline.unet, pipeline.vae
     window, cell = unet.config.sample_size, pipeline.vae_scale_factor
     if window not in WINDOWS:
         raise ValueError(f"its native side is {window} cells")
     parts = (unet, vae, pipeline.text_encoder, pipeline.text_encoder_2)
     return Facts(
-        name=name,
+        name=Path(source).name,
         family="sdxl",
         window=window,
         cell=cell,
         channels=unet.config.in_channels,
         scheduler=dict(pipeline.scheduler.config),
-        defaults=family_defaults("sdxl"),
+        defaults=defaults_of(source, "sdxl"),
         buckets=family_buckets("sdxl", window * cell),
         view_batch=GPU_VIEWS if unet.device.type == "cuda" else CPU_VIEWS,
         footprint=Footprint(

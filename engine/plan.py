@@ -70,7 +70,8 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
         )
     stride = facts.window // 2 if recipe.stride is None else recipe.stride
     if stride > facts.window:
-        raise BadRecipe("stride", errors.STRIDE_WINDOW.format(stride=stride, window=facts.window))
+        sentence = errors.STRIDE_WINDOW.format(stride=stride, window=facts.window)
+        raise BadRecipe("stride", sentence, {"stride": facts.window})
     defaults = facts.defaults
     width, height, scales = fill_sizes(recipe, facts)
     recipe = replace(
@@ -99,7 +100,7 @@ def _scheduler(recipe: Recipe, facts: Facts) -> str:
         name, kind = "ddim", SCHEDULERS["ddim"]
     if recipe.faithful and not kind.first_order:
         sentence = errors.FAITHFUL_SCHEDULER.format(scheduler=name, fit=" or ".join(FIRST_ORDER))
-        raise BadRecipe("scheduler", sentence)
+        raise BadRecipe("scheduler", sentence, {"scheduler": FIRST_ORDER[0]})
     return name
 
 

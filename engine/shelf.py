@@ -78,6 +78,11 @@ class Shelf:
             chain.append(found)
         return tuple(chain)
 
+    def held(self, keys: Sequence[str]) -> int:
+        """How many of the first stages seem to be kept, by their names alone: for those who only ask."""
+        kept = self._folders(set(keys))
+        return next((n for n, key in enumerate(keys) if key not in kept), len(keys))
+
     def _folders(self, keys: set[str]) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
         for run in self.runs():

@@ -54,7 +54,9 @@ def _check_size(width: int, height: int, facts: Facts) -> None:
         if value % facts.cell:
             near = max(1, round(value / facts.cell)) * facts.cell
             raise BadRecipe(
-                field, errors.NOT_CELLS.format(field=field, value=value, cell=facts.cell, near=near)
+                field,
+                errors.NOT_CELLS.format(field=field, value=value, cell=facts.cell, near=near),
+                {field: near},
             )
     if max(width, height) > LONGEST_ASPECT * min(width, height):
         long, short = max(width, height), min(width, height)
@@ -62,7 +64,9 @@ def _check_size(width: int, height: int, facts: Facts) -> None:
         near = f"{fit[0]} x {fit[1]}"
         field = "width" if width == long else "height"
         raise BadRecipe(
-            field, errors.ASPECT.format(width=width, height=height, limit=LONGEST_ASPECT, near=near)
+            field,
+            errors.ASPECT.format(width=width, height=height, limit=LONGEST_ASPECT, near=near),
+            {"width": fit[0], "height": fit[1]},
         )
     if sqrt(width * height) < SMALLEST_RATIO * facts.native:
         aspect = sqrt(width / height)
@@ -70,7 +74,7 @@ def _check_size(width: int, height: int, facts: Facts) -> None:
         sentence = errors.TOO_SMALL.format(
             width=width, height=height, native=facts.native, least=f"{least[0]} x {least[1]}"
         )
-        raise BadRecipe("width", sentence)
+        raise BadRecipe("width", sentence, {"width": least[0], "height": least[1]})
 
 
 def _scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
@@ -82,7 +86,7 @@ def _scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[floa
     if max(last / ratio, ratio / last) > SLACK + 1e-9:
         words = ", ".join(f"{s:g}" for s in fit)
         sentence = errors.SCALES_FIT.format(width=width, height=height, ratio=ratio, last=last, fit=words)
-        raise BadRecipe("scales", sentence)
+        raise BadRecipe("scales", sentence, {"scales": fit})
     base = first * ratio / last
     if not SMALLEST_RATIO <= base <= SLACK + 1e-9:
         raise BadRecipe("scales", errors.SCALES_START.format(low=SMALLEST_RATIO, high=SLACK, first=base))
@@ -95,16 +99,18 @@ def _published_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> 
     if longer % native:
         near = max(1, round(longer / native)) * native
         field = "width" if width >= height else "height"
-        raise BadRecipe(field, errors.FAITHFUL_SIDE.format(native=native, side=longer, near=near))
+        sentence = errors.FAITHFUL_SIDE.format(native=native, side=longer, near=near)
+        raise BadRecipe(field, sentence, {field: near})
     largest = longer // native
     scales = tuple(float(s) for s in range(1, largest + 1))
     if recipe.scales not in ((), scales):
         fit = ", ".join(f"{s:g}" for s in scales)
-        raise BadRecipe("scales", errors.FAITHFUL_SCALES.format(fit=fit))
+        raise BadRecipe("scales", errors.FAITHFUL_SCALES.format(fit=fit), {"scales": scales})
     for s in range(2, largest + 1):
         stage_width, stage_height = _published_px(s, width, height, native)
         if min(stage_width, stage_height) < native:
-            raise BadRecipe("width", errors.FAITHFUL_SHORT.format(width=width, height=height))
+            sentence = errors.FAITHFUL_SHORT.format(width=width, height=height)
+            raise BadRecipe("width", sentence, {"faithful": False})
         if stage_width % facts.cell or stage_height % facts.cell:
             raise BadRecipe(
                 "width",
@@ -112,6 +118,7 @@ def _published_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> 
                     width=width, height=height, stage=s, stage_width=stage_width,
                     stage_height=stage_height, cell=facts.cell,
                 ),
+                {"faithful": False},
             )  # fmt: skip
     return scales
 

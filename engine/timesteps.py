@@ -155,7 +155,7 @@ def _spaced(kind: Scheduler, settings: Mapping[str, Any], total: int, steps: int
 
 def _lcm(total: int, steps: int, original: int) -> np.ndarray:
     if steps > original:
-        raise BadRecipe("steps", errors.STEPS_LCM.format(limit=original, steps=steps))
+        raise BadRecipe("steps", errors.STEPS_LCM.format(limit=original, steps=steps), {"steps": original})
     taught = np.arange(1, original + 1)[::-1] * (total // original) - 1
     return taught[np.floor(np.linspace(0, original, steps, endpoint=False)).astype(int)]
 

@@ -6,7 +6,7 @@ import torch
 from engine import load_model
 from tests import tiny
 
-pytest_plugins = ["tests.chromium", "tests.line"]
+pytest_plugins = ["tests.chromium", "tests.line", "tests.page"]
 
 
 @pytest.fixture(scope="session", autouse=True)

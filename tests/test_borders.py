@@ -1,6 +1,7 @@
 """The laws between the rooms."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LIGHT = """
 recipe checks plan sizes stage schedule timesteps views noise events errors methods catalogue
-store keys prints shelf recall pace fitting log ticket desk
+store keys prints shelf recall pace fitting log ticket desk lender vocabulary share lettering
 """.split()
 
 
@@ -36,6 +37,29 @@ def in_a_process_without(modules, code):
 @pytest.mark.parametrize("path", rooms("engine"), ids=lambda p: p.name)
 def test_the_engine_knows_no_page(path):
     assert not {"gradio", "ui", "lab", "app", "spaces"} & set(imports(path))
+
+
+@pytest.mark.parametrize("path", [*rooms("ui"), ROOT / "app.py"], ids=lambda p: p.name)
+def test_the_page_knows_no_network(path):
+    assert not {"torch", "diffusers", "transformers", "lab"} & set(imports(path))
+
+
+def test_importing_the_app_loads_no_weights(tmp_path):
+    code = (
+        "import sys, app; print('torch' in sys.modules, 'diffusers' in sys.modules, type(app.demo).__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
+        env=os.environ | {"STUDIO_RUNS": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.split()[-3:] == ["False", "False", "Blocks"], done.stderr
+
+
+@pytest.mark.parametrize(
+    "path", [*rooms("ui"), ROOT / "app.py", *sorted((ROOT / "assets").glob("*.js"))], ids=str
+)
+def test_a_file_of_the_page_fits_in_the_head(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
 
 
 @pytest.mark.parametrize("name", LIGHT)

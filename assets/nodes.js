@@ -1,0 +1,63 @@
+// Nodes, words and images: what the other scripts are made with.
+
+const KEPT_IMAGES = 200;
+const TRIES = 4;
+
+function make(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in node) node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+function fill(text, values) {
+  return String(text ?? "").replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+}
+
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function clamp(number, low, high) {
+  return Math.min(Math.max(number, low), high);
+}
+
+/** Decoded images by address: each is fetched once, those drawn longest ago are forgotten first. */
+class Images {
+  constructor(arrived) {
+    this.arrived = arrived;
+    this.kept = new Map();
+    this.frame = 0;
+  }
+
+  get(url) {
+    const entry = this.kept.get(url) || this.load(url, { tries: 0 });
+    this.kept.delete(url);
+    this.kept.set(url, entry);
+    entry.frame = this.frame;
+    return entry.ready ? entry.image : null;
+  }
+
+  load(url, entry) {
+    entry.image = new Image();
+    entry.image.src = url;
+    entry.tries += 1;
+    const again = () => entry.tries < TRIES && setTimeout(() => this.load(url, entry), 1000 * entry.tries);
+    entry.image.decode().then(() => {
+      entry.ready = true;
+      this.arrived();
+    }, again);
+    return entry;
+  }
+
+  endFrame() {
+    for (const [url, entry] of this.kept) {
+      if (this.kept.size <= KEPT_IMAGES || entry.frame === this.frame) break;
+      this.kept.delete(url);
+    }
+    this.frame += 1;
+  }
+}

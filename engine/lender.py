@@ -1,0 +1,96 @@
+"""Models on offer, each loaded once and lent to every run. Knows torch only while it loads one."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import errors
+from engine.catalogue import Entry, Facts, foreseen
+from engine.errors import BadRecipe, Fault, WeightsMissing, short
+from engine.events import Event, Failed
+from engine.pace import Pace
+from engine.plan import plan
+from engine.ticket import Request
+
+if TYPE_CHECKING:
+    from engine.models import Model
+
+
+class Lender:
+    """The entries that may be asked for, the first of which is meant where none is named."""
+
+    def __init__(self, entries: Sequence[Entry], device: str = "auto", dtype: str = "auto") -> None:
+        self.entries = {entry.name: entry for entry in entries}
+        self.device, self.dtype = device, dtype
+        self._models: dict[str, Model] = {}
+        self._facts: dict[str, Facts] = {}
+        self._loading = threading.Lock()
+
+    def entry(self, name: str = "") -> Entry:
+        """The entry of this name, or BadRecipe."""
+        name = name or next(iter(self.entries))
+        if name not in self.entries:
+            known = ", ".join(self.entries)
+            raise BadRecipe(
+                "model", errors.UNKNOWN_CHOICE.format(field="model", value=short(name), known=known)
+            )
+        return self.entries[name]
+
+    def is_warm(self, name: str = "") -> bool:
+        return self.entry(name).name in self._models
+
+    def facts(self, name: str = "") -> Facts:
+        """All there is to know of a model now: more once it is loaded."""
+        entry = self.entry(name)
+        if entry.name in self._models:
+            return self._models[entry.name].facts
+        if entry.name not in self._facts:
+            try:
+                self._facts[entry.name] = foreseen(entry)
+            except (OSError, ValueError, KeyError, TypeError) as fault:
+                sentence = errors.WEIGHTS_NOT_HERE.format(source=short(entry.title))
+                raise WeightsMissing(sentence) from fault
+        return self._facts[entry.name]
+
+    def model(self, name: str = "") -> "Model":
+        """The loaded model; whoever asks first waits longest."""
+        from engine.models import load_model
+
+        entry = self.entry(name)
+        with self._loading:
+            if entry.name not in self._models:
+                loaded = load_model(entry.source, self.device, self.dtype)
+                known = replace(loaded.facts, name=entry.name, defaults=entry.defaults)
+                self._models[entry.name] = replace(loaded, facts=known)
+            return self._models[entry.name]
+
+    def on_gpu(self, name: str = "") -> bool:
+        """Where a loaded model is."""
+        return self.model(name).device.type != "cpu"
+
+    def free(self, name: str = "") -> int | None:
+        """Bytes that can be had where the model is; None before it is loaded."""
+        if not self.is_warm(name):
+            return None
+        from engine import hardware
+
+        return hardware.free(self.model(name).device)
+
+    def start(self, request: Request, run: Path) -> Iterator[Event]:
+        """Carries out a request in its folder: what a desk is to start."""
+        from engine.run import generate
+
+        try:
+            model = self.model(request.model)
+        except Fault as fault:
+            yield Failed(fault.sentence, getattr(fault, "field", ""))
+            return
+        yield from generate(
+            request.recipe, model, out=run.parent, resume=request.resume, until=request.until, run=run
+        )
+
+    def price(self, request: Request, root: Path) -> tuple[float | None, ...]:
+        """Seconds of every stage of a request, as far as they are known here."""
+        return Pace(root).each(plan(request.recipe, self.facts(request.model)).stages)

@@ -1,0 +1,133 @@
+"""A real page on a real server over a tiny model, whose network waits at a gate. A pytest plugin."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine.catalogue import Defaults, Entry
+from engine.lender import Lender
+from ui.house import House, open_house
+from ui.studio import studio
+from ui.theme import launching
+
+DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0))
+WAIT = 30_000
+"""Milliseconds until an expectation gives up; nothing waits that long when all is well."""
+
+
+class Gate:
+    """Lets calls of the network through; open unless it is closed."""
+
+    def __init__(self, network) -> None:
+        self.network, self.forward = network, network.forward
+        self.let = threading.Semaphore(0)
+        self.closed, self.calls = False, 0
+        network.forward = self
+
+    def __call__(self, *given, **more):
+        if self.closed:
+            self.let.acquire()
+        self.calls += 1
+        return self.forward(*given, **more)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pass_(self, calls: int) -> None:
+        self.let.release(calls)
+
+    def open(self) -> None:
+        self.closed = False
+        self.let.release(10**6)
+
+    def leave(self) -> None:
+        self.open()
+        self.network.forward = self.forward
+
+
+@dataclass
+class Served:
+    """A running app."""
+
+    url: str
+    house: House
+    demo: object
+    gate: Gate
+
+    def runs(self) -> list[Path]:
+        return self.house.shelf.runs()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def tiny_entry(folder: Path, **more) -> Entry:
+    return Entry(
+        **{"name": "tiny", "title": "Tiny", "source": str(folder), "family": "sdxl", "defaults": DEFAULTS}
+        | more
+    )
+
+
+@contextmanager
+def serving(root: Path, folder: Path, **more) -> Iterator[Served]:
+    lender = Lender([tiny_entry(folder)], "cpu", "float32")
+    gate = Gate(lender.model().unet)
+    house = open_house(root, lender, **{"age": 86400.0} | more)
+    demo = studio(house)
+    demo.queue(max_size=200)
+    _, url, _ = demo.launch(
+        prevent_thread_lock=True, server_name="127.0.0.1", server_port=free_port(), **launching()
+    )
+    try:
+        yield Served(url, house, demo, gate)
+    finally:
+        gate.leave()
+        house.desk.close()
+        demo.close()
+
+
+@pytest.fixture
+def served(tmp_path, tiny_folder):
+    """An app of its own for a test."""
+    with serving(tmp_path / "runs", tiny_folder) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page in a browser of its own; faults of its scripts fail the test."""
+    contexts, faults = [], []
+
+    def opened(url: str, **how):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | how)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.on("pageerror", lambda fault: faults.append(str(fault)))
+        page.on("dialog", lambda dialog: faults.append(f"a dialog: {dialog.message}") or dialog.dismiss())
+        page.goto(url)
+        page.locator("#sizes").get_by_text("px").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not faults, faults

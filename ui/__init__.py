@@ -1,0 +1,1 @@
+"""The page. It knows neither torch nor diffusers; everything about pictures is the engine's."""

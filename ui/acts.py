@@ -1,0 +1,234 @@
+"""What the buttons of the component do. What comes from a browser may be anything."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from engine import errors
+from engine.errors import BadRecipe, Fault
+from engine.recall import recall
+from engine.recipe import DEFAULTS
+from ui import runs, telling, words
+from ui.controls import summary
+from ui.handlers import Handlers, Outputs
+from ui.keepsakes import keepsake
+from ui.nudges import NUDGES, nudge, told
+from ui.reading import notes, read, take
+from ui.visit import Visit
+
+FITS = frozenset("width height scales steps stride sigma1 scheduler faithful".split())
+"""Settings that a refusal may offer."""
+
+
+class Acts:
+    """One method for each act, by its name; each changes the visit and says whether the controls changed."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self.handlers, self.house = handlers, handlers.house
+
+    def act(self, given: dict, request: gr.Request, event: gr.EventData) -> Outputs:
+        visit, asked = self.handlers.visit(request), event._data
+        asked = asked if isinstance(asked, Mapping) else {}
+        read(visit, self.house, self.handlers.recipe(visit, given))
+        doing = getattr(self, f"do_{asked.get('do')}", None)
+        fill = bool(doing(visit, asked)) if doing else False
+        return self.handlers.seen(visit, fill=fill)
+
+    def do_stop_here(self, visit: Visit, asked: Mapping[str, Any]) -> None:
+        """Pause after this stage, or no longer."""
+        stage = asked.get("stage")
+        visit.stop_after = None if visit.stop_after == stage or not _is_number(stage) else stage
+        visit.said = None
+
+    def do_grow(self, visit: Visit, asked: Mapping[str, Any]) -> None:
+        """Keeps a finished stage under the present settings, and goes on from it."""
+        folder, stage = self.house.folder(asked.get("run")), asked.get("stage")
+        if self._is_free(visit) and folder and _is_number(stage) and visit.plan:
+            if visit.stop_after is not None and visit.stop_after <= stage:
+                visit.stop_after = None
+            runs.ask(visit, self.house, visit.recipe, (str(folder), stage), visit.stop_after)
+
+    def do_continue(self, visit: Visit, asked: Mapping[str, Any]) -> None:
+        if self._is_free(visit):
+            runs.go_on(visit, self.house, str(asked.get("run")))
+
+    def do_complain(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        """Nudges the present values, shows the nudge, and waits."""
+        of = asked.get("of")
+        if of not in NUDGES or visit.plan is None:
+            return False
+        nudged = nudge(visit.recipe, of, self.house.facts)
+        if not nudged.changes:
+            visit.notes = (_note(words.AS_FAR),)
+            return False
+        visit.before = visit.before or visit.recipe
+        take(visit, self.house, nudged.recipe)
+        text = words.NUDGED.format(complaint=words.COMPLAINTS[of], changes=told(nudged.changes))
+        actions = [
+            {"do": "try", "label": words.TRY.format(cost=self._cost(visit))},
+            {"do": "undo", "label": words.UNDO},
+        ]
+        visit.notes = (_note(text, *actions, kind="nudge"),)
+        visit.said = None
+        return True
+
+    def _cost(self, visit: Visit) -> str:
+        """ " at 512 px · 10 s" for the next stage to be made."""
+        if visit.plan is None or visit.held >= len(visit.plan.stages):
+            return ""
+        stage = visit.plan.stages[max(visit.held, min(1, len(visit.plan.stages) - 1))]
+        seconds = self.house.pace.seconds([stage])
+        about = "" if seconds is None else f" · {telling.short_time(seconds)}"
+        return words.AT_PX.format(size=telling.side(*stage.size), about=about)
+
+    def do_try(self, visit: Visit, asked: Mapping[str, Any]) -> None:
+        """Runs the nudged settings to the first stage that they change."""
+        if self._is_free(visit) and visit.plan:
+            stages = len(visit.plan.stages)
+            visit.stop_after = None if stages <= 2 else max(2, min(visit.held + 1, stages))
+            visit.before = None
+            runs.ask(visit, self.house, visit.recipe, until=visit.stop_after)
+
+    def do_undo(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        if visit.before is None:
+            return False
+        take(visit, self.house, visit.before)
+        visit.before, visit.notes, visit.said = None, (), None
+        return True
+
+    def do_fit(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        """Takes the settings that a refusal offered."""
+        fit = asked.get("fit")
+        known = {k: v for k, v in fit.items() if k in FITS} if isinstance(fit, Mapping) else {}
+        if not known:
+            return False
+        take(visit, self.house, replace(visit.recipe, **known))
+        visit.said = None
+        return True
+
+    def do_look(self, visit: Visit, asked: Mapping[str, Any]) -> None:
+        """Shows an earlier run; the settings stay."""
+        story = self.house.story(asked.get("run"))
+        if story is None:
+            visit.say(words.GONE, fault=True)
+            return
+        if visit.work and visit.work.name == story.name:
+            story = visit.work
+        kept = self.house.pictures(story.run)
+        visit.show(story, kept[-1].key if kept else "")
+        visit.said, visit.saved = None, ()
+        visit.notes = notes(visit, self.house)
+
+    def do_use(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        """Takes the settings of a run."""
+        story = self.house.story(asked.get("run"))
+        if story is None or story.plan is None:
+            visit.say(words.GONE, fault=True)
+            return False
+        take(visit, self.house, story.plan.recipe)
+        visit.notes = ()
+        visit.say(words.SETTINGS_USED)
+        return True
+
+    def do_forget(self, visit: Visit, asked: Mapping[str, Any]) -> None:
+        """Removes a run, unless it is at work."""
+        name = asked.get("run")
+        if name not in visit.earlier:
+            return
+        if not self.house.forget(name) and self.house.folder(name):
+            visit.say(words.BUSY, fault=True)
+            return
+        visit.earlier.remove(name)
+        if visit.shown and visit.shown.name == name:
+            visit.show(None)
+        visit.say(words.FORGOTTEN)
+
+    def do_offered(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        """Takes the settings of a picture that was dropped."""
+        if visit.offered is None:
+            return False
+        take(visit, self.house, visit.offered)
+        visit.offered, visit.notes = None, ()
+        visit.say(words.SETTINGS_USED)
+        return True
+
+    def dropped(self, given: dict, request: gr.Request) -> Outputs:
+        """A file was dropped: its settings are offered, or what is wrong with it is said."""
+        visit = self.handlers.visit(request)
+        read(visit, self.house, self.handlers.recipe(visit, given))
+        path = given.get(self.handlers.page.drop)
+        if not path:
+            return self.handlers.seen(visit)
+        try:
+            recalled = recall(path)
+        except BadRecipe as fault:
+            visit.say(fault.sentence, fault=True)
+            return self.handlers.seen(visit)
+        visit.offered, text = recalled.recipe, words.OFFERED.format(summary=summary(recalled.recipe))
+        if recalled.strange:
+            text = f"{text} {words.IN_PART.format(strange=', '.join(recalled.strange))}"
+        visit.said = None
+        visit.notes = (_note(text, {"do": "offered", "label": words.USE_SETTINGS}),)
+        return self.handlers.seen(visit)
+
+    def to_defaults(self, given: dict, request: gr.Request) -> Outputs:
+        """Every setting as the model's defaults; the prompt and the seed stay."""
+        visit = self.handlers.visit(request)
+        read(visit, self.house, self.handlers.recipe(visit, given))
+        take(visit, self.house, replace(DEFAULTS, prompt=visit.recipe.prompt, seed=visit.recipe.seed))
+        visit.said, visit.notes = None, notes(visit, self.house)
+        return self.handlers.seen(visit, fill=True)
+
+    def do_labelled(self, visit: Visit, asked: Mapping[str, Any]) -> None:
+        self._share(visit, asked, "labelled")
+
+    def do_dive(self, visit: Visit, asked: Mapping[str, Any]) -> None:
+        self._share(visit, asked, "dive")
+
+    def _share(self, visit: Visit, asked: Mapping[str, Any], what: str) -> None:
+        """Notes what is to be made for sharing, and where the viewer looks; it is made by `made`."""
+        run = asked.get("run")
+        if self.house.folder(run):
+            visit.pending = (what, run, _centre(asked.get("place")))
+            visit.say(words.MAKING)
+
+    def made(self, request: gr.Request) -> Outputs:
+        """Makes what was asked for, and offers it."""
+        visit = self.handlers.visit(request)
+        asked, visit.pending = visit.pending, None
+        if asked is None:
+            return {self.handlers.page.stages: gr.skip()}
+        try:
+            visit.saved = (*visit.saved, keepsake(self.house, *asked))
+            visit.said = None
+        except Fault as fault:
+            visit.say(fault.sentence, fault=True)
+        except OSError as fault:
+            visit.say(errors.DISK.format(reason=fault.strerror or type(fault).__name__), fault=True)
+        return self.handlers.seen(visit)
+
+    def _is_free(self, visit: Visit) -> bool:
+        if runs.is_at_work(visit, self.house):
+            visit.say(words.BUSY, fault=True)
+            return False
+        return True
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100
+
+
+def _centre(place: Any) -> tuple[float, float]:
+    """The middle of what the viewer shows: (row, column) as shares."""
+    try:
+        left, top, width, height = (float(part) for part in place)
+        row, col = top + height / 2, left + width / 2
+    except (TypeError, ValueError):
+        return 0.5, 0.5
+    return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)
+
+
+def _note(text: str, *actions: dict[str, Any], kind: str = "note") -> dict[str, Any]:
+    return {"kind": kind, "text": text, "actions": list(actions)}

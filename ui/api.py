@@ -1,0 +1,153 @@
+"""The three public endpoints: plan, generate, read. Their arguments are the recipe's fields."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from engine.checks import check
+from engine.errors import BadRecipe, Fault
+from engine.events import END, Accepted, Event, Failed, Preview, StageDone
+from engine.plan import plan
+from engine.recall import recall
+from engine.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
+from engine.ticket import Request
+from ui import words
+from ui.house import House
+from ui.pictures import file
+
+PAUSE = 0.2
+LEFT_OUT = ("image", "controls", "loras", "options")
+"""Fields that this version cannot take from outside."""
+KINDS = {
+    "text": str, "choice": str, "flag": bool, "integer": int, "number": float, "scales": list[float],
+}  # fmt: skip
+
+
+def offer(house: House) -> None:
+    """Adds the endpoints to the app that is being built."""
+    gr.api(_planning(house), api_name="plan", api_description=words.API_PLAN, queue=False)
+    gr.api(
+        _generating(house), api_name="generate", api_description=words.API_GENERATE, concurrency_limit=None,
+    )  # fmt: skip
+    gr.api(_reading(), api_name="read", api_description=words.API_READ, queue=False)
+
+
+def _with_settings(function: Any, returns: Any) -> Any:
+    """The function with the recipe's fields as its arguments, so that the API names them."""
+    names = [name for name in SETTINGS if name not in LEFT_OUT]
+    kinds = {name: _kind(name) for name in names}
+    function.__signature__ = Signature(
+        [
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=_default(name), annotation=kinds[name])
+            for name in names
+        ],
+        return_annotation=returns,
+    )
+    function.__annotations__ = kinds | {"return": returns}
+    return function
+
+
+def _kind(name: str) -> Any:
+    kind = KINDS[SETTINGS[name].kind]
+    return kind | None if SETTINGS[name].optional else kind
+
+
+def _default(name: str) -> Any:
+    value = getattr(DEFAULTS, name)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _recipe(house: House, given: tuple[Any, ...], named: dict[str, Any]) -> Recipe:
+    names = [name for name in SETTINGS if name not in LEFT_OUT]
+    values = {name: getattr(DEFAULTS, name) for name in names} | dict(zip(names, given, strict=False)) | named
+    recipe = check(Recipe(**values))
+    house.lender.entry(recipe.model)
+    return recipe
+
+
+def _planning(house: House) -> Any:
+    def planned(*given: Any, **named: Any) -> dict[str, Any]:
+        try:
+            recipe = _recipe(house, given, named)
+            whole = plan(recipe, house.facts)
+        except Fault as fault:
+            raise gr.Error(fault.sentence, print_exception=False) from fault
+        prices = house.pace.each(whole.stages)
+        return {
+            "recipe": to_dict(whole.recipe),
+            "evaluations": whole.evaluations,
+            "memory": whole.memory,
+            "unused": list(unused(recipe)),
+            "stages": [
+                {
+                    "stage": stage.number,
+                    "scale": stage.scale,
+                    "size": list(stage.size),
+                    "steps": stage.steps,
+                    "evaluations": stage.evaluations,
+                    "seconds": seconds,
+                }
+                for stage, seconds in zip(whole.stages, prices, strict=True)
+            ],
+        }  # fmt: skip
+
+    return _with_settings(planned, dict)
+
+
+def _generating(house: House) -> Any:
+    async def generated(*given: Any, **named: Any) -> AsyncIterator[dict[str, Any]]:
+        try:
+            name = house.desk.submit(Request(_recipe(house, given, named), ""))
+        except Fault as fault:
+            raise gr.Error(fault.sentence, print_exception=False) from fault
+        first, over = 0, False
+        try:
+            while not over:
+                events, first = house.desk.since(name, first)
+                for event in events:
+                    if isinstance(event, Failed):
+                        raise gr.Error(event.sentence, print_exception=False)
+                    if not isinstance(event, Preview):
+                        yield _plain(event)
+                    over = over or isinstance(event, END)
+                await asyncio.sleep(PAUSE)
+        finally:
+            house.desk.stop(name)
+
+    return _with_settings(generated, dict)
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    """An event as JSON: its kind and its values; a stage with its picture as a file."""
+    kind = type(event).__name__
+    match event:
+        case Accepted():
+            return {
+                "kind": kind, "run": Path(event.run).name, "recipe": to_dict(event.recipe),
+                "stages": [{"scale": scale, "size": list(size)} for scale, size in event.stages],
+                "evaluations": event.evaluations, "first": event.first, "unused": list(event.unused),
+                "notes": list(event.notes), "kept": [_plain(stage) for stage in event.kept],
+            }  # fmt: skip
+        case StageDone():
+            return {
+                "kind": kind, "stage": event.stage, "scale": event.scale, "size": list(event.size),
+                "seconds": event.seconds, "evaluations": event.evaluations, "image": file(Path(event.image)),
+            }  # fmt: skip
+    return {"kind": kind} | asdict(event)
+
+
+def _reading() -> Any:
+    def read(picture: gr.FileData) -> dict[str, Any]:
+        try:
+            path = picture["path"] if isinstance(picture, dict) else picture.path
+            recalled = recall(path)
+        except BadRecipe as fault:
+            raise gr.Error(fault.sentence, print_exception=False) from fault
+        return {"recipe": to_dict(recalled.recipe), "strange": list(recalled.strange)}
+
+    return read

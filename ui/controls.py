@@ -1,0 +1,135 @@
+"""The controls: one for each setting on the page, made from the recipe's own words and ranges.
+
+values_of(recipe) is what they show for a recipe, and recipe_of(values) the recipe that they stand for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import gradio as gr
+
+from engine import errors
+from engine.catalogue import Facts
+from engine.checks import check_value
+from engine.errors import BadRecipe, short
+from engine.recipe import DEFAULTS, SETTINGS, Recipe
+from ui import words
+from ui.shapes import MOST_STAGES, SHAPES, Growth, grown, growth_of
+
+ALWAYS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
+FINE = ("negative", "guidance", "steps", "scheduler")
+PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
+PLAIN = ("prompt", "seed", *ALWAYS, *FINE, *PARTS, "kernel", "economy", "faithful")
+"""Settings with a control of the same name."""
+SIZES = tuple(field.name for field in fields(Growth))
+"""Controls that stand for width, height and scales together."""
+REST = tuple(name for name in SETTINGS if name not in (*PLAIN, "width", "height", "scales"))
+"""Settings without a control: what a picture or a link brings of them is carried along."""
+CHOICES = {
+    "scheduler": [(label, name) for name, label in words.SOLVERS.items()],
+    "kernel": [(label, name) for name, label in words.KERNELS.items()],
+}
+
+
+def control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
+    """The control of a setting, in its own words and range."""
+    setting = SETTINGS[name]
+    said = {"label": setting.label, "info": setting.help, "interactive": True, "elem_id": name} | more
+    value = getattr(DEFAULTS, name) if value is None else value
+    match setting.kind:
+        case "text":
+            return gr.Textbox(value or "", **said)
+        case "flag":
+            return gr.Checkbox(value, **said)
+        case "choice":
+            return gr.Dropdown(CHOICES[name], value=value or CHOICES[name][0][1], **said)
+        case "integer" | "number" if name == "seed":
+            return gr.Number(value, precision=0, minimum=setting.low, maximum=setting.high, **said)
+        case "integer" | "number":
+            low, high = setting.low, setting.high
+            return gr.Slider(low, high, value=low if value is None else value, step=setting.step, **said)
+    raise ValueError(f"{name} has no control")
+
+
+def size_control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
+    """The control of a part of Growth."""
+    value = getattr(Growth(), name) if value is None else value
+    same = {"interactive": True, "elem_id": name} | more
+    scales = SETTINGS["scales"]
+    match name:
+        case "stages":
+            return gr.Slider(
+                1, MOST_STAGES, value=value, step=1, label=scales.label, info=scales.help, **same
+            )
+        case "by_one":
+            return gr.Checkbox(value, label=words.BY_ONE, info=words.BY_ONE_HELP, **same)
+        case "scales":
+            return gr.Textbox(value, label=words.OWN_SCALES, info=words.OWN_SCALES_HELP, **same)
+        case "shape":
+            return gr.Radio(list(SHAPES), value=value, label=words.SHAPE, info=words.SHAPE_HELP, **same)
+    label = words.OWN_WIDTH if name == "width" else words.OWN_HEIGHT
+    return gr.Number(value, precision=0, label=label, info=words.OWN_SIZE_HELP, **same)
+
+
+def values_of(recipe: Recipe, facts: Facts) -> dict[str, Any]:
+    """What the controls show for a recipe, empty fields as the model fills them."""
+    defaults = facts.defaults
+    filled = replace(
+        recipe,
+        stride=facts.window // 2 if recipe.stride is None else recipe.stride,
+        steps=defaults.steps if recipe.steps is None else recipe.steps,
+        guidance=defaults.guidance if recipe.guidance is None else recipe.guidance,
+        scheduler=recipe.scheduler or defaults.scheduler,
+        negative=recipe.negative or "",
+    )
+    return {name: getattr(filled, name) for name in PLAIN} | asdict(growth_of(recipe, facts))
+
+
+def rest_of(recipe: Recipe) -> dict[str, Any]:
+    """What has no control and differs from the defaults."""
+    rest = {name: getattr(recipe, name) for name in REST if getattr(recipe, name) != getattr(DEFAULTS, name)}
+    # An empty box is no word at all; that the empty text was meant has to be carried along.
+    return rest | ({"negative": ""} if recipe.negative == "" else {})
+
+
+def recipe_of(values: Mapping[str, Any], rest: Mapping[str, Any], facts: Facts) -> Recipe:
+    """The recipe that the controls stand for; BadRecipe names the control that no recipe can come from.
+
+    Values come from a browser and may be anything.
+    """
+    plain = {name: _given(name, values.get(name)) for name in PLAIN}
+    plain["negative"] = plain["negative"] or rest.get("negative")
+    carried = {name: check_value(name, value) for name, value in rest.items() if name in REST}
+    growth = Growth(**{name: _size(name, values.get(name)) for name in SIZES})
+    return grown(Recipe(**plain | carried), growth, facts)
+
+
+def _given(name: str, value: Any) -> Any:
+    if isinstance(value, float) and SETTINGS[name].kind == "integer" and value.is_integer():
+        value = int(value)
+    if value is None and not SETTINGS[name].optional:
+        return getattr(DEFAULTS, name)  # A cleared box.
+    return check_value(name, value)
+
+
+def _size(name: str, value: Any) -> Any:
+    match name:
+        case "stages":
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MOST_STAGES:
+                raise BadRecipe(
+                    "scales",
+                    errors.OUT_OF_RANGE.format(field="stages", value=short(value), low=1, high=MOST_STAGES),
+                )
+            return int(value)
+        case "by_one":
+            return check_value("faithful", value)
+        case "scales" | "shape":
+            return check_value("prompt", value or "")
+    return check_value(name, None if value in (0, "") else value)
+
+
+def summary(recipe: Recipe) -> str:
+    """The settings that an artist tells pictures apart by, in a line."""
+    alphas = " ".join(f"{value:g}" for value in (recipe.alpha1, recipe.alpha2, recipe.alpha3))
+    return f"α {alphas} · σ {recipe.sigma1:g} {recipe.sigma2:g} · seed {recipe.seed}"

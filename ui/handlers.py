@@ -1,0 +1,196 @@
+"""What the page does when it is opened, moved, started, stopped. Nothing here raises for a known fault."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from engine import vocabulary
+from engine.errors import BadRecipe, Fault
+from engine.recipe import LARGEST_SEED, Recipe
+from ui import link, opening, readouts, runs, words
+from ui.badge import badge
+from ui.controls import recipe_of, values_of
+from ui.house import House
+from ui.lines import unknown_words
+from ui.plots import curves
+from ui.reading import again, is_shown, notes, read
+from ui.view import view
+from ui.visit import Visit
+
+Outputs = dict[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """The components that handlers read and write."""
+
+    controls: dict[str, gr.components.Component]
+    chips: dict[str, gr.Radio]
+    stages: gr.components.Component
+    curves: gr.HTML
+    sizes: gr.HTML
+    windows: gr.HTML
+    generate: gr.Button
+    stop: gr.Button
+    badge: gr.HTML
+    drop: gr.File
+    stored: gr.BrowserState
+
+
+class Handlers:
+    """page is given once it is built."""
+
+    page: Page
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def visit(self, request: gr.Request) -> Visit:
+        return self.house.visits.of(request.session_hash)
+
+    def recipe(self, visit: Visit, given: Mapping[Any, Any]) -> Recipe | BadRecipe:
+        """What the controls stand for, or why it is nothing."""
+        values = {name: given.get(control) for name, control in self.page.controls.items()}
+        try:
+            return recipe_of(values, visit.rest, self.house.facts)
+        except BadRecipe as fault:
+            return fault
+        except Fault as fault:
+            return BadRecipe("model", fault.sentence)
+
+    def moved(self, given: dict, request: gr.Request) -> Outputs:
+        """A control was moved: what it would make and cost is shown."""
+        visit = self.visit(request)
+        recipe = self.recipe(visit, given)
+        if recipe == visit.recipe and visit.refused is None:  # Set by the page itself.
+            return {self.page.stages: gr.skip()}
+        read(visit, self.house, recipe)
+        visit.said = None
+        visit.notes = notes(visit, self.house)
+        return self.seen(visit)
+
+    def seen(self, visit: Visit, *, fill: bool = False) -> Outputs:
+        """Everything that follows from a visit; `fill`: the controls too, which were set by others."""
+        page, house = self.page, self.house
+        at_work = runs.is_at_work(visit, house)
+        stage = visit.plan.stages[-1] if visit.plan else None
+        out: Outputs = {
+            page.stages: view(visit, house),
+            page.generate: gr.update(
+                value=words.ANOTHER if not at_work and is_shown(visit, self.house) else words.GENERATE,
+                visible=not at_work,
+            ),
+            page.stop: gr.update(visible=at_work),
+            page.stored: opening.stored(visit),
+            page.curves: curves(stage) if stage else "",
+            page.sizes: readouts.sizes(visit.plan),
+            page.windows: readouts.windows(visit.plan),
+        }
+        if fill:
+            values = values_of(visit.recipe, house.facts)
+            out |= {control: gr.update(value=values[name]) for name, control in page.controls.items()}
+            out[page.controls["stride"]] = gr.update(value=values["stride"], maximum=house.facts.window)
+        return out | self.chosen(visit)
+
+    def chosen(self, visit: Visit) -> Outputs:
+        """The words of the prompt in the sentence builder."""
+        found = vocabulary.chosen(visit.recipe.prompt, self.house.entry)
+        return {chip: gr.update(value=found.get(kind)) for kind, chip in self.page.chips.items()}
+
+    def opened(self, stored: Any, request: gr.Request) -> Outputs:
+        """A page was opened, or came back."""
+        visit = self.visit(request)
+        visit.address = str(request.request.base_url) if request.request else ""
+        try:
+            linked = link.from_query(dict(request.query_params or {}))
+            opening.take_up(visit, self.house, stored if isinstance(stored, dict) else {}, linked)
+            visit.notes = notes(visit, self.house)
+        except Fault as fault:
+            visit.say(fault.sentence, fault=True)
+        return self.seen(visit, fill=visit.plan is not None) | {self.page.badge: badge(self.house)}
+
+    def surprised(self, given: dict, request: gr.Request) -> Outputs:
+        """Another prompt and seed, from the words that the model knows."""
+        draws = self.house.entry.draws
+        if draws:
+            prompt = vocabulary.sentence({kind: random.choice(choices) for kind, choices in draws.items()})
+        else:
+            prompt = random.choice(words.SURPRISES)
+        return self._written(given, request, prompt=prompt, seed=random.randint(0, LARGEST_SEED))
+
+    def reseeded(self, given: dict, request: gr.Request) -> Outputs:
+        return self._written(given, request, seed=random.randint(0, LARGEST_SEED))
+
+    def built(self, given: dict, request: gr.Request) -> Outputs:
+        """A word of the sentence builder was chosen: the prompt is written anew."""
+        draws = self.house.entry.draws
+        picked = {kind: given.get(chip) for kind, chip in self.page.chips.items()}
+        sound = {kind: picked[kind] if picked[kind] in draws[kind] else draws[kind][0] for kind in draws}
+        return self._written(given, request, prompt=vocabulary.sentence(sound))
+
+    def _written(self, given: dict, request: gr.Request, **values: Any) -> Outputs:
+        """Some controls set by the page itself."""
+        controls = self.page.controls
+        out = self.moved(given | {controls[name]: value for name, value in values.items()}, request)
+        return out | {controls[name]: gr.update(value=value) for name, value in values.items()}
+
+    def started(self, given: dict, request: gr.Request) -> Outputs:
+        """Generate: a run of what the controls stand for, with another seed if it is shown already."""
+        visit = self.visit(request)
+        if runs.is_at_work(visit, self.house):
+            return self.seen(visit)
+        read(visit, self.house, self.recipe(visit, given))
+        out: Outputs = {}
+        if visit.plan and not visit.recipe.prompt.strip():
+            visit.say(words.EMPTY, fault=True)
+        elif visit.plan and not vocabulary.understood(visit.recipe.prompt, self.house.entry):
+            visit.say(unknown_words(visit.recipe.prompt, self.house), fault=True)
+        elif visit.plan:
+            if is_shown(visit, self.house):
+                read(visit, self.house, replace(visit.recipe, seed=random.randint(0, LARGEST_SEED)))
+                out = {self.page.controls["seed"]: gr.update(value=visit.recipe.seed)}
+            runs.ask(visit, self.house, visit.recipe, until=visit.stop_after)
+        return self.seen(visit) | out
+
+    def stopped(self, request: gr.Request) -> Outputs:
+        visit = self.visit(request)
+        if runs.is_at_work(visit, self.house):
+            self.house.desk.stop(visit.work.name)
+            visit.work.stopping = True
+        return {self.page.stages: view(visit, self.house)}
+
+    async def followed(self, request: gr.Request) -> AsyncIterator[Outputs]:
+        """Shows a run as it goes on, to its end; each visit is followed once."""
+        visit = self.visit(request)
+        story = visit.work
+        if story is None or visit.followed:
+            yield {self.page.stages: gr.skip()}
+            return
+        visit.followed = True
+        try:
+            async for _ in runs.follow(visit, self.house, story):
+                if story.end is None:
+                    yield {self.page.stages: view(visit, self.house)}
+            visit.followed = False
+            again(visit, self.house)
+            visit.notes = notes(visit, self.house)
+            yield self.seen(visit)
+        finally:
+            visit.followed = False
+
+    async def warmed(self, request: gr.Request) -> AsyncIterator[Outputs]:
+        """Loads the model in the background, once a page is open; time and memory are known from then on."""
+        visit = self.visit(request)
+        try:
+            await asyncio.to_thread(self.house.lender.model)
+        except Fault as fault:
+            visit.say(fault.sentence, fault=True)
+        again(visit, self.house)
+        yield self.seen(visit) | {self.page.badge: badge(self.house)}
+
+    def left(self, request: gr.Request) -> None:
+        self.house.visits.leave(request.session_hash)

@@ -1,0 +1,120 @@
+"""What all open pages share: models, the desk, finished runs. Names of runs are checked here."""
+
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from engine import store
+from engine.catalogue import Entry, Facts
+from engine.desk import Desk, UnknownRun
+from engine.errors import BadRecipe
+from engine.keys import keys
+from engine.lender import Lender
+from engine.pace import Pace
+from engine.plan import Plan, plan
+from engine.shelf import Shelf
+from ui.pictures import Picture, pictures
+from ui.story import Story
+from ui.visit import Visits
+
+EXAMPLE = "example"
+"""The run of this name came with the app."""
+_RUN = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, eq=False)
+class House:
+    """space: the name of the Space that this is hosted on, if any."""
+
+    lender: Lender
+    desk: Desk
+    shelf: Shelf
+    example: Path | None = None
+    space: str | None = None
+    visits: Visits = field(default_factory=Visits)
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(self.shelf.root)
+
+    @property
+    def entry(self) -> Entry:
+        return self.lender.entry()
+
+    @property
+    def facts(self) -> Facts:
+        return self.lender.facts()
+
+    def folder(self, name: object) -> Path | None:
+        """A run's folder, if it is there; a name may be anything."""
+        if name == EXAMPLE:
+            return self.example
+        if not (isinstance(name, str) and _RUN.fullmatch(name)):
+            return None
+        folder = self.shelf.root / name
+        return folder if folder.is_dir() else None
+
+    def pictures(self, run: Path) -> tuple[Picture, ...]:
+        return pictures(run, self.facts)
+
+    def held(self, planned: Plan) -> int:
+        """How many of the first stages need not be made; unknown, so none, before the model is loaded."""
+        if not planned.facts.hash:
+            return 0
+        return self.shelf.held(keys(planned.stages))
+
+    def story(self, name: str) -> Story | None:
+        """What is known of a run: all that it told, or what lies in its folder; None if it is gone."""
+        folder = self.folder(name)
+        if folder is None:
+            return None
+        story = Story(folder, self.facts)
+        try:
+            events, story.next = self.desk.since(name)
+            story.hear(events)
+        except UnknownRun:
+            pass
+        if story.plan is None:
+            story.plan = self._planned(folder)
+        return story
+
+    def _planned(self, folder: Path) -> Plan | None:
+        """The plan of the largest stage in a folder."""
+        kept = self.pictures(folder)
+        try:
+            return plan(kept[-1].recipe, self.facts) if kept else None
+        except BadRecipe:
+            return None
+
+    def goes_on(self, story: Story) -> bool:
+        """Whether a run is in the line or at work."""
+        return story.end is None and story.run in self.desk.running()
+
+    def forget(self, name: str) -> bool:
+        """Removes a run unless it is at work."""
+        folder = self.folder(name)
+        if folder is None or name == EXAMPLE or folder in self.desk.running():
+            return False
+        self.shelf.forget(folder)
+        return True
+
+
+def open_house(
+    root: Path,
+    lender: Lender,
+    *,
+    age: float,
+    size: float = float("inf"),
+    example: Path | None = None,
+    space: str | None = None,
+    most: int = 12,
+    patience: float = 120.0,
+) -> House:
+    """A house whose runs lie under `root` for `age` seconds."""
+    root.mkdir(parents=True, exist_ok=True)
+    shelf = Shelf(root.resolve(), age=age, size=size)
+    desk = Desk(shelf, lender.start, partial(lender.price, root=shelf.root), most=most, patience=patience)
+    shelf.sweep()
+    whole = example if example and example.is_dir() and store.stages(example) else None
+    return House(lender, desk, shelf, whole, space)

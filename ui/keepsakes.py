@@ -1,0 +1,30 @@
+"""What is made for sharing: the labelled picture and the dive, offered as files beside the stages."""
+
+from typing import Any
+
+from engine import share
+from engine.errors import Fault
+from ui import words
+from ui.house import EXAMPLE, House
+from ui.pictures import file, file_name
+
+
+def keepsake(house: House, what: str, run: str, centre: tuple[float, float]) -> dict[str, Any]:
+    """Makes it from a run's finished stages; the button that saves it."""
+    folder = house.folder(run)
+    kept = house.pictures(folder) if folder else ()
+    if not kept:
+        raise Fault(words.GONE)
+    last = kept[-1]
+    to = folder if run != EXAMPLE else house.shelf.root / "shared"
+    to.mkdir(exist_ok=True)
+    stem = file_name(last.recipe, last.size[1]).removesuffix(".png")
+    if what == "dive":
+        made = share.dive([each.folder for each in kept], to / share.DIVE, centre)
+        return _offer(words.SAVED_DIVE, made, f"{stem}_dive.webp")
+    made = share.labelled(last.folder, to / share.LABELLED)
+    return _offer(words.SAVED_LABELLED, made, f"{stem}_labelled.png")
+
+
+def _offer(label: str, made: Any, name: str) -> dict[str, Any]:
+    return {"label": label, "href": file(made), "download": name, "version": made.stat().st_mtime_ns % 10**9}

@@ -1,0 +1,92 @@
+"""How a page is found: the settings of the link, else the browser's and its run, else the example."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine import vocabulary
+from engine.errors import BadRecipe, Fault
+from engine.recall import recall_json
+from engine.recipe import DEFAULTS, Recipe, to_dict
+from ui import runs, telling, words
+from ui.controls import values_of
+from ui.house import EXAMPLE, House
+from ui.link import Linked
+from ui.reading import take
+from ui.story import Story
+from ui.visit import MOST_EARLIER, Visit
+
+
+def stored(visit: Visit) -> dict[str, Any]:
+    """What the browser keeps: settings, the run that is shown, its runs."""
+    shown = visit.shown.name if visit.shown else ""
+    return {"recipe": to_dict(visit.recipe), "run": shown, "runs": list(visit.earlier)}
+
+
+def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked) -> None:
+    """Fills a visit; what a browser kept may be anything."""
+    names = kept.get("runs")
+    for name in reversed(names[:MOST_EARLIER] if isinstance(names, list) else []):
+        if house.folder(name) and name != EXAMPLE:
+            visit.remember(name)
+    if linked.recipe != DEFAULTS or linked.strange:
+        take(visit, house, linked.recipe)
+        strange = words.LINK_STRANGE.format(strange=", ".join(linked.strange))
+        visit.say(strange if linked.strange else words.LINKED, fault=bool(linked.strange))
+        return
+    recipe = _recalled(kept.get("recipe"))
+    if recipe is None:
+        _show_example(visit, house)
+        return
+    take(visit, house, recipe)
+    story = house.story(kept.get("run") or "")
+    if story:
+        come_back(visit, house, story)
+    elif kept.get("run"):
+        visit.say(words.SWEPT.format(hours=telling.hours(house.shelf.age)))
+
+
+def _recalled(values: Any) -> Recipe | None:
+    try:
+        return recall_json(json.dumps(values)).recipe if isinstance(values, Mapping) else None
+    except (BadRecipe, ValueError, TypeError):
+        return None
+
+
+def _show_example(visit: Visit, house: House) -> None:
+    story = house.story(EXAMPLE)
+    take(visit, house, story.plan.recipe if story and story.plan else first(house))
+    if story:
+        come_back(visit, house, story)
+
+
+def first(house: House) -> Recipe:
+    """What stands in the controls where there is no example."""
+    draws = house.entry.draws
+    if not draws:
+        return replace(DEFAULTS, prompt=words.SURPRISES[0])
+    return replace(
+        DEFAULTS, prompt=vocabulary.sentence({kind: choices[0] for kind, choices in draws.items()})
+    )
+
+
+def at_first(house: House) -> dict[str, Any]:
+    """What the controls show before a page has been opened."""
+    story = house.story(EXAMPLE)
+    try:
+        return values_of(story.plan.recipe if story and story.plan else first(house), house.facts)
+    except Fault:  # The model is not here; `opened` will say so.
+        return {}
+
+
+def come_back(visit: Visit, house: House, story: Story) -> None:
+    """Shows a run that was begun before this page was opened; one that goes on is followed."""
+    kept = house.pictures(story.run)
+    visit.show(story, kept[-1].key if kept else "")
+    if house.goes_on(story):
+        visit.work = story
+        return
+    if story.name == EXAMPLE or story.plan is None or not kept:
+        return
+    runs.found(visit, house, story, kept)

@@ -1,0 +1,163 @@
+"""Finished stages as the page shows them: where their files are, and what made them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from engine import store
+from engine.catalogue import Facts
+from engine.errors import BadRecipe
+from engine.plan import plan
+from engine.prints import levels
+from engine.recall import Recalled, recall
+from engine.recipe import SETTINGS, Recipe
+from engine.stage import Stage
+from ui import telling
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 40
+UNTOLD = ("width", "height", "view_batch", "image", "controls", "loras", "options")
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A finished stage. of: stages of the plan that it belongs to. size: px, (height, width)."""
+
+    run: str
+    number: int
+    of: int
+    folder: Path
+    size: tuple[int, int]
+    seconds: float
+    recipe: Recipe
+    stage: Stage | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.run}/{self.folder.name}"
+
+
+def pictures(run: Path, facts: Facts) -> tuple[Picture, ...]:
+    """The finished stages in a run's folder; those that cannot be read are left out."""
+    try:
+        folders = store.stages(run)
+    except OSError:
+        return ()
+    found = (picture(run.name, number, folder, facts) for number, (_, folder) in folders.items())
+    return tuple(each for each in found if each)
+
+
+@lru_cache(maxsize=512)
+def picture(run: str, number: int, folder: Path, facts: Facts) -> Picture | None:
+    """A finished stage never changes, so what its files tell is read once."""
+    told = _record(folder / store.PICTURE)
+    if told is None:
+        return None
+    record = told.record
+    try:
+        planned = plan(told.recipe, facts).stages if told.recipe.model in ("", facts.name) else ()
+    except BadRecipe:
+        planned = ()
+    asked = record.get("stage")
+    stage = planned[asked - 1] if isinstance(asked, int) and 0 < asked <= len(planned) else None
+    seconds = record.get("seconds")
+    return Picture(
+        run, number, max(number, len(planned)), folder, _size(folder),
+        float(seconds) if isinstance(seconds, int | float) else 0.0, told.recipe, stage,
+    )  # fmt: skip
+
+
+def _record(path: Path) -> Recalled | None:
+    try:
+        return recall(path)
+    except BadRecipe:
+        log.warning("%s tells no recipe", path)
+        return None
+
+
+def _size(folder: Path) -> tuple[int, int]:
+    with Image.open(folder / store.PICTURE) as image:
+        return image.height, image.width
+
+
+def shown(each: Picture) -> dict[str, Any]:
+    """A picture as the component takes it."""
+    height, width = each.size
+    return {
+        "key": each.key,
+        "run": each.run,
+        "number": each.number,
+        "of": each.of,
+        "size": [height, width],
+        "levels": levels(height, width),
+        "thumb": file(each.folder / "thumb.jpg"),
+        "proxy": file(each.folder / "proxy.jpg"),
+        "tile": file(each.folder / "tiles" / "0-0-0.png"),
+        "file": file(each.folder / store.PICTURE),
+        "name": file_name(each.recipe, width),
+        "alt": each.recipe.prompt,
+        "settings": told_settings(each.recipe),
+        "windows": windows(each.stage) if each.stage else [],
+        "lattice": each.stage.factor if each.stage and each.stage.lattices else 0,
+    }
+
+
+def file(path: Path) -> dict[str, Any]:
+    """A file that the browser may fetch, as Gradio sends it."""
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def told_settings(recipe: Recipe) -> list[list[str]]:
+    """(name, label, value) of every setting, for telling two pictures apart."""
+    return [
+        [name, setting.label, _said(getattr(recipe, name))]
+        for name, setting in SETTINGS.items()
+        if name not in UNTOLD
+    ]
+
+
+def _said(value: Any) -> str:
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case tuple():
+            return ", ".join(_said(each) for each in value)
+        case float():
+            return f"{value:g}"
+        case None | "":
+            return "–"
+    return str(value)
+
+
+def windows(stage: Stage) -> list[list[float]]:
+    """Where the local views of a stage lie before they are shaken: top, left, height, width as shares."""
+    rows, cols = stage.grid if not stage.is_base else ((0,), (0,))
+    height, width = stage.window if not stage.is_base else (stage.rows, stage.cols)
+    high, wide = height / stage.rows, width / stage.cols
+    return [
+        [round(share, 5) for share in (top / stage.rows, left / stage.cols, high, wide)]
+        for top in rows
+        for left in cols
+    ]  # fmt: skip
+
+
+def file_name(recipe: Recipe, width: int) -> str:
+    """A name that sorts: red-house-snow_s42_1024_a3-1-1.png"""
+    words = "".join(
+        letter if letter.isascii() and letter.isalnum() else " " for letter in recipe.prompt.lower()
+    )
+    kept = [word for word in words.split() if word not in ("a", "an", "the", "on", "at", "in", "of")]
+    subject = "-".join(kept)[:LONGEST_NAME].strip("-") or "picture"
+    alphas = "-".join(f"{value:g}" for value in (recipe.alpha1, recipe.alpha2, recipe.alpha3))
+    return f"{subject}_s{recipe.seed}_{width}_a{alphas}.png"
+
+
+def title(recipe: Recipe, sizes: Sequence[tuple[int, int]]) -> str:
+    prompt = recipe.prompt if len(recipe.prompt) <= 60 else recipe.prompt[:59] + "…"
+    return f"{prompt or '–'} · {telling.path(sizes)}"

@@ -1,0 +1,70 @@
+"""What the controls stand for, planned, and how it relates to what is shown. Knows no component."""
+
+from dataclasses import replace
+from typing import Any
+
+from engine.errors import BadRecipe, Fault
+from engine.plan import plan
+from engine.recipe import Recipe
+from ui import runs, words
+from ui.controls import recipe_of, rest_of, values_of
+from ui.house import House
+from ui.lines import unknown_words
+from ui.readouts import differences
+from ui.visit import Visit
+
+
+def read(visit: Visit, house: House, recipe: Recipe | BadRecipe) -> None:
+    """Takes a recipe for what the controls stand for, and plans it."""
+    try:
+        if isinstance(recipe, BadRecipe):
+            raise recipe
+        visit.recipe = recipe
+        visit.plan, visit.refused = plan(recipe, house.facts), None
+        visit.held = house.held(visit.plan)
+    except BadRecipe as fault:
+        visit.plan, visit.refused, visit.held = None, fault, 0
+    except Fault as fault:  # The model cannot be had.
+        visit.plan, visit.refused, visit.held = None, BadRecipe("model", fault.sentence), 0
+    if visit.stop_after and visit.plan and visit.stop_after >= len(visit.plan.stages):
+        visit.stop_after = None
+
+
+def again(visit: Visit, house: House) -> None:
+    """The same controls, when what is known or kept has changed."""
+    read(visit, house, visit.refused or visit.recipe)
+
+
+def take(visit: Visit, house: House, recipe: Recipe) -> None:
+    """Puts a recipe into the controls; a model that is not here gives way to the one that is."""
+    if recipe.model not in ("", house.facts.name):
+        recipe = replace(recipe, model="")
+    visit.rest = rest_of(recipe)
+    # As the controls will give it back, so that what follows from filling them is no change.
+    visit.recipe = recipe_of(values_of(recipe, house.facts), visit.rest, house.facts)
+    read(visit, house, visit.recipe)
+
+
+def notes(visit: Visit, house: House) -> tuple[dict[str, Any], ...]:
+    """Words that the model does not know, and how the controls differ from the shown picture."""
+    found = []
+    strange = unknown_words(visit.recipe.prompt, house)
+    if strange:
+        found.append({"kind": "words", "text": strange, "actions": []})
+    shown = visit.shown.plan if visit.shown else None
+    if shown and visit.plan and not runs.is_at_work(visit, house):
+        changes = differences(shown.recipe, visit.plan.recipe)
+        if changes:
+            use = {"do": "use", "run": visit.shown.name, "label": words.USE_SETTINGS}
+            found.append({"kind": "since", "text": words.SINCE.format(changes=changes), "actions": [use]})
+    return tuple(found)
+
+
+def is_shown(visit: Visit, house: House) -> bool:
+    """Whether the controls stand for the very picture that is shown, whole."""
+    story = visit.shown
+    if not (story and story.plan and visit.plan):
+        return False
+    whole = len(house.pictures(story.run)) >= len(story.plan.stages)
+    present, theirs = visit.plan.recipe, story.plan.recipe
+    return whole and theirs == replace(present, view_batch=theirs.view_batch)

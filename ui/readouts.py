@@ -1,0 +1,35 @@
+"""Small facts beside the controls, computed from the plan. Numbers only."""
+
+from engine.plan import Plan
+from engine.recipe import SETTINGS, Recipe
+from ui import telling, words
+from ui.nudges import Change, told
+from ui.pictures import UNTOLD
+
+
+def sizes(planned: Plan | None) -> str:
+    """256 → 512 → 1024 px"""
+    return words.PX.format(sizes=telling.path([stage.size for stage in planned.stages])) if planned else ""
+
+
+def windows(planned: Plan | None) -> str:
+    """How far windows overlap, how many there are in the last stage, and what economy saves."""
+    if planned is None:
+        return ""
+    stage, window = planned.stages[-1], planned.facts.window
+    overlap = round(100 * (1 - planned.recipe.stride / window))
+    said = words.WINDOWS_ONE if stage.windows == 1 else words.WINDOWS
+    saved = round(100 * planned.economy_saves)
+    saves = words.SAVES.format(share=saved) if saved else ""
+    return said.format(overlap=overlap, windows=stage.windows) + saves
+
+
+def differences(before: Recipe, after: Recipe) -> str:
+    """What changed from one filled recipe to another, in words; empty if nothing did."""
+    changes = tuple(
+        Change(name, getattr(before, name), getattr(after, name))
+        for name in SETTINGS
+        if name not in UNTOLD and name != "prompt" and getattr(before, name) != getattr(after, name)
+    )
+    words_changed = [words.PROMPT_CHANGED] if before.prompt != after.prompt else []
+    return ", ".join([*words_changed, *([told(changes)] if changes else [])])

@@ -1,0 +1,149 @@
+"""A visit's runs: asked for, followed to their end, gone on with. Knows no component."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from engine.desk import UnknownRun
+from engine.errors import Fault
+from engine.events import Event, Failed, Finished, Stopped
+from engine.recipe import Recipe
+from engine.ticket import Request
+from ui import telling, words
+from ui.house import House
+from ui.pictures import Picture
+from ui.story import Story
+from ui.visit import Visit
+
+PAUSE, REST = 0.08, 0.3
+"""Seconds between looks into a log, and after something was shown."""
+
+
+def ask(
+    visit: Visit,
+    house: House,
+    recipe: Recipe,
+    resume: tuple[str, int] | None = None,
+    until: int | None = None,
+) -> None:
+    """Puts a run into the line for this visit; what cannot be is said."""
+    try:
+        name = house.desk.submit(Request(recipe, "", resume, until))
+    except Fault as fault:
+        visit.say(fault.sentence, fault=True)
+        return
+    visit.said, visit.notes, visit.saved = None, (), ()
+    visit.previous = visit.shown
+    visit.work = Story(house.shelf.root / name, house.facts)
+    visit.show(visit.work)
+    visit.remember(name)
+
+
+def go_on(visit: Visit, house: House, name: str) -> None:
+    """Continues a run as it was asked for, after its last finished stage."""
+    story = house.story(name)
+    if story is None or story.plan is None:
+        visit.say(words.GONE, fault=True)
+        return
+    last = max((each.number for each in house.pictures(story.run)), default=0)
+    visit.stop_after = None
+    ask(visit, house, story.plan.recipe, (str(story.run), last) if last else None)
+
+
+def is_at_work(visit: Visit, house: House) -> bool:
+    return visit.work is not None and house.goes_on(visit.work)
+
+
+async def follow(visit: Visit, house: House, story: Story) -> AsyncIterator[None]:
+    """Hears a run to its end; yields whenever there is news, a few times a second at most."""
+    while story.end is None:
+        try:
+            events, story.next = house.desk.since(story.name, story.next)
+        except UnknownRun as fault:
+            events = [Failed(fault.sentence)]
+        before, story.facts = story.last, house.facts  # More is known once the model is loaded.
+        if story.hear(events):
+            visit.spoken += 1
+        if story.last > before:
+            _arrived(visit, house, story)
+        if story.end:
+            ended(visit, house, story)
+        if events:
+            yield
+        await asyncio.sleep(REST if events else PAUSE)
+
+
+def _arrived(visit: Visit, house: House, story: Story) -> None:
+    """Shows a finished stage in its place, and pauses after it if that was asked."""
+    if visit.shown is story:
+        newest = house.pictures(story.run)
+        if newest:
+            visit.show(story, newest[-1].key)
+    if visit.stop_after is not None and story.last >= visit.stop_after and story.end is None:
+        house.desk.stop(story.name)
+
+
+def ended(visit: Visit, house: House, story: Story) -> None:
+    """Says how a run ended, and what can be done now."""
+    visit.work = None
+    if visit.shown is story and not house.pictures(story.run):
+        visit.show(visit.previous)
+    text, fault = ending(story.end, visit, house, story)
+    if isinstance(story.end, Failed) and not story.last:
+        visit.say(text, fault=True)
+        return
+    actions = () if _is_whole(story) else (continuation(house, story),)
+    visit.say(text, *actions, fault=fault)
+
+
+def found(visit: Visit, house: House, story: Story, kept: Sequence[Picture]) -> None:
+    """Says how a run has ended while nobody looked."""
+    story.made = {each.number: each for each in kept} if not story.made else story.made
+    if _is_whole(story):
+        visit.say(_done(house, story))
+        return
+    told, fault = ending(story.end, visit, house, story)
+    visit.say(words.AWAY.format(told=told), continuation(house, story), fault=fault)
+
+
+def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple[str, bool]:
+    """How a run ended, and whether that is a fault."""
+    kept = telling.kept(story.last)
+    match end:
+        case Failed():
+            return end.sentence, True
+        case Stopped(stage=0):
+            return words.STOPPED_WAITING, False
+        case Finished() if _is_whole(story):
+            return _done(house, story), False
+    paused = isinstance(end, Finished) or (visit.stop_after and story.last >= visit.stop_after)
+    if paused:
+        return words.PAUSED.format(stage=story.last, kept=kept), False
+    if isinstance(end, Stopped):
+        return words.STOPPED.format(stage=end.stage, step=end.step, kept=kept), False
+    return words.FOUND_STOPPED.format(kept=kept), False
+
+
+def _is_whole(story: Story) -> bool:
+    return story.plan is not None and story.last >= len(story.plan.stages)
+
+
+def _done(house: House, story: Story) -> str:
+    made = story.made.values()
+    kept = {stage.stage for stage in story.accepted.kept} if story.accepted else set()
+    seconds = sum(stage.seconds for stage in made if stage.stage not in kept)
+    height, width = story.made[story.last].size
+    said = {
+        "size": telling.size(height, width),
+        "stages": telling.stages(len(story.made)),
+        "hours": telling.hours(house.shelf.age),
+    }
+    if not seconds:
+        return words.DONE_AT_ONCE.format(**said)
+    return words.DONE.format(time=telling.spent(seconds), **said)
+
+
+def continuation(house: House, story: Story) -> dict[str, str]:
+    """The button that goes on with a run, with what that costs."""
+    seconds = house.pace.seconds(story.plan.stages[story.last :]) if story.plan else None
+    about = "" if seconds is None else words.FOR.format(time=telling.time(seconds))
+    return {"do": "continue", "run": story.name, "label": words.CONTINUE_FOR.format(time=about)}

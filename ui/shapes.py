@@ -1,0 +1,103 @@
+"""Shape and scale stages of the page, and the width, height and scales of a recipe that they stand for."""
+
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Any
+
+from engine import errors
+from engine.catalogue import Facts
+from engine.errors import BadRecipe, short
+from engine.recipe import Recipe
+
+SHAPES = {
+    "1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "3:2": 3 / 2, "2:3": 2 / 3, "16:9": 16 / 9, "9:16": 9 / 16,
+    "2:1": 2.0, "1:2": 0.5,
+}  # fmt: skip
+"""Width over height."""
+SQUARE = "1:1"
+MOST_STAGES = 4
+EVEN = 2
+"""Cells of a base come in pairs, so that a network halves them without a rest."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What the page says of sizes. scales and width, height are one's own and go before the others; empty
+    where there are none."""
+
+    stages: int = 3
+    by_one: bool = False
+    scales: str = ""
+    shape: str = SQUARE
+    width: int | None = None
+    height: int | None = None
+
+
+def doubling(stages: int) -> tuple[float, ...]:
+    return tuple(float(2**n) for n in range(stages))
+
+
+def one_by_one(stages: int) -> tuple[float, ...]:
+    return tuple(float(n) for n in range(1, stages + 1))
+
+
+def size_of(shape: str, last: float, facts: Facts) -> tuple[int, int]:
+    """(width, height) px of a shape at this scale; a base of it has about the native area."""
+    aspect = sqrt(SHAPES[shape])
+    width, height = (EVEN * max(1, round(facts.window * side / EVEN)) for side in (aspect, 1 / aspect))
+    return round(width * last) * facts.cell, round(height * last) * facts.cell
+
+
+def read_scales(text: str) -> tuple[float, ...]:
+    """ "1, 2, 3.5" as numbers, or BadRecipe."""
+    try:
+        return tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+    except ValueError:
+        raise BadRecipe("scales", errors.SCALES_RISE.format(scales=short(text))) from None
+
+
+def grown(recipe: Recipe, growth: Growth, facts: Facts) -> Recipe:
+    """The recipe with the sizes that the page asks for, or BadRecipe."""
+    sized = growth.width is not None or growth.height is not None
+    scales = read_scales(growth.scales)
+    if not scales and not sized:
+        scales = (one_by_one if growth.by_one else doubling)(int(growth.stages))
+    if sized:
+        return replace(recipe, width=growth.width, height=growth.height, scales=scales)
+    if growth.shape not in SHAPES:
+        known = ", ".join(SHAPES)
+        raise BadRecipe(
+            "shape", errors.UNKNOWN_CHOICE.format(field="shape", value=short(growth.shape), known=known)
+        )
+    if growth.shape == SQUARE:
+        return replace(recipe, width=None, height=None, scales=scales)
+    width, height = size_of(growth.shape, scales[-1], facts)
+    return replace(recipe, width=width, height=height, scales=scales)
+
+
+def growth_of(recipe: Recipe, facts: Facts) -> Growth:
+    """What the page shows for a recipe's sizes; `grown` leads back to the same stages."""
+    if recipe.width is None and recipe.height is None:
+        return _by_scales(recipe.scales or facts.defaults.scales)
+    sized = _by_scales(recipe.scales)
+    if not sized.scales and recipe.scales:
+        for shape in SHAPES:
+            if size_of(shape, recipe.scales[-1], facts) == (recipe.width, recipe.height):
+                return replace(sized, shape=shape)
+    listed = sized.scales or written(recipe.scales)
+    return replace(sized, scales=listed, width=recipe.width, height=recipe.height)
+
+
+def _by_scales(scales: tuple[float, ...]) -> Growth:
+    for by_one, series in ((False, doubling), (True, one_by_one)):
+        if scales and len(scales) <= MOST_STAGES and scales == series(len(scales)):
+            return Growth(stages=len(scales), by_one=by_one)
+    return Growth(scales=written(scales))
+
+
+def written(scales: tuple[float, ...]) -> str:
+    return ", ".join(_plain(scale) for scale in scales)
+
+
+def _plain(number: Any) -> str:
+    return str(int(number)) if number == int(number) else repr(float(number))

@@ -1,0 +1,36 @@
+"""The component of our own: status line, viewer, strip, comparison, earlier runs. Its script lies in assets/.
+
+No text ever goes through its template: the script makes nodes and sets their text.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+ASSETS = Path(__file__).parents[1] / "assets"
+SCRIPTS = ("nodes.js", "tiles.js", "viewer.js", "hands.js", "compare.js", "strip.js", "stages.js")
+STYLE = ASSETS / "stages.css"
+TEMPLATE = '<div class="st"></div>'
+
+
+def script() -> str:
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+
+
+class Stages(gr.HTML):
+    """value: what ui.view.view makes. Its one event, act, carries {do: …}."""
+
+    def __init__(self, value: dict[str, Any] | None = None, **more: Any) -> None:
+        super().__init__(
+            value=value, html_template=TEMPLATE, js_on_load=script(), apply_default_css=False, **more
+        )
+
+    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return value
+
+    def preprocess(self, payload: Any) -> None:
+        """What a browser says it shows is nobody's business."""
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object"}

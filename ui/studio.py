@@ -1,0 +1,155 @@
+"""The page: what stands where, and which handler answers to what."""
+
+from typing import Any
+
+import gradio as gr
+
+from ui import api, opening, words
+from ui.acts import Acts
+from ui.badge import badge
+from ui.controls import ALWAYS, FINE, PARTS, control, size_control
+from ui.handlers import Handlers, Page
+from ui.house import House
+from ui.stages import Stages
+
+STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
+"""Fixed, or a browser's settings would be lost at every start."""
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+CACHE = (3600, 86400)
+"""Seconds between looks through Gradio's own cache of uploads, and how long they stay."""
+
+
+def studio(house: House) -> gr.Blocks:
+    """The whole app over one house."""
+    gr.set_static_paths([house.shelf.root, *([house.example] if house.example else [])])
+    with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
+        page, more = _page(house)
+        handlers = Handlers(house)
+        handlers.page = page
+        _wire(demo, page, more, handlers)
+        api.offer(house)
+    return demo
+
+
+def _page(house: House) -> tuple[Page, dict[str, Any]]:
+    controls, chips, more, values = {}, {}, {}, opening.at_first(house)
+    with gr.Row(elem_id="head"):
+        gr.Markdown(f"# {words.TITLE}", elem_id="title")
+        shown_badge = gr.HTML(badge(house), elem_id="badge")
+    with gr.Row(elem_id="ask", equal_height=True):
+        controls["prompt"] = control(
+            "prompt",
+            values.get("prompt"),
+            label=words.ASK,
+            info=None,
+            lines=1,
+            max_lines=4,
+            max_length=2000,
+            scale=6,
+            min_width=280,
+        )
+        with gr.Column(scale=1, min_width=150, elem_id="go"):
+            generate = gr.Button(words.GENERATE, variant="primary", elem_id="generate")
+            stop = gr.Button(words.STOP, variant="stop", visible=False, elem_id="stop")
+            more["surprise"] = gr.Button(words.SURPRISE, size="sm", elem_id="surprise")
+    with gr.Row(elem_id="chips"):
+        for kind, choices in house.entry.draws.items():
+            chips[kind] = gr.Radio(
+                list(choices),
+                label=words.KINDS[kind],
+                interactive=True,
+                elem_id=f"chip-{kind}",
+                elem_classes="chips",
+                min_width=160,
+            )
+    with gr.Row(elem_id="work"):
+        with gr.Column(scale=13, min_width=340, elem_id="picture"):
+            stages = Stages(elem_id="stages", words=words.STAGES)
+        with gr.Column(scale=6, min_width=300, elem_id="inspector"):
+            inspector = _inspector(values, controls, more)
+    stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
+    page = Page(controls, chips, stages, *inspector, generate, stop, shown_badge, more["drop"], stored)
+    return page, more
+
+
+def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
+    """The settings: how large, then how it grows, then sources and machinery. curves, sizes, windows."""
+    with gr.Group():
+        controls["stages"] = size_control("stages", values.get("stages"), elem_id="scale_stages")
+        sizes = gr.HTML(elem_id="sizes")
+        controls["shape"] = size_control("shape", values.get("shape"))
+        with gr.Row(elem_id="chance"):
+            controls["seed"] = control("seed", values.get("seed"), scale=3, min_width=120)
+            more["dice"] = gr.Button(words.NEW_SEED, size="sm", scale=1, min_width=90, elem_id="dice")
+    with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing"):
+        for name in ALWAYS[:3]:
+            controls[name] = control(name, values.get(name))
+        gr.Markdown(words.ALPHAS, elem_id="alphas")
+        for name in ALWAYS[3:]:
+            controls[name] = control(name, values.get(name))
+        windows = gr.HTML(elem_id="windows")
+        curves = gr.HTML(elem_id="curves")
+        more["defaults"] = gr.Button(words.DEFAULTS, size="sm", elem_id="defaults")
+    with gr.Accordion(words.START, open=False, elem_id="start"):
+        gr.Markdown(words.DROP_HELP)
+        more["drop"] = gr.File(
+            label=words.DROP, file_count="single", type="filepath", elem_id="drop", height=120
+        )
+    with gr.Accordion(words.FINE, open=False, elem_id="fine"):
+        for name in FINE:
+            controls[name] = control(name, values.get(name))
+        for name in ("by_one", "scales", "width", "height"):
+            controls[name] = size_control(
+                name, values.get(name), **({"elem_id": "own_scales"} if name == "scales" else {})
+            )
+        controls["economy"] = control("economy", values.get("economy"))
+        for name in PARTS:
+            controls[name] = control(name, values.get(name))
+        controls["kernel"] = control("kernel", values.get("kernel"))
+        controls["faithful"] = control("faithful", values.get("faithful"))
+    return curves, sizes, windows
+
+
+def _moved(control: gr.components.Component) -> Any:
+    """When a person changes a control. By `input` a textbox hears keys alone, not what is pasted."""
+    return control.change if isinstance(control, gr.Textbox) else control.input
+
+
+def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:
+    acts, controls = Acts(handlers), page.controls
+    given = {*controls.values(), *page.chips.values()}
+    seen = [
+        page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
+        *controls.values(), *page.chips.values(),
+    ]  # fmt: skip
+    follow = {
+        "outputs": seen,
+        "show_progress": "hidden",
+        "concurrency_limit": None,
+        "api_visibility": "private",
+    }
+
+    opened = demo.load(handlers.opened, [page.stored], seen, **QUIET)
+    opened.then(handlers.followed, **follow)
+    opened.then(handlers.warmed, **follow)
+    demo.unload(handlers.left)
+
+    gr.on(
+        [_moved(each) for each in controls.values()],
+        handlers.moved,
+        given,
+        seen,
+        trigger_mode="always_last",
+        **QUIET,
+    )
+    gr.on([chip.input for chip in page.chips.values()], handlers.built, given, seen, **QUIET)
+    more["surprise"].click(handlers.surprised, given, seen, **QUIET)
+    more["dice"].click(handlers.reseeded, given, seen, **QUIET)
+    more["defaults"].click(acts.to_defaults, given, seen, **QUIET)
+    page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
+    for event in (page.generate.click, controls["prompt"].submit):
+        event(handlers.started, given, seen, **QUIET).then(handlers.followed, **follow)
+    page.stop.click(handlers.stopped, None, [page.stages], **QUIET)
+    acted = page.stages.act(acts.act, given, seen, trigger_mode="multiple", **QUIET)
+    acted.then(handlers.followed, **follow)
+    acted.then(acts.made, **follow | {"concurrency_limit": 1})

@@ -1,0 +1,158 @@
+"""What the component shows: a visit as plain values. Everything here is read, nothing is done."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from engine.events import Preview
+from engine.plan import Plan
+from ui import telling, words
+from ui.house import EXAMPLE, House
+from ui.lines import line
+from ui.link import address
+from ui.nudges import NUDGES
+from ui.pictures import Picture, shown, title
+from ui.story import Story
+from ui.visit import Visit
+
+LARGEST_PREVIEW = 60_000
+
+
+def view(visit: Visit, house: House) -> dict[str, Any]:
+    story = visit.shown
+    kept = house.pictures(story.run) if story else ()
+    goes_on = story is not None and visit.work is story
+    said = line(visit, house)
+    return {
+        "run": story.name if story else "",
+        "status": {
+            "text": said.text, "fault": said.fault, "spoken": visit.spoken, "actions": list(said.actions),
+        },
+        "cards": cards(visit, house, kept, goes_on),
+        "working": working(story, house) if story and goes_on else None,
+        "preview": _preview(story) if story and goes_on else None,
+        "show": {"n": visit.looking[0], "key": visit.looking[1]},
+        "notes": [*_of_the_example(story, kept), *visit.notes],
+        "complaints": _complaints(kept, goes_on),
+        "share": _share(visit, house, kept, goes_on),
+        "earlier": earlier(visit, house),
+        "kept": words.KEPT_FOR.format(hours=telling.hours(house.shelf.age)) if visit.earlier else "",
+    }  # fmt: skip
+
+
+def cards(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
+    """A card for every stage: what is made, and what the controls would make."""
+    ahead = visit.shown.plan if goes_on and visit.shown else visit.plan
+    made = {each.number: each for each in kept}
+    count = max(len(ahead.stages) if ahead else 0, max(made, default=0))
+    prices = house.pace.each(ahead.stages) if ahead else ()
+    at_work = visit.shown.progress.stage if goes_on and visit.shown and visit.shown.progress else 0
+    held = max(made, default=0) if goes_on else visit.held
+    return [
+        _card(n, count, made.get(n), ahead, prices, held, at_work, visit, goes_on)
+        for n in range(1, count + 1)
+    ]
+
+
+def _card(
+    n: int, of: int, picture: Picture | None, ahead: Plan | None, prices: Sequence[float | None], held: int,
+    at_work: int, visit: Visit, goes_on: bool,
+) -> dict[str, Any]:  # fmt: skip
+    stage = ahead.stages[n - 1] if ahead and n <= len(ahead.stages) else None
+    to_make = stage is not None and n > held
+    price = _price(prices[n - 1]) if to_make else ""
+    last = len(ahead.stages) if ahead else 0
+    return {
+        "number": n,
+        "of": of,
+        "size": list(picture.size if picture else stage.size if stage else (0, 0)),
+        "state": "made" if picture else "working" if n == at_work else "planned",
+        "price": telling.short_time(picture.seconds) if picture else price,
+        "again": f"{telling.side(*stage.size)}{' · ' + price if price else ''}"
+        if picture and to_make
+        else "",
+        "stop": to_make and n < last and n >= at_work,
+        "stopping": visit.stop_after == n,
+        "grow": picture is not None and not goes_on and _can_grow(picture, ahead),
+        "picture": shown(picture) if picture else None,
+    }
+
+
+def _price(seconds: float | None) -> str:
+    return "" if seconds is None else telling.short_time(seconds)
+
+
+def _can_grow(picture: Picture, ahead: Plan | None) -> bool:
+    """Whether the controls ask for anything larger of the same shape."""
+    if ahead is None:
+        return False
+    (height, width), (final_height, final_width) = picture.size, ahead.stages[-1].size
+    return final_height > height and abs(final_width / final_height - width / height) < 0.05 * width / height
+
+
+def working(story: Story, house: House) -> dict[str, Any] | None:
+    progress = story.progress
+    if progress is None:
+        return None
+    here, _ = left(story, house)
+    return {
+        "stage": progress.stage,
+        "share": round(story.stage_share, 3),
+        "text": words.STEP.format(step=progress.step, steps=progress.steps),
+        "left": "" if here is None else words.LEFT.format(time=telling.short_time(here)),
+    }
+
+
+def left(story: Story, house: House) -> tuple[float | None, float | None]:
+    return story.left(house.pace.each(story.plan.stages) if story.plan else ())
+
+
+def _preview(story: Story) -> dict[str, Any] | None:
+    preview = story.preview
+    if not isinstance(preview, Preview) or len(preview.image) > LARGEST_PREVIEW or not story.plan:
+        return None
+    image = "data:image/jpeg;base64," + b64encode(preview.image).decode()
+    size = story.plan.stages[preview.stage - 1].size
+    return {"stage": preview.stage, "size": list(size), "image": image}
+
+
+def _of_the_example(story: Story | None, kept: Sequence[Picture]) -> list[dict[str, Any]]:
+    if story is None or story.name != EXAMPLE:
+        return []
+    seconds = sum(each.seconds for each in kept)
+    return [{"kind": "example", "text": words.EXAMPLE.format(time=telling.time(seconds)), "actions": []}]
+
+
+def _complaints(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
+    if goes_on or not kept:
+        return []
+    return [{"do": "complain", "of": of, "label": words.COMPLAINTS[of]} for of in NUDGES]
+
+
+def _share(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
+    if not kept or goes_on:
+        return []
+    link = address(kept[-1].recipe, visit.address, house.space)
+    run = kept[-1].run
+    asked = [{"do": "labelled", "run": run, "label": words.LABELLED}]
+    if len(kept) > 1:
+        asked.append({"do": "dive", "run": run, "place": True, "label": words.DIVE})
+    return [{"do": "copy", "text": link, "label": words.COPY_LINK}, *asked, *visit.saved]
+
+
+def earlier(visit: Visit, house: House) -> list[dict[str, Any]]:
+    """This browser's runs that still have a picture."""
+    found = []
+    for name in visit.earlier:
+        folder = house.folder(name)
+        kept = house.pictures(folder) if folder else ()
+        if kept:
+            found.append(
+                {
+                    "run": name,
+                    "title": title(kept[-1].recipe, [each.size for each in kept]),
+                    "thumb": shown(kept[-1])["thumb"],
+                    "current": visit.shown is not None and visit.shown.name == name,
+                }
+            )
+    return found

@@ -1,0 +1,87 @@
+"""One open page: what its controls stand for, which run it watches, what was last said to it."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import BadRecipe
+from engine.plan import Plan
+from engine.recipe import Recipe
+from ui.story import Story
+
+MOST_VISITS = 500
+MOST_EARLIER = 20
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that stands until the next action. actions: buttons beside it."""
+
+    text: str
+    fault: bool = False
+    actions: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(eq=False)
+class Visit:
+    """recipe, plan: of the controls; plan is None while `refused` says why.   held: first stages that are
+    here.   rest: settings without a control.   shown: the run in the strip.   previous: the one before it.
+    work: the run that goes on.   stop_after: the stage to pause after.
+    looking: a picture to show, and how often one was asked for.
+    pending: (what, run, place) that is to be made for sharing.   address: of the page.
+    """
+
+    recipe: Recipe = field(default_factory=Recipe)
+    rest: dict[str, Any] = field(default_factory=dict)
+    plan: Plan | None = None
+    refused: BadRecipe | None = None
+    held: int = 0
+    shown: Story | None = None
+    previous: Story | None = None
+    work: Story | None = None
+    stop_after: int | None = None
+    said: Said | None = None
+    notes: tuple[dict[str, Any], ...] = ()
+    offered: Recipe | None = None
+    before: Recipe | None = None
+    earlier: list[str] = field(default_factory=list)
+    saved: tuple[dict[str, Any], ...] = ()
+    looking: tuple[int, str] = (0, "")
+    pending: tuple[str, str, tuple[float, float]] | None = None
+    address: str = ""
+    spoken: int = 0
+    followed: bool = False
+
+    def say(self, text: str, *actions: dict[str, Any], fault: bool = False) -> None:
+        self.said = Said(text, fault, actions)
+        self.spoken += 1
+
+    def show(self, story: Story | None, key: str = "") -> None:
+        self.shown = story
+        if key:
+            self.looking = (self.looking[0] + 1, key)
+
+    def remember(self, run: str) -> None:
+        """Puts a run first among this browser's."""
+        self.earlier = [run, *(name for name in self.earlier if name != run)][:MOST_EARLIER]
+
+
+class Visits:
+    """Open pages by their session; the oldest are forgotten, and begin anew when they come back."""
+
+    def __init__(self) -> None:
+        self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, session: str | None) -> Visit:
+        with self._lock:
+            visit = self._visits.pop(session or "", None) or Visit()
+            self._visits[session or ""] = visit
+            while len(self._visits) > MOST_VISITS:
+                self._visits.popitem(last=False)
+            return visit
+
+    def leave(self, session: str | None) -> None:
+        with self._lock:
+            self._visits.pop(session or "", None)
