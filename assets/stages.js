@@ -5,6 +5,7 @@ const words = props.words || {};
 const known = new Map();
 const titles = new Map();
 const told = new Map();
+const title = document.title;
 let [run, turn, wanted, lookedFor] = [null, null, null, false];
 
 const act = (data) => trigger('act', data);
@@ -172,6 +173,12 @@ function render() {
   renderActions("complaints", complaints, value.complaints);
   complaintsPart.hidden = complaints.hidden;
   refreshTools();
+  tellTitle(value.working);
+}
+
+/** How far a run is, in the tab's title. */
+function tellTitle(working) {
+  document.title = working ? `${Math.round(100 * working.share)} % · ${title}` : title;
 }
 
 /** Words that the model does not know are told beside the prompt, all else beside the picture. */

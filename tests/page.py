@@ -84,7 +84,7 @@ def serving(root: Path, folder: Path, **more) -> Iterator[Served]:
     demo = studio(house)
     demo.queue(max_size=200)
     _, url, _ = demo.launch(
-        prevent_thread_lock=True, server_name="127.0.0.1", server_port=free_port(), **launching()
+        prevent_thread_lock=True, server_name="127.0.0.1", server_port=free_port(), quiet=True, **launching()
     )
     try:
         yield Served(url, house, demo, gate)

@@ -20,10 +20,14 @@ def theme() -> gr.themes.Base:
         text_size="md",
         font=FONT,
     ).set(
+        body_text_color_subdued="*neutral_600",  # The base theme's is too faint to read on white.
         block_shadow="none",
         block_border_width="0px",
         block_label_background_fill="none",
+        block_label_background_fill_dark="none",
         block_background_fill="none",
+        block_background_fill_dark="none",
+        block_border_width_dark="0px",
         block_title_text_weight="550",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
@@ -45,5 +49,4 @@ def launching() -> dict[str, Any]:
         "run_history": False,
         "ssr_mode": False,
         "show_error": False,
-        "quiet": True,
     }

@@ -8,7 +8,7 @@ ANOTHER = "Another one (new seed)"
 STOP = "Stop"
 CONTINUE = "Continue"
 SURPRISE = "Surprise me"
-NEW_SEED = "🎲 New seed"
+NEW_SEED = "New seed"
 SHAPE, SHAPE_HELP = "Shape", "Width to height of every stage."
 STAGES_HELP_PX = "{sizes} px"
 DEFAULTS = "Defaults for this model"
@@ -23,7 +23,7 @@ BY_ONE, BY_ONE_HELP = "Grow by one", "1, 2, 3 times the first size, in place of 
 OWN_SCALES, OWN_SCALES_HELP = "Own list of scales", "Like 1, 1.5, 3. Empty: by the stages above."
 OWN_WIDTH, OWN_HEIGHT = "Own width, px", "Own height, px"
 OWN_SIZE_HELP = "In px. Empty: by the shape above."
-KINDS = {"colour": "Colour", "subject": "Subject", "ground": "Ground", "sky": "Sky"}
+KINDS = {"subject": "Subject", "colour": "Colour", "ground": "Ground", "sky": "Sky"}
 SOLVERS = {
     "model": "The model's own", "ddim": "DDIM", "euler": "Euler", "euler_a": "Euler a",
     "dpmpp_2m": "DPM++ 2M", "dpmpp_2m_karras": "DPM++ 2M Karras", "unipc": "UniPC", "lcm": "LCM",
