@@ -77,8 +77,10 @@ def tiny_entry(folder: Path, **more) -> Entry:
 
 
 @contextmanager
-def serving(root: Path, folder: Path, **more) -> Iterator[Served]:
-    lender = Lender([tiny_entry(folder)], "cpu", "float32")
+def serving(root: Path, model: Path | Entry, **more) -> Iterator[Served]:
+    """An app over a folder's model, or a catalogue entry."""
+    entry = model if isinstance(model, Entry) else tiny_entry(model)
+    lender = Lender([entry], "cpu", "float32")
     gate = Gate(lender.model().unet)
     house = open_house(root, lender, **{"age": 86400.0} | more)
     demo = studio(house)

@@ -10,13 +10,14 @@ import gradio as gr
 
 from engine import vocabulary
 from engine.errors import BadRecipe, Fault
+from engine.methods import silent
 from engine.recipe import LARGEST_SEED, Recipe
 from ui import link, opening, readouts, runs, words
 from ui.badge import badge
 from ui.controls import recipe_of, values_of
 from ui.house import House
 from ui.lines import unknown_words
-from ui.plots import curves
+from ui.plots import drawn
 from ui.reading import again, is_shown, notes, read
 from ui.view import view
 from ui.visit import Visit
@@ -77,7 +78,6 @@ class Handlers:
         """Everything that follows from a visit; `fill`: the controls too, which were set by others."""
         page, house = self.page, self.house
         at_work = runs.is_at_work(visit, house)
-        stage = visit.plan.stages[-1] if visit.plan else None
         out: Outputs = {
             page.stages: view(visit, house),
             page.generate: gr.update(
@@ -86,15 +86,24 @@ class Handlers:
             ),
             page.stop: gr.update(visible=at_work),
             page.stored: opening.stored(visit),
-            page.curves: curves(stage) if stage else "",
+            page.curves: drawn(visit.plan.stages[-1]) if visit.plan else "",
             page.sizes: readouts.sizes(visit.plan),
             page.windows: readouts.windows(visit.plan),
         }
         if fill:
             values = values_of(visit.recipe, house.facts)
             out |= {control: gr.update(value=values[name]) for name, control in page.controls.items()}
-            out[page.controls["stride"]] = gr.update(value=values["stride"], maximum=house.facts.window)
+            stride = page.controls["stride"]
+            out[stride] = gr.update(value=values["stride"], maximum=house.facts.window)
+        elif visit.plan:
+            out |= self.of_use(visit)
         return out | self.chosen(visit)
+
+    def of_use(self, visit: Visit) -> Outputs:
+        """Hides settings that have no effect beside the others, and shows them again."""
+        without = frozenset(silent(visit.plan.recipe)) & frozenset(self.page.controls)
+        changed, visit.without = without ^ visit.without, without
+        return {self.page.controls[name]: gr.update(visible=name not in without) for name in changed}
 
     def chosen(self, visit: Visit) -> Outputs:
         """The words of the prompt in the sentence builder."""

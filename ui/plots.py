@@ -130,6 +130,11 @@ def curves(stage: Stage, name: str = "") -> str:
     )
 
 
+def drawn(stage: Stage) -> str:
+    """The curves with their sentence under them."""
+    return f"{curves(stage)}<p>{escape(sentence(stage))}</p>"
+
+
 def _shares(stage: Stage) -> dict[str, np.ndarray]:
     """The curves that this stage has, each between 0 and 1."""
     recipe, schedule = stage.recipe, stage.schedule

@@ -29,6 +29,7 @@ class Visit:
     here.   rest: settings without a control.   shown: the run in the strip.   previous: the one before it.
     work: the run that goes on.   stop_after: the stage to pause after.
     looking: a picture to show, and how often one was asked for.
+    without: settings that have no effect, and are hidden.
     pending: (what, run, place) that is to be made for sharing.   address: of the page.
     """
 
@@ -50,6 +51,7 @@ class Visit:
     looking: tuple[int, str] = (0, "")
     pending: tuple[str, str, tuple[float, float]] | None = None
     address: str = ""
+    without: frozenset[str] = frozenset()
     spoken: int = 0
     followed: bool = False
 
