@@ -6,7 +6,7 @@ const known = new Map();
 const titles = new Map();
 const told = new Map();
 const title = document.title;
-let [run, turn, wanted, lookedFor] = [null, null, null, false];
+let [run, turn, wanted, lookedFor, newest] = [null, null, null, false, 0];
 
 const act = (data) => trigger('act', data);
 
@@ -153,6 +153,8 @@ function hold(on) {
 
 function render() {
   const value = props.value || {};
+  if (value.at < newest) return;
+  newest = value.at || newest;
   const [cards, earlier, preview] = [value.cards || [], value.earlier || [], value.preview];
   if (value.run !== run) viewer.following = true;
   run = value.run;
@@ -198,8 +200,8 @@ function showWanted({ n, key }, cards) {
     if (lookedFor && compare.open) compare.showRight(picture);
     lookedFor = false;
   }
-  const newest = cards.findLast((card) => card.picture);
-  if (!viewer.shown && newest) show(known.get(newest.picture.key));
+  const latest = cards.findLast((card) => card.picture);
+  if (!viewer.shown && latest) show(known.get(latest.picture.key));
 }
 
 function build() {

@@ -17,10 +17,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def drop(page, name, content):
     """Gives a file to the drop zone, which is opened if it is closed."""
-    zone = page.locator("#drop input[type=file]")
+    zone = page.locator("#drop")
     if not zone.count():
         unfold(page, words.START)
-    zone.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
+    zone.locator("input[type=file]").set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    )
 
 
 def encoded(picture, kind, **more):

@@ -57,10 +57,24 @@ def test_two_commands_each_make_their_own_environment():
     assert commands[1].endswith('-m pytest -m ""')
 
 
-def test_the_example_does_what_it_says(tiny_folder, tmp_path, monkeypatch, capsys):
-    example = README.split("```python\n")[1].split("```")[0]
+def example(word):
+    """The one example that says this word."""
+    (found,) = (
+        part.split("```")[0] for part in README.split("```python\n")[1:] if word in part.split("```")[0]
+    )
+    return found
+
+
+def test_the_example_of_the_endpoints_does_what_it_says(served, capsys):
+    exec(example("gradio_client").replace("http://127.0.0.1:7860", served.url).replace("[1, 2]", "[1]"), {})
+    kinds = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:1].isupper()]
+    assert "StageDone" in kinds
+    assert kinds[-1] == "Finished"
+
+
+def test_the_example_of_the_engine_does_what_it_says(tiny_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    exec(example.replace("stabilityai/stable-diffusion-xl-base-1.0", str(tiny_folder)), {})
+    exec(example("load_model").replace("stabilityai/stable-diffusion-xl-base-1.0", str(tiny_folder)), {})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(") ")[0] for line in lines] == ["(128, 128", "(256, 256"]
     assert all(Path(line.split(") ")[1]).is_file() for line in lines)

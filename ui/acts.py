@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from engine import errors
+from engine.checks import check_value
 from engine.errors import BadRecipe, Fault
 from engine.recall import recall
 from engine.recipe import DEFAULTS
@@ -101,7 +102,7 @@ class Acts:
     def do_fit(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Takes the settings that a refusal offered."""
         fit = asked.get("fit")
-        known = {k: v for k, v in fit.items() if k in FITS} if isinstance(fit, Mapping) else {}
+        known = _sound(fit) if isinstance(fit, Mapping) else {}
         if not known:
             return False
         take(visit, self.house, replace(visit.recipe, **known))
@@ -156,22 +157,23 @@ class Acts:
 
     def dropped(self, given: dict, request: gr.Request) -> Outputs:
         """A file was dropped: its settings are offered, or what is wrong with it is said."""
-        visit = self.handlers.visit(request)
+        visit, zone = self.handlers.visit(request), self.handlers.page.drop
         read(visit, self.house, self.handlers.recipe(visit, given))
-        path = given.get(self.handlers.page.drop)
-        if not path:
-            return self.handlers.seen(visit)
+        if given.get(zone):
+            self._offer(visit, given[zone])
+        return self.handlers.seen(visit) | {zone: None}  # Ready for the next one.
+
+    def _offer(self, visit: Visit, path: str) -> None:
         try:
             recalled = recall(path)
         except BadRecipe as fault:
             visit.say(fault.sentence, fault=True)
-            return self.handlers.seen(visit)
+            return
         visit.offered, text = recalled.recipe, words.OFFERED.format(summary=summary(recalled.recipe))
         if recalled.strange:
             text = f"{text} {words.IN_PART.format(strange=', '.join(recalled.strange))}"
         visit.said = None
         visit.notes = (_note(text, {"do": "offered", "label": words.USE_SETTINGS}),)
-        return self.handlers.seen(visit)
 
     def to_defaults(self, given: dict, request: gr.Request) -> Outputs:
         """Every setting as the model's defaults; the prompt and the seed stay."""
@@ -228,6 +230,18 @@ def _centre(place: Any) -> tuple[float, float]:
     except (TypeError, ValueError):
         return 0.5, 0.5
     return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)
+
+
+def _sound(fit: Mapping[str, Any]) -> dict[str, Any]:
+    """Of settings that a browser sends, those that may be offered, if all are in range; else none."""
+    try:
+        return {
+            name: check_value(name, tuple(value) if isinstance(value, list) else value)
+            for name, value in fit.items()
+            if name in FITS
+        }
+    except BadRecipe:
+        return {}
 
 
 def _note(text: str, *actions: dict[str, Any], kind: str = "note") -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _planning(house: House) -> Any:
     def planned(*given: Any, **named: Any) -> dict[str, Any]:
         try:
             recipe = _recipe(house, given, named)
-            whole = plan(recipe, house.facts)
+            whole = plan(recipe, house.lender.facts(recipe.model))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         prices = house.pace.each(whole.stages)
@@ -102,7 +102,8 @@ def _planning(house: House) -> Any:
 def _generating(house: House) -> Any:
     async def generated(*given: Any, **named: Any) -> AsyncIterator[dict[str, Any]]:
         try:
-            name = house.desk.submit(Request(_recipe(house, given, named), ""))
+            recipe = _recipe(house, given, named)
+            name = house.desk.submit(Request(recipe, recipe.model))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         first, over = 0, False

@@ -27,7 +27,7 @@ def ask(
 ) -> None:
     """Puts a run into the line for this visit; what cannot be is said."""
     try:
-        name = house.desk.submit(Request(recipe, "", resume, until))
+        name = house.desk.submit(Request(recipe, recipe.model, resume, until))
     except Fault as fault:
         visit.say(fault.sentence, fault=True)
         return

@@ -1,7 +1,9 @@
 """What the component shows: a visit as plain values. Everything here is read, nothing is done."""
 
+import time
 from base64 import b64encode
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from engine.events import Preview
@@ -16,6 +18,8 @@ from ui.story import Story
 from ui.visit import Visit
 
 LARGEST_PREVIEW = 60_000
+_MOMENTS = count(time.time_ns() // 1000)
+"""Views may arrive in another order than they were made in; the component keeps to the newest."""
 
 
 def view(visit: Visit, house: House) -> dict[str, Any]:
@@ -24,6 +28,7 @@ def view(visit: Visit, house: House) -> dict[str, Any]:
     goes_on = story is not None and visit.work is story
     said = line(visit, house)
     return {
+        "at": next(_MOMENTS),
         "run": story.name if story else "",
         "status": {
             "text": said.text, "fault": said.fault, "spoken": visit.spoken, "actions": list(said.actions),
