@@ -14,9 +14,12 @@ HOUR, GB = 3600, 1024**3
 
 setting = os.environ.get
 offered = setting("STUDIO_MODELS", "").replace(",", " ").split()
+listed = [entry for entry in entries() if not offered or entry.name in offered]
+if not listed:
+    raise SystemExit(f"STUDIO_MODELS names none of {', '.join(entry.name for entry in entries())}.")
 house = open_house(
     Path(setting("STUDIO_RUNS", HERE / "runs")),
-    Lender([entry for entry in entries() if not offered or entry.name in offered]),
+    Lender(listed),
     age=float(setting("STUDIO_KEEP_HOURS", 24)) * HOUR,
     size=float(setting("STUDIO_KEEP_GB", 20)) * GB,
     most=int(setting("STUDIO_LINE", 12)),

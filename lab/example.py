@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine import Failed, Recipe, StageDone, generate, load_model
 
-PROMPT, SEED = "a red house on snow at night", 3
+PROMPT, SEED = "a green tree on grass at noon", 0
 
 
 def example(of: Path, to: Path, prompt: str, seed: int) -> list[StageDone]:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.eyes import expect, finished_cards, generate, is_done, line, pattern
+from tests.eyes import expect, finished_cards, generate, is_done, line, move, pattern
 from ui import words
 
 pytestmark = pytest.mark.browser
@@ -72,3 +72,42 @@ def test_settings_without_effect_are_hidden(served, visit):
     expect(page.locator("#alpha1")).to_be_visible()
     page.get_by_label("Look at the whole").check()
     expect(page.locator("#alpha2")).to_be_visible()
+
+
+def test_a_page_that_the_server_forgot_keeps_its_runs_and_settings(served, visit):
+    page = visit(served.url)
+    page.get_by_label(words.ASK).fill("a green tree")
+    generate(page)
+    is_done(page)
+    served.house.visits._visits.clear()
+    before = page.locator("#curves").inner_text()
+    move(page, "alpha1", 2)
+    expect(page.locator("#curves")).not_to_have_text(before)
+    expect(page.locator(".st-earlier-run")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".st-earlier-run")).to_have_count(1)
+    expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
+    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+
+
+def test_refused_settings_are_found_again(served, visit):
+    page = visit(served.url)
+    page.get_by_role("button", name=words.FINE).click()
+    page.locator("#width input").fill("1001")
+    page.locator("#width input").press("Tab")
+    expect(page.get_by_role("alert")).not_to_have_text("")
+    page.get_by_label(words.ASK).fill("a green tree")
+    expect(page.get_by_role("alert")).not_to_have_text("")
+    page.reload()
+    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+    expect(page.get_by_role("alert")).not_to_have_text("")
+
+
+def test_no_host_but_the_apps_is_asked(served, visit):
+    page, asked = visit(served.url), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    generate(page)
+    is_done(page)
+    assert asked
+    assert [url for url in asked if not url.startswith((served.url, "data:", "blob:"))] == []

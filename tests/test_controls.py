@@ -110,7 +110,9 @@ def test_an_own_size_has_the_scales_that_fit_it():
     assert [stage.size for stage in plan(recipe, FACTS).stages][-1] == (768, 1024)
 
 
-def test_a_list_that_is_none_is_refused_by_name():
+@pytest.mark.parametrize("text", ["one, two", "1, nan", "1, inf", "1, 1e308", "2, 1", "0, 1", "-1"])
+@pytest.mark.parametrize("shape", ["1:1", "3:2"])
+def test_a_list_that_is_none_is_refused_by_name(text, shape):
     with pytest.raises(BadRecipe) as fault:
-        grown(Recipe(), Growth(scales="one, two"), FACTS)
+        grown(Recipe(), Growth(scales=text, shape=shape), FACTS)
     assert fault.value.field == "scales"

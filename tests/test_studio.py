@@ -56,6 +56,19 @@ def test_stop_keeps_what_is_finished_and_continue_goes_on(served, visit):
     is_done(page)
 
 
+def test_a_run_that_was_stopped_in_its_first_stage_goes_on_too(served, visit):
+    page = visit(served.url)
+    served.gate.close()
+    generate(page)
+    served.gate.pass_(2)
+    page.get_by_role("button", name=words.STOP, exact=True).click()
+    expect(line(page)).to_have_text(pattern(words.STOPPING))
+    served.gate.open()
+    expect(line(page)).to_contain_text(words.NOTHING_KEPT)
+    line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    is_done(page)
+
+
 def test_what_still_holds_is_kept_and_said(served, visit):
     page = visit(served.url)
     generate(page)

@@ -30,11 +30,15 @@ class Acts:
         self.handlers, self.house = handlers, handlers.house
 
     def act(self, given: dict, request: gr.Request, event: gr.EventData) -> Outputs:
-        visit, asked = self.handlers.visit(request), event._data
+        visit, asked = self.handlers.visit(request, given), event._data
         asked = asked if isinstance(asked, Mapping) else {}
         read(visit, self.house, self.handlers.recipe(visit, given))
         doing = getattr(self, f"do_{asked.get('do')}", None)
-        fill = bool(doing(visit, asked)) if doing else False
+        try:
+            fill = bool(doing(visit, asked)) if doing else False
+        except Fault as fault:
+            visit.say(fault.sentence, fault=True)
+            fill = False
         return self.handlers.seen(visit, fill=fill)
 
     def do_stop_here(self, visit: Visit, asked: Mapping[str, Any]) -> None:
@@ -58,14 +62,15 @@ class Acts:
     def do_complain(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Nudges the present values, shows the nudge, and waits."""
         of = asked.get("of")
-        if of not in NUDGES or visit.plan is None:
+        if not isinstance(of, str) or of not in NUDGES or visit.plan is None:
             return False
         nudged = nudge(visit.recipe, of, self.house.facts)
         if not nudged.changes:
             visit.notes = (_note(words.AS_FAR),)
             return False
-        visit.before = visit.before or visit.recipe
+        before = visit.before or visit.recipe
         take(visit, self.house, nudged.recipe)
+        visit.before = before
         text = words.NUDGED.format(complaint=words.COMPLAINTS[of], changes=told(nudged.changes))
         actions = [
             {"do": "try", "label": words.TRY.format(cost=self._cost(visit))},
@@ -89,7 +94,6 @@ class Acts:
         if self._is_free(visit) and visit.plan:
             stages = len(visit.plan.stages)
             visit.stop_after = None if stages <= 2 else max(2, min(visit.held + 1, stages))
-            visit.before = None
             runs.ask(visit, self.house, visit.recipe, until=visit.stop_after)
 
     def do_undo(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
@@ -115,8 +119,9 @@ class Acts:
         if story is None:
             visit.say(words.GONE, fault=True)
             return
-        if visit.work and visit.work.name == story.name:
-            story = visit.work
+        work = visit.work
+        if work and work.name == story.name:
+            story = work
         kept = self.house.pictures(story.run)
         visit.show(story, kept[-1].key if kept else "")
         visit.said, visit.saved = None, ()
@@ -129,7 +134,7 @@ class Acts:
             visit.say(words.GONE, fault=True)
             return False
         take(visit, self.house, story.plan.recipe)
-        visit.notes = ()
+        visit.before, visit.notes = None, ()
         visit.say(words.SETTINGS_USED)
         return True
 
@@ -151,7 +156,7 @@ class Acts:
         if visit.offered is None:
             return False
         take(visit, self.house, visit.offered)
-        visit.offered, visit.notes = None, ()
+        visit.offered, visit.before, visit.notes = None, None, ()
         visit.say(words.SETTINGS_USED)
         return True
 
@@ -177,7 +182,7 @@ class Acts:
 
     def to_defaults(self, given: dict, request: gr.Request) -> Outputs:
         """Every setting as the model's defaults; the prompt and the seed stay."""
-        visit = self.handlers.visit(request)
+        visit = self.handlers.visit(request, given)
         read(visit, self.house, self.handlers.recipe(visit, given))
         take(visit, self.house, replace(DEFAULTS, prompt=visit.recipe.prompt, seed=visit.recipe.seed))
         visit.said, visit.notes = None, notes(visit, self.house)
@@ -227,7 +232,7 @@ def _centre(place: Any) -> tuple[float, float]:
     try:
         left, top, width, height = (float(part) for part in place)
         row, col = top + height / 2, left + width / 2
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.5, 0.5
     return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
+from engine import errors
 from engine.checks import check
-from engine.errors import BadRecipe, Fault
+from engine.errors import BadRecipe, Fault, short
 from engine.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.plan import plan
 from engine.recall import recall
@@ -18,6 +20,7 @@ from engine.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
 from engine.ticket import Request
 from ui import words
 from ui.house import House
+from ui.lines import too_large
 from ui.pictures import file
 
 PAUSE = 0.2
@@ -103,6 +106,9 @@ def _generating(house: House) -> Any:
     async def generated(*given: Any, **named: Any) -> AsyncIterator[dict[str, Any]]:
         try:
             recipe = _recipe(house, given, named)
+            refused = too_large(recipe, house)
+            if refused:
+                raise Fault(refused.text)
             name = house.desk.submit(Request(recipe, recipe.model))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
@@ -142,11 +148,22 @@ def _plain(event: Event) -> dict[str, Any]:
     return {"kind": kind} | asdict(event)
 
 
+def _uploaded(picture: Any) -> Path:
+    """The file of an upload, which lies where Gradio puts uploads; no other is opened."""
+    path = picture.get("path") if isinstance(picture, dict) else getattr(picture, "path", None)
+    try:
+        real = Path(path).resolve(strict=True)
+    except (OSError, TypeError, ValueError):
+        real = None
+    if real is None or not real.is_file() or not real.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short(path)))
+    return real
+
+
 def _reading() -> Any:
     def read(picture: gr.FileData) -> dict[str, Any]:
         try:
-            path = picture["path"] if isinstance(picture, dict) else picture.path
-            recalled = recall(path)
+            recalled = recall(_uploaded(picture))
         except BadRecipe as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         return {"recipe": to_dict(recalled.recipe), "strange": list(recalled.strange)}

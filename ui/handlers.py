@@ -11,7 +11,7 @@ import gradio as gr
 from engine import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import silent
-from engine.recipe import LARGEST_SEED, Recipe
+from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe
 from ui import link, opening, readouts, runs, words
 from ui.badge import badge
 from ui.controls import recipe_of, values_of
@@ -50,8 +50,17 @@ class Handlers:
     def __init__(self, house: House) -> None:
         self.house = house
 
-    def visit(self, request: gr.Request) -> Visit:
-        return self.house.visits.of(request.session_hash)
+    def visit(self, request: gr.Request, given: Mapping[Any, Any] | None = None) -> Visit:
+        """The page's visit; one that the server has forgotten is filled from what the browser keeps."""
+        visit = self.house.visits.of(request.session_hash)
+        visit.address = str(request.request.base_url) if request.request else ""
+        if not visit.known and given is not None:
+            stored = given.get(self.page.stored)
+            opening.take_up(
+                visit, self.house, stored if isinstance(stored, dict) else {}, link.Linked(DEFAULTS)
+            )
+        visit.known = visit.known or given is not None
+        return visit
 
     def recipe(self, visit: Visit, given: Mapping[Any, Any]) -> Recipe | BadRecipe:
         """What the controls stand for, or why it is nothing."""
@@ -65,12 +74,12 @@ class Handlers:
 
     def moved(self, given: dict, request: gr.Request) -> Outputs:
         """A control was moved: what it would make and cost is shown."""
-        visit = self.visit(request)
+        visit = self.visit(request, given)
         recipe = self.recipe(visit, given)
         if recipe == visit.recipe and visit.refused is None:  # Set by the page itself.
             return {self.page.stages: gr.skip()}
         read(visit, self.house, recipe)
-        visit.said = None
+        visit.said = visit.before = None
         visit.notes = notes(visit, self.house)
         return self.seen(visit)
 
@@ -91,13 +100,21 @@ class Handlers:
             page.windows: readouts.windows(visit.plan),
         }
         if fill:
-            values = values_of(visit.recipe, house.facts)
-            out |= {control: gr.update(value=values[name]) for name, control in page.controls.items()}
-            stride = page.controls["stride"]
-            out[stride] = gr.update(value=values["stride"], maximum=house.facts.window)
+            out |= self.filled(visit)
         elif visit.plan:
             out |= self.of_use(visit)
         return out | self.chosen(visit)
+
+    def filled(self, visit: Visit) -> Outputs:
+        """The controls as the visit's recipe has them; those without effect are hidden."""
+        controls, values = self.page.controls, values_of(visit.recipe, self.house.facts)
+        visit.without = frozenset(silent(visit.plan.recipe) if visit.plan else ()) & frozenset(controls)
+        out = {
+            control: gr.update(value=values[name], visible=name not in visit.without)
+            for name, control in controls.items()
+        }
+        out[controls["stride"]]["maximum"] = self.house.facts.window
+        return out
 
     def of_use(self, visit: Visit) -> Outputs:
         """Hides settings that have no effect beside the others, and shows them again."""
@@ -113,14 +130,16 @@ class Handlers:
     def opened(self, stored: Any, request: gr.Request) -> Outputs:
         """A page was opened, or came back."""
         visit = self.visit(request)
-        visit.address = str(request.request.base_url) if request.request else ""
+        visit.known = True
         try:
             linked = link.from_query(dict(request.query_params or {}))
             opening.take_up(visit, self.house, stored if isinstance(stored, dict) else {}, linked)
             visit.notes = notes(visit, self.house)
         except Fault as fault:
             visit.say(fault.sentence, fault=True)
-        return self.seen(visit, fill=visit.plan is not None) | {self.page.badge: badge(self.house)}
+        return self.seen(visit, fill=visit.said is None or not visit.said.fault or visit.plan is not None) | {
+            self.page.badge: badge(self.house)
+        }
 
     def surprised(self, given: dict, request: gr.Request) -> Outputs:
         """Another prompt and seed, from the words that the model knows."""
@@ -149,7 +168,7 @@ class Handlers:
 
     def started(self, given: dict, request: gr.Request) -> Outputs:
         """Generate: a run of what the controls stand for, with another seed if it is shown already."""
-        visit = self.visit(request)
+        visit = self.visit(request, given)
         if runs.is_at_work(visit, self.house):
             return self.seen(visit)
         read(visit, self.house, self.recipe(visit, given))
@@ -167,9 +186,10 @@ class Handlers:
 
     def stopped(self, request: gr.Request) -> Outputs:
         visit = self.visit(request)
-        if runs.is_at_work(visit, self.house):
-            self.house.desk.stop(visit.work.name)
-            visit.work.stopping = True
+        work = visit.work
+        if work is not None and self.house.goes_on(work):
+            self.house.desk.stop(work.name)
+            work.stopping = True
         return {self.page.stages: view(visit, self.house)}
 
     async def followed(self, request: gr.Request) -> AsyncIterator[Outputs]:
@@ -200,6 +220,3 @@ class Handlers:
             visit.say(fault.sentence, fault=True)
         again(visit, self.house)
         yield self.seen(visit) | {self.page.badge: badge(self.house)}
-
-    def left(self, request: gr.Request) -> None:
-        self.house.visits.leave(request.session_hash)

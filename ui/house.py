@@ -75,6 +75,7 @@ class House:
             story.hear(events)
         except UnknownRun:
             pass
+        story.made = story.made or {each.number: each for each in self.pictures(folder)}
         if story.plan is None:
             story.plan = self._planned(folder)
         return story

@@ -4,24 +4,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import vocabulary
-from engine.errors import BadRecipe
+from engine.errors import BadRecipe, Fault
 from engine.fitting import largest_fitting
-from engine.plan import Plan
+from engine.plan import Plan, plan
+from engine.recipe import Recipe
 from ui import telling, words
-from ui.house import House
+from ui.house import EXAMPLE, House
 from ui.story import Story
 from ui.visit import Said, Visit
 
 
 def line(visit: Visit, house: House) -> Said:
     """What stands in it now: the run at work, else what was said last, else what Generate would cost."""
-    if visit.work is not None and visit.work.end is None:
-        return Said(words.STOPPING if visit.work.stopping else running(visit.work, house))
+    work = visit.work
+    if visit.said and visit.said.fault:
+        return visit.said
+    if work is not None and work.end is None:
+        watch = {"do": "look", "run": work.name, "label": words.STAGES["watch"]}
+        text = words.STOPPING if work.stopping else running(work, house)
+        return Said(text, actions=() if visit.shown is work else (watch,))
     if visit.said:
         return visit.said
     if visit.refused:
         return refusal(visit.refused)
-    return cost(visit, house) if visit.plan else Said("")
+    if visit.plan is None:
+        return Said("")
+    said, shown = cost(visit, house), visit.shown
+    if shown is None or shown.name == EXAMPLE or is_whole(shown) or said.actions:
+        return said
+    return Said(said.text, said.fault, (continuation(house, shown),))
 
 
 def refusal(fault: BadRecipe) -> Said:
@@ -52,15 +63,15 @@ def cost(visit: Visit, house: House) -> Said:
     planned, held = visit.plan, visit.held
     assert planned is not None
     last = visit.stop_after or len(planned.stages)
-    too_large = _too_large(planned, house)
-    if too_large:
-        return too_large
+    refused = _too_large(planned, house)
+    if refused:
+        return refused
     if held >= last:
         return Said(words.ALL_KEPT.format(count=last) if last > 1 else words.ONE_KEPT)
     ahead = planned.stages[held:last]
     seconds = house.pace.seconds(ahead)
     said = {
-        "time": words.UNKNOWN_TIME if seconds is None else words.TIME.format(time=telling.time(seconds)),
+        "time": words.UNKNOWN_TIME if seconds is None else words.TIME.format(time=telling.about(seconds)),
         "evaluations": f"{sum(stage.evaluations for stage in ahead):,}",
     }
     if not held and visit.stop_after is None:
@@ -80,6 +91,14 @@ def _memory(planned: Plan, house: House) -> str:
     if free is None:
         return ""
     return words.MEMORY.format(need=telling.gigabytes(planned.memory), free=telling.gigabytes(free))
+
+
+def too_large(recipe: Recipe, house: House) -> Said | None:
+    """The refusal of a recipe that is known not to fit; what else is wrong with one, its run says."""
+    try:
+        return _too_large(plan(recipe, house.facts), house)
+    except Fault:
+        return None
 
 
 def _too_large(planned: Plan, house: House) -> Said | None:
@@ -105,15 +124,16 @@ def running(story: Story, house: House) -> str:
     """Where a run is."""
     if story.waiting:
         waiting = story.waiting
-        about = "" if waiting.seconds is None else words.ABOUT.format(time=telling.time(waiting.seconds))
+        about = "" if waiting.seconds is None else words.ABOUT.format(time=telling.about(waiting.seconds))
         pattern = words.WAITING_ONE if waiting.place == 1 else words.WAITING
         return pattern.format(count=waiting.place, time=about)
-    if not (story.progress and story.plan):
+    progress, planned = story.progress, story.plan
+    if not (progress and planned):
         if story.accepted and story.last:
             size = telling.side(*story.made[story.last].size)
             return words.MADE.format(stage=story.last, of=len(story.accepted.stages), size=size)
         return words.STARTING if house.lender.is_warm() else words.WARMING
-    progress, stages = story.progress, story.plan.stages
+    stages = planned.stages
     here, whole = story.left(house.pace.each(stages))
     return words.RUNNING.format(
         stage=progress.stage, of=len(stages), size=telling.side(*stages[progress.stage - 1].size),
@@ -121,6 +141,17 @@ def running(story: Story, house: House) -> str:
         here="" if here is None else words.LEFT_HERE.format(time=telling.time(here)),
         all="" if whole is None else words.LEFT_ALL.format(time=telling.time(whole)),
     ) + (f" {words.SMALLER_BATCH}" if story.smaller else "")  # fmt: skip
+
+
+def is_whole(story: Story) -> bool:
+    return story.plan is not None and story.last >= len(story.plan.stages)
+
+
+def continuation(house: House, story: Story) -> dict[str, str]:
+    """The button that goes on with a run, with what that costs."""
+    seconds = house.pace.seconds(story.plan.stages[story.last :]) if story.plan else None
+    about = "" if seconds is None else words.FOR.format(time=telling.about(seconds))
+    return {"do": "continue", "run": story.name, "label": words.CONTINUE_FOR.format(time=about)}
 
 
 def unknown_words(prompt: str, house: House) -> str:

@@ -33,7 +33,10 @@ def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked)
     if linked.recipe != DEFAULTS or linked.strange:
         take(visit, house, linked.recipe)
         strange = words.LINK_STRANGE.format(strange=", ".join(linked.strange))
-        visit.say(strange if linked.strange else words.LINKED, fault=bool(linked.strange))
+        if linked.strange:
+            visit.say(strange, fault=True)
+        elif visit.plan:
+            visit.say(words.LINKED)
         return
     recipe = _recalled(kept.get("recipe"))
     if recipe is None:
@@ -89,4 +92,4 @@ def come_back(visit: Visit, house: House, story: Story) -> None:
         return
     if story.name == EXAMPLE or story.plan is None or not kept:
         return
-    runs.found(visit, house, story, kept)
+    runs.found(visit, house, story)

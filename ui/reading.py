@@ -1,5 +1,6 @@
 """What the controls stand for, planned, and how it relates to what is shown. Knows no component."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -41,8 +42,9 @@ def take(visit: Visit, house: House, recipe: Recipe) -> None:
         recipe = replace(recipe, model="")
     visit.rest = rest_of(recipe)
     # As the controls will give it back, so that what follows from filling them is no change.
-    visit.recipe = recipe_of(values_of(recipe, house.facts), visit.rest, house.facts)
-    read(visit, house, visit.recipe)
+    with suppress(BadRecipe):
+        recipe = recipe_of(values_of(recipe, house.facts), visit.rest, house.facts)
+    read(visit, house, recipe)
 
 
 def notes(visit: Visit, house: House) -> tuple[dict[str, Any], ...]:

@@ -1,7 +1,7 @@
 """A visit's runs: asked for, followed to their end, gone on with. Knows no component."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 from engine.desk import UnknownRun
 from engine.errors import Fault
@@ -10,7 +10,7 @@ from engine.recipe import Recipe
 from engine.ticket import Request
 from ui import telling, words
 from ui.house import House
-from ui.pictures import Picture
+from ui.lines import continuation, is_whole, too_large
 from ui.story import Story
 from ui.visit import Visit
 
@@ -26,21 +26,35 @@ def ask(
     until: int | None = None,
 ) -> None:
     """Puts a run into the line for this visit; what cannot be is said."""
+    with visit.lock:
+        if is_at_work(visit, house):
+            visit.say(words.BUSY, fault=True)
+            return
+        refused = too_large(recipe, house)
+        if refused:
+            visit.said, visit.spoken = refused, visit.spoken + 1
+            return
+        _submit(visit, house, recipe, resume, until)
+
+
+def _submit(
+    visit: Visit, house: House, recipe: Recipe, resume: tuple[str, int] | None, until: int | None
+) -> None:
     try:
         name = house.desk.submit(Request(recipe, recipe.model, resume, until))
     except Fault as fault:
         visit.say(fault.sentence, fault=True)
         return
-    visit.said, visit.notes, visit.saved = None, (), ()
+    visit.said, visit.notes, visit.saved, visit.before = None, (), (), None
     visit.previous = visit.shown
-    visit.work = Story(house.shelf.root / name, house.facts)
+    visit.work = Story(house.shelf.root / name, house.facts, until=until)
     visit.show(visit.work)
     visit.remember(name)
 
 
 def go_on(visit: Visit, house: House, name: str) -> None:
     """Continues a run as it was asked for, after its last finished stage."""
-    story = house.story(name)
+    story = visit.ended if visit.ended and visit.ended.name == name else house.story(name)
     if story is None or story.plan is None:
         visit.say(words.GONE, fault=True)
         return
@@ -74,31 +88,34 @@ async def follow(visit: Visit, house: House, story: Story) -> AsyncIterator[None
 
 def _arrived(visit: Visit, house: House, story: Story) -> None:
     """Shows a finished stage in its place, and pauses after it if that was asked."""
-    if visit.shown is story:
-        newest = house.pictures(story.run)
-        if newest:
-            visit.show(story, newest[-1].key)
+    if visit.shown is not story:
+        return
+    newest = house.pictures(story.run)
+    if newest:
+        visit.show(story, newest[-1].key)
     if visit.stop_after is not None and story.last >= visit.stop_after and story.end is None:
         house.desk.stop(story.name)
 
 
 def ended(visit: Visit, house: House, story: Story) -> None:
     """Says how a run ended, and what can be done now."""
-    visit.work = None
+    visit.ended = story
+    if visit.work is story:
+        visit.work = None
     if visit.shown is story and not house.pictures(story.run):
         visit.show(visit.previous)
     text, fault = ending(story.end, visit, house, story)
     if isinstance(story.end, Failed) and not story.last:
         visit.say(text, fault=True)
         return
-    actions = () if _is_whole(story) else (continuation(house, story),)
+    actions = () if is_whole(story) else (continuation(house, story),)
+    visit.stop_after = None
     visit.say(text, *actions, fault=fault)
 
 
-def found(visit: Visit, house: House, story: Story, kept: Sequence[Picture]) -> None:
+def found(visit: Visit, house: House, story: Story) -> None:
     """Says how a run has ended while nobody looked."""
-    story.made = {each.number: each for each in kept} if not story.made else story.made
-    if _is_whole(story):
+    if is_whole(story):
         visit.say(_done(house, story))
         return
     told, fault = ending(story.end, visit, house, story)
@@ -113,7 +130,7 @@ def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple
             return end.sentence, True
         case Stopped(stage=0):
             return words.STOPPED_WAITING, False
-        case Finished() if _is_whole(story):
+        case Finished() if is_whole(story):
             return _done(house, story), False
     paused = isinstance(end, Finished) or (visit.stop_after and story.last >= visit.stop_after)
     if paused:
@@ -121,10 +138,6 @@ def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple
     if isinstance(end, Stopped):
         return words.STOPPED.format(stage=end.stage, step=end.step, kept=kept), False
     return words.FOUND_STOPPED.format(kept=kept), False
-
-
-def _is_whole(story: Story) -> bool:
-    return story.plan is not None and story.last >= len(story.plan.stages)
 
 
 def _done(house: House, story: Story) -> str:
@@ -140,10 +153,3 @@ def _done(house: House, story: Story) -> str:
     if not seconds:
         return words.DONE_AT_ONCE.format(**said)
     return words.DONE.format(time=telling.spent(seconds), **said)
-
-
-def continuation(house: House, story: Story) -> dict[str, str]:
-    """The button that goes on with a run, with what that costs."""
-    seconds = house.pace.seconds(story.plan.stages[story.last :]) if story.plan else None
-    about = "" if seconds is None else words.FOR.format(time=telling.time(seconds))
-    return {"do": "continue", "run": story.name, "label": words.CONTINUE_FOR.format(time=about)}

@@ -6,8 +6,9 @@ from typing import Any
 
 from engine import errors
 from engine.catalogue import Facts
+from engine.checks import check_value
 from engine.errors import BadRecipe, short
-from engine.recipe import Recipe
+from engine.recipe import LARGEST_SIDE, Recipe
 
 SHAPES = {
     "1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "3:2": 3 / 2, "2:3": 2 / 3, "16:9": 16 / 9, "9:16": 9 / 16,
@@ -51,9 +52,12 @@ def size_of(shape: str, last: float, facts: Facts) -> tuple[int, int]:
 def read_scales(text: str) -> tuple[float, ...]:
     """ "1, 2, 3.5" as numbers, or BadRecipe."""
     try:
-        return tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+        scales = tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
         raise BadRecipe("scales", errors.SCALES_RISE.format(scales=short(text))) from None
+    if not all(0 < scale <= LARGEST_SIDE for scale in scales):
+        raise BadRecipe("scales", errors.SCALES_RISE.format(scales=short(text)))
+    return check_value("scales", scales)
 
 
 def grown(recipe: Recipe, growth: Growth, facts: Facts) -> Recipe:

@@ -27,7 +27,8 @@ SURE = 1.0
 @dataclass(eq=False)
 class Story:
     """A run as its watchers know it. next: the number of the event to ask for.
-    began: when, and after how many evaluations, the present stage began.
+    before: evaluations of this run before the present stage.   first: when its progress was first heard,
+    and at how many evaluations.   until: the stage that the run was asked to end with.
     """
 
     run: Path
@@ -42,7 +43,9 @@ class Story:
     smaller: bool = False
     stopping: bool = False
     next: int = 0
-    began: tuple[float, int] = (0.0, 0)
+    before: int = 0
+    first: tuple[float, int] | None = None
+    until: int | None = None
     clock: Callable[[], float] = time.monotonic
 
     @property
@@ -68,14 +71,13 @@ class Story:
                 self.accepted, self.waiting = event, None
                 self.made |= {stage.stage: stage for stage in event.kept}
                 self.plan = _planned(event, self.facts)
-                self.began = (self.clock(), 0)
             case StageDone():
                 self.made[event.stage] = event
-                self.preview = None
-                evaluations = self.progress.evaluations if self.progress else 0
-                self.began, self.progress = (self.clock(), evaluations), None
+                self.before += event.evaluations
+                self.preview = self.progress = self.first = None
             case Progress():
                 self.progress, self.waiting = event, None
+                self.first = self.first or (self.clock(), event.evaluations)
             case Preview():
                 self.preview = event
             case Waiting():
@@ -83,7 +85,7 @@ class Story:
             case Retreated():
                 self.smaller = True
             case _:
-                self.end, self.preview, self.progress, self.waiting = event, None, self.progress, None
+                self.end, self.preview, self.waiting = event, None, None
 
     @property
     def stage_share(self) -> float:
@@ -91,18 +93,19 @@ class Story:
         if not (self.progress and self.plan):
             return 0.0
         stage = self.plan.stages[self.progress.stage - 1]
-        return min(1.0, (self.progress.evaluations - self.began[1]) / max(1, stage.evaluations))
+        return min(1.0, (self.progress.evaluations - self.before) / max(1, stage.evaluations))
 
     def left(self, prices: tuple[float | None, ...]) -> tuple[float | None, float | None]:
         """Seconds that the present stage and the whole run still take, as far as they can be known."""
         if not (self.progress and self.plan and self.accepted):
             return None, None
-        price = prices[self.progress.stage - 1]
-        spent, share = self.clock() - self.began[0], self.stage_share
-        if spent > SURE and share > 0.02:
-            price = spent / share
-        here = None if price is None else price * (1 - share)
-        later = prices[self.progress.stage :]
+        number, price = self.progress.stage, prices[self.progress.stage - 1]
+        since, heard = self.first or (self.clock(), self.progress.evaluations)
+        spent, done = self.clock() - since, self.progress.evaluations - heard
+        if spent > SURE and done > 0:
+            price = spent / done * self.plan.stages[number - 1].evaluations
+        here = None if price is None else price * (1 - self.stage_share)
+        later = prices[number:]
         if here is None or None in later:
             return here, None
         return here, here + sum(seconds for seconds in later if seconds)

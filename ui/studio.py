@@ -117,7 +117,7 @@ def _moved(control: gr.components.Component) -> Any:
 
 def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:
     acts, controls = Acts(handlers), page.controls
-    given = {*controls.values(), *page.chips.values()}
+    given = {*controls.values(), *page.chips.values(), page.stored}
     seen = [
         page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
         *controls.values(), *page.chips.values(),
@@ -132,7 +132,6 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     opened = demo.load(handlers.opened, [page.stored], seen, **QUIET)
     opened.then(handlers.followed, **follow)
     opened.then(handlers.warmed, **follow)
-    demo.unload(handlers.left)
 
     gr.on(
         [_moved(each) for each in controls.values()],

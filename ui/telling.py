@@ -19,6 +19,11 @@ def time(seconds: float) -> str:
     return f"{ceil(seconds / 3600)} hours"
 
 
+def about(seconds: float) -> str:
+    """An estimate: "a few seconds", "about 60 s"."""
+    return time(seconds) if seconds < 10 else f"about {time(seconds)}"
+
+
 def spent(seconds: float) -> str:
     """What has been measured: "61 s", "12 minutes"."""
     return f"{max(1, round(seconds))} s" if seconds < 300 else f"{round(seconds / 60)} minutes"

@@ -76,11 +76,16 @@ def _card(
         "again": f"{telling.side(*stage.size)}{' · ' + price if price else ''}"
         if picture and to_make
         else "",
-        "stop": to_make and n < last and n >= at_work,
+        "stop": to_make and n < last and n >= at_work and not _is_settled(n, visit, goes_on),
         "stopping": visit.stop_after == n,
         "grow": picture is not None and not goes_on and _can_grow(picture, ahead),
         "picture": shown(picture) if picture else None,
     }
+
+
+def _is_settled(n: int, visit: Visit, goes_on: bool) -> bool:
+    """Whether the run at work was asked for with an end at this stage or before it."""
+    return goes_on and visit.shown is not None and visit.shown.until is not None and n >= visit.shown.until
 
 
 def _price(seconds: float | None) -> str:

@@ -25,12 +25,13 @@ class Said:
 
 @dataclass(eq=False)
 class Visit:
-    """recipe, plan: of the controls; plan is None while `refused` says why.   held: first stages that are
-    here.   rest: settings without a control.   shown: the run in the strip.   previous: the one before it.
-    work: the run that goes on.   stop_after: the stage to pause after.
-    looking: a picture to show, and how often one was asked for.
-    without: settings that have no effect, and are hidden.
-    pending: (what, run, place) that is to be made for sharing.   address: of the page.
+    """recipe, plan: of the controls; plan is None while `refused` says why.   rest: without a control.
+    held: first stages that are here.   without: settings that have no effect, and are hidden.
+    shown: the run in the strip.   previous: the one before it.   work: that goes on.   ended: the last.
+    stop_after: the stage to pause after.   before: the recipe that Undo brings back.
+    looking: a picture to show, and how often one was asked for.   address: of the page.
+    pending: (what, run, place) that is to be made for sharing.   saved: what has been.
+    known: whether it has been filled; one that the server forgot is filled anew.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -40,6 +41,7 @@ class Visit:
     held: int = 0
     shown: Story | None = None
     previous: Story | None = None
+    ended: Story | None = None
     work: Story | None = None
     stop_after: int | None = None
     said: Said | None = None
@@ -54,6 +56,8 @@ class Visit:
     without: frozenset[str] = frozenset()
     spoken: int = 0
     followed: bool = False
+    known: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, text: str, *actions: dict[str, Any], fault: bool = False) -> None:
         self.said = Said(text, fault, actions)
@@ -83,7 +87,3 @@ class Visits:
             while len(self._visits) > MOST_VISITS:
                 self._visits.popitem(last=False)
             return visit
-
-    def leave(self, session: str | None) -> None:
-        with self._lock:
-            self._visits.pop(session or "", None)

@@ -1,0 +1,106 @@
+"""The model in the box: whole, small, in the catalogue, and what the page makes its first picture with."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import load_model, store
+from engine.catalogue import HOME, entries, foreseen
+from engine.lender import Lender
+from tests.eyes import expect, finished_cards, generate, is_done, move
+from tests.page import serving
+from ui import words
+
+POSTCARDS = entries()[0]
+PLAIN_FILE = 9 * 2**20
+"""Bytes up to which the Hub takes a file as it is."""
+TREE = 48 * 2**20
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load_model(POSTCARDS.source, "cpu", "float32")
+
+
+def test_it_is_here_and_comes_first():
+    assert POSTCARDS.name == "postcards"
+    assert Path(POSTCARDS.source) == HOME / "assets" / "postcards"
+
+
+def test_no_file_is_too_large_for_the_hub():
+    large = [
+        path for path in (HOME / "assets").rglob("*") if path.is_file() and path.stat().st_size > PLAIN_FILE
+    ]
+    assert large == []
+
+
+def test_the_tracked_tree_stays_small():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=HOME, capture_output=True)
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    files = [HOME / name.decode() for name in listed.stdout.split(b"\0") if name]
+    assert sum(path.stat().st_size for path in files if path.is_file()) < TREE
+
+
+def test_its_facts_are_foreseen_before_it_is_loaded(loaded):
+    early = foreseen(POSTCARDS)
+    for name in ("window", "cell", "channels", "family", "buckets", "native", "train_steps"):
+        assert getattr(early, name) == getattr(loaded.facts, name), name
+
+
+def test_a_folder_of_the_catalogue_has_the_entrys_defaults(loaded):
+    assert loaded.facts.defaults == POSTCARDS.defaults
+
+
+def test_lent_it_is_called_by_the_entrys_name():
+    lender = Lender([POSTCARDS], "cpu", "float32")
+    assert not lender.is_warm()
+    assert lender.model().facts.name == lender.facts().name == "postcards"
+    assert lender.is_warm()
+
+
+def test_the_example_was_made_by_these_weights(loaded):
+    found = store.stages(HOME / "assets" / "example")
+    assert list(found) == [1, 2, 3]
+    records = [store.read(folder).record for _, folder in found.values()]
+    assert {record["model_hash"] for record in records} == {loaded.facts.hash}
+    assert [record["scale"] for record in records] == [1.0, 2.0, 4.0]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
+    with serving(tmp_path / "runs", POSTCARDS, example=HOME / "assets" / "example") as app:
+        page = visit(app.url)
+        expect(finished_cards(page)).to_have_count(3)
+        move(page, "scale_stages", 2)
+        page.get_by_label(words.ASK).fill("a blue boat on water at dawn")
+        generate(page)
+        page.set_default_timeout(240_000)
+        page.locator(".st-earlier-run").wait_for()
+        is_done(page, 2)
+        (run,) = app.runs()
+        assert store.read(store.find(run, 2)[1]).record["recipe"]["prompt"] == "a blue boat on water at dawn"
+
+
+def test_no_network_is_asked_for_the_first_picture(tmp_path):
+    """Every name that is looked up fails; the picture is made all the same."""
+    code = """
+import socket
+def none(*given, **more): raise OSError("no network")
+socket.getaddrinfo = none
+from engine import Recipe, StageDone, generate, load_model
+from engine.catalogue import entries
+import sys
+recipe, model = Recipe(prompt="a red house", scales=(1,), steps=4), load_model(entries()[0].source)
+made = list(generate(recipe, model, out=sys.argv[1]))
+print(sum(isinstance(event, StageDone) for event in made))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=HOME, capture_output=True, text=True, env=os.environ | {"HF_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.split()[-1:] == ["1"], done.stderr
