@@ -70,12 +70,13 @@ def test_a_base_has_no_curves_and_says_where_the_settings_act():
 
 
 def test_the_curves_are_the_formulas_at_every_step():
-    hold, whole, smoothing = lines(drawn())
-    assert len(hold) == len(whole) == len(smoothing) == 50
+    hold, whole, release, smoothing = lines(drawn(alpha3=2))
+    assert len(hold) == len(whole) == len(release) == len(smoothing) == 50
     # t = 581, step 20 of 50: c = 0.6257; 80 px high, from 88 upwards; the blur of at most 2 cells.
     assert hold[20] == pytest.approx(88 - 80 * 0.6257**3, abs=0.1)
     assert whole[20] == pytest.approx(88 - 80 * 0.6257, abs=0.1)
-    assert smoothing[20] == pytest.approx(88 - 80 * (0.792 * 0.6257 + 0.008) / 2, abs=0.1)
+    assert release[20] == pytest.approx(88 - 80 * 0.6257**2, abs=0.1)
+    assert smoothing[20] == pytest.approx(88 - 80 * (0.792 * 0.6257**2 + 0.008) / 2, abs=0.1)
 
 
 def test_the_steps_that_economy_leaves_out_are_shaded():
@@ -86,14 +87,14 @@ def test_the_steps_that_economy_leaves_out_are_shaded():
 
 
 def test_curves_that_a_stage_lacks_are_not_drawn():
-    assert texts(drawn(economy=0)) == ["α₁", "α₂", "σ", "whole", "windows"]
+    assert texts(drawn(economy=0)) == ["α₁", "α₂", "α₃", "σ", "whole", "windows"]
     assert texts(drawn(economy=0, dilated=False)) == ["α₁", "windows"]
-    assert texts(drawn(economy=0, skip_residual=False)) == ["α₂", "σ", "whole", "windows"]
+    assert texts(drawn(economy=0, skip_residual=False)) == ["α₂", "α₃", "σ", "whole", "windows"]
 
 
 def test_curves_differ_in_more_than_colour():
     dashes = [line.get("stroke-dasharray") for line in drawn().iter("polyline")]
-    assert len(set(dashes)) == 3
+    assert len(set(dashes)) == 4
 
 
 def test_a_reader_that_does_not_see_hears_the_sentence():

@@ -203,11 +203,11 @@ class Handlers:
         try:
             async for _ in runs.follow(visit, self.house, story):
                 if story.end is None:
-                    yield {self.page.stages: view(visit, self.house)}
+                    yield {self.page.stages: await asyncio.to_thread(view, visit, self.house)}
             visit.followed = False
-            again(visit, self.house)
+            await asyncio.to_thread(again, visit, self.house)
             visit.notes = notes(visit, self.house)
-            yield self.seen(visit)
+            yield await asyncio.to_thread(self.seen, visit)
         finally:
             visit.followed = False
 

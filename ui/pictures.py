@@ -22,6 +22,8 @@ from ui import telling
 log = logging.getLogger(__name__)
 
 LONGEST_NAME = 40
+MOST_WINDOWS = 400
+"""More of them would be a grey sheet, and a page that is slow to arrive."""
 UNTOLD = ("width", "height", "view_batch", "image", "controls", "loras", "options")
 
 
@@ -103,7 +105,7 @@ def shown(each: Picture) -> dict[str, Any]:
         "name": file_name(each.recipe, width),
         "alt": each.recipe.prompt,
         "settings": told_settings(each.recipe),
-        "windows": windows(each.stage) if each.stage else [],
+        "windows": windows(each.stage) if each.stage and each.stage.windows <= MOST_WINDOWS else [],
         "lattice": each.stage.factor if each.stage and each.stage.lattices else 0,
     }
 

@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 320, 120
 LEFT, RIGHT, TOP, BOTTOM = 8.0, 266.0, 8.0, 88.0
 STRIPS = (97.0, 109.0)
 """Where the two strips lie that say which views are worked."""
-LABELLED_AT = {"hold": 0.6, "whole": 0.55, "smoothing": 0.95}
+LABELLED_AT = {"hold": 0.6, "whole": 0.55, "release": 0.25, "smoothing": 0.95}
 """How high on its curve a label stands, as a share of the curve's top."""
 APART = 11.0
 """Between the labels of two curves, so that both can be read."""
@@ -34,9 +34,10 @@ STYLE = (
 COLOURS = {
     "hold": "var(--curve-hold,#d9480f)",
     "whole": "var(--curve-whole,#1c7ed6)",
+    "release": "var(--curve-release,#9c36b5)",
     "smoothing": "var(--curve-smoothing,#2f9e44)",
 }
-DASHES = {"hold": "", "whole": "7 3", "smoothing": "1.5 3"}
+DASHES = {"hold": "", "whole": "7 3", "release": "2 6", "smoothing": "1.5 3"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _shares(stage: Stage) -> dict[str, np.ndarray]:
     if stage.lattices:
         shares |= {"whole": c**recipe.alpha2}
     if stage.lattices and schedule.blur.any():
-        shares |= {"smoothing": schedule.blur / SETTINGS["sigma1"].high}
+        shares |= {"release": c**recipe.alpha3, "smoothing": schedule.blur / SETTINGS["sigma1"].high}
     return shares
 
 

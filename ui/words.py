@@ -137,7 +137,7 @@ SMOOTHS_UNTIL = "smooths until step {step}"
 SMOOTHS_ALWAYS = "smooths all the while"
 NEVER_SMOOTHS = "never smooths"
 
-LABELS = {"hold": "α₁", "whole": "α₂", "smoothing": "σ"}
+LABELS = {"hold": "α₁", "whole": "α₂", "release": "α₃", "smoothing": "σ"}
 SKIPPED = "left out"
 WHOLE_VIEWS = "whole"
 WINDOW_VIEWS = "windows"
