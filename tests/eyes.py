@@ -47,6 +47,16 @@ def is_another(page, runs, stages=2):
     is_done(page, stages)
 
 
+STORED = "window.localStorage.getItem('demofusion-studio')"
+
+
+def is_stored_after(page, act):
+    """Does something and waits until the browser keeps what followed from it."""
+    before = page.evaluate(STORED)
+    act()
+    page.wait_for_function(f"before => {STORED} !== before", arg=before)
+
+
 def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 

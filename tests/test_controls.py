@@ -15,6 +15,8 @@ from tests import toys
 from tests.recipes import RECIPES, as_a_page_sends
 from tests.test_recall import ANYTHING, MANY
 from ui.controls import PLAIN, REST, SIZES, control, recipe_of, rest_of, size_control, values_of
+from ui.pictures import UNTOLD
+from ui.readouts import differences
 from ui.shapes import SHAPES, Growth, grown, growth_of, size_of
 
 FACTS = toys.facts(window=32, channels=8)
@@ -50,6 +52,14 @@ def test_every_recipe_survives_the_page(recipe):
     again = through_the_page(recipe)
     assert planned(again) == planned(recipe)
     assert values_of(again, FACTS) == values_of(recipe, FACTS)
+
+
+@MANY
+@given(RECIPES, RECIPES)
+def test_two_recipes_differ_in_words_where_they_differ(one, other):
+    named = set(SETTINGS) - set(UNTOLD)
+    apart = any(getattr(one, name) != getattr(other, name) for name in named)
+    assert bool(differences(one, other)) is apart
 
 
 @MANY

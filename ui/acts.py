@@ -50,14 +50,13 @@ class Acts:
     def do_grow(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Keeps a finished stage under the present settings, and goes on from it."""
         folder, stage = self.house.folder(asked.get("run")), asked.get("stage")
-        if self._is_free(visit) and folder and _is_number(stage) and visit.plan:
+        if folder and _is_number(stage) and visit.plan:
             if visit.stop_after is not None and visit.stop_after <= stage:
                 visit.stop_after = None
             runs.ask(visit, self.house, visit.recipe, (str(folder), stage), visit.stop_after)
 
     def do_continue(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        if self._is_free(visit):
-            runs.go_on(visit, self.house, str(asked.get("run")))
+        runs.go_on(visit, self.house, str(asked.get("run")))
 
     def do_complain(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Nudges the present values, shows the nudge, and waits."""
@@ -91,7 +90,7 @@ class Acts:
 
     def do_try(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Runs the nudged settings to the first stage that they change."""
-        if self._is_free(visit) and visit.plan:
+        if visit.plan and not runs.is_at_work(visit, self.house):
             stages = len(visit.plan.stages)
             visit.stop_after = None if stages <= 2 else max(2, min(visit.held + 1, stages))
             runs.ask(visit, self.house, visit.recipe, until=visit.stop_after)
@@ -215,12 +214,6 @@ class Acts:
         except OSError as fault:
             visit.say(errors.DISK.format(reason=fault.strerror or type(fault).__name__), fault=True)
         return self.handlers.seen(visit)
-
-    def _is_free(self, visit: Visit) -> bool:
-        if runs.is_at_work(visit, self.house):
-            visit.say(words.BUSY, fault=True)
-            return False
-        return True
 
 
 def _is_number(value: Any) -> bool:

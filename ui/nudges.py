@@ -15,7 +15,7 @@ Move = Callable[[Any], Any]
 HALF_MORE, A_THIRD_LESS = 1.5, 2 / 3
 LEAST = 1e-3
 SYMBOLS = {"alpha1": "α₁", "alpha2": "α₂", "alpha3": "α₃", "sigma1": "σ₁", "sigma2": "σ₂"}
-ON, OFF = "on", "off"
+ON, OFF, NONE = "on", "off", "–"
 
 
 class Change(NamedTuple):
@@ -115,6 +115,11 @@ def _name(field: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return ON if value else OFF
-    return value if isinstance(value, str) else f"{value:g}"
+    match value:
+        case bool():
+            return ON if value else OFF
+        case tuple():
+            return ", ".join(map(_shown, value))
+        case int() | float():
+            return f"{value:g}"
+    return str(value or NONE)

@@ -1,0 +1,63 @@
+"""Finished pictures on the page: the example, what is shared of one, two compared."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from engine.recall import recall
+from lab.example import example
+from tests.eyes import expect, finished_cards, generate, is_another, is_done, line, move, pattern, press
+from tests.page import serving
+from ui import words
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, visit):
+    example(tiny_folder, tmp_path / "example", "a white cat", 5)
+    with serving(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
+        page = visit(app.url)
+        expect(finished_cards(page)).to_have_count(3)
+        expect(page.get_by_text(pattern(words.EXAMPLE))).to_be_visible()
+        expect(page.get_by_label(words.ASK)).to_have_value("a white cat")
+        page.get_by_label(words.ASK).fill("a blue boat")
+        page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+        generate(page)
+        expect(line(page)).to_have_text(pattern(words.PAUSED))
+        expect(page.get_by_text(pattern(words.EXAMPLE))).to_have_count(0)
+
+
+def test_a_finished_picture_is_shared_as_link_label_and_dive(served, visit):
+    page = visit(served.url)
+    page.get_by_label(words.ASK).fill("a green tree")
+    generate(page)
+    is_done(page)
+    for button, save, end in (
+        (words.DIVE, words.SAVED_DIVE, "_dive.webp"),
+        (words.LABELLED, words.SAVED_LABELLED, "_labelled.png"),
+    ):
+        press(page, button)
+        with page.expect_download() as download:
+            page.get_by_role("link", name=save).click()
+        assert download.value.suggested_filename.endswith(end)
+        assert Image.open(download.value.path()).width >= 256
+    assert recall(download.value.path()).recipe.prompt == "a green tree"
+    press(page, words.COPY_LINK)
+    field = page.get_by_label(words.STAGES["copy_by_hand"])
+    copied = page.get_by_role("button", name=words.STAGES["copied"])
+    expect(field.or_(copied)).to_be_visible()
+
+
+def test_any_two_stages_are_compared_in_words(served, visit):
+    page = visit(served.url)
+    generate(page)
+    is_done(page)
+    move(page, "alpha1", 2)
+    generate(page)
+    is_another(page, 2)
+    press(page, words.STAGES["compare"])
+    page.get_by_label(words.STAGES["picture_a"]).select_option(index=1)
+    page.get_by_label(words.STAGES["picture_b"]).select_option(index=3)
+    expect(page.get_by_text("A and B differ in")).to_contain_text("Layout release")
+    expect(page.get_by_role("slider", name=words.STAGES["divider"])).to_be_visible()
