@@ -71,6 +71,16 @@ def test_the_example_was_made_by_these_weights(loaded):
 
 
 @pytest.mark.browser
+def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_path, visit):
+    with serving(tmp_path / "runs", POSTCARDS, example=HOME / "assets" / "example") as app:
+        page = visit(app.url, viewport={"width": 390, "height": 844}, has_touch=True)
+        expect(finished_cards(page)).to_have_count(3)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.locator("#viewer").bounding_box()["y"] < 560
+        assert page.locator("#generate").bounding_box()["width"] > 150
+
+
+@pytest.mark.browser
 @pytest.mark.slow
 def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
     with serving(tmp_path / "runs", POSTCARDS, example=HOME / "assets" / "example") as app:

@@ -42,6 +42,7 @@ def launching() -> dict[str, Any]:
     return {
         "theme": theme(),
         "css_paths": [STYLE, ASSETS / "page.css"],
+        "head": f"<style>{(ASSETS / 'phone.css').read_text(encoding='utf-8')}</style>",
         "js": (ASSETS / "page.js").read_text(encoding="utf-8"),
         "max_file_size": LARGEST_UPLOAD,
         "footer_links": ["api"],
