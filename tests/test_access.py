@@ -186,4 +186,8 @@ def test_a_finger_hits_every_button_of_the_picture(served, visit):
 @pytest.mark.parametrize("name", ["generate", "surprise", "dice", "defaults"])
 def test_a_finger_hits_every_button_of_the_page(served, visit, name):
     page = visit(served.url, **PHONE)
-    assert page.locator(f"#{name}").bounding_box()["height"] >= TARGET
+    if name == "defaults":  # Folded on phones.
+        page.get_by_role("button", name=words.FROM_STAGE_TWO).click()
+    button = page.locator(f"#{name}")
+    button.wait_for()
+    assert button.bounding_box()["height"] >= TARGET

@@ -139,11 +139,11 @@ def test_two_visitors_see_nothing_of_each_other(served, visit):
     second.reload()
     second.locator("#sizes").get_by_text("px").wait_for()
     assert run.name not in second.content()
-    heard = list(heard)  # More may come meanwhile.
-    kinds = [answer.headers.get("content-type", "") for answer in heard]
+    answers = tuple(heard)  # More may come meanwhile.
+    kinds = [answer.headers.get("content-type", "") for answer in answers]
     texts = [
         answer.text()
-        for answer, kind in zip(heard, kinds, strict=True)
+        for answer, kind in zip(answers, kinds, strict=True)
         if ("text/html" in kind or "json" in kind) and answer.ok
     ]
     assert texts
