@@ -2,8 +2,6 @@
 
 import io
 from collections.abc import Callable
-from itertools import product
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from engine import hardware
+from engine.tiles import blended
 
 PREVIEW_SIDE = 512
 SMALLEST_TILE = 8
@@ -40,65 +39,87 @@ def decode(
     """The picture of a latent in the network's space, by tiles of at most `side` cells; of smaller ones where
     memory runs out, which `retreated` is told.
     """
-    side = side or max(latent.shape[-2:])
+    size = latent.shape[-2:]
+
+    def made(rows: slice, cols: slice) -> Tensor:
+        return _decoded(vae, latent[..., rows, cols])[0].cpu()
+
+    def picture(side: int) -> Image.Image:
+        whole = None
+        for top, rows in blended(made, size, side):
+            width = rows.shape[-1]
+            whole = whole or Image.new("RGB", (width, width * size[0] // size[1]))
+            whole.paste(_image(rows), (0, top))
+        return whole
+
+    return _retreating(picture, latent.device, side or max(size), max(size), retreated)
+
+
+def encode(
+    vae: Any, picture: Image.Image, side: int | None = None, retreated: Callable[[int], None] | None = None
+) -> Tensor:
+    """The latent (1, C, rows, cols) of a picture in the network's space, the likeliest one, float32, by the
+    tiles of `decode`. The sides of the picture are whole cells.
+    """
+    cell = _cell(vae)
+    size = (picture.height // cell, picture.width // cell)
+
+    def made(rows: slice, cols: slice) -> Tensor:
+        box = (cell * cols.start, cell * rows.start, cell * cols.stop, cell * rows.stop)
+        pixels = torch.tensor(np.asarray(picture.crop(box).convert("RGB"))).permute(2, 0, 1)
+        return _encoded(vae, pixels[None] / 127.5 - 1)[0].cpu()
+
+    def latent(side: int) -> Tensor:
+        return torch.cat([rows for _, rows in blended(made, size, side)], 1)[None]
+
+    return _retreating(latent, vae.device, side or max(size), max(size), retreated)
+
+
+def _retreating(
+    work: Callable[[int], Any], device: torch.device, side: int, longest: int, retreated: Callable | None
+) -> Any:
+    """What `work` makes with tiles of this side, or of the largest smaller one for which there is memory."""
     while True:
         try:
-            return _image(_tiled(vae, latent, side))
+            return work(side)
         except (MemoryError, RuntimeError) as fault:
             if side <= SMALLEST_TILE or not hardware.is_memory(fault):
                 raise
-        hardware.give_back(latent.device)
-        side = max(SMALLEST_TILE, min(side, max(latent.shape[-2:])) // 2)
+        hardware.give_back(device)
+        side = max(SMALLEST_TILE, min(side, longest) // 2)
         if retreated:
             retreated(side)
 
 
-def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:
-    """Where even tiles of an axis begin, how long they are, and how far neighbours overlap at least."""
-    if length <= side:
-        return [0], length, 0
-    overlap = side // 4
-    count = ceil((length - overlap) / (side - overlap))
-    even = ceil((length + (count - 1) * overlap) / count)
-    return [round(k * (length - even) / (count - 1)) for k in range(count)], even, overlap
-
-
-def _tiled(vae: Any, latent: Tensor, side: int) -> Tensor:
-    """Pixels (3, H, W) of overlapping tiles, blended linearly. The sums are kept in main memory."""
-    (tops, tall, down), (lefts, wide, right) = (tile_starts(n, side) for n in latent.shape[-2:])
-    if len(tops) == len(lefts) == 1:
-        return _decoded(vae, latent)[0].cpu()
-    total = weights = None
-    for top, left in product(tops, lefts):
-        tile = _decoded(vae, latent[..., top : top + tall, left : left + wide])[0].cpu()
-        cell = tile.shape[-1] // wide
-        if total is None:
-            height, width = (cell * n for n in latent.shape[-2:])
-            total, weights = torch.zeros(3, height, width), torch.zeros(height, width)
-        weight = _ramp(tile.shape[-2], cell * down)[:, None] * _ramp(tile.shape[-1], cell * right)
-        rows = slice(cell * top, cell * (top + tall))
-        cols = slice(cell * left, cell * (left + wide))
-        total[:, rows, cols] += tile * weight
-        weights[rows, cols] += weight
-    return total / weights
-
-
-def _ramp(length: int, overlap: int) -> Tensor:
-    """Weights that fall off towards both ends over the overlap and stay positive."""
-    place = torch.arange(length) + 0.5
-    return (torch.minimum(place, length - place) / max(overlap, 1)).clamp(max=1)
+def _cell(vae: Any) -> int:
+    return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 @torch.inference_mode()
 def _decoded(vae: Any, latent: Tensor) -> Tensor:
     """Pixels (N, 3, H, W), about -1 to 1."""
-    config = vae.config
-    mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
-    if mean is not None and deviation is not None:
-        mean, deviation = (torch.tensor(v, device=latent.device).view(-1, 1, 1) for v in (mean, deviation))
-        latent = latent * deviation + mean * config.scaling_factor
-    latent = latent / config.scaling_factor + (getattr(config, "shift_factor", None) or 0.0)
+    deviation, mean = _spread(vae.config, latent.device)
+    latent = latent * deviation + mean
     return vae.decode(latent.to(vae.device, vae.dtype)).sample.float()
+
+
+@torch.inference_mode()
+def _encoded(vae: Any, pixels: Tensor) -> Tensor:
+    """Latents (N, C, rows, cols) in the network's space."""
+    said = vae.encode(pixels.to(vae.device, vae.dtype))
+    latent = (said.latents if hasattr(said, "latents") else said.latent_dist.mode()).float()
+    deviation, mean = _spread(vae.config, latent.device)
+    return (latent - mean) / deviation
+
+
+def _spread(config: Any, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Deviation and mean of the VAE's own latents, as the network's are 1 and 0."""
+    mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
+    if mean is None or deviation is None:
+        mean, deviation = [0.0], [1.0]
+    mean, deviation = (torch.tensor(v, device=device).view(-1, 1, 1) for v in (mean, deviation))
+    shift = getattr(config, "shift_factor", None) or 0.0
+    return deviation / config.scaling_factor, mean + shift
 
 
 def _image(pixels: Tensor) -> Image.Image:

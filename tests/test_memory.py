@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.numpy import load_file
 
-from engine import Failed, Retreated, codec, generate, hardware, plan, store
+from engine import Failed, Retreated, codec, generate, hardware, plan, store, tiles
 from engine.fitting import largest_fitting
 from tests.toys import apart, done, facts, latents, slowly, small, told
 
@@ -206,7 +206,7 @@ def test_a_decoder_that_is_full_at_the_smallest_tile_is_a_fault(model, monkeypat
 @pytest.mark.parametrize("length", [8, 16, 17, 20, 31, 32, 33, 64, 100, 127])
 @pytest.mark.parametrize("side", [8, 16, 32])
 def test_tiles_cover_an_axis_and_overlap_and_cost_little(length, side):
-    starts, tile, overlap = codec.tile_starts(length, side)
+    starts, tile, overlap = tiles.tile_starts(length, side)
     assert starts[0] == 0
     assert starts[-1] + tile == length
     assert tile <= side
