@@ -1,19 +1,20 @@
 """Is every value of a recipe of its kind and within its range? Asks only what its settings say."""
 
 import math
+import os
 from dataclasses import replace
 from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from engine import errors
+from engine import errors, picture
 from engine.errors import BadRecipe, short
 from engine.recipe import LONGEST_PROMPT, MOST_SCALES, SETTINGS, Recipe, Setting
 
 
 def check(recipe: Recipe) -> Recipe:
     """The recipe with every value of its own kind and within its range, or BadRecipe."""
-    values = {name: check_value(name, getattr(recipe, name)) for name in SETTINGS}
+    values = {name: _checked(name, getattr(recipe, name)) for name in SETTINGS}
     if values["sigma1"] < values["sigma2"]:
         sentence = errors.SIGMAS.format(sigma1=values["sigma1"], sigma2=values["sigma2"])
         raise BadRecipe("sigma1", sentence, {"sigma1": values["sigma2"]})
@@ -21,7 +22,16 @@ def check(recipe: Recipe) -> Recipe:
 
 
 def check_value(name: str, value: Any) -> Any:
-    """One value of its own kind and within its range, or BadRecipe."""
+    """One value, which may come from anywhere, of its own kind and within its range, or BadRecipe.
+
+    It names no file: what comes from elsewhere tells a picture by its digest.
+    """
+    if SETTINGS[name].kind == "picture" and value is not None and not picture.is_digest(value):
+        raise BadRecipe(name, errors.PICTURE_NAMED.format(value=short(value)))
+    return _checked(name, value)
+
+
+def _checked(name: str, value: Any) -> Any:
     setting = SETTINGS[name]
     if value is None and setting.optional:
         return None
@@ -85,6 +95,15 @@ def _scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
     return scales
 
 
+def _picture(name: str, setting: Setting, value: Any) -> str:
+    """A path, or a digest; whether a picture is there is seen by whoever opens it."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise BadRecipe(name, errors.NOT_A_PICTURE.format(value=short(value)))
+    return value
+
+
 def _later(name: str, setting: Setting, value: Any) -> Any:
     if not (value is None or (isinstance(value, tuple) and not value)):
         raise BadRecipe(name, errors.NOT_YET.format(field=name))
@@ -99,5 +118,6 @@ def _options(name: str, setting: Setting, value: Any) -> Any:
 
 _CHECKS = {
     "text": _text, "number": _number, "integer": _integer, "flag": _flag,
-    "choice": _choice, "scales": _scales, "later": _later, "options": _options,
+    "choice": _choice, "scales": _scales, "picture": _picture,
+    "later": _later, "options": _options,
 }  # fmt: skip

@@ -60,6 +60,15 @@ NOT_TEXT = "{field} must be text."
 NOT_A_RECIPE = "This is not a recipe: it holds no named settings."
 TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
 UNKNOWN_CHOICE = "{field} is {value}, which is not known here. Known: {known}."
+NOT_A_PICTURE = "image must be the path of a picture on this machine; it is {value}."
+PICTURE_UNREADABLE = "{name} could not be read as a picture. Nothing was made; choose another one."
+PICTURE_LARGE = (
+    "The start picture has more than {limit} megapixels. Nothing was made; make it smaller and give it again."
+)
+PICTURE_GONE = (
+    "The start picture of this recipe is not kept here. Give that picture again, and all else stays as it is."
+)
+PICTURE_NAMED = "A recipe from elsewhere tells its start picture by a sha256; image is {value}."
 NOT_YET = "{field} is set, and this version cannot use it yet. Leave it empty."
 UNKNOWN_OPTION = "The chosen method has no options of its own; options holds {options}."
 
@@ -103,6 +112,10 @@ FAITHFUL_CELLS = (
     "which is not whole cells of {cell} px. Turn faithful off, or choose another size."
 )
 FAITHFUL_SCALES = "As published, scales are {fit} for this size. Leave them empty, or turn faithful off."
+FAITHFUL_PICTURE = (
+    "As published, a start picture lies in a black square and its latent is drawn at random, "
+    "which cannot be repeated. Turn faithful off, or take no start picture."
+)
 FAITHFUL_SCHEDULER = (
     "As published, only first-order solvers work: {fit}. {scheduler} is not one; "
     "choose another or turn faithful off."

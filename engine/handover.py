@@ -1,5 +1,6 @@
-"""How a stage starts from the one below: enlarge, renoise, pull."""
+"""How a stage starts from the one below, or from a picture that was given: enlarge, renoise, pull."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,13 @@ from engine.schedule import Step
 from engine.solver import Solver
 from engine.stage import Stage
 
+Given = Callable[[Stage, Tensor | None], Tensor | None]
+"""The clean latent of a start picture for a stage, unless the latent below holds as much."""
+
+
+def nothing(stage: Stage, below: Tensor | None) -> None:
+    """What is given where there is no start picture."""
+
 
 def enlarge(latent: Tensor, size: tuple[int, int]) -> Tensor:
     """Bicubic, in the latent."""
@@ -19,7 +27,7 @@ def enlarge(latent: Tensor, size: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Anchor:
-    """The enlarged picture under one noise, at any step: n_i = alpha_i z0 + sigma_i noise."""
+    """The enlarged or given picture under one noise, at any step: n_i = alpha_i z0 + sigma_i noise."""
 
     clean: Tensor
     noise: Tensor
@@ -46,11 +54,20 @@ class Anchor:
 
 
 def begin(
-    below: Tensor | None, stage: Stage, solver: Solver, noise: Noise, shape: Shape, device: torch.device
+    below: Tensor | None,
+    stage: Stage,
+    solver: Solver,
+    noise: Noise,
+    shape: Shape,
+    device: torch.device,
+    given: Given = nothing,
 ) -> tuple[Tensor, Anchor | None]:
-    """A stage's first canvas, and the anchor it is pulled to: noise alone, or the latent below, renoised."""
-    if below is None:
+    """A stage's first canvas, and the anchor it is pulled to: what is given or below, renoised, or noise."""
+    clean = given(stage, below)
+    if clean is None and below is not None:
+        clean = enlarge(below, (stage.rows, stage.cols))
+    if clean is None:
         return solver.start(torch.as_tensor(noise.base(shape), device=device)), None
     drawn = torch.as_tensor(noise.stage(stage.scale, shape), device=device)
-    anchor = Anchor(enlarge(below, (stage.rows, stage.cols)), drawn, solver)
+    anchor = Anchor(clean, drawn, solver)
     return anchor.at(stage.schedule.first), anchor

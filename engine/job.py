@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine import codec, errors, events, keys, store
+from engine import codec, errors, events, keys, picture, store
 from engine.clock import Clock
 from engine.denoiser import Denoiser
-from engine.errors import Fault
+from engine.errors import BadRecipe, Fault
 from engine.models import Model
 from engine.moment import Made
 from engine.noise import Noise
@@ -39,7 +39,9 @@ class Stops:
 
 @dataclass(frozen=True)
 class Job:
-    """keys: of the stages ahead. kept: the stages before them, as this run tells of them."""
+    """keys: of the stages ahead. kept: the stages before them, as this run tells of them.
+    upload: the start picture, in the run's folder.
+    """
 
     asked: Recipe
     plan: Plan
@@ -51,6 +53,7 @@ class Job:
     noise: Noise
     shelf: Shelf
     run: Path
+    upload: Path | None = None
 
     @property
     def evaluations(self) -> int:
@@ -64,6 +67,17 @@ class Job:
             return None
         latent = torch.from_numpy(last.kept.latents).to(self.model.device)
         return Made(self.plan.stages[self.start.number - 1], latent, Tone(*last.kept.tone))
+
+    def given(self, stage: Stage, below: torch.Tensor | None) -> torch.Tensor | None:
+        """The start picture's latent for a stage, while it has more px of it than the stage below."""
+        if self.upload is None:
+            return None
+        facts = self.model.facts
+        known = 0 if below is None else below.shape[-2] * below.shape[-1] * facts.cell**2
+        if picture.pixels(picture.measure(self.upload), stage.size) <= known:
+            return None
+        filling = picture.filling(picture.read(self.upload), stage.size)
+        return codec.encode(self.model.vae, filling, facts.window).to(self.model.device)
 
     def accepted(self) -> events.Accepted:
         recipe, plan, notes = self.plan.recipe, self.plan, []
@@ -129,6 +143,16 @@ def _take_along(start: Start, run: Path, cell: int) -> list[events.StageDone]:
     ]
 
 
+def _at_hand(recipe: Recipe, shelf: Shelf) -> Recipe:
+    """The recipe with a start picture that can be read: one that is named by its pixels is looked up."""
+    if not picture.is_digest(recipe.image):
+        return recipe
+    upload = shelf.upload(recipe.image)
+    if upload is None:
+        raise BadRecipe("image", errors.PICTURE_GONE)
+    return replace(recipe, image=str(upload))
+
+
 def settle(
     recipe: Recipe,
     model: Model,
@@ -140,12 +164,14 @@ def settle(
 ) -> Job:
     """All that can be known before the work starts; BadRecipe where it cannot be done."""
     shelf = Shelf(out)
+    recipe = _at_hand(recipe, shelf)
     planned = plan(recipe, model.facts)
     for tries in range(TRIES):
         whole, start, last = start_of(recipe, planned, shelf, resume, until, keyed=noise is None)
         run = run or shelf.new_run()
         try:
             kept = _take_along(start, run, model.facts.cell)
+            upload = None if recipe.image is None else store.keep_upload(run, recipe.image)
             break
         except FileNotFoundError:  # Swept since it was found: look again.
             if tries == TRIES - 1:
@@ -155,4 +181,4 @@ def settle(
     named = keys.keys(ahead, start.last.key if start.last else "")
     named = named if noise is None else tuple(keys.of_its_own() for _ in ahead)
     seeded = Noise(whole.recipe.seed, noise)
-    return Job(recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run)
+    return Job(recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run, upload)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from engine.methods import ABLATIONS, method_of, silent
+from engine.methods import ABLATIONS, OF_THE_PULL, method_of, silent
 from engine.stage import Stage
 
 PICTURES = 1
@@ -45,7 +45,8 @@ def of_its_own() -> str:
 
 def _determines(stage: Stage, below: str) -> dict[str, Any]:
     recipe, row = stage.recipe, method_of(stage.recipe)
-    read = OF_EVERY_STAGE - set(silent(recipe))
+    without = set(silent(recipe))
+    read = OF_EVERY_STAGE - without
     values: dict[str, Any] = {
         "pictures": PICTURES,
         "model": stage.facts.hash,
@@ -56,6 +57,9 @@ def _determines(stage: Stage, below: str) -> dict[str, Any]:
         "told": stage.whole_ids,
     }
     if below:
-        read |= row.reads - ABLATIONS - set(silent(recipe))
+        read |= row.reads - ABLATIONS - without
         values |= {"pulls": row.pulls, "factor": stage.factor}
+    elif recipe.image is not None:
+        read |= (OF_THE_PULL | {"economy"}) - without
+        values |= {"pulls": row.pulls}
     return values | {name: getattr(recipe, name) for name in read}

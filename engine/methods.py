@@ -67,6 +67,8 @@ def silent(recipe: Recipe) -> tuple[str, ...]:
         names |= PUBLISHED
     if recipe.guidance is not None and recipe.guidance <= 1:
         names |= OF_THE_GUIDANCE
-    if recipe.image is None:
+    if recipe.image is None or not row.pulls:
         names |= OF_A_START_PICTURE
+    elif recipe.fidelity in (0, 1):
+        names |= OF_THE_PULL
     return tuple(sorted(names))

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
-from engine import errors
+from engine import errors, picture
 from engine.catalogue import Facts
 from engine.checks import check
 from engine.errors import BadRecipe, short
 from engine.methods import method_of
 from engine.recipe import Recipe
-from engine.schedule import Schedule, lay, of_base
+from engine.schedule import Schedule, exponent, lay, of_base
 from engine.sizes import SLACK, fill_sizes, stage_cells
 from engine.stage import Stage
 from engine.timesteps import FIRST_ORDER, SCHEDULERS, scheduler_of, timesteps
@@ -72,6 +72,8 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
     if stride > facts.window:
         sentence = errors.STRIDE_WINDOW.format(stride=stride, window=facts.window)
         raise BadRecipe("stride", sentence, {"stride": facts.window})
+    if recipe.faithful and recipe.image is not None:
+        raise BadRecipe("image", errors.FAITHFUL_PICTURE, {"faithful": False})
     defaults = facts.defaults
     width, height, scales = fill_sizes(recipe, facts)
     recipe = replace(
@@ -84,6 +86,7 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
         steps=defaults.steps if recipe.steps is None else recipe.steps,
         guidance=defaults.guidance if recipe.guidance is None else recipe.guidance,
         scheduler=_scheduler(recipe, facts),
+        image=None if recipe.image is None else picture.digest(recipe.image),
     )
     if not recipe.faithful:
         return recipe
@@ -129,12 +132,13 @@ def _stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
 
 def _schedule(above: bool, lattices: bool, recipe: Recipe, facts: Facts) -> Schedule:
     t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
-    if not above:
+    if not above and recipe.image is None:
         return of_base(t)
+    alpha1 = recipe.alpha1 if recipe.image is None else exponent(recipe.alpha1, recipe.fidelity)
     return lay(
         t,
         facts.train_steps,
-        (recipe.alpha1, recipe.alpha2, recipe.alpha3),
+        (alpha1, recipe.alpha2, recipe.alpha3),
         (recipe.sigma1, recipe.sigma2),
         recipe.economy,
         pulls=method_of(recipe).pulls,

@@ -5,12 +5,13 @@ a PNG are derived from them.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
-from engine import errors
+from engine import errors, picture
 from engine.errors import BadRecipe
 from engine.methods import METHODS, silent
 from engine.timesteps import SCHEDULERS
@@ -174,7 +175,7 @@ class Recipe:
         0.1,
         0.005,
     )
-    image: str | None = _setting(None, "later", "Start picture", "A picture to enlarge.")
+    image: str | None = _setting(None, "picture", "Start picture", "A picture to enlarge.")
     fidelity: float = _setting(
         0.5,
         "number",
@@ -226,8 +227,11 @@ DEFAULTS = Recipe()
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """Plain values for JSON, the format's version among them."""
-    return {"version": VERSION} | {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
+    """Plain values for JSON, the format's version among them; the start picture by its digest."""
+    values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
+    if values["image"] and isinstance(values["image"], str | os.PathLike):
+        values["image"] = picture.digest(values["image"])
+    return {"version": VERSION} | values
 
 
 def from_dict(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:

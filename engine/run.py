@@ -15,7 +15,7 @@ from engine.errors import BadRecipe, Fault, StopAsked
 from engine.field import field
 from engine.fitting import largest_fitting
 from engine.guidance import guide
-from engine.handover import begin
+from engine.handover import Given, begin, nothing
 from engine.job import Job, settle
 from engine.models import Model
 from engine.moment import At, Foreseen, Made, Moment
@@ -33,16 +33,19 @@ LOOKED_EVERY = 60.0
 
 @torch.inference_mode()
 def stages(
-    ahead: tuple[Stage, ...], below: Made | None, denoiser: Denoiser, noise: Noise
+    ahead: tuple[Stage, ...], below: Made | None, denoiser: Denoiser, noise: Noise, given: Given = nothing
 ) -> Iterator[Moment]:
-    """DemoFusion: every stage is handed over from the one below, then pulled, predicted, guided, stepped."""
+    """DemoFusion: every stage is handed over from the one below, then pulled, predicted, guided, stepped.
+
+    given: what a start picture hands over instead.
+    """
     latent, tone = (below.latent, below.tone) if below else (None, None)
     for stage in ahead:
         yield At(stage, 0)
         recipe, facts = stage.recipe, stage.facts
         shape = (1, facts.channels, stage.rows, stage.cols)
         solver = Solver(recipe.scheduler, facts.scheduler, recipe.steps, stage.schedule)
-        canvas, anchor = begin(latent, stage, solver, noise, shape, denoiser.device)
+        canvas, anchor = begin(latent, stage, solver, noise, shape, denoiser.device, given)
         clean = None
         for n, step in enumerate(stage.schedule.steps, 1):
             yield At(stage, n)
@@ -107,7 +110,7 @@ def _tell(job: Job, stop: Any) -> Iterator[events.Event]:
     try:
         denoiser, clock = job.denoiser(stop), Clock()
         views, moment = denoiser.view_batch, None
-        for moment in clock.during(stages(job.ahead, job.below, denoiser, job.noise)):
+        for moment in clock.during(stages(job.ahead, job.below, denoiser, job.noise, job.given)):
             match moment:
                 case At():
                     at = moment

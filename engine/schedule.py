@@ -2,6 +2,7 @@
 
 c(t)  = (1 + cos(pi (T - t) / T)) / 2                    1 at pure noise, 0 at the clean end
 c1    = c^alpha1     pull to the enlargement              c2 = c^alpha2     share of the lattices
+c1    = c^(alpha1 (1 - f) / f)      under a start picture, f being its fidelity
 blur  = (sigma1 - sigma2) c^alpha3 + sigma2               deviation, in cells
 """
 
@@ -25,6 +26,11 @@ def per_training_time(pull: np.ndarray, t: np.ndarray, total: int) -> np.ndarray
     """c1' = 1 - (1 - c1)^(50 dt / T): the paper's pull at 50 uniform steps, as firm at any other number."""
     covered = t - np.append(t[1:], 0)
     return 1 - (1 - pull) ** (PAPER_STEPS * covered / total)
+
+
+def exponent(alpha1: float, fidelity: float) -> float:
+    """Of c1 under a start picture: 1/2 is the paper's, 1 always holds, 0 never does."""
+    return alpha1 * (1 - fidelity) / fidelity if fidelity else np.inf
 
 
 def survival(pull: np.ndarray) -> np.ndarray:
@@ -74,7 +80,7 @@ class Schedule:
 
 
 def of_base(t: np.ndarray) -> Schedule:
-    """A stage with nothing below it: one view of the whole canvas at every step."""
+    """A stage that nothing is known of before: one view of the whole canvas at every step."""
     none = np.zeros(len(t))
     return Schedule(t, none, none, none, np.ones(len(t)), 0, (len(t), 0))
 
@@ -90,7 +96,7 @@ def lay(
     lattices: bool,
     faithful: bool,
 ) -> Schedule:
-    """The schedule of a stage above another one, with what economy leaves out left out."""
+    """The schedule of a stage that has an anchor, with what economy leaves out left out."""
     c = cosine(t.astype(np.float64), total)
     pull = c ** alphas[0] if pulls else np.zeros(len(t))
     if not faithful:

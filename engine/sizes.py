@@ -2,7 +2,7 @@
 
 from math import ceil, sqrt
 
-from engine import errors
+from engine import errors, picture
 from engine.catalogue import Facts
 from engine.errors import BadRecipe
 from engine.recipe import LARGEST_SIDE, Recipe
@@ -21,7 +21,7 @@ def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...
         missing = "width" if recipe.width is None else "height"
         raise BadRecipe(missing, errors.ONE_SIDE)
     if recipe.width is None:
-        width = height = _square((recipe.scales or facts.defaults.scales)[-1], facts)
+        height, width = _free((recipe.scales or facts.defaults.scales)[-1], _shape(recipe), facts)
     else:
         width, height = recipe.width, recipe.height
     _check_size(width, height, facts)
@@ -29,12 +29,26 @@ def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...
     return width, height, scales
 
 
-def _square(last: float, facts: Facts) -> int:
-    """Side in px of the native square times a scale."""
-    largest = LARGEST_SIDE / facts.native
+def _shape(recipe: Recipe) -> tuple[float, float]:
+    """Of a picture without a size: height and width over the side of a square as large; the start picture's,
+    if it has one and that is no longer than pictures may be."""
+    if recipe.image is None:
+        return 1.0, 1.0
+    if picture.is_digest(recipe.image):
+        raise BadRecipe("image", errors.PICTURE_GONE)
+    height, width = picture.measure(recipe.image)
+    tall = min(max(sqrt(height / width), LONGEST_ASPECT**-0.5), LONGEST_ASPECT**0.5)
+    return tall, 1 / tall
+
+
+def _free(last: float, shape: tuple[float, float], facts: Facts) -> Size:
+    """px of the native area times a scale, in this shape."""
+    largest = LARGEST_SIDE / (facts.native * max(shape))
     if last > largest:
         raise BadRecipe("scales", errors.SCALES_LARGE.format(last=last, limit=LARGEST_SIDE, fit=largest))
-    return _cells(facts.window * last) * facts.cell
+    cells = [_cells(facts.window * last * side) for side in shape]
+    height, width = (min(side, LONGEST_ASPECT * min(cells)) * facts.cell for side in cells)
+    return height, width
 
 
 def stage_cells(scale: float, recipe: Recipe, facts: Facts) -> Size:

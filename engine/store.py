@@ -1,6 +1,7 @@
 """Run folders: each finished stage in a folder of its own, whole or not at all. Knows no torch.
 
 runs/<run>/stage-<number>-<key>/   picture.png  latents.safetensors  proxy.jpg  thumb.jpg  tiles/
+runs/<run>/upload-<digest>.png     the start picture
 Everything in it was encoded here; what a person uploads is kept as a new PNG, never as its bytes.
 """
 
@@ -17,21 +18,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from safetensors import safe_open
 from safetensors.numpy import save
 
 from engine import errors
+from engine import picture as picture_file
 from engine.errors import BadRecipe
 from engine.prints import PNG_LEVEL, Save, prints
 
 log = logging.getLogger(__name__)
 
-PICTURE, LATENTS, UPLOAD, STOP = "picture.png", "latents.safetensors", "upload.png", "stop"
+PICTURE, LATENTS, STOP = "picture.png", "latents.safetensors", "stop"
 RECORD = "demofusion"
 """Under this name a picture and a latent hold what was asked and what was run."""
 _STAGE = re.compile(r"stage-(\d+)-([0-9a-f]{32})")
+_UPLOAD = re.compile(r"upload-[0-9a-f]{64}\.png")
 _RUN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -137,19 +140,31 @@ def _linked(path: Path) -> Save:
     return save
 
 
-def keep_upload(run: Path, picture: Image.Image) -> Path:
-    """A picture that a person gave: its pixels, turned upright, and nothing else that it carried."""
+def upload(run: Path, digest: str) -> Path | None:
+    """The start picture with these pixels, if this run keeps it."""
+    path = _upload(run, digest)
     try:
-        upright = ImageOps.exif_transpose(picture)
-    except Exception:  # What it says of itself may be anything.
-        upright = picture
-    upright = _eight_bits(upright)
-    clean = Image.new(upright.mode if upright.mode in ("L", "RGB", "RGBA") else "RGB", upright.size)
-    clean.paste(upright if upright.mode == clean.mode else upright.convert(clean.mode))
-    to = run / UPLOAD
+        return path if picture_file.digest(path) == digest else None
+    except BadRecipe:
+        return None
+
+
+def _upload(run: Path, digest: str) -> Path:
+    return run / f"upload-{digest.removeprefix('sha256:')}.png"
+
+
+def keep_upload(run: Path, given: str | os.PathLike[str]) -> Path:
+    """A picture that a person gave: its upright pixels, under their digest, and nothing else of it."""
+    digest = picture_file.digest(given)
+    to = _upload(run, digest)
+    if upload(run, digest):
+        return to
     partial = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
     try:
-        clean.save(partial, "PNG", compress_level=PNG_LEVEL)
+        if _is_upload(Path(given), run.parent):
+            _linked(Path(given))(partial)
+        else:
+            picture_file.read(given).save(partial, "PNG", compress_level=PNG_LEVEL)
         _to_disk(partial)
         os.replace(partial, to)
     finally:
@@ -157,13 +172,10 @@ def keep_upload(run: Path, picture: Image.Image) -> Path:
     return to
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Grey of 16 bits as grey of 8; Pillow would cut it off at 255."""
-    if picture.mode[0] not in "IF":
-        return picture
-    levels = np.asarray(picture).astype(np.float64)
-    deep = picture.mode != "F" and (picture.mode != "I" or levels.max(initial=0) > 255)
-    return Image.fromarray(np.clip(levels / (257 if deep else 1) + 0.5, 0, 255).astype(np.uint8))
+def _is_upload(path: Path, root: Path) -> bool:
+    """Whether this is such a picture already, in a run under this root."""
+    run = path.resolve().parent
+    return is_run(run) and run.parent == root.resolve() and _UPLOAD.fullmatch(path.name) is not None
 
 
 def _whole(folder: Path, files: dict[str, Save]) -> Path:

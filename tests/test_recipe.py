@@ -66,6 +66,9 @@ def test_every_default_is_in_range():
     [
         ({"alpha1": 2, "sigma2": 0.1, "stride": 3}, ()),
         ({"fidelity": 0.7}, ("fidelity",)),
+        ({"image": "x.png", "fidelity": 0.7, "alpha1": 2}, ()),
+        ({"image": "x.png", "fidelity": 1.0, "alpha1": 2}, ("alpha1",)),
+        ({"image": "x.png", "fidelity": 0.7, "skip_residual": False}, ("fidelity",)),
         ({"skip_residual": False, "alpha1": 1}, ("alpha1",)),
         ({"dilated": False, "alpha2": 2, "kernel": "code", "jitter": False}, ("alpha2", "kernel")),
         ({"faithful": True, "economy": 0.05, "alpha1": 2}, ("economy",)),
@@ -96,7 +99,7 @@ BAD = [
     ("guidance", 0.5), ("guidance", 99), ("guidance", math.inf), ("guidance_rescale", 2),
     ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("seed", "7"), ("seed", True), ("seed", math.nan),
     ("width", 0), ("width", -8), ("height", 8193), ("width", 10**30), ("view_batch", 0),
-    ("jitter", 1), ("faithful", "yes"), ("image", "x.png"), ("controls", ("canny",)), ("loras", ("x",)),
+    ("jitter", 1), ("faithful", "yes"), ("image", "a\0b"), ("controls", ("canny",)), ("loras", ("x",)),
     ("options", {"tau": 3}), ("prompt", "\ud800"), ("scales", tuple(range(1, 11))), ("image", ""),
     ("image", False), ("controls", {1, 2}), ("controls", set()), ("options", [1]), ("options", ((),)),
     ("scheduler", "x" * 10**5), ("options", 7),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from engine import BadRecipe, Recipe, store
+from engine import BadRecipe, Recipe, picture, store
 from engine.prints import levels
 from engine.recipe import to_dict
 
@@ -172,28 +172,43 @@ def test_of_two_workers_that_keep_the_same_stage_the_second_is_no_fault(tmp_path
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_greys_of_16_bits_keep_their_tones(tmp_path):
-    levels = np.array([[0, 257, 20000, 65535]], np.uint16)
-    for given in (Image.fromarray(levels), Image.fromarray(levels.astype(np.int32))):
-        kept = Image.open(store.keep_upload(tmp_path, given))
-        assert np.asarray(kept).ravel().tolist() == [0, 1, 78, 255]
+def given(folder, name="given.png", size=(6, 4), **more):
+    """A file that a person has, with more in it than its pixels."""
+    folder.mkdir(exist_ok=True)
+    Image.new("RGB", size, "teal").save(folder / name, comment=b"secret", **more)
+    return folder / name
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "I;16", "1"])
-def test_an_uploaded_picture_is_kept_as_new_pixels_and_nothing_else(mode, tmp_path):
-    given = Image.new(mode, (6, 4))
-    given.info = {"comment": "secret", "icc_profile": b"x", "exif": b"y"}
-    kept = store.keep_upload(tmp_path, given)
-    assert kept.name == "upload.png"
+def test_a_given_picture_is_kept_as_new_pixels_under_their_digest(tmp_path):
+    taken = given(tmp_path / "home", "given.jpg", icc_profile=b"profile")
+    kept = store.keep_upload(tmp_path, taken)
+    digest = picture.digest(taken)
+    assert kept.name == f"upload-{digest[7:]}.png"
+    assert picture.digest(kept) == digest
     again = Image.open(kept)
-    assert again.size == (6, 4)
-    assert again.mode in ("L", "RGB", "RGBA")
-    assert again.info == {}
+    assert (again.mode, again.size, again.info) == ("RGB", (6, 4), {})
+    assert store.upload(tmp_path, digest) == kept
+    assert store.upload(tmp_path, "sha256:" + "0" * 64) is None
 
 
-def test_an_uploaded_picture_is_turned_upright(tmp_path):
-    given = Image.new("RGB", (6, 4))
-    exif = given.getexif()
-    exif[0x0112] = 6
-    given.save(tmp_path / "turned.jpg", exif=exif)
-    assert Image.open(store.keep_upload(tmp_path, Image.open(tmp_path / "turned.jpg"))).size == (4, 6)
+def test_a_picture_that_a_run_keeps_already_is_shared_with_the_next(tmp_path):
+    old, new = store.new_run(tmp_path), store.new_run(tmp_path)
+    kept = store.keep_upload(old, given(tmp_path / "home"))
+    again = store.keep_upload(new, kept)
+    assert os.path.samefile(kept, again)
+    assert store.keep_upload(new, kept) == again
+
+
+def test_a_file_that_only_bears_such_a_name_is_encoded_anew(tmp_path):
+    run = store.new_run(tmp_path / "runs")
+    taken = given(tmp_path / "home", pnginfo=None)
+    named = taken.rename(taken.with_name(f"upload-{picture.digest(taken)[7:]}.png"))
+    assert not os.path.samefile(store.keep_upload(run, named), named)
+
+
+def test_a_kept_picture_that_is_damaged_is_not_taken_for_it(tmp_path):
+    kept = store.keep_upload(tmp_path, taken := given(tmp_path / "home"))
+    kept.write_bytes(b"half")
+    assert store.upload(tmp_path, picture.digest(taken)) is None
+    assert store.keep_upload(tmp_path, taken) == kept
+    assert picture.digest(kept) == picture.digest(taken)

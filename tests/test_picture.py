@@ -1,0 +1,232 @@
+"""Any picture file as upright pixels of 8 bits, its digest, and how it fills a stage."""
+
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from engine import BadRecipe, errors, picture
+from engine.errors import short
+
+UNREADABLE = errors.PICTURE_UNREADABLE.format(name=short("given"))
+LARGE = errors.PICTURE_LARGE.format(limit=40)
+
+
+def file(folder, image, format="PNG", **more):
+    image.save(folder / "given", format, **more)
+    return folder / "given"
+
+
+def colours(path):
+    return np.asarray(picture.read(path)).reshape(-1, 3).tolist()
+
+
+def corners():
+    """Red, green; blue, white at the corners, 6 px wide and 4 px high."""
+    image = Image.new("RGB", (6, 4))
+    for (x, y), colour in zip([(0, 0), (5, 0), (0, 3), (5, 3)], CORNERS, strict=True):
+        image.putpixel((x, y), colour)
+    return image
+
+
+CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
+AS_STORED = [
+    (1, "0123"), (2, "1032"), (3, "3210"), (4, "2301"), (5, "0213"), (6, "2031"), (7, "3120"), (8, "1302"),
+]  # fmt: skip
+"""Where the corners of what is stored are seen: upper left and right, lower left and right."""
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+@pytest.mark.parametrize(("orientation", "seen"), AS_STORED)
+def test_a_picture_is_turned_as_its_camera_was(orientation, seen, format, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = file(tmp_path, corners(), format, exif=exif)
+    height, width = (4, 6) if orientation < 5 else (6, 4)
+    upright = picture.read(path)
+    places = [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)]
+    assert [upright.getpixel(place) for place in places] == [CORNERS[int(n)] for n in seen]
+    assert picture.measure(path) == (upright.height, upright.width) == (height, width)
+
+
+def test_exif_that_makes_no_sense_turns_nothing(tmp_path):
+    path = file(tmp_path, corners(), exif=b"Exif\0\0MM\0*\0\0\0\x08half")
+    assert picture.read(path).tobytes() == corners().tobytes()
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour"),
+    [("RGBA", (200, 0, 0, 0)), ("LA", (9, 0)), ("PA", (0, 0))],
+)
+def test_what_is_transparent_is_white(mode, colour, tmp_path):
+    image = Image.new(mode, (1, 1), colour)
+    assert colours(file(tmp_path, image, "TIFF")) == [[255, 255, 255]]
+
+
+def test_what_is_half_transparent_lies_half_on_white(tmp_path):
+    assert colours(file(tmp_path, Image.new("RGBA", (1, 1), (200, 0, 0, 51)))) == [[244, 204, 204]]
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "RGB"])
+def test_one_transparent_colour_is_white(mode, tmp_path):
+    image = Image.new("RGB", (2, 1), "black").convert(mode)
+    image.putpixel((0, 0), (255, 0, 0) if mode != "L" else 76)
+    black = image.getpixel((1, 0))
+    seen = colours(file(tmp_path, image, transparency=black))
+    assert seen == [[76, 76, 76] if mode == "L" else [255, 0, 0], [255, 255, 255]]
+
+
+def test_inks_become_colours(tmp_path):
+    image = Image.new("CMYK", (1, 1), (0, 255, 255, 0))
+    assert colours(file(tmp_path, image, "TIFF")) == [[255, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "seen"),
+    [
+        (np.array([[0, 257, 20000, 65535]], np.uint16), [0, 1, 78, 255]),
+        (np.array([[0, 257, 20000, 65535]], np.int32), [0, 1, 78, 255]),
+        (np.array([[0, 1, 78, 255]], np.int32), [0, 1, 78, 255]),
+        (np.array([[0, 1, 3]], np.uint16), [0, 0, 0]),
+        (np.array([[-5, 0, 50_000, 200_000]], np.int32), [0, 0, 64, 255]),
+        (np.array([[0, 0.25, 1]], np.float32), [0, 64, 255]),
+        (np.array([[0, 64, 255]], np.float32), [0, 64, 255]),
+        (np.array([[np.nan, -np.inf, 0, 1]], np.float32), [0, 0, 0, 255]),
+    ],
+)
+def test_deep_greys_keep_their_tones(values, seen, tmp_path):
+    path = file(tmp_path, Image.fromarray(values), "TIFF")
+    assert colours(path) == [[grey] * 3 for grey in seen]
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_taken(format, tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    lossless = {"lossless": True} if format == "WEBP" else {}
+    path = file(tmp_path, frames[0], format, save_all=True, append_images=frames[1:], **lossless)
+    assert colours(path) == [[255, 0, 0]] * 64
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "LAB"])
+def test_any_mode_becomes_plain_pixels_and_nothing_else(mode, tmp_path):
+    path = file(tmp_path, Image.new(mode, (6, 4)), "TIFF", description="secret", icc_profile=b"profile")
+    read = picture.read(path)
+    assert (read.mode, read.size, read.info) == ("RGB", (6, 4), {})
+
+
+def test_the_digest_is_of_what_is_seen(tmp_path):
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    first = picture.digest(file(tmp_path / "a", corners()))
+    assert picture.is_digest(first)
+    assert picture.digest(first) == first
+    assert picture.digest(file(tmp_path / "b", corners(), "TIFF", description="else")) == first
+    assert picture.digest(file(tmp_path / "b", corners().rotate(180))) != first
+
+
+def test_the_digest_knows_the_shape(tmp_path):
+    lying, standing = (picture.digest(file(tmp_path, Image.new("RGB", size))) for size in ((6, 4), (4, 6)))
+    assert lying != standing
+
+
+def test_a_file_that_was_changed_is_read_again(tmp_path):
+    before = picture.digest(file(tmp_path, Image.new("RGB", (6, 4))))
+    os.utime(path := file(tmp_path, Image.new("RGB", (4, 6), "red")), ns=(1, 1))
+    assert picture.digest(path) != before
+    assert picture.measure(path) == (6, 4)
+
+
+def png(width, height, pixels=b""):
+    """The head of a PNG that promises so many pixels."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def noise():
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(file, "JPEG")
+    return file.getvalue()
+
+
+def drawing():
+    """A picture in a format that another program would have to draw."""
+    file = io.BytesIO()
+    ImageDraw.Draw(image := Image.new("RGB", (8, 8))).line((0, 0, 7, 7))
+    image.save(file, "EPS")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", UNREADABLE),
+        (b"not a picture", UNREADABLE),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UNREADABLE),
+        (png(64, 64, b"\0" * 99), UNREADABLE),
+        (noise()[:700], UNREADABLE),
+        (drawing(), UNREADABLE),
+        (png(8000, 5001), LARGE),
+        (png(20_000, 20_000), LARGE),
+        (png(2**31 - 1, 2**31 - 1), LARGE),
+    ],
+    ids=["empty", "text", "svg", "few pixels", "cut off", "eps", "40 Mpx", "bomb", "great bomb"],
+)
+def test_what_cannot_be_taken_is_told_in_a_sentence(data, sentence, tmp_path):
+    (tmp_path / "given").write_bytes(data)
+    with pytest.raises(BadRecipe) as fault:
+        picture.read(tmp_path / "given")
+    assert (fault.value.field, fault.value.sentence) == ("image", sentence)
+
+
+def test_what_is_too_large_is_seen_before_a_pixel_is_read(tmp_path):
+    (tmp_path / "given").write_bytes(png(8000, 5000))
+    assert picture.measure(tmp_path / "given") == (5000, 8000)
+    (tmp_path / "given").write_bytes(png(8000, 5001))
+    with pytest.raises(BadRecipe, match="40 megapixels"):
+        picture.measure(tmp_path / "given")
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "given")
+    for path in (tmp_path / "given", tmp_path, tmp_path / "nothing", "https://example.org/a.png", "\ud800"):
+        with pytest.raises(BadRecipe, match="could not be read"):
+            picture.digest(path)
+
+
+@pytest.mark.parametrize(
+    ("whole", "shape", "box"),
+    [
+        ((400, 600), (100, 100), (100, 0, 500, 400)),
+        ((600, 400), (10, 10), (0, 100, 400, 500)),
+        ((400, 600), (1024, 1536), (0, 0, 600, 400)),
+        ((100, 1000), (100, 400), (300, 0, 700, 100)),
+    ],
+)
+def test_the_part_that_fills_a_shape_is_central_and_as_large_as_can_be(whole, shape, box):
+    assert picture.part(whole, shape) == box
+    assert picture.pixels(whole, shape) == (box[2] - box[0]) * (box[3] - box[1])
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 96), (200, 160), (8, 8)])
+def test_a_filled_stage_has_no_bars_and_nothing_is_stretched(size):
+    disc = Image.new("RGB", (300, 200), "white")
+    ImageDraw.Draw(disc).ellipse((100, 50, 200, 150), "black")
+    filled = picture.filling(disc, size)
+    assert (filled.height, filled.width) == size
+    dark = np.asarray(filled.convert("L")) < 128
+    assert abs(int(dark.any(1).sum()) - int(dark.any(0).sum())) <= 1
+    rim = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
+    assert dark.any()
+    assert not rim.any()
+
+
+def test_shrinking_averages_what_would_flicker():
+    board = Image.fromarray((np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)).convert("RGB")
+    grey = np.asarray(picture.filling(board, (32, 32)))[4:-4, 4:-4]
+    assert grey.min() >= 126
+    assert grey.max() <= 129
