@@ -5,6 +5,7 @@ import torch
 
 from engine import load_model
 from tests import tiny
+from tests.toys import patches
 
 pytest_plugins = ["tests.chromium", "tests.line", "tests.page"]
 
@@ -23,6 +24,12 @@ def tiny_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model(tiny_folder):
     return load_model(tiny_folder, "cpu", "float32")
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """The path of a picture of coloured squares, 256 x 256 px."""
+    return patches(tmp_path / "photo.png")
 
 
 @pytest.fixture

@@ -69,6 +69,17 @@ def test_a_stage_begins_at_the_noise_of_its_first_worked_step():
     assert torch.allclose(canvas, alpha * enlarge(below, (32, 32)) + sigma * noise)
 
 
+def test_what_is_given_takes_the_place_of_the_enlargement():
+    toy = facts(16, scheduler=CONFIG)
+    stage = plan(Recipe(scales=(1, 2), scheduler="ddim"), toy).stages[1]
+    held, shape, photo = Solver("ddim", CONFIG, 50, stage.schedule), (1, 4, 32, 32), random(1, 4, 32, 32)
+    start = (stage, held, Noise(0), shape, torch.device("cpu"), lambda stage, below: photo)
+    for below in (random(1, 4, 16, 16), None):
+        canvas, anchor = begin(below, *start)
+        assert anchor.clean is photo
+        assert torch.equal(canvas, anchor.at(stage.schedule.first))
+
+
 def test_tone_is_given_exactly():
     tone = Tone.of(3 + 0.5 * random(1, 4, 16, 16))
     matched = tone.match(random(1, 4, 32, 32) * 7 - 2)

@@ -5,6 +5,7 @@ import tempfile
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.numpy import load_file
 
 from engine import Failed, Recipe, StageDone, generate
@@ -163,3 +164,10 @@ def apart(a, b):
 def small(**changes):
     """A recipe that a tiny model carries out in about a second."""
     return Recipe(**{"prompt": "a red house", "scales": (1, 2), "steps": 6, "seed": 1} | changes)
+
+
+def patches(path, height=256, width=256):
+    """A picture of coloured squares in a file; its path."""
+    colours = np.random.RandomState(0).randint(0, 256, (height // 32, width // 32, 3), np.uint8)
+    Image.fromarray(colours.repeat(32, 0).repeat(32, 1)).save(path)
+    return str(path)
