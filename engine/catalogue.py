@@ -44,6 +44,7 @@ class Facts:
     view_batch: views per call where the recipe does not say.
     hash: of the weights.    space: what its latents mean; equal where one model can go on from another's.
     device, dtype: where and in which number format the network runs.
+    offload: whether its parts are on the device by turns only.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Facts:
     space: str = ""
     device: str = "cpu"
     dtype: str = "float32"
+    offload: bool = False
 
     @property
     def native(self) -> int:

@@ -174,9 +174,13 @@ UNEXPECTED = (
 
 WEIGHTS_NOT_HERE = (
     "{source} is not a model on this machine and could not be fetched. "
-    "Give the folder of a diffusers pipeline, or check the network."
+    "Give the folder of a diffusers pipeline or a .safetensors file, or check the network."
 )
-WEIGHTS_FOREIGN = "{source} holds a {what}; only SDXL-shaped pipelines can be loaded in this version."
+WEIGHTS_FOREIGN = "{source} holds a {what}; only pipelines shaped as SDXL, SD 1 or SD 2 can be loaded."
+WEIGHTS_CONFIGS = (
+    "{source} is a single file; its configs and vocabulary are not on this machine. Put them into a folder "
+    "{folder} beside it (model_index.json, configs and tokenizers, as in {reference})."
+)
 NO_DTYPE = "The number format {dtype} is not known here. Known: {known}."
 NO_DEVICE = "The device {device} cannot be used here ({reason}). Leave it at auto, or use cpu."
 WEIGHTS_PART = "{source} lacks a part or holds a broken one ({reason}). Fetch the model again."

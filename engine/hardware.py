@@ -1,8 +1,10 @@
-"""The machine: what it is called, what memory is free, and giving memory back."""
+"""The machine: what it is called, what memory is free, how a model is placed on it, and giving memory back."""
 
 import gc
 import os
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,6 +17,59 @@ FULL = (
     "status_alloc_failed",
 )
 PROCESSORS = Path("/proc/cpuinfo")
+SPARED = 0.9
+"""Of what is free, the share that a model may fill."""
+MOST_VIEWS = {"cpu": 4, "cuda": 8}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model runs. offload: its parts wait in main memory and are on the device by turns."""
+
+    device: torch.device
+    dtype: torch.dtype
+    offload: bool = False
+    view_batch: int = 1
+
+
+@dataclass(frozen=True)
+class Need:
+    """Numbers of each of a model's networks, and of one guided native view and one decoded tile at work."""
+
+    parts: Mapping[str, int]
+    view: int = 0
+    tile: int = 0
+
+    def weights(self, itemsize: int, offload: bool = False) -> int:
+        """Bytes on the device at once. The decoder stays in float32."""
+        sizes = [n * (4 if part == "vae" else itemsize) for part, n in self.parts.items()]
+        return max(sizes, default=0) if offload else sum(sizes)
+
+
+def place(
+    device: torch.device,
+    need: Need,
+    unused: int | None,
+    dtype: torch.dtype | None = None,
+    offload: bool | None = None,
+) -> Place:
+    """Number format, offloading and views at once: what is asked for, else what fits into unused bytes.
+
+    A GPU computes in float16, a CPU in float32, or in bfloat16 where only that fits.
+    """
+    budget = SPARED * unused if unused is not None else float("inf")
+    on_gpu = device.type != "cpu"
+    if dtype is None:
+        fits = need.weights(4) <= budget
+        dtype = torch.float16 if on_gpu else torch.float32 if fits else torch.bfloat16
+    at_work = max(need.view * dtype.itemsize, need.tile * 4)
+    if offload is None:
+        offload = on_gpu and need.weights(dtype.itemsize) + at_work > budget
+    left = budget - need.weights(dtype.itemsize, offload)
+    views = MOST_VIEWS.get(device.type, MOST_VIEWS["cpu"])
+    while views > 1 and views * need.view * dtype.itemsize > left:
+        views //= 2
+    return Place(device, dtype, offload, views)
 
 
 def name(device: torch.device) -> str:

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from engine import Fault, WeightsMissing, load_model
 from engine.denoiser import Denoiser
 from engine.errors import StopAsked
-from engine.models import decode_memory, view_memory
+from engine.anatomy import decode_memory, view_memory
 from engine.views import View
 from tests import tiny
 
@@ -206,7 +206,7 @@ def test_the_memory_of_a_view_is_what_a_call_takes():
     taken = peak(
         lambda: unet(torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 32), added_cond_kwargs=given), unet
     )
-    assert view_memory(width, 4) * cells == pytest.approx(taken, rel=0.15)
+    assert view_memory("sdxl", width, 4) * cells == pytest.approx(taken, rel=0.15)
 
 
 def test_the_memory_of_decoding_is_what_it_takes(model):

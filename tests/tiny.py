@@ -29,8 +29,15 @@ SCHEDULER = {
 }
 
 
-def write(folder: Path, *, scheduler: Any = None, widths: tuple[int, ...] = (16, 32), seed: int = 0) -> Path:
-    """A complete pipeline with random weights, in diffusers' folder format."""
+def write(
+    folder: Path,
+    *,
+    scheduler: Any = None,
+    widths: tuple[int, ...] = (16, 32),
+    second: int = WIDTH,
+    seed: int = 0,
+) -> Path:
+    """A complete pipeline with random weights, in diffusers' folder format. second: of the second encoder."""
     torch.manual_seed(seed)
     tokens = tokenizer()
     pipeline = StableDiffusionXLPipeline(
@@ -39,26 +46,26 @@ def write(folder: Path, *, scheduler: Any = None, widths: tuple[int, ...] = (16,
             up_block_types=["UpDecoderBlock2D"] * 4, latent_channels=4, norm_num_groups=4,
             sample_size=WINDOW * 8, mid_block_add_attention=False, force_upcast=True,
         ),
-        text_encoder=CLIPTextModel(_text_config(len(tokens))),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config(len(tokens))),
+        text_encoder=CLIPTextModel(text_config(len(tokens))),
+        text_encoder_2=CLIPTextModelWithProjection(text_config(len(tokens), second)),
         tokenizer=tokens,
         tokenizer_2=tokens,
-        unet=unet(widths),
+        unet=unet(widths, second=second),
         scheduler=scheduler or DDIMScheduler(**SCHEDULER),
     )  # fmt: skip
     pipeline.save_pretrained(folder)
     return folder
 
 
-def unet(widths: tuple[int, ...], layers: int = 1) -> UNet2DConditionModel:
+def unet(widths: tuple[int, ...], layers: int = 1, second: int = WIDTH) -> UNet2DConditionModel:
     levels = len(widths)
     return UNet2DConditionModel(
         sample_size=WINDOW, in_channels=4, out_channels=4, layers_per_block=layers, block_out_channels=widths,
         down_block_types=["DownBlock2D"] + ["CrossAttnDownBlock2D"] * (levels - 1),
         up_block_types=["CrossAttnUpBlock2D"] * (levels - 1) + ["UpBlock2D"],
-        attention_head_dim=2, cross_attention_dim=2 * WIDTH, norm_num_groups=8, use_linear_projection=True,
+        attention_head_dim=2, cross_attention_dim=WIDTH + second, norm_num_groups=8, use_linear_projection=True,
         addition_embed_type="text_time", addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=6 * 8 + WIDTH,
+        projection_class_embeddings_input_dim=6 * 8 + second,
     )  # fmt: skip
 
 
@@ -72,9 +79,9 @@ def tokenizer() -> CLIPTokenizer:
     )  # fmt: skip
 
 
-def _text_config(words: int) -> CLIPTextConfig:
+def text_config(words: int, width: int = WIDTH) -> CLIPTextConfig:
     return CLIPTextConfig(
-        vocab_size=words, hidden_size=WIDTH, intermediate_size=2 * WIDTH, projection_dim=WIDTH,
+        vocab_size=words, hidden_size=width, intermediate_size=2 * width, projection_dim=width,
         num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=TOKENS,
         bos_token_id=0, eos_token_id=1, pad_token_id=1,
     )  # fmt: skip
