@@ -15,7 +15,7 @@ WINDOWS = range(4, 1025)
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 # Peak bytes of one evaluation per latent cell, in numbers of the first width: live tensors, counted. SD has
 # attention, and its wide layers, at full resolution; SDXL has none there.
-PER_CELL = {"sdxl": 15.8, "sd": 31.0}
+PER_CELL = {"sdxl": 15.8, "sd": 26.2}
 
 
 def facts_of(pipeline: Any, source: str, family: str, place: Place) -> Facts:
