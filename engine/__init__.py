@@ -24,10 +24,11 @@ from engine.plan import Plan, plan
 from engine.recipe import Recipe
 
 if TYPE_CHECKING:
-    from engine.models import Model, load_model
+    from engine.model import Model
+    from engine.models import load_model
     from engine.run import generate
 
-_LAZY = {"generate": "engine.run", "load_model": "engine.models", "Model": "engine.models"}
+_LAZY = {"generate": "engine.run", "load_model": "engine.models", "Model": "engine.model"}
 
 __all__ = [
     "Accepted",

@@ -1,6 +1,5 @@
 """What is known of a model without holding it: its facts and its defaults. Knows nothing of torch."""
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+from engine import weights
 from engine.timesteps import train_steps
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
@@ -84,8 +84,12 @@ def _catalogue() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Entry:
-    """A model on offer. source: its folder, or hub id. draws: where it knows only so much, the words of each
-    kind, in the order of a sentence."""
+    """A model on offer. source: its folder or file, or hub id. draws: where it knows only so much, the words
+    of each kind, in the order of a sentence.
+
+    gigabytes: to be fetched at its first use.    for_gpu: without one it takes hours.
+    adds: LoRAs that are part of it.    lays: settings that replace its scheduler's own.
+    """
 
     name: str
     title: str
@@ -94,6 +98,16 @@ class Entry:
     defaults: Defaults
     licence: str = ""
     draws: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    gigabytes: float = 0
+    for_gpu: bool = False
+    adds: tuple[tuple[str, float], ...] = ()
+    lays: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether all its weights are on this machine."""
+        found = weights.find(self.source)
+        return bool(found and weights.is_whole(found) and all(find_lora(name) for name, _ in self.adds))
 
 
 def entries() -> tuple[Entry, ...]:
@@ -105,7 +119,35 @@ def _entry(name: str, listed: Mapping[str, Any]) -> Entry:
     here = HOME / listed["source"]
     draws = {kind: tuple(words) for kind, words in listed.get("draws", {}).items()}
     source = str(here) if here.is_dir() else listed["source"]
-    return Entry(name, listed["title"], source, listed["family"], _defaults(listed), listed["licence"], draws)
+    return Entry(
+        name,
+        listed["title"],
+        source,
+        listed["family"],
+        _defaults(listed),
+        listed["licence"],
+        draws,
+        gigabytes=listed.get("gigabytes", 0),
+        for_gpu=listed.get("best_on") == "gpu",
+        adds=tuple((name, float(strength)) for name, strength in listed.get("adds", ())),
+        lays=listed.get("lays", {}),
+    )
+
+
+def lora_names() -> tuple[str, ...]:
+    """Names by which anybody may ask for a LoRA."""
+    return tuple(_catalogue()["lora"])
+
+
+def lora_source(name: str) -> str:
+    """A file, or a file on the hub: of a name in the catalogue, else what was given."""
+    return _catalogue()["lora"].get(name, {}).get("source", name)
+
+
+def find_lora(name: str) -> Path | None:
+    """Its file, if that is on this machine."""
+    found = weights.find(lora_source(name))
+    return found if found and found.is_file() else None
 
 
 def defaults_of(source: str, family: str) -> Defaults:
@@ -127,9 +169,14 @@ def _defaults(listed: Mapping[str, Any]) -> Defaults:
 def foreseen(entry: Entry) -> Facts:
     """What a pipeline's configs tell before its weights are read: all that sizes and steps depend on.
 
-    OSError, ValueError or KeyError if the folder is not a whole one.
+    OSError, ValueError or KeyError if there are none, or no whole ones, on this machine.
     """
-    told = {part: _config(entry, part) for part in ("unet", "vae", "scheduler")}
+    path = weights.find(entry.source)
+    layout = weights.layout_of(path) if path and path.is_file() else None
+    folder = weights.configs_near(path, layout) if layout else path
+    if folder is None:
+        raise FileNotFoundError(entry.source)
+    told = {part: weights.config_of(folder, part) for part in ("unet", "vae", "scheduler")}
     cell = 2 ** (len(told["vae"]["block_out_channels"]) - 1)
     window = told["unet"]["sample_size"]
     return Facts(
@@ -138,15 +185,10 @@ def foreseen(entry: Entry) -> Facts:
         window=window,
         cell=cell,
         channels=told["unet"]["in_channels"],
-        scheduler=told["scheduler"],
+        scheduler=told["scheduler"] | entry.lays,
         defaults=entry.defaults,
         buckets=family_buckets(entry.family, window * cell),
     )
-
-
-def _config(entry: Entry, part: str) -> dict[str, Any]:
-    name = "scheduler_config.json" if part == "scheduler" else "config.json"
-    return json.loads((Path(entry.source) / part / name).read_text(encoding="utf-8"))
 
 
 def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:

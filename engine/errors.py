@@ -181,6 +181,14 @@ WEIGHTS_CONFIGS = (
     "{source} is a single file; its configs and vocabulary are not on this machine. Put them into a folder "
     "{folder} beside it (model_index.json, configs and tokenizers, as in {reference})."
 )
+LORA_NOT_HERE = (
+    "The LoRA {source} is not on this machine and could not be fetched. "
+    "Give a .safetensors file, or leave it out."
+)
+LORA_FOREIGN = "The LoRA {source} was made for another kind of model, or is broken. Leave it out."
+LORA_PAIRS = "loras are pairs of a name and a strength, like (name, 0.8); this is {value}."
+LORA_MANY = "There are {count} loras; up to {limit} are taken."
+LORA_NAMED = "The LoRA {source} is not offered here. Known: {known}."
 NO_DTYPE = "The number format {dtype} is not known here. Known: {known}."
 NO_DEVICE = "The device {device} cannot be used here ({reason}). Leave it at auto, or use cpu."
 WEIGHTS_PART = "{source} lacks a part or holds a broken one ({reason}). Fetch the model again."

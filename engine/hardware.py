@@ -1,4 +1,4 @@
-"""The machine: what it is called, what memory is free, how a model is placed on it, and giving memory back."""
+"""The machine: what it is called, what memory is free, how models are placed on it, giving memory back."""
 
 import gc
 import os

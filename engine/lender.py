@@ -15,15 +15,21 @@ from engine.plan import plan
 from engine.ticket import Request
 
 if TYPE_CHECKING:
-    from engine.models import Model
+    from engine.model import Model
 
 
 class Lender:
     """The entries that may be asked for, the first of which is meant where none is named."""
 
-    def __init__(self, entries: Sequence[Entry], device: str = "auto", dtype: str = "auto") -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        device: str = "auto",
+        dtype: str = "auto",
+        offload: bool | None = None,
+    ) -> None:
         self.entries = {entry.name: entry for entry in entries}
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.offload = device, dtype, offload
         self._models: dict[str, Model] = {}
         self._facts: dict[str, Facts] = {}
         self._loading = threading.Lock()
@@ -61,7 +67,7 @@ class Lender:
         entry = self.entry(name)
         with self._loading:
             if entry.name not in self._models:
-                loaded = load_model(entry.source, self.device, self.dtype)
+                loaded = load_model(entry.source, self.device, self.dtype, self.offload, entry)
                 known = replace(loaded.facts, name=entry.name, defaults=entry.defaults)
                 self._models[entry.name] = replace(loaded, facts=known)
             return self._models[entry.name]

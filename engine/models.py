@@ -1,28 +1,24 @@
-"""Loading and placing models: the only place that reads weights. Only safetensors are read, never a pickle.
-
-A Model is what the loop sees of a pipeline: facts, text, predictions; its VAE belongs to the codec.
-"""
+"""Loading and placing models: the only place that reads weights, and only safetensors, never a pickle."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
 from diffusers.utils import logging as diffusers_logging
-from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from engine import errors, hardware, text, weights
+from engine import errors, hardware, weights
 from engine.anatomy import facts_of, need_of, parts_of
-from engine.catalogue import Facts
+from engine.catalogue import Entry
 from engine.codec import preview_matrix
 from engine.errors import Fault, WeightsMissing, short
 from engine.hardware import Place
-from engine.text import Text
+from engine.model import Model
+from engine.surgery import lora
 
 log = logging.getLogger(__name__)
 
@@ -32,62 +28,17 @@ FAMILIES = {"StableDiffusionXLPipeline": "sdxl", "StableDiffusionPipeline": "sd"
 UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A loaded pipeline. matrix: latent to RGB. device: where it computes."""
-
-    facts: Facts
-    pipeline: Any
-    matrix: Tensor
-    device: torch.device
-
-    @property
-    def unet(self) -> Any:
-        return self.pipeline.unet
-
-    @property
-    def vae(self) -> Any:
-        return self.pipeline.vae
-
-    @property
-    def encoders(self) -> tuple[Any, ...]:
-        return tuple(part for name, part in parts_of(self.pipeline).items() if name.startswith("text"))
-
-    @property
-    def tokenizers(self) -> tuple[Any, ...]:
-        names = ("tokenizer", "tokenizer_2")[: len(self.encoders)]
-        return tuple(getattr(self.pipeline, name) for name in names)
-
-    @torch.inference_mode()
-    def encode_text(self, prompt: str, negative: str | None, copies: int) -> Text:
-        """The conditioning of a run; longer texts than the encoders take are read in chunks."""
-        texts = [negative or "", prompt] if copies == 2 else [prompt]
-        if self.facts.family == "sd":
-            return text.of_one_encoder(self.encoders[0], self.tokenizers[0], texts, self.device)
-        told = text.of_two_encoders(self.encoders, self.tokenizers, texts, self.device)
-        zeros = copies == 2 and negative is None and self.pipeline.config.force_zeros_for_empty_prompt
-        return text.with_zeros(told) if zeros else told
-
-    def predict(self, latents: Tensor, t: float, text: Text, ids: Tensor) -> Tensor:
-        """Raw predictions for latents (N, C, h, w), N a multiple of the texts, under size ids (N, 6)."""
-        views = len(latents) // len(text.embeds)
-        given = None
-        if text.pooled is not None:
-            # Float ids: in bfloat16 large sizes would be rounded.
-            given = {"text_embeds": text.pooled.repeat_interleave(views, 0), "time_ids": ids.float()}
-        embeds = text.embeds.repeat_interleave(views, 0)
-        return self.unet(latents.to(self.unet.dtype), t, embeds, added_cond_kwargs=given).sample
-
-
 def load_model(
     path_or_id: str | Path,
     device: str = "auto",
     dtype: str | torch.dtype = "auto",
     offload: bool | None = None,
+    entry: Entry | None = None,
 ) -> Model:
     """A diffusers folder, a .safetensors file, or a hub id where the network answers.
 
     What is left at auto, and offload at None, is chosen by what memory is free. A Fault says what is missing.
+    entry: of the catalogue, with what it adds to the weights at its source.
     """
     source, where, wanted = str(path_or_id), _device(device), _dtype(dtype)
     try:
@@ -98,6 +49,8 @@ def load_model(
             need = need_of(path, configs, FAMILIES[kind.__name__])
             place = hardware.place(where, need, hardware.free(where), wanted, offload)
             read = _file(path, kind, configs, place) if path.is_file() else _folder(path, kind, place)
+            if entry:
+                _complete(read, entry)
             return _model(read, index, source, place)
     except Fault:
         raise
@@ -107,7 +60,7 @@ def load_model(
 
 
 def _here(source: str, half: bool) -> Path:
-    """The folder or file of a source; a hub id that is not here is fetched, in half precision if it has that."""
+    """The folder or file of a source; what is not here is fetched, in half precision if it can be."""
     path = weights.find(source)
     if path and (weights.is_whole(path) or not weights.is_on_hub(source)):
         return path
@@ -166,8 +119,10 @@ def _told(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
     if path.is_file():
         layout = weights.layout_of(path)
         if layout is None:
-            raise WeightsMissing(errors.WEIGHTS_FOREIGN.format(source=source, what="file of an unknown layout"))
-        configs = weights.configs_of(path, layout)
+            raise WeightsMissing(
+                errors.WEIGHTS_FOREIGN.format(source=source, what="file of an unknown layout")
+            )
+        configs = weights.configs_near(path, layout) or weights.fetch(layout.reference, weights.CONFIGS)
         index = _index(configs, source) if configs else {}
         if index.get("_class_name") != layout.pipeline:
             words = {"source": source, "folder": path.stem, "reference": layout.reference}
@@ -207,6 +162,15 @@ def _file(path: Path, kind: Any, configs: Path, place: Place) -> Any:
     if levels := weights.levels_of(path):
         loaded.scheduler = type(loaded.scheduler).from_config(dict(loaded.scheduler.config) | levels)
     return loaded
+
+
+def _complete(pipeline: Any, entry: Entry) -> None:
+    """Fuses the LoRAs that are part of an entry, and lays its scheduler's steps as it says."""
+    if entry.adds:
+        lora.fuse(pipeline, lora.worn(entry.adds))
+    if entry.lays:
+        config = dict(pipeline.scheduler.config) | dict(entry.lays)
+        pipeline.scheduler = type(pipeline.scheduler).from_config(config)
 
 
 def _without(kind: Any) -> dict[str, Any]:

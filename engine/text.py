@@ -41,7 +41,7 @@ def of_one_encoder(encoder: Any, tokenizer: Any, texts: Sequence[str], device: t
 def of_two_encoders(
     encoders: Sequence[Any], tokenizers: Sequence[Any], texts: Sequence[str], device: torch.device
 ) -> Text:
-    """SDXL: the layer before the last of both, side by side; pooled by the second one, from the first chunk."""
+    """SDXL: the layer before the last of both, side by side; pooled by the second, from the first chunk."""
     hidden, pooled = [], None
     rows = [chunks(tokenizer, texts) for tokenizer in tokenizers]
     most = max(read.shape[1] for read in rows)

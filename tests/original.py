@@ -115,7 +115,13 @@ def _vae_key(key: str, levels: int) -> str:
         key = key.replace(f"mid_block.resnets.{k}", f"mid.block_{k + 1}")
     key = key.replace("mid_block.attentions.0", "mid.attn_1")
     if ".attn_1." in key:
-        for new, old in {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}.items():
+        for new, old in {
+            "group_norm": "norm",
+            "to_q": "q",
+            "to_k": "k",
+            "to_v": "v",
+            "to_out.0": "proj_out",
+        }.items():
             key = key.replace(f".{new}.", f".{old}.")
     for i in range(levels):
         key = key.replace(f"down_blocks.{i}.resnets", f"down.{i}.block")

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LIGHT = """
 recipe checks plan sizes stage schedule timesteps views noise events errors methods catalogue
-store keys prints shelf recall picture pace fitting log ticket desk lender vocabulary share lettering
+store keys prints shelf recall picture weights pace fitting log ticket desk lender vocabulary share lettering
 """.split()
 
 
@@ -98,7 +98,11 @@ def calls(name):
 
 
 def test_only_models_load_weights():
-    assert set(calls("from_pretrained")) == {"models.py"}
+    assert set(calls("from_pretrained")) == set(calls("from_single_file")) == {"models.py"}
+
+
+def test_only_surgery_puts_loras_on():
+    assert set(calls("load_lora_weights")) == {"lora.py"}
 
 
 def test_only_the_denoiser_calls_the_network():

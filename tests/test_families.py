@@ -19,9 +19,7 @@ V = {"prediction_type": "v_prediction"}
 ZERO = V | {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 FAMILIES = {
     "sdxl": lambda folder: tiny.write(folder, second=24),
-    "sdxl v": lambda folder: tiny.write(
-        folder, second=24, scheduler=DDIMScheduler(**tiny.SCHEDULER | ZERO)
-    ),
+    "sdxl v": lambda folder: tiny.write(folder, second=24, scheduler=DDIMScheduler(**tiny.SCHEDULER | ZERO)),
     "sd1": original.sd,
     "sd2": lambda folder: original.sd(folder, linear=True),
     "sd2 v": lambda folder: original.sd(folder, linear=True, **V),
@@ -110,7 +108,7 @@ def lonely(tmp_path, monkeypatch):
 
 
 def test_a_file_without_configs_says_what_it_needs_and_where(lonely):
-    with pytest.raises(WeightsMissing, match="into a folder juggernaut beside it.*stable-diffusion-v1-5"):
+    with pytest.raises(WeightsMissing, match=r"into a folder juggernaut beside it.*stable-diffusion-v1-5"):
         load_model(lonely)
 
 

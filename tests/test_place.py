@@ -12,7 +12,7 @@ from tests.test_models import peak
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 GB = 10**9
-# SDXL: 2.57, 0.084, 0.12 and 0.69 thousand million numbers; a guided native view in bytes for each of a number.
+# SDXL, counted; its guided native view and its decoded tile in bytes for each byte of a number.
 SDXL = Need(
     {"unet": 2_570_000_000, "vae": 84_000_000, "text_encoder": 123_000_000, "text_encoder_2": 695_000_000},
     view=int(2 * 128**2 * view_memory("sdxl", (320,), 1)),

@@ -63,8 +63,8 @@ def unet(widths: tuple[int, ...], layers: int = 1, second: int = WIDTH) -> UNet2
         sample_size=WINDOW, in_channels=4, out_channels=4, layers_per_block=layers, block_out_channels=widths,
         down_block_types=["DownBlock2D"] + ["CrossAttnDownBlock2D"] * (levels - 1),
         up_block_types=["CrossAttnUpBlock2D"] * (levels - 1) + ["UpBlock2D"],
-        attention_head_dim=2, cross_attention_dim=WIDTH + second, norm_num_groups=8, use_linear_projection=True,
-        addition_embed_type="text_time", addition_time_embed_dim=8,
+        attention_head_dim=2, cross_attention_dim=WIDTH + second, norm_num_groups=8,
+        use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=6 * 8 + second,
     )  # fmt: skip
 
