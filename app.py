@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from engine.catalogue import entries
-from engine.lender import Lender
+from engine.errors import Fault
+from engine.lender import Lender, has_gpu, on_offer
 from ui.house import open_house
 from ui.studio import studio
 from ui.theme import launching
@@ -13,13 +13,18 @@ HERE = Path(__file__).parent
 HOUR, GB = 3600, 1024**3
 
 setting = os.environ.get
-offered = setting("STUDIO_MODELS", "").replace(",", " ").split()
-listed = [entry for entry in entries() if not offered or entry.name in offered]
-if not listed:
-    raise SystemExit(f"STUDIO_MODELS names none of {', '.join(entry.name for entry in entries())}.")
+try:
+    offered = on_offer(setting("STUDIO_MODELS", "").replace(",", " ").split(), has_gpu())
+except Fault as fault:
+    raise SystemExit(f"STUDIO_MODELS: {fault.sentence}") from fault
 house = open_house(
     Path(setting("STUDIO_RUNS", HERE / "runs")),
-    Lender(listed),
+    Lender(
+        offered,
+        setting("STUDIO_DEVICE", "auto"),
+        setting("STUDIO_DTYPE", "auto"),
+        {"on": True, "off": False}.get(setting("STUDIO_OFFLOAD", "auto")),
+    ),
     age=float(setting("STUDIO_KEEP_HOURS", 24)) * HOUR,
     size=float(setting("STUDIO_KEEP_GB", 20)) * GB,
     most=int(setting("STUDIO_LINE", 12)),

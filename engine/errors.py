@@ -176,6 +176,7 @@ WEIGHTS_NOT_HERE = (
     "{source} is not a model on this machine and could not be fetched. "
     "Give the folder of a diffusers pipeline or a .safetensors file, or check the network."
 )
+NOT_IN_CATALOGUE = "The catalogue lists no {names}. It lists {known}."
 WEIGHTS_FOREIGN = "{source} holds a {what}; only pipelines shaped as SDXL, SD 1 or SD 2 can be loaded."
 WEIGHTS_CONFIGS = (
     "{source} is a single file; its configs and vocabulary are not on this machine. Put them into a folder "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import errors
-from engine.catalogue import Entry, Facts, foreseen
+from engine.catalogue import Entry, Facts, entries, foreseen
 from engine.errors import BadRecipe, Fault, WeightsMissing, short
 from engine.events import Event, Failed
 from engine.pace import Pace
@@ -16,6 +16,27 @@ from engine.ticket import Request
 
 if TYPE_CHECKING:
     from engine.model import Model
+
+
+GPUS = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+"""What the kernel shows where there is one: looking needs no torch."""
+
+
+def has_gpu() -> bool:
+    return any(Path(device).exists() for device in GPUS)
+
+
+def on_offer(named: Sequence[str], gpu: bool) -> list[Entry]:
+    """The entries of these names, in this order; if none is named, those whose weights are here,
+    first of all what this machine is good for. Fault if a name is not in the catalogue."""
+    listed = {entry.name: entry for entry in entries()}
+    if unknown := [name for name in named if name not in listed]:
+        words = {"names": ", ".join(unknown), "known": ", ".join(listed)}
+        raise Fault(errors.NOT_IN_CATALOGUE.format(**words))
+    if named:
+        return [listed[name] for name in named]
+    here = [entry for entry in listed.values() if entry.is_here]
+    return sorted(here, key=lambda entry: entry.for_gpu != gpu)
 
 
 class Lender:

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from diffusers import DiffusionPipeline
 
-from engine import load_model
+from engine import Fault, load_model
 from engine.catalogue import entries, find_lora, foreseen, lora_names, lora_source
-from engine.lender import Lender
+from engine.lender import Lender, on_offer
 from engine.timesteps import timesteps
 from engine.weights import find, is_on_hub, layout_of
 from tests import original, tiny
@@ -106,3 +106,16 @@ def test_the_layout_of_a_file_is_told_by_its_keys(tmp_path):
         layout = layout_of(original.single_file(made, tmp_path / f"{name}.safetensors"))
         assert layout.pipeline == pipeline
         assert ("xl" in layout.reference, "2-1" in layout.reference) == (name == "xl", name == "sd2")
+
+
+def test_offered_is_what_is_here_first_what_the_machine_is_good_for(tmp_path):
+    assert [entry.name for entry in on_offer([], gpu=True)] == ["postcards"]
+    cached(tmp_path, LISTED["sd15"].source, original.sd(tmp_path / "sd"))
+    assert [entry.name for entry in on_offer([], gpu=False)] == ["postcards", "sd15"]
+    assert [entry.name for entry in on_offer([], gpu=True)] == ["sd15", "postcards"]
+
+
+def test_the_operator_may_name_others_in_any_order():
+    assert [entry.name for entry in on_offer(["sdxl", "postcards"], gpu=False)] == ["sdxl", "postcards"]
+    with pytest.raises(Fault, match="lists no juggernaut"):
+        on_offer(["sdxl", "juggernaut"], gpu=False)
