@@ -1,6 +1,7 @@
 """Where the time of a run goes: in the network, in the VAE, or around them.
 
     python -m lab.speed [--model folder] [--scale 4] [--steps 12] [--width 256]
+    python -m lab.speed --sdxl [--steps 10]      on a GPU: every number of a network of SDXL's size
 Without a model, one with random weights of this width is made. Shares of one run, so that the machine's load
 falls out; the whole run is counted, files and previews included.
 """
@@ -68,7 +69,13 @@ def main() -> None:
     asked.add_argument("--scale", type=float, default=4)
     asked.add_argument("--steps", type=int, default=12)
     asked.add_argument("--width", type=int, default=256)
+    asked.add_argument("--sdxl", action="store_true")
     args = asked.parse_args()
+    if args.sdxl:
+        from lab.card import bars
+
+        bars(args.steps)
+        return
     with tempfile.TemporaryDirectory() as folder:
         widths = (args.width, 2 * args.width)
         model = load_model(args.model or tiny.write(Path(folder) / "wide", widths=widths))
