@@ -1,7 +1,7 @@
 """What is known of a model without holding it: its facts and its defaults. Knows nothing of torch."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from math import log
@@ -164,6 +164,21 @@ def family_defaults(family: str) -> Defaults:
 
 def _defaults(listed: Mapping[str, Any]) -> Defaults:
     return Defaults(listed["steps"], listed["guidance"], listed["scheduler"], tuple(listed["scales"]))
+
+
+def lora_titles(loras: Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """How they are called in a picture's text: files without the folders that they lie in."""
+    return tuple((Path(name).name if Path(name).is_file() else name, strength) for name, strength in loras)
+
+
+def lora_digests(loras: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+    """What LoRAs are, whatever they are called: their files' sha256, and the strength of each."""
+    told = []
+    for name, strength in loras:
+        path = find_lora(name)
+        # One that was never fetched has made no picture yet.
+        told.append((weights.digest(path) if path else name, strength))
+    return told
 
 
 def foreseen(entry: Entry) -> Facts:

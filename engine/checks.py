@@ -8,8 +8,17 @@ from numbers import Real
 from typing import Any
 
 from engine import errors, picture
+from engine.catalogue import lora_names
 from engine.errors import BadRecipe, short
-from engine.recipe import LONGEST_PROMPT, MOST_SCALES, SETTINGS, Recipe, Setting
+from engine.recipe import (
+    LONGEST_PROMPT,
+    MOST_LORAS,
+    MOST_SCALES,
+    SETTINGS,
+    STRONGEST_LORA,
+    Recipe,
+    Setting,
+)
 
 
 def check(recipe: Recipe) -> Recipe:
@@ -24,11 +33,14 @@ def check(recipe: Recipe) -> Recipe:
 def check_value(name: str, value: Any) -> Any:
     """One value, which may come from anywhere, of its own kind and within its range, or BadRecipe.
 
-    It names no file: what comes from elsewhere tells a picture by its digest.
+    It names no file: what comes from elsewhere tells a picture by its digest, a LoRA by its listed name.
     """
     if SETTINGS[name].kind == "picture" and value is not None and not picture.is_digest(value):
         raise BadRecipe(name, errors.PICTURE_NAMED.format(value=short(value)))
-    return _checked(name, value)
+    value = _checked(name, value)
+    if SETTINGS[name].kind == "loras":
+        _check_listed(value)
+    return value
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -104,6 +116,36 @@ def _picture(name: str, setting: Setting, value: Any) -> str:
     return value
 
 
+def _loras(name: str, setting: Setting, value: Any) -> tuple[tuple[str, float], ...]:
+    """Pairs of a name, or a file, and how strongly it is felt."""
+    if not isinstance(value, tuple):
+        raise BadRecipe(name, errors.LORA_PAIRS.format(value=short(value)))
+    if len(value) > MOST_LORAS:
+        raise BadRecipe(name, errors.LORA_MANY.format(count=len(value), limit=MOST_LORAS))
+    return tuple(_lora(name, pair) for pair in value)
+
+
+def _lora(name: str, pair: Any) -> tuple[str, float]:
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise BadRecipe(name, errors.LORA_PAIRS.format(value=short(pair)))
+    source = os.fspath(pair[0]) if isinstance(pair[0], os.PathLike) else pair[0]
+    if not isinstance(source, str) or not source or "\0" in source:
+        raise BadRecipe(name, errors.LORA_PAIRS.format(value=short(pair)))
+    strength = _finite(name, pair[1])
+    if abs(strength) > STRONGEST_LORA:
+        low, high = -STRONGEST_LORA, STRONGEST_LORA
+        sentence = errors.OUT_OF_RANGE.format(field=name, value=short(pair[1]), low=low, high=high)
+        raise BadRecipe(name, sentence)
+    return source, strength
+
+
+def _check_listed(loras: tuple[tuple[str, float], ...]) -> None:
+    for source, _ in loras:
+        if source not in lora_names():
+            known = ", ".join(lora_names())
+            raise BadRecipe("loras", errors.LORA_NAMED.format(source=short(source), known=known))
+
+
 def _later(name: str, setting: Setting, value: Any) -> Any:
     if not (value is None or (isinstance(value, tuple) and not value)):
         raise BadRecipe(name, errors.NOT_YET.format(field=name))
@@ -118,6 +160,6 @@ def _options(name: str, setting: Setting, value: Any) -> Any:
 
 _CHECKS = {
     "text": _text, "number": _number, "integer": _integer, "flag": _flag,
-    "choice": _choice, "scales": _scales, "picture": _picture,
+    "choice": _choice, "scales": _scales, "picture": _picture, "loras": _loras,
     "later": _later, "options": _options,
 }  # fmt: skip

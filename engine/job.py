@@ -12,7 +12,7 @@ from engine import codec, errors, events, keys, picture, store
 from engine.clock import Clock
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault
-from engine.models import Model
+from engine.model import Model
 from engine.moment import Made
 from engine.noise import Noise
 from engine.pace import Pace
@@ -22,6 +22,7 @@ from engine.recipe import Recipe, to_dict, unused
 from engine.shelf import Shelf
 from engine.stage import Stage
 from engine.start import Start, elsewhere, place_of, start_of, told
+from engine.surgery import lora
 from engine.tone import Tone
 
 TRIES = 3
@@ -40,7 +41,7 @@ class Stops:
 @dataclass(frozen=True)
 class Job:
     """keys: of the stages ahead. kept: the stages before them, as this run tells of them.
-    upload: the start picture, in the run's folder.
+    upload: the start picture, in the run's folder. loras: files on this machine.
     """
 
     asked: Recipe
@@ -54,6 +55,7 @@ class Job:
     shelf: Shelf
     run: Path
     upload: Path | None = None
+    loras: lora.Worn = ()
 
     @property
     def evaluations(self) -> int:
@@ -95,7 +97,8 @@ class Job:
 
     def denoiser(self, stop: Any) -> Denoiser:
         recipe, first = self.plan.recipe, self.ahead[0]
-        text = self.model.encode_text(recipe.prompt, recipe.negative, first.copies)
+        with lora.wearing(self.model.pipeline, self.loras):
+            text = self.model.encode_text(recipe.prompt, recipe.negative, first.copies)
         return Denoiser(self.model, text, first.copies, first.view_batch, Stops(self.run, stop))
 
     def finish(self, made: Made, denoiser: Denoiser, clock: Clock) -> Iterator[events.Event]:
@@ -166,6 +169,7 @@ def settle(
     shelf = Shelf(out)
     recipe = _at_hand(recipe, shelf)
     planned = plan(recipe, model.facts)
+    loras = lora.worn(planned.recipe.loras)
     for tries in range(TRIES):
         whole, start, last = start_of(recipe, planned, shelf, resume, until, keyed=noise is None)
         run = run or shelf.new_run()
@@ -181,4 +185,4 @@ def settle(
     named = keys.keys(ahead, start.last.key if start.last else "")
     named = named if noise is None else tuple(keys.of_its_own() for _ in ahead)
     seeded = Noise(whole.recipe.seed, noise)
-    return Job(recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run, upload)
+    return Job(recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run, upload, loras)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from engine.catalogue import lora_digests
 from engine.methods import ABLATIONS, OF_THE_PULL, method_of, silent
 from engine.stage import Stage
 
@@ -62,4 +63,7 @@ def _determines(stage: Stage, below: str) -> dict[str, Any]:
     elif recipe.image is not None:
         read |= (OF_THE_PULL | {"economy"}) - without
         values |= {"pulls": row.pulls}
-    return values | {name: getattr(recipe, name) for name in read}
+    values |= {name: getattr(recipe, name) for name in read}
+    if recipe.loras:
+        values["loras"] = lora_digests(recipe.loras)
+    return values

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from engine import errors, picture
+from engine.catalogue import lora_digests, lora_titles
 from engine.errors import BadRecipe
 from engine.methods import METHODS, silent
 from engine.timesteps import SCHEDULERS
@@ -19,6 +20,7 @@ from engine.timesteps import SCHEDULERS
 VERSION = 1
 LONGEST_PROMPT = 2000
 MOST_SCALES = 8
+MOST_LORAS, STRONGEST_LORA = 8, 4.0
 LARGEST_SIDE = 8192
 LARGEST_SEED = 2**32 - 1
 
@@ -186,13 +188,9 @@ class Recipe:
         0.05,
     )
     controls: tuple[Any, ...] = _setting((), "later", "Controls", "Maps that guide the drawing.")
-    loras: tuple[Any, ...] = _setting((), "later", "LoRAs", "Small additions to the model.")
+    loras: tuple[Any, ...] = _setting((), "loras", "LoRAs", "Small additions, each with its strength.")
     enlarge: str = _setting(
-        "latent",
-        "choice",
-        "Enlarge by",
-        "How a stage's start is made from the one below.",
-        choices=("latent",),
+        "latent", "choice", "Enlarge by", "How a stage starts from the one below.", choices=("latent",)
     )
     options: tuple[tuple[str, Any], ...] = _setting((), "options", "Options", "Settings of one method alone.")
     faithful: bool = _setting(
@@ -219,6 +217,7 @@ class Recipe:
     def hash(self) -> str:
         """Of all that determines the picture; view_batch does not."""
         values = {k: v for k, v in to_dict(self).items() if k != "view_batch"}
+        values["loras"] = lora_digests(self.loras)
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -227,10 +226,11 @@ DEFAULTS = Recipe()
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """Plain values for JSON, the format's version among them; the start picture by its digest."""
+    """Plain values for JSON, the format's version among them; no file by its path."""
     values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
     if values["image"] and isinstance(values["image"], str | os.PathLike):
         values["image"] = picture.digest(values["image"])
+    values["loras"] = lora_titles(recipe.loras)
     return {"version": VERSION} | values
 
 

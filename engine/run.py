@@ -17,12 +17,13 @@ from engine.fitting import largest_fitting
 from engine.guidance import guide
 from engine.handover import Given, begin, nothing
 from engine.job import Job, settle
-from engine.models import Model
+from engine.model import Model
 from engine.moment import At, Foreseen, Made, Moment
 from engine.noise import Noise
 from engine.recipe import Recipe
 from engine.solver import Solver
 from engine.stage import Stage
+from engine.surgery.lora import by_stage
 from engine.tone import Tone
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,8 @@ def _tell(job: Job, stop: Any) -> Iterator[events.Event]:
     try:
         denoiser, clock = job.denoiser(stop), Clock()
         views, moment = denoiser.view_batch, None
-        for moment in clock.during(stages(job.ahead, job.below, denoiser, job.noise, job.given)):
+        made = stages(job.ahead, job.below, denoiser, job.noise, job.given)
+        for moment in clock.during(by_stage(made, job.model.pipeline, job.loras)):
             match moment:
                 case At():
                     at = moment
