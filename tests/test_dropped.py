@@ -12,6 +12,7 @@ from tests.dropping import PNG, animated, deep, drop, huge, printed, with_recipe
 from tests.eyes import expect, fill_prompt, line, move, pattern, press, unfold
 from tests.toys import done, small
 from ui import words
+from ui.labels import labelled
 
 pytestmark = pytest.mark.browser
 
@@ -70,7 +71,7 @@ def test_what_a_picture_tells_and_nobody_understands_is_named(served, visit):
     page = visit(served.url)
     drop(page, "odd.png", with_recipe(prompt="a green tree", colour="red", alpha1=99))
     note = page.get_by_text(pattern(words.OFFERED))
-    expect(note).to_contain_text(words.IN_PART.format(strange="colour, alpha1"))
+    expect(note).to_contain_text(words.IN_PART.format(strange=labelled(["colour", "alpha1"])))
     press(page, words.USE_SETTINGS)
     expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("3")

@@ -15,6 +15,7 @@ from ui import runs, telling, words
 from ui.controls import summary
 from ui.handlers import Handlers, Outputs
 from ui.keepsakes import keepsake
+from ui.labels import labelled
 from ui.nudges import NUDGES, nudge, told
 from ui.reading import notes, read, take
 from ui.visit import Visit
@@ -175,7 +176,7 @@ class Acts:
             return
         visit.offered, text = recalled.recipe, words.OFFERED.format(summary=summary(recalled.recipe))
         if recalled.strange:
-            text = f"{text} {words.IN_PART.format(strange=', '.join(recalled.strange))}"
+            text = f"{text} {words.IN_PART.format(strange=labelled(recalled.strange))}"
         visit.said = None
         visit.notes = (_note(text, {"do": "offered", "label": words.USE_SETTINGS}),)
 

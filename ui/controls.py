@@ -15,6 +15,7 @@ from engine.checks import check_value
 from engine.errors import BadRecipe, short
 from engine.recipe import DEFAULTS, SETTINGS, Recipe
 from ui import words
+from ui.labels import LABELS
 from ui.shapes import MOST_STAGES, SHAPES, Growth, grown, growth_of
 
 ALWAYS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
@@ -35,7 +36,7 @@ CHOICES = {
 def control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
     """The control of a setting, in its own words and range."""
     setting = SETTINGS[name]
-    said = {"label": setting.label, "info": setting.help, "interactive": True, "elem_id": name} | more
+    said = {"label": LABELS[name], "info": setting.help, "interactive": True, "elem_id": name} | more
     value = getattr(DEFAULTS, name) if value is None else value
     match setting.kind:
         case "text":
@@ -55,21 +56,17 @@ def control(name: str, value: Any = None, **more: Any) -> gr.components.Componen
 def size_control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
     """The control of a part of Growth."""
     value = getattr(Growth(), name) if value is None else value
-    same = {"interactive": True, "elem_id": name} | more
-    scales = SETTINGS["scales"]
+    same = {"label": LABELS[name], "interactive": True, "elem_id": name} | more
     match name:
         case "stages":
-            return gr.Slider(
-                1, MOST_STAGES, value=value, step=1, label=scales.label, info=scales.help, **same
-            )
+            return gr.Slider(1, MOST_STAGES, value=value, step=1, info=SETTINGS["scales"].help, **same)
         case "by_one":
-            return gr.Checkbox(value, label=words.BY_ONE, info=words.BY_ONE_HELP, **same)
+            return gr.Checkbox(value, info=words.BY_ONE_HELP, **same)
         case "scales":
-            return gr.Textbox(value, label=words.OWN_SCALES, info=words.OWN_SCALES_HELP, **same)
+            return gr.Textbox(value, info=words.OWN_SCALES_HELP, **same)
         case "shape":
-            return gr.Radio(list(SHAPES), value=value, label=words.SHAPE, info=words.SHAPE_HELP, **same)
-    label = words.OWN_WIDTH if name == "width" else words.OWN_HEIGHT
-    return gr.Number(value, precision=0, label=label, info=words.OWN_SIZE_HELP, **same)
+            return gr.Radio(list(SHAPES), value=value, info=words.SHAPE_HELP, **same)
+    return gr.Number(value, precision=0, info=words.OWN_SIZE_HELP, **same)
 
 
 def values_of(recipe: Recipe, facts: Facts) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from engine.plan import Plan, plan
 from engine.recipe import Recipe
 from ui import telling, words
 from ui.house import EXAMPLE, House
+from ui.labels import by_label
 from ui.story import Story
 from ui.visit import Said, Visit
 
@@ -37,10 +38,11 @@ def line(visit: Visit, house: House) -> Said:
 
 def refusal(fault: BadRecipe) -> Said:
     """A fault of the settings, and what would do."""
+    told = by_label(fault.sentence)
     if not fault.fit:
-        return Said(fault.sentence, fault=True)
+        return Said(told, fault=True)
     use = {"do": "fit", "fit": _plain(fault.fit), "label": words.USE.format(value=_named(fault.fit))}
-    return Said(fault.sentence, fault=True, actions=(use,))
+    return Said(told, fault=True, actions=(use,))
 
 
 def _plain(fit: Mapping[str, Any]) -> dict[str, Any]:

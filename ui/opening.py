@@ -12,6 +12,7 @@ from engine.recipe import DEFAULTS, Recipe, to_dict
 from ui import runs, telling, words
 from ui.controls import values_of
 from ui.house import EXAMPLE, House
+from ui.labels import labelled
 from ui.link import Linked
 from ui.reading import take
 from ui.story import Story
@@ -32,7 +33,7 @@ def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked)
             visit.remember(name)
     if linked.recipe != DEFAULTS or linked.strange:
         take(visit, house, linked.recipe)
-        strange = words.LINK_STRANGE.format(strange=", ".join(linked.strange))
+        strange = words.LINK_STRANGE.format(strange=labelled(linked.strange))
         if linked.strange:
             visit.say(strange, fault=True)
         elif visit.plan:

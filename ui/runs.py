@@ -10,6 +10,7 @@ from engine.recipe import Recipe
 from engine.ticket import Request
 from ui import telling, words
 from ui.house import House
+from ui.labels import by_label
 from ui.lines import continuation, is_whole, too_large
 from ui.story import Story
 from ui.visit import Visit
@@ -127,7 +128,7 @@ def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple
     kept = telling.kept(story.last)
     match end:
         case Failed():
-            return end.sentence, True
+            return by_label(end.sentence) if end.field else end.sentence, True
         case Stopped(stage=0):
             return words.STOPPED_WAITING, False
         case Finished() if is_whole(story):
