@@ -79,6 +79,15 @@ class Compare {
     }
   }
 
+  /** Takes pictures out of the choice; where one of the two is compared, there is nothing to compare. */
+  withdraw(keys) {
+    const chosen = [this.a, this.b].some(({ field }) => keys.has(field.value));
+    for (const { field } of [this.a, this.b]) {
+      for (const option of [...field.options].filter(({ value }) => keys.has(value))) option.remove();
+    }
+    if (this.open && chosen) this.toggle();
+  }
+
   toggle(first, second) {
     this.panel.hidden = this.open || !first || !second;
     if (this.open) {

@@ -66,6 +66,7 @@ function toggleCompare() {
 function tellWhere() {
   empty.hidden = Boolean(viewer.layer());
   const [side] = viewer.sides().sort((one, other) => other.layer.size[1] - one.layer.size[1]);
+  for (const node of side ? [] : [readout, tag]) say(node, "");
   if (!side) return;
   const { layer } = side;
   const percent = Math.round(viewer.place(side).scale * 100);
@@ -108,6 +109,18 @@ function remember(pictures) {
   const unknown = pictures.filter((picture) => picture && !known.has(picture.key));
   for (const picture of unknown) known.set(picture.key, picture);
   compare.offer(unknown);
+}
+
+/** Pictures of runs that were removed leave the memory, the screen and the choice. */
+function letGo(here) {
+  const gone = [...known.values()].filter((picture) => !here.includes(picture.run));
+  for (const { key } of gone) known.delete(key);
+  for (const name of titles.keys()) if (!here.includes(name)) titles.delete(name);
+  if (!gone.length) return;
+  for (const place of ["shown", "last"]) if (gone.includes(viewer[place])) viewer[place] = null;
+  compare.withdraw(new Set(gone.map(({ key }) => key)));
+  if (!viewer.shown) say(described, words.viewer_hint);
+  viewer.soon();
 }
 
 function showByHand(picture) {
@@ -159,7 +172,8 @@ function render() {
   if (value.run !== run) viewer.following = true;
   run = value.run;
   for (const item of earlier) titles.set(item.run, item.title);
-  remember([...cards.map(({ picture }) => picture), ...(value.pictures || [])]);
+  remember(cards.map(({ picture }) => picture));
+  letGo(value.here || []);
   status.update(value.status || {});
   showWanted(value.show || {}, cards);
   viewer.widest = Math.max(0, ...cards.map(({ size }) => size[1]));

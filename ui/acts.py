@@ -14,7 +14,8 @@ from engine.recipe import DEFAULTS
 from ui import runs, telling, words
 from ui.controls import summary
 from ui.handlers import Handlers, Outputs
-from ui.keepsakes import keepsake
+from ui.house import EXAMPLE
+from ui.keepsakes import centre, keepsake
 from ui.labels import labelled
 from ui.nudges import NUDGES, nudge, told
 from ui.reading import notes, read, take
@@ -115,17 +116,20 @@ class Acts:
 
     def do_look(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Shows an earlier run; the settings stay."""
-        story = self.house.story(asked.get("run"))
-        if story is None:
+        if self._show(visit, asked.get("run")):
+            visit.said = None
+        else:
             visit.say(words.GONE, fault=True)
-            return
-        work = visit.work
-        if work and work.name == story.name:
-            story = work
-        kept = self.house.pictures(story.run)
-        visit.show(story, kept[-1].key if kept else "")
-        visit.said, visit.saved = None, ()
-        visit.notes = notes(visit, self.house)
+
+    def _show(self, visit: Visit, name: object) -> bool:
+        """Puts a run on the screen, if it is still here."""
+        work = visit.work if visit.work and visit.work.name == name else None
+        story = work or self.house.story(name)
+        kept = self.house.pictures(story.run) if story else ()
+        if story:
+            visit.show(story, kept[-1].key if kept else "")
+            visit.saved, visit.notes = (), notes(visit, self.house)
+        return story is not None
 
     def do_use(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Takes the settings of a run."""
@@ -139,17 +143,19 @@ class Acts:
         return True
 
     def do_forget(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        """Removes a run, unless it is at work."""
+        """Removes a run, unless it is at work; if it was shown, the newest of the others takes its place."""
         name = asked.get("run")
         if name not in visit.earlier:
             return
         if not self.house.forget(name) and self.house.folder(name):
             visit.say(words.BUSY, fault=True)
             return
-        visit.earlier.remove(name)
-        if visit.shown and visit.shown.name == name:
-            visit.show(None)
         visit.say(words.FORGOTTEN)
+        if not visit.forget(name):
+            return
+        other = next(filter(self.house.folder, visit.earlier), EXAMPLE)
+        if self._show(visit, other):
+            visit.say(words.FORGOTTEN_EXAMPLE if other == EXAMPLE else words.FORGOTTEN_NEXT)
 
     def do_offered(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Takes the settings of a picture that was dropped."""
@@ -198,7 +204,7 @@ class Acts:
         """Notes what is to be made for sharing, and where the viewer looks; it is made by `made`."""
         run = asked.get("run")
         if self.house.folder(run):
-            visit.pending = (what, run, _centre(asked.get("place")))
+            visit.pending = (what, run, centre(asked.get("place")))
             visit.say(words.MAKING)
 
     def made(self, request: gr.Request) -> Outputs:
@@ -219,16 +225,6 @@ class Acts:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100
-
-
-def _centre(place: Any) -> tuple[float, float]:
-    """The middle of what the viewer shows: (row, column) as shares."""
-    try:
-        left, top, width, height = (float(part) for part in place)
-        row, col = top + height / 2, left + width / 2
-    except (TypeError, ValueError, OverflowError):
-        return 0.5, 0.5
-    return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)
 
 
 def _sound(fit: Mapping[str, Any]) -> dict[str, Any]:

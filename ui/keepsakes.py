@@ -9,7 +9,7 @@ from ui.house import EXAMPLE, House
 from ui.pictures import file, file_name
 
 
-def keepsake(house: House, what: str, run: str, centre: tuple[float, float]) -> dict[str, Any]:
+def keepsake(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
     """Makes it from a run's finished stages; the button that saves it."""
     folder = house.folder(run)
     kept = house.pictures(folder) if folder else ()
@@ -20,10 +20,20 @@ def keepsake(house: House, what: str, run: str, centre: tuple[float, float]) -> 
     to.mkdir(exist_ok=True)
     stem = file_name(last.recipe, last.size[1]).removesuffix(".png")
     if what == "dive":
-        made = share.dive([each.folder for each in kept], to / share.DIVE, centre)
+        made = share.dive([each.folder for each in kept], to / share.DIVE, at)
         return _offer(words.SAVED_DIVE, made, f"{stem}_dive.webp")
     made = share.labelled(last.folder, to / share.LABELLED)
     return _offer(words.SAVED_LABELLED, made, f"{stem}_labelled.png")
+
+
+def centre(place: Any) -> tuple[float, float]:
+    """The middle of what the viewer shows: (row, column) as shares."""
+    try:
+        left, top, width, height = (float(part) for part in place)
+        row, col = top + height / 2, left + width / 2
+    except (TypeError, ValueError, OverflowError):
+        return 0.5, 0.5
+    return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)
 
 
 def _offer(label: str, made: Any, name: str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def view(visit: Visit, house: House) -> dict[str, Any]:
         "complaints": _complaints(kept, goes_on),
         "share": _share(visit, house, kept, goes_on),
         "earlier": earlier(visit, house),
+        "here": here(visit, house),
         "kept": words.KEPT_FOR.format(hours=telling.hours(house.shelf.age)) if visit.earlier else "",
     }  # fmt: skip
 
@@ -148,6 +149,12 @@ def _share(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -
     if len(kept) > 1:
         asked.append({"do": "dive", "run": run, "place": True, "label": words.DIVE})
     return [{"do": "copy", "text": link, "label": words.COPY_LINK}, *asked, *visit.saved]
+
+
+def here(visit: Visit, house: House) -> list[str]:
+    """Runs whose pictures may stay on the page; those of all others leave it."""
+    shown = [visit.shown.name] if visit.shown else []
+    return [name for name in dict.fromkeys([*visit.earlier, *shown, EXAMPLE]) if house.folder(name)]
 
 
 def earlier(visit: Visit, house: House) -> list[dict[str, Any]]:

@@ -68,6 +68,16 @@ class Visit:
         if key:
             self.looking = (self.looking[0] + 1, key)
 
+    def forget(self, run: str) -> bool:
+        """Nothing here leads to this run any more; whether it was shown."""
+        was_shown = self.shown is not None and self.shown.name == run
+        self.shown, self.previous, self.ended = (
+            None if story and story.name == run else story
+            for story in (self.shown, self.previous, self.ended)
+        )
+        self.earlier.remove(run)
+        return was_shown
+
     def remember(self, run: str) -> None:
         """Puts a run first among this browser's."""
         self.earlier = [run, *(name for name in self.earlier if name != run)][:MOST_EARLIER]
