@@ -1,13 +1,26 @@
 """Finished pictures on the page: the example, what is shared of one, two compared."""
 
 import re
+import threading
 
 import pytest
 from PIL import Image
 
+from engine import share
 from engine.recall import recall
 from lab.example import example
-from tests.eyes import expect, finished_cards, generate, is_another, is_done, line, move, pattern, press
+from tests.eyes import (
+    expect,
+    fill_prompt,
+    finished_cards,
+    generate,
+    is_another,
+    is_done,
+    line,
+    move,
+    pattern,
+    press,
+)
 from tests.page import serving
 from ui import words
 
@@ -61,3 +74,26 @@ def test_any_two_stages_are_compared_in_words(served, visit):
     page.get_by_label(words.STAGES["picture_b"]).select_option(index=3)
     expect(page.get_by_text("A and B differ in")).to_contain_text("Layout release")
     expect(page.get_by_role("slider", name=words.STAGES["divider"])).to_be_visible()
+
+
+def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monkeypatch):
+    gate, labelled = threading.Event(), share.labelled
+    monkeypatch.setattr(share, "labelled", lambda *given: gate.wait() and labelled(*given))
+    page = visit(served.url)
+    for runs, prompt in enumerate(("a green tree", "a blue boat"), 1):
+        fill_prompt(page, prompt)
+        generate(page)
+        is_another(page, runs)
+    press(page, words.LABELLED)
+    expect(line(page)).to_contain_text(words.MAKING)
+    earlier = page.locator(".st-earlier-run .st-look")
+    earlier.last.click()
+    expect(page.locator("#viewer-description")).to_contain_text("a green tree")
+    gate.set()
+    press(page, words.LABELLED)
+    save = page.get_by_role("link", name=words.SAVED_LABELLED)
+    expect(save).to_have_count(1)
+    expect(save).to_have_attribute("download", re.compile("green-tree"))
+    earlier.first.click()
+    expect(save).to_have_attribute("download", re.compile("blue-boat"))
+    expect(save).to_have_count(1)

@@ -128,7 +128,7 @@ class Acts:
         kept = self.house.pictures(story.run) if story else ()
         if story:
             visit.show(story, kept[-1].key if kept else "")
-            visit.saved, visit.notes = (), notes(visit, self.house)
+            visit.notes = notes(visit, self.house)
         return story is not None
 
     def do_use(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
@@ -204,18 +204,19 @@ class Acts:
         """Notes what is to be made for sharing, and where the viewer looks; it is made by `made`."""
         run = asked.get("run")
         if self.house.folder(run):
-            visit.pending = (what, run, centre(asked.get("place")))
+            visit.pending.append((what, run, centre(asked.get("place"))))
             visit.say(words.MAKING)
 
     def made(self, request: gr.Request) -> Outputs:
-        """Makes what was asked for, and offers it."""
+        """Makes what was asked for first, and offers it beside its run."""
         visit = self.handlers.visit(request)
-        asked, visit.pending = visit.pending, None
-        if asked is None:
+        if not visit.pending:
             return {self.handlers.page.stages: gr.skip()}
+        what, run, at = visit.pending.pop(0)
         try:
-            visit.saved = (*visit.saved, keepsake(self.house, *asked))
-            visit.said = None
+            visit.saved[run, what] = keepsake(self.house, what, run, at)
+            if visit.said and visit.said.text == words.MAKING and not visit.pending:
+                visit.said = None
         except Fault as fault:
             visit.say(fault.sentence, fault=True)
         except OSError as fault:

@@ -46,7 +46,7 @@ def _submit(
     except Fault as fault:
         visit.say(fault.sentence, fault=True)
         return
-    visit.said, visit.notes, visit.saved, visit.before = None, (), (), None
+    visit.said, visit.notes, visit.before = None, (), None
     visit.previous = visit.shown
     visit.work = Story(house.shelf.root / name, house.facts, until=until)
     visit.show(visit.work)

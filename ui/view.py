@@ -145,10 +145,11 @@ def _share(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -
         return []
     link = address(kept[-1].recipe, visit.address, house.space)
     run = kept[-1].run
+    saved = [offer for (of, _), offer in visit.saved.items() if of == run]
     asked = [{"do": "labelled", "run": run, "label": words.LABELLED}]
     if len(kept) > 1:
         asked.append({"do": "dive", "run": run, "place": True, "label": words.DIVE})
-    return [{"do": "copy", "text": link, "label": words.COPY_LINK}, *asked, *visit.saved]
+    return [{"do": "copy", "text": link, "label": words.COPY_LINK}, *asked, *saved]
 
 
 def here(visit: Visit, house: House) -> list[str]:

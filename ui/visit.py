@@ -30,7 +30,7 @@ class Visit:
     shown: the run in the strip.   previous: the one before it.   work: that goes on.   ended: the last.
     stop_after: the stage to pause after.   before: the recipe that Undo brings back.
     looking: a picture to show, and how often one was asked for.   address: of the page.
-    pending: (what, run, place) that is to be made for sharing.   saved: what has been.
+    pending: (what, run, place) that are to be made for sharing.   saved: what has been, by (run, what).
     known: whether it has been filled; one that the server forgot is filled anew.
     """
 
@@ -49,9 +49,9 @@ class Visit:
     offered: Recipe | None = None
     before: Recipe | None = None
     earlier: list[str] = field(default_factory=list)
-    saved: tuple[dict[str, Any], ...] = ()
+    saved: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     looking: tuple[int, str] = (0, "")
-    pending: tuple[str, str, tuple[float, float]] | None = None
+    pending: list[tuple[str, str, tuple[float, float]]] = field(default_factory=list)
     address: str = ""
     without: frozenset[str] = frozenset()
     spoken: int = 0
@@ -75,6 +75,7 @@ class Visit:
             None if story and story.name == run else story
             for story in (self.shown, self.previous, self.ended)
         )
+        self.saved = {(of, what): kept for (of, what), kept in self.saved.items() if of != run}
         self.earlier.remove(run)
         return was_shown
 
