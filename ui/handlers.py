@@ -94,7 +94,7 @@ class Handlers:
                 visible=not at_work,
             ),
             page.stop: gr.update(visible=at_work),
-            page.stored: opening.stored(visit),
+            page.stored: opening.stored(visit, house),
             page.curves: drawn(visit.plan.stages[-1]) if visit.plan else "",
             page.sizes: readouts.sizes(visit.plan),
             page.windows: readouts.windows(visit.plan),

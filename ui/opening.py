@@ -19,10 +19,14 @@ from ui.story import Story
 from ui.visit import MOST_EARLIER, Visit
 
 
-def stored(visit: Visit) -> dict[str, Any]:
-    """What the browser keeps: settings, the run that is shown, its runs."""
-    shown = visit.shown.name if visit.shown else ""
-    return {"recipe": to_dict(visit.recipe), "run": shown, "runs": list(visit.earlier)}
+def stored(visit: Visit, house: House) -> dict[str, Any]:
+    """What the browser keeps: settings, the run that is shown, its runs that are still here."""
+    return {
+        "recipe": to_dict(visit.recipe),
+        "run": visit.shown.name if visit.shown else "",
+        "runs": [name for name in visit.earlier if house.folder(name)],
+        "forgotten": list(visit.forgotten),
+    }
 
 
 def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked) -> None:

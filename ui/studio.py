@@ -10,10 +10,11 @@ from ui.badge import badge
 from ui.controls import ALWAYS, FINE, PARTS, control, size_control
 from ui.handlers import Handlers, Page
 from ui.house import House
-from ui.stages import Stages
+from ui.stages import ASSETS, Stages
 
 STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""
+RUNS = ASSETS / "runs.js"
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 CACHE = (3600, 86400)
 """Seconds between looks through Gradio's own cache of uploads, and how long they stay."""
@@ -129,7 +130,9 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
         "api_visibility": "private",
     }
 
-    opened = demo.load(handlers.opened, [page.stored], seen, **QUIET)
+    shared = RUNS.read_text(encoding="utf-8")
+    page.stored.change(None, [page.stored], js=shared, **QUIET)
+    opened = demo.load(handlers.opened, [page.stored], seen, js=shared, **QUIET)
     opened.then(handlers.followed, **follow)
     opened.then(handlers.warmed, **follow)
 

@@ -29,6 +29,7 @@ class Visit:
     held: first stages that are here.   without: settings that have no effect, and are hidden.
     shown: the run in the strip.   previous: the one before it.   work: that goes on.   ended: the last.
     stop_after: the stage to pause after.   before: the recipe that Undo brings back.
+    earlier: this browser's runs, the newest first.   forgotten: those that were removed here.
     looking: a picture to show, and how often one was asked for.   address: of the page.
     pending: (what, run, place) that are to be made for sharing.   saved: what has been, by (run, what).
     known: whether it has been filled; one that the server forgot is filled anew.
@@ -49,6 +50,7 @@ class Visit:
     offered: Recipe | None = None
     before: Recipe | None = None
     earlier: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     saved: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     looking: tuple[int, str] = (0, "")
     pending: list[tuple[str, str, tuple[float, float]]] = field(default_factory=list)
@@ -77,6 +79,7 @@ class Visit:
         )
         self.saved = {(of, what): kept for (of, what), kept in self.saved.items() if of != run}
         self.earlier.remove(run)
+        self.forgotten.append(run)
         return was_shown
 
     def remember(self, run: str) -> None:
