@@ -53,6 +53,7 @@ class Lender:
         self.device, self.dtype, self.offload = device, dtype, offload
         self._models: dict[str, Model] = {}
         self._facts: dict[str, Facts] = {}
+        self._failed: dict[str, str] = {}
         self._loading = threading.Lock()
 
     def entry(self, name: str = "") -> Entry:
@@ -68,6 +69,10 @@ class Lender:
     def is_warm(self, name: str = "") -> bool:
         return self.entry(name).name in self._models
 
+    def failed(self, name: str = "") -> str:
+        """Why the model could not be loaded when that was last tried; else empty, and while it is tried."""
+        return self._failed.get(self.entry(name).name, "")
+
     def facts(self, name: str = "") -> Facts:
         """All there is to know of a model now: more once it is loaded."""
         entry = self.entry(name)
@@ -82,16 +87,23 @@ class Lender:
         return self._facts[entry.name]
 
     def model(self, name: str = "") -> "Model":
-        """The loaded model; whoever asks first waits longest."""
-        from engine.models import load_model
-
+        """The loaded model; whoever asks first waits longest, and what failed is tried again."""
         entry = self.entry(name)
         with self._loading:
             if entry.name not in self._models:
-                loaded = load_model(entry.source, self.device, self.dtype, self.offload, entry)
-                known = replace(loaded.facts, name=entry.name, defaults=entry.defaults)
-                self._models[entry.name] = replace(loaded, facts=known)
+                self._failed.pop(entry.name, None)
+                try:
+                    self._models[entry.name] = self._loaded(entry)
+                except Fault as fault:
+                    self._failed[entry.name] = fault.sentence
+                    raise
             return self._models[entry.name]
+
+    def _loaded(self, entry: Entry) -> "Model":
+        from engine.models import load_model
+
+        loaded = load_model(entry.source, self.device, self.dtype, self.offload, entry)
+        return replace(loaded, facts=replace(loaded.facts, name=entry.name, defaults=entry.defaults))
 
     def on_gpu(self, name: str = "") -> bool:
         """Where a loaded model is."""

@@ -78,20 +78,29 @@ def tiny_entry(folder: Path, **more) -> Entry:
 
 @contextmanager
 def serving(root: Path, model: Path | Entry, **more) -> Iterator[Served]:
-    """An app over a folder's model, or a catalogue entry."""
+    """An app over a folder's model, or a catalogue entry, that is loaded already."""
     entry = model if isinstance(model, Entry) else tiny_entry(model)
     lender = Lender([entry], "cpu", "float32")
     gate = Gate(lender.model().unet)
     house = open_house(root, lender, **{"age": 86400.0} | more)
+    with launched(house) as (url, demo):
+        try:
+            yield Served(url, house, demo, gate)
+        finally:
+            gate.leave()
+
+
+@contextmanager
+def launched(house: House) -> Iterator[tuple[str, object]]:
+    """A house's app on a port of its own: its address, and itself."""
     demo = studio(house)
     demo.queue(max_size=200)
     _, url, _ = demo.launch(
         prevent_thread_lock=True, server_name="127.0.0.1", server_port=free_port(), quiet=True, **launching()
     )
     try:
-        yield Served(url, house, demo, gate)
+        yield url, demo
     finally:
-        gate.leave()
         house.desk.close()
         demo.close()
 

@@ -7,13 +7,22 @@ from ui.house import House
 
 
 def badge(house: House) -> str:
-    entry = house.entry
-    if not house.lender.is_warm():
-        return f'<span class="badge">{escape(words.BADGE_COLD.format(title=entry.title))}</span>'
-    on_gpu = house.lender.on_gpu()
-    place = house.facts.device if on_gpu else words.NO_GPU
-    said = escape(words.BADGE_WARM.format(title=entry.title, place=place))
-    why = words.WHY_IN_BOX if on_gpu else words.WHY_SMALL
-    told = escape(why.format(count=len(entry.draws["subject"]))) if entry.draws else ""
-    more = f"<details><summary>{words.WHY}</summary><p>{told}</p></details>" if told else ""
-    return f'<span class="badge">● {said}</span>{more}'
+    lender, title = house.lender, house.entry.title
+    if lender.is_warm():
+        place = house.facts.device if lender.on_gpu() else words.NO_GPU
+        return _badge(f"● {words.BADGE_WARM.format(title=title, place=place)}", _why_this(house))
+    reason = lender.failed()
+    if reason:
+        return _badge(words.BADGE_FAILED.format(title=title), words.FAILED_WHY.format(reason=reason))
+    return _badge(words.BADGE_COLD.format(title=title))
+
+
+def _why_this(house: House) -> str:
+    draws = house.entry.draws
+    why = words.WHY_IN_BOX if house.lender.on_gpu() else words.WHY_SMALL
+    return why.format(count=len(draws["subject"])) if draws else ""
+
+
+def _badge(said: str, told: str = "") -> str:
+    more = f"<details><summary>{words.WHY}</summary><p>{escape(told)}</p></details>" if told else ""
+    return f'<span class="badge">{escape(said)}</span>{more}'

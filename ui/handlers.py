@@ -203,11 +203,12 @@ class Handlers:
         try:
             async for _ in runs.follow(visit, self.house, story):
                 if story.end is None:
-                    yield {self.page.stages: await asyncio.to_thread(view, visit, self.house)}
+                    seen = await asyncio.to_thread(view, visit, self.house)
+                    yield {self.page.stages: seen, self.page.badge: badge(self.house)}
             visit.followed = False
             await asyncio.to_thread(again, visit, self.house)
             visit.notes = notes(visit, self.house)
-            yield await asyncio.to_thread(self.seen, visit)
+            yield await asyncio.to_thread(self.seen, visit) | {self.page.badge: badge(self.house)}
         finally:
             visit.followed = False
 

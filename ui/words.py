@@ -30,6 +30,8 @@ KERNELS = {"paper": "as in the paper (4s−3)", "code": "as in its code (2s−1)
 # The badge.
 BADGE_WARM = "{title} on {place}"
 BADGE_COLD = "{title} on this machine · warming up"
+BADGE_FAILED = "{title} could not be loaded"
+FAILED_WHY = "{reason} Generate tries it again."
 WHY = "why?"
 NO_GPU = "this CPU · no GPU"
 WHY_SMALL = (
