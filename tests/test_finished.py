@@ -23,6 +23,7 @@ from tests.eyes import (
 )
 from tests.page import serving
 from ui import words
+from ui.labels import labelled
 
 pytestmark = pytest.mark.browser
 
@@ -97,3 +98,18 @@ def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monke
     earlier.first.click()
     expect(save).to_have_attribute("download", re.compile("blue-boat"))
     expect(save).to_have_count(1)
+
+
+def test_what_a_link_cannot_hold_is_told_where_it_is_copied(served, visit):
+    page = visit(served.url)
+    fill_prompt(page, "红" * 800)
+    move(page, "alpha1", 2)
+    generate(page)
+    is_done(page)
+    expect(page.get_by_role("button", name=words.COPY_LINK)).to_be_visible()
+    told = page.get_by_text(words.LINK_WITHOUT.format(names=labelled(["prompt"])))
+    expect(told).to_be_visible()
+    fill_prompt(page, "a blue boat")
+    generate(page)
+    is_another(page, 2)
+    expect(told).to_have_count(0)

@@ -10,8 +10,9 @@ from engine.events import Preview
 from engine.plan import Plan
 from ui import telling, words
 from ui.house import EXAMPLE, House
+from ui.labels import labelled
 from ui.lines import line
-from ui.link import address
+from ui.link import address, left_out
 from ui.nudges import NUDGES
 from ui.pictures import Picture, shown, title
 from ui.story import Story
@@ -37,7 +38,7 @@ def view(visit: Visit, house: House) -> dict[str, Any]:
         "working": working(story, house) if story and goes_on else None,
         "preview": _preview(story) if story and goes_on else None,
         "show": {"n": visit.looking[0], "key": visit.looking[1]},
-        "notes": [*_of_the_example(story, kept), *visit.notes],
+        "notes": [*_of_the_example(story, kept), *_of_the_link(kept, goes_on), *visit.notes],
         "complaints": _complaints(kept, goes_on),
         "share": _share(visit, house, kept, goes_on),
         "earlier": earlier(visit, house),
@@ -132,6 +133,14 @@ def _of_the_example(story: Story | None, kept: Sequence[Picture]) -> list[dict[s
         return []
     seconds = sum(each.seconds for each in kept)
     return [{"kind": "example", "text": words.EXAMPLE.format(time=telling.time(seconds)), "actions": []}]
+
+
+def _of_the_link(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
+    """What the link that may be copied does not hold, so that nobody shares half a recipe unknowingly."""
+    without = left_out(kept[-1].recipe) if kept and not goes_on else ()
+    if not without:
+        return []
+    return [{"kind": "link", "text": words.LINK_WITHOUT.format(names=labelled(without)), "actions": []}]
 
 
 def _complaints(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
