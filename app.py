@@ -34,4 +34,4 @@ house = open_house(
 demo = studio(house)
 
 if __name__ == "__main__":
-    demo.queue(max_size=200).launch(**launching())
+    demo.queue(max_size=200).launch(**launching(house))

@@ -13,17 +13,18 @@ from engine.stage import Stage
 
 log = logging.getLogger(__name__)
 
-FILE = "pace.json"
+FOLDER, FILE = "pace", "pace.json"
 NEW = 0.4
 """Weight of the newest stage in what is remembered: a machine's load changes."""
 MOST = 200
 
 
 class Pace:
-    """What finished stages took, in a file beside the runs. A lost update is no loss."""
+    """What finished stages took, in a folder that is never served. A lost update is no loss."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.path = Path(root) / FILE
+        self.folder = Path(root) / FOLDER
+        self.path = self.folder / FILE
 
     def seconds(self, stages: Iterable[Stage]) -> float | None:
         """How long these stages take here; None while that is not known."""
@@ -46,6 +47,7 @@ class Pace:
         known[place] = (1 - NEW) * known[place] + NEW * each if place in known else each
         partial = self.path.with_name(f".{FILE}.{secrets.token_hex(4)}")
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             partial.write_text(json.dumps(dict(list(known.items())[-MOST:]), indent=1))
             os.replace(partial, self.path)
         except OSError as fault:

@@ -95,9 +95,8 @@ def launched(house: House) -> Iterator[tuple[str, object]]:
     """A house's app on a port of its own: its address, and itself."""
     demo = studio(house)
     demo.queue(max_size=200)
-    _, url, _ = demo.launch(
-        prevent_thread_lock=True, server_name="127.0.0.1", server_port=free_port(), quiet=True, **launching()
-    )
+    where = {"server_name": "127.0.0.1", "server_port": free_port()}
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **where, **launching(house))
     try:
         yield url, demo
     finally:

@@ -142,6 +142,20 @@ def test_a_plain_request_by_name_streams_to_its_end(served):
     assert len(store.stages(run)) == 2
 
 
+def test_beside_the_runs_nothing_is_served(served, client):
+    asked(client, **ASKED)
+
+    def answer(path):
+        return httpx.get(f"{served.url}gradio_api/file={path}").status_code
+
+    (run,) = served.runs()
+    assert answer(store.stages(run)[1][1] / store.PICTURE) == 200
+    root = served.house.shelf.root
+    others = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(run)]
+    assert served.house.pace.path in others
+    assert {answer(path) for path in others} == {403}
+
+
 @pytest.mark.browser
 def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
     served, client, visit, model, tmp_path

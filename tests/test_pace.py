@@ -62,7 +62,9 @@ def test_a_small_model_is_not_foretold_by_what_a_large_one_takes(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"x": "y"}', '{"x": -1}', "{"])
 def test_a_damaged_file_is_the_same_as_none_and_is_replaced(text, tmp_path):
-    (tmp_path / "pace.json").write_text(text)
+    path = Pace(tmp_path).path
+    path.parent.mkdir()
+    path.write_text(text)
     assert Pace(tmp_path).seconds(stages()) is None
     Pace(tmp_path).learn(stages()[0], 4.0)
     assert Pace(tmp_path).seconds(stages()[:1]) == pytest.approx(4)

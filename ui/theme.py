@@ -4,6 +4,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui.house import House
 from ui.stages import ASSETS, STYLE
 
 LARGEST_UPLOAD = "40mb"
@@ -37,9 +38,10 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launching() -> dict[str, Any]:
-    """Arguments of launch()."""
+def launching(house: House) -> dict[str, Any]:
+    """Arguments of launch(). Beside the runs, which browsers fetch, lies what is none of their business."""
     return {
+        "blocked_paths": [str(house.pace.folder)],
         "theme": theme(),
         "css_paths": [STYLE, ASSETS / "page.css"],
         "head": f"<style>{(ASSETS / 'phone.css').read_text(encoding='utf-8')}</style>",
