@@ -77,8 +77,9 @@ def test_any_two_stages_are_compared_in_words(served, visit):
     expect(page.get_by_role("slider", name=words.STAGES["divider"])).to_be_visible()
 
 
-def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monkeypatch):
+def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monkeypatch, request):
     gate, labelled = threading.Event(), share.labelled
+    request.addfinalizer(gate.set)  # Or a test that fails would never end.
     monkeypatch.setattr(share, "labelled", lambda *given: gate.wait() and labelled(*given))
     page = visit(served.url)
     for runs, prompt in enumerate(("a green tree", "a blue boat"), 1):

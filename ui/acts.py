@@ -6,23 +6,20 @@ from typing import Any
 
 import gradio as gr
 
-from engine import errors
-from engine.checks import check_value
 from engine.errors import BadRecipe, Fault
 from engine.recall import recall
 from engine.recipe import DEFAULTS
 from ui import runs, telling, words
 from ui.controls import summary
-from ui.handlers import Handlers, Outputs
+from ui.handlers import Handlers
 from ui.house import EXAMPLE
 from ui.keepsakes import centre, keepsake
 from ui.labels import labelled
+from ui.lines import sound
 from ui.nudges import NUDGES, nudge, told
+from ui.page import Outputs, alone
 from ui.reading import notes, read, take
 from ui.visit import Visit
-
-FITS = frozenset("width height scales steps stride sigma1 scheduler faithful".split())
-"""Settings that a refusal may offer."""
 
 
 class Acts:
@@ -31,6 +28,7 @@ class Acts:
     def __init__(self, handlers: Handlers) -> None:
         self.handlers, self.house = handlers, handlers.house
 
+    @alone
     def act(self, given: dict, request: gr.Request, event: gr.EventData) -> Outputs:
         visit, asked = self.handlers.visit(request, given), event._data
         asked = asked if isinstance(asked, Mapping) else {}
@@ -107,7 +105,7 @@ class Acts:
     def do_fit(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Takes the settings that a refusal offered."""
         fit = asked.get("fit")
-        known = _sound(fit) if isinstance(fit, Mapping) else {}
+        known = sound(fit) if isinstance(fit, Mapping) else {}
         if not known:
             return False
         take(visit, self.house, replace(visit.recipe, **known))
@@ -166,6 +164,7 @@ class Acts:
         visit.say(words.SETTINGS_USED)
         return True
 
+    @alone
     def dropped(self, given: dict, request: gr.Request) -> Outputs:
         """A file was dropped: its settings are offered, or what is wrong with it is said."""
         visit, zone = self.handlers.visit(request), self.handlers.page.drop
@@ -186,6 +185,7 @@ class Acts:
         visit.said = None
         visit.notes = (_note(text, {"do": "offered", "label": words.USE_SETTINGS}),)
 
+    @alone
     def to_defaults(self, given: dict, request: gr.Request) -> Outputs:
         """Every setting as the model's defaults; the prompt and the seed stay."""
         visit = self.handlers.visit(request, given)
@@ -210,34 +210,28 @@ class Acts:
     def made(self, request: gr.Request) -> Outputs:
         """Makes what was asked for first, and offers it beside its run."""
         visit = self.handlers.visit(request)
-        if not visit.pending:
+        with visit.lock:
+            asked = visit.pending.pop(0) if visit.pending else None
+        if asked is None:
             return {self.handlers.page.stages: gr.skip()}
-        what, run, at = visit.pending.pop(0)
+        made, refused = None, None
         try:
-            visit.saved[run, what] = keepsake(self.house, what, run, at)
-            if visit.said and visit.said.text == words.MAKING and not visit.pending:
-                visit.said = None
+            made = keepsake(self.house, *asked)  # It takes seconds, and no other handler is to wait for it.
         except Fault as fault:
-            visit.say(fault.sentence, fault=True)
-        except OSError as fault:
-            visit.say(errors.DISK.format(reason=fault.strerror or type(fault).__name__), fault=True)
-        return self.handlers.seen(visit)
+            refused = fault
+        with visit.lock:
+            if refused:
+                visit.say(refused.sentence, fault=True)
+            elif visit.said and visit.said.text == words.MAKING and not visit.pending:
+                visit.said = None
+            if made:
+                what, run, _ = asked
+                visit.saved[run, what] = made
+            return self.handlers.seen(visit)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100
-
-
-def _sound(fit: Mapping[str, Any]) -> dict[str, Any]:
-    """Of settings that a browser sends, those that may be offered, if all are in range; else none."""
-    try:
-        return {
-            name: check_value(name, tuple(value) if isinstance(value, list) else value)
-            for name, value in fit.items()
-            if name in FITS
-        }
-    except BadRecipe:
-        return {}
 
 
 def _note(text: str, *actions: dict[str, Any], kind: str = "note") -> dict[str, Any]:

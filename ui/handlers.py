@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -17,29 +17,11 @@ from ui.badge import badge
 from ui.controls import recipe_of, values_of
 from ui.house import House
 from ui.lines import unknown_words
+from ui.page import Outputs, Page, alone
 from ui.plots import drawn
 from ui.reading import again, is_shown, notes, read
 from ui.view import view
 from ui.visit import Visit
-
-Outputs = dict[Any, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Page:
-    """The components that handlers read and write."""
-
-    controls: dict[str, gr.components.Component]
-    chips: dict[str, gr.Radio]
-    stages: gr.components.Component
-    curves: gr.HTML
-    sizes: gr.HTML
-    windows: gr.HTML
-    generate: gr.Button
-    stop: gr.Button
-    badge: gr.HTML
-    drop: gr.File
-    stored: gr.BrowserState
 
 
 class Handlers:
@@ -72,6 +54,7 @@ class Handlers:
         except Fault as fault:
             return BadRecipe("model", fault.sentence)
 
+    @alone
     def moved(self, given: dict, request: gr.Request) -> Outputs:
         """A control was moved: what it would make and cost is shown."""
         visit = self.visit(request, given)
@@ -127,6 +110,7 @@ class Handlers:
         found = vocabulary.chosen(visit.recipe.prompt, self.house.entry)
         return {chip: gr.update(value=found.get(kind)) for kind, chip in self.page.chips.items()}
 
+    @alone
     def opened(self, stored: Any, request: gr.Request) -> Outputs:
         """A page was opened, or came back."""
         visit = self.visit(request)
@@ -166,6 +150,7 @@ class Handlers:
         out = self.moved(given | {controls[name]: value for name, value in values.items()}, request)
         return out | {controls[name]: gr.update(value=value) for name, value in values.items()}
 
+    @alone
     def started(self, given: dict, request: gr.Request) -> Outputs:
         """Generate: a run of what the controls stand for, with another seed if it is shown already."""
         visit = self.visit(request, given)
@@ -184,6 +169,7 @@ class Handlers:
             runs.ask(visit, self.house, visit.recipe, until=visit.stop_after)
         return self.seen(visit) | out
 
+    @alone
     def stopped(self, request: gr.Request) -> Outputs:
         visit = self.visit(request)
         work = visit.work
@@ -193,32 +179,48 @@ class Handlers:
         return {self.page.stages: view(visit, self.house)}
 
     async def followed(self, request: gr.Request) -> AsyncIterator[Outputs]:
-        """Shows a run as it goes on, to its end; each visit is followed once."""
+        """Shows a run as it goes on, to its end; each is followed once."""
         visit = self.visit(request)
         story = visit.work
-        if story is None or visit.followed:
+        if story is None or visit.followed is story:
             yield {self.page.stages: gr.skip()}
             return
-        visit.followed = True
+        visit.followed = story
         try:
             async for _ in runs.follow(visit, self.house, story):
                 if story.end is None:
-                    seen = await asyncio.to_thread(view, visit, self.house)
-                    yield {self.page.stages: seen, self.page.badge: badge(self.house)}
-            visit.followed = False
-            await asyncio.to_thread(again, visit, self.house)
-            visit.notes = notes(visit, self.house)
-            yield await asyncio.to_thread(self.seen, visit) | {self.page.badge: badge(self.house)}
+                    yield await asyncio.to_thread(self._looked_at, visit)
+            yield await asyncio.to_thread(self._found_anew, visit)
         finally:
-            visit.followed = False
+            if visit.followed is story:
+                visit.followed = None
+
+    def _looked_at(self, visit: Visit) -> Outputs:
+        """What changes while a run or the loading of a model goes on."""
+        with visit.lock:
+            return {self.page.stages: view(visit, self.house), self.page.badge: badge(self.house)}
+
+    def _found_anew(self, visit: Visit) -> Outputs:
+        """Everything, now that more is kept."""
+        with visit.lock:
+            again(visit, self.house)
+            visit.notes = notes(visit, self.house)
+            return self.seen(visit) | {self.page.badge: badge(self.house)}
 
     async def warmed(self, request: gr.Request) -> AsyncIterator[Outputs]:
         """Loads the model in the background, once a page is open; time and memory are known from then on."""
         visit = self.visit(request)
+        yield await asyncio.to_thread(self._warmed, visit)
+
+    def _warmed(self, visit: Visit) -> Outputs:
+        fault = None
         try:
-            await asyncio.to_thread(self.house.lender.model)
-        except Fault as fault:
-            visit.say(fault.sentence, fault=True)
-        await asyncio.to_thread(again, visit, self.house)
-        # Nothing else depends on it, and what came by another way meanwhile is newer.
-        yield {self.page.stages: view(visit, self.house), self.page.badge: badge(self.house)}
+            self.house.lender.model()
+        except Fault as refused:
+            fault = refused
+        with visit.lock:
+            if fault:
+                visit.say(fault.sentence, fault=True)
+            again(visit, self.house)
+            # Nothing else depends on it, and what came by another way meanwhile is newer.
+            return self._looked_at(visit)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engine import share
+from engine import errors, share
 from engine.errors import Fault
 from ui import words
 from ui.house import EXAMPLE, House
@@ -10,7 +10,14 @@ from ui.pictures import file, file_name
 
 
 def keepsake(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
-    """Makes it from a run's finished stages; the button that saves it."""
+    """Makes it from a run's finished stages; the button that saves it. A Fault says why it cannot be."""
+    try:
+        return _made(house, what, run, at)
+    except OSError as fault:
+        raise Fault(errors.DISK.format(reason=fault.strerror or type(fault).__name__)) from fault
+
+
+def _made(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
     folder = house.folder(run)
     kept = house.pictures(folder) if folder else ()
     if not kept:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import vocabulary
+from engine.checks import check_value
 from engine.errors import BadRecipe, Fault
 from engine.fitting import largest_fitting
 from engine.plan import Plan, plan
@@ -13,6 +14,9 @@ from ui.house import EXAMPLE, House
 from ui.labels import by_label
 from ui.story import Story
 from ui.visit import Said, Visit
+
+FITS = frozenset("width height scales steps stride sigma1 scheduler faithful".split())
+"""Settings that a refusal may offer."""
 
 
 def line(visit: Visit, house: House) -> Said:
@@ -47,6 +51,18 @@ def refusal(fault: BadRecipe) -> Said:
 
 def _plain(fit: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fit.items()}
+
+
+def sound(fit: Mapping[str, Any]) -> dict[str, Any]:
+    """Of settings that a browser sends, those that may be offered, if all are in range; else none."""
+    try:
+        return {
+            name: check_value(name, tuple(value) if isinstance(value, list) else value)
+            for name, value in fit.items()
+            if name in FITS
+        }
+    except BadRecipe:
+        return {}
 
 
 def _named(fit: Mapping[str, Any]) -> str:

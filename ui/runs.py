@@ -1,7 +1,7 @@
 """A visit's runs: asked for, followed to their end, gone on with. Knows no component."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from engine.desk import UnknownRun
 from engine.errors import Fault
@@ -27,15 +27,14 @@ def ask(
     until: int | None = None,
 ) -> None:
     """Puts a run into the line for this visit; what cannot be is said."""
-    with visit.lock:
-        if is_at_work(visit, house):
-            visit.say(words.BUSY, fault=True)
-            return
-        refused = too_large(recipe, house)
-        if refused:
-            visit.said, visit.spoken = refused, visit.spoken + 1
-            return
-        _submit(visit, house, recipe, resume, until)
+    if is_at_work(visit, house):
+        visit.say(words.BUSY, fault=True)
+        return
+    refused = too_large(recipe, house)
+    if refused:
+        visit.said, visit.spoken = refused, visit.spoken + 1
+        return
+    _submit(visit, house, recipe, resume, until)
 
 
 def _submit(
@@ -75,6 +74,15 @@ async def follow(visit: Visit, house: House, story: Story) -> AsyncIterator[None
             events, story.next = house.desk.since(story.name, story.next)
         except UnknownRun as fault:
             events = [Failed(fault.sentence)]
+        if events:
+            await asyncio.to_thread(_hear, visit, house, story, events)
+            yield
+        await asyncio.sleep(REST if events else PAUSE)
+
+
+def _hear(visit: Visit, house: House, story: Story, events: Sequence[Event]) -> None:
+    """Takes in what a run has told."""
+    with visit.lock:
         before, story.facts = story.last, house.facts  # More is known once the model is loaded.
         if story.hear(events):
             visit.spoken += 1
@@ -82,9 +90,6 @@ async def follow(visit: Visit, house: House, story: Story) -> AsyncIterator[None
             _arrived(visit, house, story)
         if story.end:
             ended(visit, house, story)
-        if events:
-            yield
-        await asyncio.sleep(REST if events else PAUSE)
 
 
 def _arrived(visit: Visit, house: House, story: Story) -> None:
@@ -101,8 +106,9 @@ def _arrived(visit: Visit, house: House, story: Story) -> None:
 def ended(visit: Visit, house: House, story: Story) -> None:
     """Says how a run ended, and what can be done now."""
     visit.ended = story
-    if visit.work is story:
-        visit.work = None
+    if visit.work not in (None, story):  # Another one has begun meanwhile, and its words stand.
+        return
+    visit.work = None
     if visit.shown is story and not house.pictures(story.run):
         visit.show(visit.previous)
     text, fault = ending(story.end, visit, house, story)

@@ -8,8 +8,9 @@ from ui import api, opening, words
 from ui.acts import Acts
 from ui.badge import badge
 from ui.controls import ALWAYS, FINE, PARTS, control, size_control
-from ui.handlers import Handlers, Page
+from ui.handlers import Handlers
 from ui.house import House
+from ui.page import Page
 from ui.stages import ASSETS, Stages
 
 STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"

@@ -33,6 +33,7 @@ class Visit:
     looking: a picture to show, and how often one was asked for.   address: of the page.
     pending: (what, run, place) that are to be made for sharing.   saved: what has been, by (run, what).
     known: whether it has been filled; one that the server forgot is filled anew.
+    followed: the run whose log is being read.   lock: held by whoever changes anything of this.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -57,9 +58,9 @@ class Visit:
     address: str = ""
     without: frozenset[str] = frozenset()
     spoken: int = 0
-    followed: bool = False
+    followed: Story | None = None
     known: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def say(self, text: str, *actions: dict[str, Any], fault: bool = False) -> None:
         self.said = Said(text, fault, actions)

@@ -1,0 +1,65 @@
+"""What happens on one page at the same moment happens in turn."""
+
+import threading
+
+import gradio as gr
+import pytest
+
+from engine.lender import Lender
+from tests.page import tiny_entry
+from ui.house import House, open_house
+from ui.studio import studio
+
+
+class Asked:
+    """A lock that tells when the second thread asks for it."""
+
+    def __init__(self, lock, second_came):
+        self.lock, self.second_came = lock, second_came
+
+    def __enter__(self):
+        if threading.current_thread().name == "second":
+            self.second_came.set()
+        self.lock.acquire()
+
+    def __exit__(self, *fault):
+        self.lock.release()
+
+
+@pytest.fixture
+def house(tmp_path, tiny_folder):
+    return open_house(tmp_path, Lender([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
+
+
+def handler(house, name):
+    return next(each.fn for each in studio(house).fns.values() if each.name == name)
+
+
+def test_a_handler_waits_until_another_of_its_page_is_done(house, monkeypatch):
+    moved, request = handler(house, "moved"), gr.Request(session_hash="a page")
+    page, visit, passed = moved.__self__.page, house.visits.of("a page"), []
+    first_is_inside, second_came = threading.Event(), threading.Event()
+    visit.lock, visit.known = Asked(visit.lock, second_came), True
+
+    def held(self, planned):
+        """In the midst of both; the first stays until the second is here too, or waits outside."""
+        name = threading.current_thread().name
+        passed.append(f"{name} in")
+        (first_is_inside if name == "first" else second_came).set()
+        second_came.wait()
+        passed.append(f"{name} out")
+        return 0
+
+    monkeypatch.setattr(House, "held", held)
+    given = {control: control.value for control in page.controls.values()}
+    both = [
+        threading.Thread(target=moved, args=(given | {page.controls["alpha1"]: alpha}, request), name=name)
+        for name, alpha in (("first", 2.0), ("second", 2.5))
+    ]
+    both[0].start()
+    first_is_inside.wait()
+    both[1].start()
+    for thread in both:
+        thread.join()
+    assert passed == ["first in", "first out", "second in", "second out"]
+    assert visit.recipe.alpha1 == visit.plan.recipe.alpha1 == 2.5

@@ -1,0 +1,39 @@
+"""The page as its handlers have it: the components that they read and write, and each visit for itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+Outputs = dict[Any, Any]
+
+
+def alone(handler: Callable[..., Outputs]) -> Callable[..., Outputs]:
+    """A handler that has its visit for itself: what it reads and changes belongs together."""
+
+    @wraps(handler)
+    def locked(self: Any, *given: Any) -> Outputs:
+        (request,) = (each for each in given if isinstance(each, gr.Request))
+        with self.house.visits.of(request.session_hash).lock:
+            return handler(self, *given)
+
+    return locked
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """The components that handlers read and write."""
+
+    controls: dict[str, gr.components.Component]
+    chips: dict[str, gr.Radio]
+    stages: gr.components.Component
+    curves: gr.HTML
+    sizes: gr.HTML
+    windows: gr.HTML
+    generate: gr.Button
+    stop: gr.Button
+    badge: gr.HTML
+    drop: gr.File
+    stored: gr.BrowserState
