@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.checks import check
@@ -46,6 +46,7 @@ def planned(recipe):
 
 
 @MANY
+@example(Recipe(faithful=True))
 @given(RECIPES | SIZED)
 def test_every_recipe_survives_the_page(recipe):
     recipe = check(recipe)

@@ -82,7 +82,7 @@ def grown(recipe: Recipe, growth: Growth, facts: Facts) -> Recipe:
 def growth_of(recipe: Recipe, facts: Facts) -> Growth:
     """What the page shows for a recipe's sizes; `grown` leads back to the same stages."""
     if recipe.width is None and recipe.height is None:
-        return _by_scales(recipe.scales or facts.defaults.scales)
+        return _by_scales(recipe.scales or _meant(recipe, facts))
     sized = _by_scales(recipe.scales)
     if not sized.scales and recipe.scales:
         for shape in SHAPES:
@@ -90,6 +90,12 @@ def growth_of(recipe: Recipe, facts: Facts) -> Growth:
                 return replace(sized, shape=shape)
     listed = sized.scales or written(recipe.scales)
     return replace(sized, scales=listed, width=recipe.width, height=recipe.height)
+
+
+def _meant(recipe: Recipe, facts: Facts) -> tuple[float, ...]:
+    """The scales of a recipe that names none: as published they rise by one."""
+    scales = facts.defaults.scales
+    return one_by_one(int(scales[-1])) if recipe.faithful else scales
 
 
 def _by_scales(scales: tuple[float, ...]) -> Growth:
