@@ -180,6 +180,7 @@ function makeKeysList() {
 function toggleKeys() {
   keysList.hidden = !keysList.hidden;
   tools.help.setAttribute("aria-expanded", String(!keysList.hidden));
+  if (!keysList.hidden) keysList.scrollIntoView({ block: "nearest" });
 }
 
 function toggleWindows() {

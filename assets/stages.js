@@ -231,6 +231,7 @@ function build() {
   root.append(status.node, strange, bench, share, notes, strip.node, complaintsPart, earlierPart);
   handleMouse(viewer);
   handleTouch(viewer, (taken) => say(hint, taken ? words.taken : ""));
+  bench.addEventListener("keydown", (event) => event.key === "Escape" && !keysList.hidden && toggleKeys());
   handleKeys(viewer, { hold, compare: toggleCompare, divide: (by) => compare.divide(by), help: toggleKeys });
 }
 

@@ -243,6 +243,7 @@ function makeEarlier({ run: name, thumb, title }) {
   const tools = make("span", { className: "st-row" }, use, forget);
   const update = (item) => {
     say(label, item.title);
+    if (picture.getAttribute("src") !== item.thumb.url) picture.src = item.thumb.url;
     press(look, item.current);
     tools.hidden = !item.current;
   };

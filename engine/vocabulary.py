@@ -45,6 +45,21 @@ def sentence(chosen: Mapping[str, str]) -> str:
     return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {subject} on {ground} at {sky}"
 
 
+def rewritten(text: str, wanted: Mapping[str, str], entry: Entry) -> str:
+    """The prompt with these words of their kinds: a sentence of the builder's, or one that holds nothing to be
+    drawn, is written anew; in any other one no more is changed than must be."""
+    found = chosen(text, entry)
+    built = None not in found.values() and text == sentence(found)
+    if built or not any(found.values()):
+        return sentence({kind: found[kind] or choices[0] for kind, choices in entry.draws.items()} | wanted)
+    for kind, word in wanted.items():
+        if not found[kind]:
+            text = f"{text.rstrip(' ,.')}, {word}"
+        elif found[kind] != word:
+            text = re.sub(rf"\b{re.escape(found[kind])}\b", word, text, count=1, flags=re.IGNORECASE)
+    return text
+
+
 def chosen(text: str, entry: Entry) -> dict[str, str | None]:
     """Which word of each kind a prompt holds: the first, or None."""
     words = f" {' '.join(spoken(text))} "

@@ -100,6 +100,20 @@ def test_stop_here_pauses_after_a_stage(served, visit):
     is_done(page)
 
 
+def test_continue_pauses_where_it_was_asked_to(served, visit):
+    page = visit(served.url)
+    move(page, "scale_stages", 3)
+    page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+    generate(page)
+    expect(line(page)).to_have_text(pattern(words.PAUSED))
+    page.get_by_role("button", name=re.compile("Stop here, after stage 2")).click()
+    expect(line(page)).to_contain_text("Stage 2 to run, then it pauses")
+    line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    expect(finished_cards(page)).to_have_count(2)
+    expect(line(page)).to_have_text(pattern(words.PAUSED))
+    expect(finished_cards(page)).to_have_count(2)
+
+
 def test_a_stage_is_kept_under_changed_settings(served, visit):
     page = visit(served.url)
     page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()

@@ -53,6 +53,21 @@ def test_a_built_sentence_is_read_back(postcards, colour):
     assert vocabulary.chosen(prompt, postcards) == picked
 
 
+@pytest.mark.parametrize(
+    ("prompt", "wanted", "then"),
+    [
+        ("a red boat on snow at day", {"colour": "orange"}, "an orange boat on snow at day"),
+        ("", {"subject": "boat"}, "a red boat on snow at day"),
+        ("a cyberpunk portrait", {"subject": "boat"}, "a red boat on snow at day"),
+        ("an old harbour, oil, blue boat", {"ground": "water"}, "an old harbour, oil, blue boat, water"),
+        ("an old harbour, Blue boat.", {"colour": "red"}, "an old harbour, red boat."),
+        ("boat, autumn leaves", {"ground": "sand"}, "boat, sand"),
+    ],
+)
+def test_a_chosen_word_takes_its_place_and_leaves_the_rest_of_a_typed_prompt(postcards, prompt, wanted, then):
+    assert vocabulary.rewritten(prompt, wanted, postcards) == then
+
+
 @pytest.mark.browser
 def test_unknown_words_are_named_as_one_types_and_the_builder_helps(tmp_path, postcards, visit):
     with serving(tmp_path / "runs", postcards) as app:

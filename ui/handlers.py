@@ -138,11 +138,12 @@ class Handlers:
         return self._written(given, request, seed=random.randint(0, LARGEST_SEED))
 
     def built(self, given: dict, request: gr.Request) -> Outputs:
-        """A word of the sentence builder was chosen: the prompt is written anew."""
-        draws = self.house.entry.draws
+        """A word of the sentence builder was chosen: it takes its place in the prompt."""
+        entry, prompt = self.house.entry, given.get(self.page.controls["prompt"])
         picked = {kind: given.get(chip) for kind, chip in self.page.chips.items()}
-        sound = {kind: picked[kind] if picked[kind] in draws[kind] else draws[kind][0] for kind in draws}
-        return self._written(given, request, prompt=vocabulary.sentence(sound))
+        sound = {kind: word for kind, word in picked.items() if word in entry.draws[kind]}
+        text = prompt if isinstance(prompt, str) else ""
+        return self._written(given, request, prompt=vocabulary.rewritten(text, sound, entry))
 
     def _written(self, given: dict, request: gr.Request, **values: Any) -> Outputs:
         """Some controls set by the page itself."""

@@ -37,7 +37,7 @@ def line(visit: Visit, house: House) -> Said:
     said, shown = cost(visit, house), visit.shown
     if shown is None or shown.name == EXAMPLE or is_whole(shown) or said.actions:
         return said
-    return Said(said.text, said.fault, (continuation(house, shown),))
+    return Said(said.text, said.fault, (continuation(house, shown, visit.stop_after),))
 
 
 def refusal(fault: BadRecipe) -> Said:
@@ -165,9 +165,10 @@ def is_whole(story: Story) -> bool:
     return story.plan is not None and story.last >= len(story.plan.stages)
 
 
-def continuation(house: House, story: Story) -> dict[str, str]:
-    """The button that goes on with a run, with what that costs."""
-    seconds = house.pace.seconds(story.plan.stages[story.last :]) if story.plan else None
+def continuation(house: House, story: Story, until: int | None = None) -> dict[str, str]:
+    """The button that goes on with a run, with what that costs as far as it will go."""
+    until = until if until and until > story.last else None
+    seconds = house.pace.seconds(story.plan.stages[story.last : until]) if story.plan else None
     about = "" if seconds is None else words.FOR.format(time=telling.about(seconds))
     return {"do": "continue", "run": story.name, "label": words.CONTINUE_FOR.format(time=about)}
 

@@ -119,7 +119,9 @@ def _shown(value: Any) -> str:
         case bool():
             return ON if value else OFF
         case tuple():
-            return ", ".join(map(_shown, value))
-        case int() | float():
+            return " · ".join(map(_shown, value))
+        case int():
+            return str(value)
+        case float():
             return f"{value:g}"
     return str(value or NONE)

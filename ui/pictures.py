@@ -129,7 +129,7 @@ def _said(value: Any) -> str:
         case bool():
             return "on" if value else "off"
         case tuple():
-            return ", ".join(_said(each) for each in value)
+            return " · ".join(_said(each) for each in value)
         case float():
             return f"{value:g}"
         case None | "":

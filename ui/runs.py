@@ -53,14 +53,15 @@ def _submit(
 
 
 def go_on(visit: Visit, house: House, name: str) -> None:
-    """Continues a run as it was asked for, after its last finished stage."""
+    """Continues a run as it was asked for, after its last finished stage; to where it is to pause, if it is."""
     story = visit.ended if visit.ended and visit.ended.name == name else house.story(name)
     if story is None or story.plan is None:
         visit.say(words.GONE, fault=True)
         return
     last = max((each.number for each in house.pictures(story.run)), default=0)
-    visit.stop_after = None
-    ask(visit, house, story.plan.recipe, (str(story.run), last) if last else None)
+    if visit.stop_after is not None and not last < visit.stop_after < len(story.plan.stages):
+        visit.stop_after = None
+    ask(visit, house, story.plan.recipe, (str(story.run), last) if last else None, visit.stop_after)
 
 
 def is_at_work(visit: Visit, house: House) -> bool:

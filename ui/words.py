@@ -196,7 +196,7 @@ STAGES = {
     "tag_a": "A · {width} px",
     "tag_b": "B · {width} px",
     "differ": "A and B differ in {what}.",
-    "differ_item": "{label} ({a}, {b})",
+    "differ_item": "{label} (A: {a}, B: {b})",
     "nothing": "none",
     "same": "A and B have the same settings.",
     "same_but_size": "A and B have the same settings and differ in size only.",
