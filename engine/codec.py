@@ -1,7 +1,9 @@
 """Latents to pictures: the only caller of the VAE, and the cheap previews that do without it."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from engine import hardware
+from engine.overview import look
 from engine.tiles import blended
 
 PREVIEW_SIDE = 512
@@ -41,12 +44,12 @@ def decode(
     """
     size = latent.shape[-2:]
 
-    def made(rows: slice, cols: slice) -> Tensor:
-        return _decoded(vae, latent[..., rows, cols])[0].cpu()
+    def piece(rows: slice, cols: slice) -> Tensor:
+        return latent[..., rows, cols]
 
     def picture(side: int) -> Image.Image:
         whole = None
-        for top, rows in blended(made, size, side):
+        for top, rows in _by_tiles(vae, partial(_decoded, vae), piece, size, side):
             width = rows.shape[-1]
             whole = whole or Image.new("RGB", (width, width * size[0] // size[1]))
             whole.paste(_image(rows), (0, top))
@@ -64,15 +67,37 @@ def encode(
     cell = _cell(vae)
     size = (picture.height // cell, picture.width // cell)
 
-    def made(rows: slice, cols: slice) -> Tensor:
+    def piece(rows: slice, cols: slice) -> Tensor:
         box = (cell * cols.start, cell * rows.start, cell * cols.stop, cell * rows.stop)
         pixels = torch.tensor(np.asarray(picture.crop(box).convert("RGB"))).permute(2, 0, 1)
-        return _encoded(vae, pixels[None] / 127.5 - 1)[0].cpu()
+        return pixels[None] / 127.5 - 1
 
     def latent(side: int) -> Tensor:
-        return torch.cat([rows for _, rows in blended(made, size, side)], 1)[None]
+        rows = [rows for _, rows in _by_tiles(vae, partial(_encoded, vae), piece, size, side)]
+        return torch.cat(rows, 1)[None]
 
     return _retreating(latent, vae.device, side or max(size), max(size), retreated)
+
+
+def _by_tiles(
+    vae: Any,
+    work: Callable[[Tensor], Tensor],
+    piece: Callable[[slice, slice], Tensor],
+    size: tuple[int, int],
+    side: int,
+) -> Iterator[tuple[int, Tensor]]:
+    """What `work` makes of all pieces, some whole rows at a time. Where the VAE has group norms, all tiles
+    share those of the whole picture.
+    """
+    lent = nullcontext
+    if max(size) > side and any(isinstance(part, torch.nn.GroupNorm) for part in vae.modules()):
+        lent = look(work, piece, size, _cell(vae), side).lent
+
+    def made(rows: slice, cols: slice) -> Tensor:
+        with lent():
+            return work(piece(rows, cols))[0].cpu()
+
+    return blended(made, size, side)
 
 
 def _retreating(

@@ -6,12 +6,15 @@ from math import ceil
 import torch
 from torch import Tensor
 
+LARGEST_OVERLAP = 8
+"""Cells. What a decoder looks at around a place hardly reaches further."""
+
 
 def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:
     """Where even tiles of an axis begin, how long they are, and how far neighbours overlap at least."""
     if length <= side:
         return [0], length, 0
-    overlap = side // 4
+    overlap = min(max(side // 8, 1), LARGEST_OVERLAP)
     count = ceil((length - overlap) / (side - overlap))
     even = ceil((length + (count - 1) * overlap) / count)
     return [round(k * (length - even) / (count - 1)) for k in range(count)], even, overlap

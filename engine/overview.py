@@ -1,0 +1,210 @@
+"""What a VAE's group norms and attention would know of the whole picture, lent to them while they see a tile.
+
+Both look at all places at once, so that a tile by itself comes out in a tone of its own, and borders show.
+Patches from all over the picture are looked at first. Their means and variances then norm every tile, and a
+sample of their tokens stands for what a tile's attention does not see. The VAE itself is left as it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise, product
+from math import ceil, log
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from torch.overrides import TorchFunctionMode
+
+PATCHES = (16, 14, 12, 10)
+"""Sides in cells; of two that cover an axis alike, the first."""
+WINDOW = 2
+"""Cells. In maps half as fine as the picture, every other window is enough, as on a chequerboard: it tells
+the same of a norm's input, for half the work and memory.
+"""
+AT_ONCE = 2 * 32**2
+"""Cells looked at together, at least: fewer are too unlike the whole to be normed by themselves."""
+TOKENS = 4096
+# Steps through the unit interval by which any stretch of it meets rows and columns from everywhere.
+SPREAD = (0.7548776662466927, 0.5698402909980532)
+# Attention on CUDA copies a mask whose rows do not end on a multiple of this.
+ALIGNED = 16
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Means and mean squares (groups) of the input of one group norm, summed over patches."""
+
+    mean: Tensor
+    square: Tensor
+    patches: int
+
+    @classmethod
+    def of(cls, x: Tensor, groups: int) -> "Norm":
+        """Patch by patch: half precision has to be widened for its squares."""
+        told = [torch.var_mean(patch.float().reshape(groups, -1), 1, correction=0) for patch in x]
+        variance, mean = (torch.stack(v).double() for v in zip(*told, strict=True))
+        return cls(mean.sum(0), (variance + mean**2).sum(0), len(x))
+
+    def __add__(self, other: "Norm") -> "Norm":
+        return Norm(self.mean + other.mean, self.square + other.square, self.patches + other.patches)
+
+    def __call__(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+        """A group norm of given statistics: a batch norm whose channels share those of their group."""
+        mean, square = self.mean / self.patches, self.square / self.patches
+        each = x.shape[1] // len(mean)
+        mean, variance = (v.float().repeat_interleave(each) for v in (mean, square - mean**2))
+        weight, bias = (v if v is None else v.float() for v in (weight, bias))
+        return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """In the order in which a VAE meets them; tokens are keys and values (heads, tokens, width)."""
+
+    cells: int
+    norms: list[Norm] = field(default_factory=list)
+    tokens: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def __add__(self, other: "Overview") -> "Overview":
+        norms = [a + b for a, b in zip(self.norms, other.norms, strict=True)]
+        tokens = [
+            (torch.cat([k, more_k], 1), torch.cat([v, more_v], 1))
+            for (k, v), (more_k, more_v) in zip(self.tokens, other.tokens, strict=True)
+        ]
+        return Overview(self.cells, norms, tokens)
+
+    def lent(self) -> TorchFunctionMode:
+        """While this is open, the thread's group norms and attentions go by the whole picture."""
+        return _Lent(self)
+
+
+class _Intercepted(TorchFunctionMode):
+    """Answers some functions of torch in its own way, in the thread that has opened it alone."""
+
+    def answers(self) -> dict[Any, Callable[..., Tensor]]:
+        raise NotImplementedError
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.answers().get(func, func)(*args, **kwargs or {})
+
+
+class _Lent(_Intercepted):
+    def __init__(self, overview: Overview) -> None:
+        super().__init__()
+        self.cells, self.norms, self.tokens = overview.cells, iter(overview.norms), iter(overview.tokens)
+
+    def answers(self) -> dict[Any, Callable[..., Tensor]]:
+        return {F.group_norm: self.norm, F.scaled_dot_product_attention: self.attention}
+
+    def norm(self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
+        return next(self.norms)(x, weight, bias, eps)
+
+    def attention(self, query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
+        """A token of the sample counts for as many as it stands for among those outside of the tile."""
+        keys, values = next(self.tokens)
+        own = key.shape[-2]
+        sampled = max(keys.shape[-2] - (keys.shape[-2] + own) % ALIGNED, 1)
+        weight = log(max(self.cells - own, 1) / sampled)
+        mask = torch.cat([query.new_zeros(own), query.new_full((sampled,), weight)])
+        return F.scaled_dot_product_attention(
+            query,
+            torch.cat([key, keys[None, :, :sampled]], 2),
+            torch.cat([value, values[None, :, :sampled]], 2),
+            attn_mask=mask.expand(1, 1, query.shape[-2], -1),
+        )
+
+
+class _Looking(_Intercepted):
+    """Takes an overview of patches (N, C, h, w) as if they were the whole, and norms them by it."""
+
+    def __init__(self, overview: Overview, patch: tuple[int, int], cell: int, tokens: int) -> None:
+        super().__init__()
+        self.overview, self.patch, self.tokens = overview, patch, tokens
+        self.fineness: int | None = max(cell // 2, 1)
+
+    def answers(self) -> dict[Any, Callable[..., Tensor]]:
+        return {
+            F.group_norm: self.norm,
+            F.scaled_dot_product_attention: self.attention,
+            F.conv2d: self.convolution,
+            F.pad: self.pad,
+            F.interpolate: self.enlargement,
+        }
+
+    def norm(self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
+        self.overview.norms.append(Norm.of(x, groups))
+        return self.overview.norms[-1](x, weight, bias, eps)
+
+    def attention(self, query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
+        patches = len(query)
+        query, key, value = (t.transpose(0, 1).flatten(1, 2)[None] for t in (query, key, value))
+        step = ceil(key.shape[-2] / self.tokens)
+        self.overview.tokens.append((key[0, :, ::step].clone(), value[0, :, ::step].clone()))
+        seen = F.scaled_dot_product_attention(query, key, value)
+        return seen[0].unflatten(1, (patches, -1)).transpose(0, 1)
+
+    def convolution(
+        self, x: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, *more: Any
+    ) -> Tensor:
+        """Past its borders a patch goes on as it ends: zeros are at those of the picture only."""
+        if any(padding):
+            x, padding = self.pad(x, (padding[1], padding[1], padding[0], padding[0])), 0
+        made = F.conv2d(x, weight, bias, stride, padding, *more)
+        return made if stride in (1, (1, 1)) else self._thinned(made)
+
+    def pad(self, x: Tensor, pad: Any, *more: Any, **named: Any) -> Tensor:
+        return F.pad(x, pad, mode="replicate")
+
+    def enlargement(self, x: Tensor, *more: Any, **named: Any) -> Tensor:
+        return self._thinned(F.interpolate(x, *more, **named))
+
+    def _thinned(self, x: Tensor) -> Tensor:
+        """Every other window of maps that have reached half the picture's fineness, once."""
+        if not self.fineness or x.shape[-2] != self.patch[0] * self.fineness:
+            return x
+        tall, wide = (min(WINDOW * self.fineness, n) for n in x.shape[-2:])
+        self.fineness = None
+        windows = x.unfold(-2, tall, tall).unfold(-2, wide, wide).permute(2, 3, 0, 1, 4, 5)
+        down, across = windows.shape[:2]
+        return torch.cat([windows[r, c] for r in range(down) for c in range(r % 2, across, 2)])
+
+
+def patch_starts(length: int) -> tuple[list[int], int]:
+    """Where patches of an axis begin, and how long they are: side by side, as little left out as can be."""
+    patch = max((n for n in PATCHES if n <= length), key=lambda n: length // n * n, default=length)
+    count = length // patch
+    spare = length - count * patch
+    return [round((k + 0.5) * spare / count) + k * patch for k in range(count)], patch
+
+
+def look(
+    work: Callable[[Tensor], Any],
+    piece: Callable[[slice, slice], Tensor],
+    size: tuple[int, int],
+    cell: int,
+    side: int,
+) -> Overview:
+    """An overview of a picture of this size in cells, of which `piece` gives parts and `work` makes more, in
+    hardly more memory than a tile of this side takes. It is looked at in shares, each from all over and
+    normed by itself; their mean is that of the whole but for errors of second order.
+    """
+    (tops, tall), (lefts, wide) = (patch_starts(n) for n in size)
+    places = sorted(
+        product(range(len(tops)), range(len(lefts))),
+        key=lambda place: sum(n * step for n, step in zip(place, SPREAD, strict=True)) % 1,
+    )
+    shares = ceil(len(places) * tall * wide / max(2 * side**2, AT_ONCE))
+    ends = [round(k * len(places) / shares) for k in range(shares + 1)]
+
+    def seen(share: list[tuple[int, int]]) -> Overview:
+        patches = torch.cat(
+            [piece(slice(tops[r], tops[r] + tall), slice(lefts[c], lefts[c] + wide)) for r, c in share]
+        )
+        overview = Overview(size[0] * size[1])
+        with _Looking(overview, (tall, wide), cell, max(TOKENS // shares, 1)):
+            work(patches)
+        return overview
+
+    return reduce(Overview.__add__, (seen(places[begin:end]) for begin, end in pairwise(ends)))
