@@ -94,7 +94,7 @@ def test_a_file_may_have_any_name(served, visit):
     page = visit(served.url)
     for text in HOSTILE:
         drop(page, f"{text}.png", b"\x89PNG\r\n\x1a\n")
-        expect(page.get_by_role("alert")).to_have_text(pattern(errors.RECALL_UNREADABLE))
+        expect(page.get_by_role("alert")).to_have_text(pattern(errors.PICTURE_UNREADABLE))
         is_unharmed(page)
         drop(page, f"{text}.json", b"[]")
         expect(page.get_by_role("alert")).to_have_text(errors.NOT_A_RECIPE)

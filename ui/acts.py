@@ -6,19 +6,17 @@ from typing import Any
 
 import gradio as gr
 
-from engine.errors import BadRecipe, Fault
-from engine.recall import recall
+from engine.errors import Fault
 from engine.recipe import DEFAULTS
-from ui import runs, telling, words
-from ui.controls import summary
+from ui import dropping, runs, telling, words
 from ui.handlers import Handlers
 from ui.house import EXAMPLE
 from ui.keepsakes import centre, keepsake
-from ui.labels import labelled
 from ui.lines import sound
 from ui.nudges import NUDGES, nudge, told
 from ui.page import Outputs, alone
 from ui.reading import notes, read, take
+from ui.view import note
 from ui.visit import Visit
 
 
@@ -65,7 +63,7 @@ class Acts:
             return False
         nudged = nudge(visit.recipe, of, self.house.facts)
         if not nudged.changes:
-            visit.notes = (_note(words.AS_FAR),)
+            visit.notes = (note(words.AS_FAR),)
             return False
         before = visit.before or visit.recipe
         take(visit, self.house, nudged.recipe)
@@ -75,7 +73,7 @@ class Acts:
             {"do": "try", "label": words.TRY.format(cost=self._cost(visit))},
             {"do": "undo", "label": words.UNDO},
         ]
-        visit.notes = (_note(text, *actions, kind="nudge"),)
+        visit.notes = (note(text, *actions, kind="nudge"),)
         visit.said = None
         return True
 
@@ -136,8 +134,9 @@ class Acts:
             visit.say(words.GONE, fault=True)
             return False
         take(visit, self.house, story.plan.recipe)
-        visit.before, visit.notes = None, ()
-        visit.say(words.SETTINGS_USED)
+        visit.before, visit.notes, visit.said = None, (), None
+        if not visit.refused:
+            visit.say(words.SETTINGS_USED)
         return True
 
     def do_forget(self, visit: Visit, asked: Mapping[str, Any]) -> None:
@@ -157,40 +156,40 @@ class Acts:
 
     def do_offered(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Takes the settings of a picture that was dropped."""
-        if visit.offered is None:
-            return False
-        take(visit, self.house, visit.offered)
-        visit.offered, visit.before, visit.notes = None, None, ()
-        visit.say(words.SETTINGS_USED)
+        return dropping.use(visit, self.house)
+
+    def do_enlarge(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        """Starts from a picture that was dropped."""
+        return dropping.enlarge(visit, self.house)
+
+    def do_away(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        """Lets the start picture go."""
+        dropping.take_away(visit, self.house)
         return True
 
     @alone
     def dropped(self, given: dict, request: gr.Request) -> Outputs:
-        """A file was dropped: its settings are offered, or what is wrong with it is said."""
-        visit, zone = self.handlers.visit(request), self.handlers.page.drop
+        """A file was dropped."""
+        visit, zone = self.handlers.visit(request, given), self.handlers.page.drop
         read(visit, self.house, self.handlers.recipe(visit, given))
-        if given.get(zone):
-            self._offer(visit, given[zone])
-        return self.handlers.seen(visit) | {zone: None}  # Ready for the next one.
+        fill = bool(given.get(zone)) and dropping.drop(visit, self.house, given[zone])
+        return self.handlers.seen(visit, fill=fill) | {zone: None}  # Ready for the next one.
 
-    def _offer(self, visit: Visit, path: str) -> None:
-        try:
-            recalled = recall(path)
-        except BadRecipe as fault:
-            visit.say(fault.sentence, fault=True)
-            return
-        visit.offered, text = recalled.recipe, words.OFFERED.format(summary=summary(recalled.recipe))
-        if recalled.strange:
-            text = f"{text} {words.IN_PART.format(strange=labelled(recalled.strange))}"
-        visit.said = None
-        visit.notes = (_note(text, {"do": "offered", "label": words.USE_SETTINGS}),)
+    @alone
+    def taken_away(self, given: dict, request: gr.Request) -> Outputs:
+        """The start picture is to go."""
+        visit = self.handlers.visit(request, given)
+        read(visit, self.house, self.handlers.recipe(visit, given))
+        dropping.take_away(visit, self.house)
+        return self.handlers.seen(visit, fill=True)
 
     @alone
     def to_defaults(self, given: dict, request: gr.Request) -> Outputs:
-        """Every setting as the model's defaults; the prompt and the seed stay."""
+        """Every setting as the model's defaults; the prompt, the seed and the start picture stay."""
         visit = self.handlers.visit(request, given)
         read(visit, self.house, self.handlers.recipe(visit, given))
-        take(visit, self.house, replace(DEFAULTS, prompt=visit.recipe.prompt, seed=visit.recipe.seed))
+        kept = {name: getattr(visit.recipe, name) for name in ("prompt", "seed", "image")}
+        take(visit, self.house, replace(DEFAULTS, **kept))
         visit.said, visit.notes = None, notes(visit, self.house)
         return self.handlers.seen(visit, fill=True)
 
@@ -232,7 +231,3 @@ class Acts:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100
-
-
-def _note(text: str, *actions: dict[str, Any], kind: str = "note") -> dict[str, Any]:
-    return {"kind": kind, "text": text, "actions": list(actions)}

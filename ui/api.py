@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
-from engine import errors
 from engine.checks import check
-from engine.errors import BadRecipe, Fault, short
+from engine.errors import BadRecipe, Fault
 from engine.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.plan import plan
 from engine.recall import recall
@@ -22,6 +20,7 @@ from ui import words
 from ui.house import House
 from ui.lines import too_large
 from ui.pictures import file
+from ui.uploads import uploaded
 
 PAUSE = 0.2
 LEFT_OUT = ("image", "controls", "loras", "options")
@@ -148,22 +147,11 @@ def _plain(event: Event) -> dict[str, Any]:
     return {"kind": kind} | asdict(event)
 
 
-def _uploaded(picture: Any) -> Path:
-    """The file of an upload, which lies where Gradio puts uploads; no other is opened."""
-    path = picture.get("path") if isinstance(picture, dict) else getattr(picture, "path", None)
-    try:
-        real = Path(path).resolve(strict=True)
-    except (OSError, TypeError, ValueError):
-        real = None
-    if real is None or not real.is_file() or not real.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short(path)))
-    return real
-
-
 def _reading() -> Any:
     def read(picture: gr.FileData) -> dict[str, Any]:
+        path = picture.get("path") if isinstance(picture, dict) else getattr(picture, "path", None)
         try:
-            recalled = recall(_uploaded(picture))
+            recalled = recall(uploaded(path))
         except BadRecipe as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         return {"recipe": to_dict(recalled.recipe), "strange": list(recalled.strange)}

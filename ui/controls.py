@@ -16,12 +16,12 @@ from engine.errors import BadRecipe, short
 from engine.recipe import DEFAULTS, SETTINGS, Recipe
 from ui import words
 from ui.labels import LABELS
-from ui.shapes import MOST_STAGES, SHAPES, Growth, grown, growth_of
+from ui.shapes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
 
 ALWAYS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
 FINE = ("negative", "guidance", "steps", "scheduler")
 PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
-PLAIN = ("prompt", "seed", *ALWAYS, *FINE, *PARTS, "kernel", "economy", "faithful")
+PLAIN = ("prompt", "seed", *ALWAYS, "fidelity", *FINE, *PARTS, "kernel", "economy", "faithful")
 """Settings with a control of the same name."""
 SIZES = tuple(field.name for field in fields(Growth))
 """Controls that stand for width, height and scales together."""
@@ -53,6 +53,12 @@ def control(name: str, value: Any = None, **more: Any) -> gr.components.Componen
     raise ValueError(f"{name} has no control")
 
 
+def shapes(pictured: bool = True) -> list[tuple[str, str]]:
+    """The shapes to choose from, by their words; the start picture's among them if there is one."""
+    own = [(words.AS_PICTURE, AS_PICTURE)] if pictured else []
+    return [(shape, shape) for shape in SHAPES] + own
+
+
 def size_control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
     """The control of a part of Growth."""
     value = getattr(Growth(), name) if value is None else value
@@ -65,7 +71,7 @@ def size_control(name: str, value: Any = None, **more: Any) -> gr.components.Com
         case "scales":
             return gr.Textbox(value, info=words.OWN_SCALES_HELP, **same)
         case "shape":
-            return gr.Radio(list(SHAPES), value=value, info=words.SHAPE_HELP, **same)
+            return gr.Radio(shapes(), value=value, info=words.SHAPE_HELP, **same)
     return gr.Number(value, precision=0, info=words.OWN_SIZE_HELP, **same)
 
 

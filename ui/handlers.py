@@ -12,9 +12,9 @@ from engine import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import silent
 from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import link, opening, readouts, runs, words
+from ui import link, opening, readouts, runs, starting, words
 from ui.badge import badge
-from ui.controls import recipe_of, values_of
+from ui.controls import recipe_of, shapes, values_of
 from ui.house import House
 from ui.lines import unknown_words
 from ui.page import Outputs, Page, alone
@@ -91,13 +91,24 @@ class Handlers:
     def filled(self, visit: Visit) -> Outputs:
         """The controls as the visit's recipe has them; those without effect are hidden."""
         controls, values = self.page.controls, values_of(visit.recipe, self.house.facts)
-        visit.without = frozenset(silent(visit.plan.recipe) if visit.plan else ()) & frozenset(controls)
+        visit.without = frozenset(silent((visit.plan or visit).recipe)) & frozenset(controls)
         out = {
             control: gr.update(value=values[name], visible=name not in visit.without)
             for name, control in controls.items()
         }
         out[controls["stride"]]["maximum"] = self.house.facts.window
-        return out
+        out[controls["shape"]]["choices"] = shapes(pictured=visit.recipe.image is not None)
+        return out | self.started_from(visit)
+
+    def started_from(self, visit: Visit) -> Outputs:
+        """The start picture, and how to be rid of it, where there is one; a new one is not overlooked."""
+        page, image = self.page, visit.recipe.image
+        is_new, visit.start = image not in (None, visit.start), image
+        return {
+            page.start: gr.update(open=True) if is_new else gr.skip(),
+            page.given: gr.update(value=starting.seen(visit, self.house), visible=image is not None),
+            page.away: gr.update(visible=image is not None),
+        }
 
     def of_use(self, visit: Visit) -> Outputs:
         """Hides settings that have no effect beside the others, and shows them again."""

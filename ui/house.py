@@ -16,6 +16,7 @@ from engine.plan import Plan, plan
 from engine.shelf import Shelf
 from ui.pictures import Picture, pictures
 from ui.story import Story
+from ui.uploads import Uploads
 from ui.visit import Visits
 
 EXAMPLE = "example"
@@ -33,6 +34,7 @@ class House:
     example: Path | None = None
     space: str | None = None
     visits: Visits = field(default_factory=Visits)
+    uploads: Uploads = field(default_factory=Uploads)
 
     @property
     def pace(self) -> Pace:

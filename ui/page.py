@@ -36,4 +36,7 @@ class Page:
     stop: gr.Button
     badge: gr.HTML
     drop: gr.File
+    start: gr.Accordion
+    given: gr.HTML
+    away: gr.Button
     stored: gr.BrowserState

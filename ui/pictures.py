@@ -12,6 +12,7 @@ from PIL import Image
 from engine import store
 from engine.catalogue import Facts
 from engine.errors import BadRecipe
+from engine.picture import is_digest
 from engine.plan import plan
 from engine.prints import levels
 from engine.recall import Recalled, recall
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 LONGEST_NAME = 40
 MOST_WINDOWS = 400
 """More of them would be a grey sheet, and a page that is slow to arrive."""
-UNTOLD = ("width", "height", "view_batch", "image", "controls", "loras", "options")
+UNTOLD = ("width", "height", "view_batch", "controls", "loras", "options")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ def _said(value: Any) -> str:
             return f"{value:g}"
         case None | "":
             return "–"
-    return str(value)
+    return value.removeprefix("sha256:")[:6] if is_digest(value) else str(value)
 
 
 def windows(stage: Stage) -> list[list[float]]:

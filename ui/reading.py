@@ -12,6 +12,7 @@ from ui.controls import recipe_of, rest_of, values_of
 from ui.house import House
 from ui.lines import unknown_words
 from ui.readouts import differences
+from ui.starting import as_shaped, at_hand
 from ui.visit import Visit
 
 
@@ -21,7 +22,7 @@ def read(visit: Visit, house: House, recipe: Recipe | BadRecipe) -> None:
         if isinstance(recipe, BadRecipe):
             raise recipe
         visit.recipe = recipe
-        visit.plan, visit.refused = plan(recipe, house.facts), None
+        visit.plan, visit.refused = plan(at_hand(visit, house, recipe), house.facts), None
         visit.held = house.held(visit.plan)
     except BadRecipe as fault:
         visit.plan, visit.refused, visit.held = None, fault, 0
@@ -40,6 +41,7 @@ def take(visit: Visit, house: House, recipe: Recipe) -> None:
     """Puts a recipe into the controls; a model that is not here gives way to the one that is."""
     if recipe.model not in ("", house.facts.name):
         recipe = replace(recipe, model="")
+    recipe = as_shaped(visit, house, recipe)
     visit.rest = rest_of(recipe)
     # As the controls will give it back, so that what follows from filling them is no change.
     with suppress(BadRecipe):

@@ -6,6 +6,9 @@ from ui import telling, words
 from ui.nudges import Change, told
 from ui.pictures import UNTOLD
 
+IN_WORDS = {"prompt": words.PROMPT_CHANGED, "image": words.PICTURE_CHANGED}
+"""Settings of which it is told that they changed, and not how."""
+
 
 def sizes(planned: Plan | None) -> str:
     """256 → 512 → 1024 px"""
@@ -29,7 +32,7 @@ def differences(before: Recipe, after: Recipe) -> str:
     changes = tuple(
         Change(name, getattr(before, name), getattr(after, name))
         for name in SETTINGS
-        if name not in UNTOLD and name != "prompt" and getattr(before, name) != getattr(after, name)
+        if name not in (*UNTOLD, *IN_WORDS) and getattr(before, name) != getattr(after, name)
     )
-    words_changed = [words.PROMPT_CHANGED] if before.prompt != after.prompt else []
+    words_changed = [said for name, said in IN_WORDS.items() if getattr(before, name) != getattr(after, name)]
     return ", ".join([*words_changed, *([told(changes)] if changes else [])])

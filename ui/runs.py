@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from engine.desk import UnknownRun
-from engine.errors import Fault
+from engine.errors import BadRecipe, Fault
 from engine.events import Event, Failed, Finished, Stopped
 from engine.recipe import Recipe
 from engine.ticket import Request
@@ -12,6 +12,7 @@ from ui import telling, words
 from ui.house import House
 from ui.labels import by_label
 from ui.lines import continuation, is_whole, too_large
+from ui.starting import at_hand
 from ui.story import Story
 from ui.visit import Visit
 
@@ -29,6 +30,11 @@ def ask(
     """Puts a run into the line for this visit; what cannot be is said."""
     if is_at_work(visit, house):
         visit.say(words.BUSY, fault=True)
+        return
+    try:
+        recipe = at_hand(visit, house, recipe)
+    except BadRecipe as fault:
+        visit.say(fault.sentence, fault=True)
         return
     refused = too_large(recipe, house)
     if refused:

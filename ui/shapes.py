@@ -16,6 +16,8 @@ SHAPES = {
 }  # fmt: skip
 """Width over height."""
 SQUARE = "1:1"
+AS_PICTURE = "picture"
+"""The shape of the start picture, where there is one."""
 MOST_STAGES = 4
 EVEN = 2
 """Cells of a base come in pairs, so that a network halves them without a rest."""
@@ -68,21 +70,29 @@ def grown(recipe: Recipe, growth: Growth, facts: Facts) -> Recipe:
         scales = (one_by_one if growth.by_one else doubling)(int(growth.stages))
     if sized:
         return replace(recipe, width=growth.width, height=growth.height, scales=scales)
+    if growth.shape == AS_PICTURE or (growth.shape == SQUARE and recipe.image is None):
+        return replace(recipe, width=None, height=None, scales=scales)
     if growth.shape not in SHAPES:
         known = ", ".join(SHAPES)
         raise BadRecipe(
             "shape", errors.UNKNOWN_CHOICE.format(field="shape", value=short(growth.shape), known=known)
         )
-    if growth.shape == SQUARE:
-        return replace(recipe, width=None, height=None, scales=scales)
     width, height = size_of(growth.shape, scales[-1], facts)
     return replace(recipe, width=width, height=height, scales=scales)
+
+
+def beyond(scales: tuple[float, ...], pixels: int, facts: Facts) -> tuple[float, ...]:
+    """The scales, or as many doubling ones as lead to a picture of more px."""
+    longer = (doubling(stages) for stages in range(1, MOST_STAGES + 1))
+    enough = (each for each in (scales, *longer) if each and (each[-1] * facts.native) ** 2 > pixels)
+    return next(enough, doubling(MOST_STAGES))
 
 
 def growth_of(recipe: Recipe, facts: Facts) -> Growth:
     """What the page shows for a recipe's sizes; `grown` leads back to the same stages."""
     if recipe.width is None and recipe.height is None:
-        return _by_scales(recipe.scales or _meant(recipe, facts))
+        free = _by_scales(recipe.scales or _meant(recipe, facts))
+        return free if recipe.image is None else replace(free, shape=AS_PICTURE)
     sized = _by_scales(recipe.scales)
     if not sized.scales and recipe.scales:
         for shape in SHAPES:

@@ -70,7 +70,8 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
         with gr.Column(scale=6, min_width=300, elem_id="inspector"):
             inspector = _inspector(values, controls, more)
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
-    page = Page(controls, chips, stages, *inspector, generate, stop, shown_badge, more["drop"], stored)
+    of_start = (more[name] for name in ("drop", "start", "given", "away"))
+    page = Page(controls, chips, stages, *inspector, generate, stop, shown_badge, *of_start, stored)
     return page, more
 
 
@@ -92,11 +93,14 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         windows = gr.HTML(elem_id="windows")
         curves = gr.HTML(elem_id="curves")
         more["defaults"] = gr.Button(words.DEFAULTS, size="sm", elem_id="defaults")
-    with gr.Accordion(words.START, open=False, elem_id="start"):
+    with gr.Accordion(words.START, open=False, elem_id="start") as more["start"]:
         gr.Markdown(words.DROP_HELP)
         more["drop"] = gr.File(
             label=words.DROP, file_count="single", type="filepath", elem_id="drop", height=120
         )
+        more["given"] = gr.HTML(visible=False, elem_id="given")
+        controls["fidelity"] = control("fidelity", values.get("fidelity"), visible=False)
+        more["away"] = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="away")
     with gr.Accordion(words.FINE, open=False, elem_id="fine"):
         for name in FINE:
             controls[name] = control(name, values.get(name))
@@ -122,7 +126,7 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     given = {*controls.values(), *page.chips.values(), page.stored}
     seen = [
         page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
-        *controls.values(), *page.chips.values(),
+        page.start, page.given, page.away, *controls.values(), *page.chips.values(),
     ]  # fmt: skip
     follow = {
         "outputs": seen,
@@ -150,6 +154,7 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     more["dice"].click(handlers.reseeded, given, seen, **QUIET)
     more["defaults"].click(acts.to_defaults, given, seen, **QUIET)
     page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
+    page.away.click(acts.taken_away, given, seen, **QUIET)
     for event in (page.generate.click, controls["prompt"].submit):
         event(handlers.started, given, seen, **QUIET).then(handlers.followed, **follow)
     page.stop.click(handlers.stopped, None, [page.stages], **QUIET)

@@ -47,6 +47,11 @@ def view(visit: Visit, house: House) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def note(text: str, *actions: dict[str, Any], kind: str = "note") -> dict[str, Any]:
+    """A line under the status, with its buttons."""
+    return {"kind": kind, "text": text, "actions": list(actions)}
+
+
 def cards(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     """A card for every stage: what is made, and what the controls would make."""
     ahead = visit.shown.plan if goes_on and visit.shown else visit.plan
@@ -132,15 +137,17 @@ def _of_the_example(story: Story | None, kept: Sequence[Picture]) -> list[dict[s
     if story is None or story.name != EXAMPLE:
         return []
     seconds = sum(each.seconds for each in kept)
-    return [{"kind": "example", "text": words.EXAMPLE.format(time=telling.time(seconds)), "actions": []}]
+    return [note(words.EXAMPLE.format(time=telling.time(seconds)), kind="example")]
 
 
 def _of_the_link(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     """What the link that may be copied does not hold, so that nobody shares half a recipe unknowingly."""
     without = left_out(kept[-1].recipe) if kept and not goes_on else ()
-    if not without:
-        return []
-    return [{"kind": "link", "text": words.LINK_WITHOUT.format(names=labelled(without)), "actions": []}]
+    in_file = [name for name in without if name != "image"]
+    said = [words.LINK_WITHOUT.format(names=labelled(in_file))] if in_file else []
+    if "image" in without:
+        said.append(words.LINK_WITHOUT_PICTURE)
+    return [note(text, kind="link") for text in said]
 
 
 def _complaints(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:

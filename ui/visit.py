@@ -3,7 +3,8 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from engine.errors import BadRecipe
 from engine.plan import Plan
@@ -23,6 +24,13 @@ class Said:
     actions: tuple[dict[str, Any], ...] = ()
 
 
+class Offer(NamedTuple):
+    """A dropped file of ours: the recipe in it, and its picture, if it can be started from."""
+
+    recipe: Recipe
+    picture: Path | None
+
+
 @dataclass(eq=False)
 class Visit:
     """recipe, plan: of the controls; plan is None while `refused` says why.   rest: without a control.
@@ -33,6 +41,7 @@ class Visit:
     looking: a picture to show, and how often one was asked for.   address: of the page.
     pending: (what, run, place) that are to be made for sharing.   saved: what has been, by (run, what).
     known: whether it has been filled; one that the server forgot is filled anew.
+    pictures: those that were dropped, by their digests.   start: of the start picture that is shown.
     followed: the run whose log is being read.   lock: held by whoever changes anything of this.
     """
 
@@ -48,7 +57,9 @@ class Visit:
     stop_after: int | None = None
     said: Said | None = None
     notes: tuple[dict[str, Any], ...] = ()
-    offered: Recipe | None = None
+    offered: Offer | None = None
+    pictures: dict[str, Path] = field(default_factory=dict)
+    start: str | None = None
     before: Recipe | None = None
     earlier: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
