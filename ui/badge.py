@@ -1,7 +1,8 @@
-"""Which model is at work, where, and why. Nothing of a visitor's is in it."""
+"""Which model is at work, where and how it runs, and why. Nothing of a visitor's is in it."""
 
 from html import escape
 
+from engine.catalogue import Facts
 from ui import words
 from ui.house import House
 
@@ -10,7 +11,8 @@ def badge(house: House) -> str:
     lender, title = house.lender, house.entry.title
     if lender.is_warm():
         place = house.facts.device if lender.on_gpu() else words.NO_GPU
-        return _badge(f"● {words.BADGE_WARM.format(title=title, place=place)}", _why_this(house))
+        told = f"{_why_this(house)} {_how(house.facts)}".strip()
+        return _badge(f"● {words.BADGE_WARM.format(title=title, place=place)}", told)
     reason = lender.failed()
     if reason:
         return _badge(words.BADGE_FAILED.format(title=title), words.FAILED_WHY.format(reason=reason))
@@ -21,6 +23,14 @@ def _why_this(house: House) -> str:
     draws = house.entry.draws
     why = words.WHY_IN_BOX if house.lender.on_gpu() else words.WHY_SMALL
     return why.format(count=len(draws["subject"])) if draws else ""
+
+
+def _how(facts: Facts) -> str:
+    """The number format, and whether its parts wait in main memory."""
+    numbers = words.NUMBERS.format(
+        precision=words.PRECISIONS.get(facts.dtype, facts.dtype), dtype=facts.dtype
+    )
+    return f"{numbers} {words.OFFLOADED}" if facts.offload else numbers
 
 
 def _badge(said: str, told: str = "") -> str:
