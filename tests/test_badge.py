@@ -41,3 +41,13 @@ def test_a_person_reads_it_behind_why(served, visit):
     page.locator("#badge").get_by_text(words.WHY).click()
     numbers = words.NUMBERS.format(precision=words.PRECISIONS["float32"], dtype="float32")
     expect(page.locator("#badge").get_by_text(numbers)).to_be_visible()
+
+
+@pytest.mark.browser
+def test_it_fits_in_a_hand(served, visit):
+    page = visit(served.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.locator("#badge").get_by_text(words.WHY).click()
+    told = page.locator("#badge p")
+    expect(told).to_be_visible()
+    box = told.bounding_box()
+    assert box["x"] + box["width"] <= 390
