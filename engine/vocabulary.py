@@ -46,7 +46,7 @@ def sentence(chosen: Mapping[str, str]) -> str:
 
 
 def rewritten(text: str, wanted: Mapping[str, str], entry: Entry) -> str:
-    """The prompt with these words of their kinds: a sentence of the builder's, or one that holds nothing to be
+    """The prompt with these words of their kinds: a sentence of the builder, or one that names nothing to be
     drawn, is written anew; in any other one no more is changed than must be."""
     found = chosen(text, entry)
     built = None not in found.values() and text == sentence(found)

@@ -59,7 +59,7 @@ def _submit(
 
 
 def go_on(visit: Visit, house: House, name: str) -> None:
-    """Continues a run as it was asked for, after its last finished stage; to where it is to pause, if it is."""
+    """Continues a run as it was asked for, after its last finished stage, to where it is to pause."""
     story = visit.ended if visit.ended and visit.ended.name == name else house.story(name)
     if story is None or story.plan is None:
         visit.say(words.GONE, fault=True)
