@@ -1,14 +1,34 @@
-// Ctrl+Enter generates from anywhere on the page; on phones the sliders of later stages begin folded.
+// Ctrl+Enter generates from anywhere on the page, a file may be dropped anywhere on it, and on phones the sliders of
+// later stages begin folded.
 () => {
-  const fold = (tries) => {
-    const heading = document.querySelector("#growing > button");
-    if (heading) heading.click();
-    else if (tries) requestAnimationFrame(() => fold(tries - 1));
+  /** Does it once the node is there, for as many frames as it takes up to this number. */
+  const when = (selector, act, tries = 120) => {
+    const node = document.querySelector(selector);
+    if (node) act(node);
+    else if (tries) requestAnimationFrame(() => when(selector, act, tries - 1));
   };
-  if (matchMedia("(max-width: 640px)").matches) fold(120);
+  if (matchMedia("(max-width: 640px)").matches) when("#growing > button", (heading) => heading.click());
+
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.target.closest("#prompt")) return;
     const generate = document.querySelector("#generate");
     if (generate && generate.offsetParent) generate.click();
+  });
+
+  const carries = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+  const ownZone = (event) => event.target.closest && event.target.closest("#drop");
+  document.addEventListener("dragover", (event) => carries(event) && !ownZone(event) && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    if (!carries(event) || ownZone(event)) return;
+    event.preventDefault(); // Or the browser would leave the page and show the file.
+    const [file] = event.dataTransfer.files;
+    if (!file) return;
+    if (!document.querySelector("#drop")) when("#start > button", (heading) => heading.click());
+    when("#drop input[type=file]", (input) => {
+      const given = new DataTransfer();
+      given.items.add(file);
+      input.files = given.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    });
   });
 };

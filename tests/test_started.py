@@ -222,3 +222,19 @@ def test_the_start_picture_stands_in_a_page_of_a_hand(served, visit, wide):
     is_started_from(page)
     assert page.locator("#away").bounding_box()["height"] >= 44
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_file_may_be_dropped_anywhere_on_the_page(served, visit, wide):
+    page = visit(served.url)
+    page.evaluate(
+        """([data]) => {
+            const given = new DataTransfer();
+            given.items.add(new File([Uint8Array.from(data)], "wide.jpg", { type: "image/jpeg" }));
+            const told = { dataTransfer: given, bubbles: true, cancelable: true };
+            const frame = document.querySelector("#viewer");
+            frame.dispatchEvent(new DragEvent("dragover", told));
+            frame.dispatchEvent(new DragEvent("drop", told));
+        }""",
+        [list(wide)],
+    )
+    expect(view(page)).to_be_visible()
