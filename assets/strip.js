@@ -232,12 +232,8 @@ function noteNode({ kind, text, actions }) {
 function makeEarlier({ run: name, thumb, title }) {
   const picture = make("img", { src: thumb.url, alt: "", className: "st-thumb", draggable: false });
   const label = make("span", { className: "st-title", textContent: title });
-  const look = make(
-    "button",
-    { type: "button", className: "st-look", onclick: () => lookAt(name) },
-    picture,
-    label,
-  );
+  const opens = { type: "button", className: "st-look", onclick: () => lookAt(name) };
+  const look = make("button", opens, picture, label);
   const use = button(words.use, () => act({ do: "use", run: name }), { className: "st-small" });
   const forget = button(words.forget, () => act({ do: "forget", run: name }), { className: "st-small" });
   const tools = make("span", { className: "st-row" }, use, forget);

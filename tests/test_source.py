@@ -95,7 +95,7 @@ def test_what_stands_on_the_page_comes_from_the_words(demo):
 def test_the_words_of_choices_come_from_the_words(demo):
     shown = {label for part in parts(demo, gr.Dropdown) for label, _ in part.choices}
     assert shown <= {*words.SOLVERS.values(), *words.KERNELS.values()}
-    assert {label for label, _ in by_id(demo, "shape").choices} == set(SHAPES)
+    assert {label for label, _ in by_id(demo, "shape").choices} == {*SHAPES, words.AS_PICTURE}
 
 
 def test_the_public_endpoints_are_plan_generate_and_read(demo):
