@@ -86,8 +86,8 @@ def model(folder: Path) -> Model:
         buckets=((256, 256),),
     )
     colours = torch.cat([SPREAD * torch.eye(3), torch.zeros(1, 3)])
-    encoders, tokenizers = (pipe.text_encoder, pipe.text_encoder_2), (pipe.tokenizer, pipe.tokenizer_2)
-    return Model(facts, pipe.unet, Pixels(), encoders, tokenizers, colours, zero_negative=False)
+    pipe.vae = Pixels()
+    return Model(facts, pipe, colours, torch.device("cpu"))
 
 
 def shown(latent: Tensor, side: int = 256) -> np.ndarray:

@@ -55,7 +55,7 @@ def test_it_travels_in_small_pieces_of_safetensors(folder):
 def test_the_engine_draws_with_it_at_several_sizes(folder, tmp_path):
     made = load_model(folder, "cpu", "float32")
     assert (made.facts.native, made.facts.cell, made.facts.channels) == (256, 8, 8)
-    assert not made.zero_negative
+    assert not made.pipeline.config.force_zeros_for_empty_prompt
     first, second = latents(small(steps=4, scales=(1, 1.5), guidance=1), made, tmp_path)
     assert first.shape == (1, 8, 32, 32)
     assert second.shape == (1, 8, 48, 48)
