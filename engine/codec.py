@@ -89,12 +89,12 @@ def _by_tiles(
     """What `work` makes of all pieces, some whole rows at a time. Where the VAE has group norms, all tiles
     share those of the whole picture.
     """
-    lent = nullcontext
+    overview = None
     if max(size) > side and any(isinstance(part, torch.nn.GroupNorm) for part in vae.modules()):
-        lent = look(work, piece, size, _cell(vae), side).lent
+        overview = look(work, piece, size, _cell(vae), side)
 
     def made(rows: slice, cols: slice) -> Tensor:
-        with lent():
+        with overview.lent(rows, cols) if overview else nullcontext():
             return work(piece(rows, cols))[0].cpu()
 
     return blended(made, size, side)

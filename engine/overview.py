@@ -63,7 +63,7 @@ class Norm:
 class Overview:
     """In the order in which a VAE meets them; tokens are keys and values (heads, tokens, width)."""
 
-    cells: int
+    size: tuple[int, int]
     norms: list[Norm] = field(default_factory=list)
     tokens: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
@@ -73,30 +73,68 @@ class Overview:
             (torch.cat([k, more_k], 1), torch.cat([v, more_v], 1))
             for (k, v), (more_k, more_v) in zip(self.tokens, other.tokens, strict=True)
         ]
-        return Overview(self.cells, norms, tokens)
+        return Overview(self.size, norms, tokens)
 
-    def lent(self) -> TorchFunctionMode:
-        """While this is open, the thread's group norms and attentions go by the whole picture."""
-        return _Lent(self)
+    def lent(self, rows: slice, cols: slice) -> TorchFunctionMode:
+        """While this is open, a VAE that works on this tile knows of the whole picture."""
+        return _Lent(self, borders(rows, cols, self.size))
 
 
-class _Intercepted(TorchFunctionMode):
-    """Answers some functions of torch in its own way, in the thread that has opened it alone."""
+def borders(rows: slice, cols: slice, size: tuple[int, int]) -> Tensor:
+    """Whether a piece ends where the picture does (1, 4): left, right, above, below."""
+    ends = (cols.start == 0, cols.stop == size[1], rows.start == 0, rows.stop == size[0])
+    return torch.tensor([ends])
 
-    def answers(self) -> dict[Any, Callable[..., Tensor]]:
-        raise NotImplementedError
+
+class _Piecewise(TorchFunctionMode):
+    """Answers some functions of torch for pieces of a picture (N, C, h, w), in the thread that opened it.
+
+    Past its borders a piece goes on as it ends: zeros are past those of the picture only.
+    """
+
+    def __init__(self, borders: Tensor) -> None:
+        super().__init__()
+        self.borders = borders
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return self.answers().get(func, func)(*args, **kwargs or {})
+        own = {
+            F.group_norm: self.norm,
+            F.scaled_dot_product_attention: self.attention,
+            F.conv2d: self.convolution,
+            F.pad: self.pad,
+            F.interpolate: self.interpolation,
+        }
+        return own.get(func, func)(*args, **kwargs or {})
+
+    def convolution(
+        self, x: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, *more: Any
+    ) -> Tensor:
+        if any(padding):
+            x, padding = self.pad(x, (padding[1], padding[1], padding[0], padding[0])), 0
+        return self.scaled(F.conv2d(x, weight, bias, stride, padding, *more))
+
+    def pad(self, x: Tensor, pad: tuple[int, ...], *more: Any, **named: Any) -> Tensor:
+        x = F.pad(x, pad, mode="replicate")
+        left, right, above, below = pad
+        height, width = x.shape[-2:]
+        ends = (x[..., :left], x[..., width - right :], x[..., :above, :], x[..., height - below :, :])
+        for end, zero in zip(ends, self.borders.to(x.device).T, strict=True):
+            end.masked_fill_(zero[:, None, None, None], 0)
+        return x
+
+    def interpolation(self, x: Tensor, *more: Any, **named: Any) -> Tensor:
+        return self.scaled(F.interpolate(x, *more, **named))
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Maps that may have changed their scale."""
+        return x
 
 
-class _Lent(_Intercepted):
-    def __init__(self, overview: Overview) -> None:
-        super().__init__()
-        self.cells, self.norms, self.tokens = overview.cells, iter(overview.norms), iter(overview.tokens)
-
-    def answers(self) -> dict[Any, Callable[..., Tensor]]:
-        return {F.group_norm: self.norm, F.scaled_dot_product_attention: self.attention}
+class _Lent(_Piecewise):
+    def __init__(self, overview: Overview, borders: Tensor) -> None:
+        super().__init__(borders)
+        self.cells = overview.size[0] * overview.size[1]
+        self.norms, self.tokens = iter(overview.norms), iter(overview.tokens)
 
     def norm(self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
         return next(self.norms)(x, weight, bias, eps)
@@ -116,22 +154,14 @@ class _Lent(_Intercepted):
         )
 
 
-class _Looking(_Intercepted):
-    """Takes an overview of patches (N, C, h, w) as if they were the whole, and norms them by it."""
+class _Looking(_Piecewise):
+    """Takes an overview of pieces as if they were the whole, and norms them by it."""
 
-    def __init__(self, overview: Overview, patch: tuple[int, int], cell: int, tokens: int) -> None:
-        super().__init__()
-        self.overview, self.patch, self.tokens = overview, patch, tokens
-        self.fineness: int | None = max(cell // 2, 1)
-
-    def answers(self) -> dict[Any, Callable[..., Tensor]]:
-        return {
-            F.group_norm: self.norm,
-            F.scaled_dot_product_attention: self.attention,
-            F.conv2d: self.convolution,
-            F.pad: self.pad,
-            F.interpolate: self.enlargement,
-        }
+    def __init__(self, overview: Overview, borders: Tensor, half: int, window: int, tokens: int) -> None:
+        """Maps of height `half` are half as fine as the picture; their windows are of this side."""
+        super().__init__(borders)
+        self.overview, self.tokens = overview, tokens
+        self.half, self.window = half, window
 
     def norm(self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
         self.overview.norms.append(Norm.of(x, groups))
@@ -145,38 +175,28 @@ class _Looking(_Intercepted):
         seen = F.scaled_dot_product_attention(query, key, value)
         return seen[0].unflatten(1, (patches, -1)).transpose(0, 1)
 
-    def convolution(
-        self, x: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, *more: Any
-    ) -> Tensor:
-        """Past its borders a patch goes on as it ends: zeros are at those of the picture only."""
-        if any(padding):
-            x, padding = self.pad(x, (padding[1], padding[1], padding[0], padding[0])), 0
-        made = F.conv2d(x, weight, bias, stride, padding, *more)
-        return made if stride in (1, (1, 1)) else self._thinned(made)
-
-    def pad(self, x: Tensor, pad: Any, *more: Any, **named: Any) -> Tensor:
-        return F.pad(x, pad, mode="replicate")
-
-    def enlargement(self, x: Tensor, *more: Any, **named: Any) -> Tensor:
-        return self._thinned(F.interpolate(x, *more, **named))
-
-    def _thinned(self, x: Tensor) -> Tensor:
+    def scaled(self, x: Tensor) -> Tensor:
         """Every other window of maps that have reached half the picture's fineness, once."""
-        if not self.fineness or x.shape[-2] != self.patch[0] * self.fineness:
+        height, width = x.shape[-2:]
+        if height != self.half:
             return x
-        tall, wide = (min(WINDOW * self.fineness, n) for n in x.shape[-2:])
-        self.fineness = None
-        windows = x.unfold(-2, tall, tall).unfold(-2, wide, wide).permute(2, 3, 0, 1, 4, 5)
-        down, across = windows.shape[:2]
-        return torch.cat([windows[r, c] for r in range(down) for c in range(r % 2, across, 2)])
+        self.half = 0
+        tall, wide = min(self.window, height), min(self.window, width)
+        windows, ends = [], []
+        for r, c in product(range(height // tall), range(width // wide)):
+            if (r + c) % 2 == 0:
+                windows.append(x[..., tall * r : tall * (r + 1), wide * c : wide * (c + 1)])
+                end = (c == 0, wide * (c + 1) == width, r == 0, tall * (r + 1) == height)
+                ends.append(self.borders & torch.tensor(end))
+        self.borders = torch.cat(ends)
+        return torch.cat(windows)
 
 
 def patch_starts(length: int) -> tuple[list[int], int]:
-    """Where patches of an axis begin, and how long they are: side by side, as little left out as can be."""
+    """Where patches of an axis begin, and how long they are: as little left out between them as can be."""
     patch = max((n for n in PATCHES if n <= length), key=lambda n: length // n * n, default=length)
     count = length // patch
-    spare = length - count * patch
-    return [round((k + 0.5) * spare / count) + k * patch for k in range(count)], patch
+    return [round(k * (length - patch) / max(count - 1, 1)) for k in range(count)], patch
 
 
 def look(
@@ -198,13 +218,14 @@ def look(
     shares = ceil(len(places) * tall * wide / max(2 * side**2, AT_ONCE))
     ends = [round(k * len(places) / shares) for k in range(shares + 1)]
 
+    fine = max(cell // 2, 1)
+
     def seen(share: list[tuple[int, int]]) -> Overview:
-        patches = torch.cat(
-            [piece(slice(tops[r], tops[r] + tall), slice(lefts[c], lefts[c] + wide)) for r, c in share]
-        )
-        overview = Overview(size[0] * size[1])
-        with _Looking(overview, (tall, wide), cell, max(TOKENS // shares, 1)):
-            work(patches)
+        pieces = [(slice(tops[r], tops[r] + tall), slice(lefts[c], lefts[c] + wide)) for r, c in share]
+        overview = Overview(size)
+        ends = torch.cat([borders(*at, size) for at in pieces])
+        with _Looking(overview, ends, fine * tall, fine * WINDOW, max(TOKENS // shares, 1)):
+            work(torch.cat([piece(*at) for at in pieces]))
         return overview
 
     return reduce(Overview.__add__, (seen(places[begin:end]) for begin, end in pairwise(ends)))
