@@ -192,9 +192,10 @@ class _Looking(_Piecewise):
         return torch.cat(windows)
 
 
-def patch_starts(length: int) -> tuple[list[int], int]:
-    """Where patches of an axis begin, and how long they are: as little left out between them as can be."""
-    patch = max((n for n in PATCHES if n <= length), key=lambda n: length // n * n, default=length)
+def patch_starts(length: int, side: int) -> tuple[list[int], int]:
+    """Where patches of at most `side` begin, and how long they are: as little is left out as can be."""
+    longest = min(length, side)
+    patch = max((n for n in PATCHES if n <= longest), key=lambda n: length // n * n, default=longest)
     count = length // patch
     return [round(k * (length - patch) / max(count - 1, 1)) for k in range(count)], patch
 
@@ -210,7 +211,7 @@ def look(
     hardly more memory than a tile of this side takes. It is looked at in shares, each from all over and
     normed by itself; their mean is that of the whole but for errors of second order.
     """
-    (tops, tall), (lefts, wide) = (patch_starts(n) for n in size)
+    (tops, tall), (lefts, wide) = (patch_starts(n, side) for n in size)
     places = sorted(
         product(range(len(tops)), range(len(lefts))),
         key=lambda place: sum(n * step for n, step in zip(place, SPREAD, strict=True)) % 1,

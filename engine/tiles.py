@@ -14,7 +14,7 @@ def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:
     """Where even tiles of an axis begin, how long they are, and how far neighbours overlap at least."""
     if length <= side:
         return [0], length, 0
-    overlap = min(max(side // 8, 1), LARGEST_OVERLAP)
+    overlap = min(max(side // 10, min(side // 8, 2)), LARGEST_OVERLAP)
     count = ceil((length - overlap) / (side - overlap))
     even = ceil((length + (count - 1) * overlap) / count)
     return [round(k * (length - even) / (count - 1)) for k in range(count)], even, overlap

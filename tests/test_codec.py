@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 from PIL import Image
 
 from engine import codec
@@ -40,6 +41,35 @@ def test_latents_with_a_mean_and_deviation_of_their_own_are_put_back(model):
         config = type("C", (), {"scaling_factor": 0.18215, "latents_mean": mean, "latents_std": deviation})
 
     assert codec.decode(Shifted, latent).tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize("own", [{}, {"latents_mean": [1.0, -1, 0.5, 0], "latents_std": [2.0, 3, 4, 5]}])
+def test_encoding_ends_where_decoding_begins(model, own):
+    picture = Image.fromarray(np.random.RandomState(0).randint(0, 255, (96, 160, 3), np.uint8))
+    held = {"scaling_factor": 0.3, "shift_factor": 0.1, "block_out_channels": (8,) * 4, **own}
+
+    class Shifted:
+        device, dtype = model.vae.device, model.vae.dtype
+        encode, decode = model.vae.encode, model.vae.decode
+        config = type("Config", (), held)
+
+    latent = codec.encode(Shifted, picture)
+    assert latent.shape == (1, 4, 12, 20)
+    assert latent.dtype == torch.float32
+    with torch.inference_mode():
+        given = torch.tensor(pixels(picture)).permute(2, 0, 1)[None]
+        said = model.vae.decode(model.vae.encode(given).latent_dist.mode()).sample[0]
+    ours = pixels(codec.decode(Shifted, latent))
+    assert np.abs(ours - said.clamp(-1, 1).permute(1, 2, 0).numpy()).max() <= 1 / 127.5
+
+
+def test_a_vae_that_names_its_latents_is_encoded_too():
+    torch.manual_seed(0)
+    vae = AutoencoderTiny(encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4).eval()
+    picture = Image.fromarray(np.random.RandomState(0).randint(0, 255, (128, 128, 3), np.uint8))
+    with torch.inference_mode():
+        said = vae.encode(torch.tensor(pixels(picture)).permute(2, 0, 1)[None]).latents
+    assert torch.allclose(codec.encode(vae, picture), said, atol=1e-5)
 
 
 def test_a_large_latent_is_decoded_in_tiles(model, monkeypatch):
