@@ -130,8 +130,8 @@ class Vae:
             cuts.append(picture[:, top : top + CROP, left : left + CROP])
         return torch.stack(cuts).float() / 127.5 - 1
 
-    def loss(self, batch: Tensor, share: float) -> tuple[Tensor, dict[str, float]]:
-        """Levels, slopes, a tidy latent, and in the last third a critic's word."""
+    def again(self, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents, what is decoded of them, and what that should be."""
         with half(self.device):
             latent = self.learner.encode(batch).latents.float()
             target = batch
@@ -139,6 +139,11 @@ class Vae:
             if self.draw.rand() < RESIZED:
                 given, target = resized(given, batch, self.draw)
             made = self.learner.decode(given).sample.float()
+        return latent, made, target
+
+    def loss(self, batch: Tensor, share: float) -> tuple[Tensor, dict[str, float]]:
+        """Levels, slopes, a tidy latent, and in the last third a critic's word."""
+        latent, made, target = self.again(batch)
         wrong = (made - target).abs().mean()
         rough = detail(made, target)
         mean, deviation = latent.mean((0, 2, 3)), latent.std((0, 2, 3))

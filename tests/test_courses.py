@@ -9,7 +9,7 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 from torch.nn.functional import avg_pool2d
 
-from lab import anatomy, base, evidence, judge, measure_vae, pilot, refresh, rivals, vae
+from lab import anatomy, base, decoder, evidence, judge, measure_vae, pilot, refresh, rivals, train, vae
 from lab.evidence import NAMES, UNTOLD, case
 from lab.lessons import BUCKETS
 from lab.pool import GROUP, Pool, Renderings
@@ -94,6 +94,21 @@ def test_slopes_are_lost_by_blur_and_kept_by_the_truth():
     soft = avg_pool2d(sharp, 3, 1, 1)
     assert vae.detail(sharp, sharp) == 0
     assert vae.detail(soft, sharp) > 0.5
+
+
+def test_detail_is_faint_where_it_is_blurred_not_where_it_lies_elsewhere():
+    rows, cols = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    checks = ((rows + cols) % 2).float().expand(1, 3, -1, -1)
+    assert decoder.faint(1 - checks, checks) < 1e-6
+    assert decoder.faint(avg_pool2d(checks, 3, 1, 1), checks) > 0.5
+
+
+def test_a_sharpened_decoder_leaves_the_encoder_as_it_is():
+    course = decoder.Decoder(train.POSTCARDS, torch.device("cpu"))
+    total, _ = course.loss(torch.rand(2, 3, 96, 96) * 2 - 1, share=0.5)
+    total.backward()
+    assert all(one.grad is None for one in course.learner.encoder.parameters())
+    assert all(one.grad is not None for one in course.learner.decoder.parameters())
 
 
 @pytest.mark.parametrize("kind", evidence.KINDS)
