@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import WeightsMissing
 from engine.lender import Lender
-from tests.eyes import expect, generate, is_done, line
+from tests.eyes import expect, fill_prompt, generate, is_done, line
 from tests.page import launched, tiny_entry
 from ui import words
 from ui.house import open_house
@@ -45,6 +45,8 @@ def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_p
         expect(badge).to_contain_text(words.BADGE_FAILED.format(title="Tiny"))
         badge.get_by_text(words.WHY).click()
         expect(badge.get_by_text(words.FAILED_WHY.format(reason=house.lender.failed()))).to_be_visible()
+        fill_prompt(page, "a red boat")  # Takes what was said of loading off the line.
+        expect(line(page)).not_to_contain_text(house.lender.failed())
         generate(page)
         expect(line(page)).to_contain_text(house.lender.failed())
         mend()

@@ -10,7 +10,7 @@ import pytest
 from engine import load_model, store
 from engine.catalogue import HOME, entries, foreseen
 from engine.lender import Lender
-from tests.eyes import expect, finished_cards, generate, is_done, move
+from tests.eyes import expect, finished_cards, generate, is_done, move, unfold
 from tests.page import serving
 from ui import words
 
@@ -89,6 +89,8 @@ def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
         page = visit(app.url)
         expect(finished_cards(page)).to_have_count(3)
         move(page, "scale_stages", 2)
+        unfold(page, words.FINE)
+        move(page, "steps", 10)
         page.get_by_label(words.ASK).fill("a blue boat on water at dawn")
         generate(page)
         page.locator(".st-earlier-run").wait_for()
