@@ -21,7 +21,7 @@ from ui.shapes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
 ALWAYS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
 FINE = ("negative", "guidance", "steps", "scheduler")
 PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
-PLAIN = ("prompt", "seed", *ALWAYS, "fidelity", *FINE, *PARTS, "kernel", "economy", "faithful")
+PLAIN = ("prompt", "seed", "model", *ALWAYS, "fidelity", *FINE, *PARTS, "kernel", "economy", "faithful")
 """Settings with a control of the same name."""
 SIZES = tuple(field.name for field in fields(Growth))
 """Controls that stand for width, height and scales together."""
@@ -51,6 +51,12 @@ def control(name: str, value: Any = None, **more: Any) -> gr.components.Componen
             low, high = setting.low, setting.high
             return gr.Slider(low, high, value=low if value is None else value, step=setting.step, **said)
     raise ValueError(f"{name} has no control")
+
+
+def model_control(titles: list[tuple[str, str]]) -> gr.Dropdown:
+    """The models on offer, of which the first is chosen."""
+    said = {"label": LABELS["model"], "info": words.MODEL_HELP, "elem_id": "model"}
+    return gr.Dropdown(titles, value=titles[0][1], filterable=False, interactive=True, **said)
 
 
 def shapes(pictured: bool = True) -> list[tuple[str, str]]:
