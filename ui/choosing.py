@@ -6,11 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from engine import weights
-from engine.catalogue import Entry, Facts
+from engine.catalogue import Facts
 from engine.errors import Fault
 from engine.recipe import DEFAULTS
-from ui import words
 from ui.badge import badge
 from ui.controls import recipe_of, values_of
 from ui.handlers import Handlers
@@ -22,17 +20,6 @@ from ui.visit import Visit
 
 REST = 1.0
 """Seconds between looks at how much has been fetched."""
-
-
-def titles(house: House) -> list[tuple[str, str]]:
-    """The models to choose from, by their titles; of those that are not here, with what comes first."""
-    return [(_title(entry), name) for name, entry in house.lender.entries.items()]
-
-
-def _title(entry: Entry) -> str:
-    if entry.is_here or not entry.gigabytes:
-        return entry.title
-    return words.TO_FETCH.format(title=entry.title, size=f"{entry.gigabytes:g}")
 
 
 def carried(values: Mapping[str, Any], old: Facts, new: Facts) -> dict[str, Any]:
@@ -50,13 +37,6 @@ def choose(visit: Visit, house: House, name: str) -> None:
     take(visit, house, recipe_of(values | {"model": name}, visit.rest, new))
 
 
-def fetching(visit: Visit, house: House) -> str:
-    """How far the fetching of the wanted model is."""
-    entry = house.entry(visit.wanted or "")
-    done = weights.fetched(entry.source) / 1e9 if weights.is_on_hub(entry.source) else 0.0
-    return words.FETCHING.format(title=entry.title, done=f"{done:.1f}", size=f"{entry.gigabytes:g}")
-
-
 class Choosing:
     def __init__(self, handlers: Handlers) -> None:
         self.handlers, self.house = handlers, handlers.house
@@ -67,6 +47,8 @@ class Choosing:
         handlers, control = self.handlers, self.handlers.page.controls["model"]
         visit = handlers.visit(request, given)
         name = self.house.offered(given.get(control), visit.model)
+        if name == (visit.model if visit.wanted is None else visit.wanted):  # A browser may say it twice.
+            return {handlers.page.stages: gr.skip()}
         present = self.house.entry(visit.model).name
         read(visit, self.house, handlers.recipe(visit, given | {control: present}))
         visit.said = visit.before = visit.wanted = None
@@ -74,7 +56,6 @@ class Choosing:
             choose(visit, self.house, name)
         else:
             visit.wanted = name
-            visit.say(fetching(visit, self.house))
         return self._filled(visit)
 
     async def warmed(self, request: gr.Request) -> AsyncIterator[Outputs]:
@@ -97,15 +78,13 @@ class Choosing:
 
     def _told(self, visit: Visit) -> Outputs:
         with visit.lock:
-            if visit.wanted is not None:
-                visit.say(fetching(visit, self.house))
             return {self.handlers.page.stages: view(visit, self.house)}
 
     def _warmed(self, visit: Visit, name: str, fault: Fault | None) -> Outputs:
         with visit.lock:
             was_wanted = visit.wanted == name
             if was_wanted:
-                visit.said = visit.wanted = None
+                visit.wanted = None
             if fault:
                 visit.say(fault.sentence, fault=True)
             elif was_wanted:

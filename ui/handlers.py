@@ -14,7 +14,7 @@ from engine.methods import silent
 from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe
 from ui import link, opening, readouts, runs, starting, words
 from ui.badge import badge
-from ui.controls import recipe_of, shapes, values_of
+from ui.controls import recipe_of, shapes, titles, values_of
 from ui.house import House
 from ui.lines import unknown_words
 from ui.page import Outputs, Page, alone
@@ -99,6 +99,7 @@ class Handlers:
             for name, control in controls.items()
         }
         out[controls["stride"]]["maximum"] = facts.window
+        out[controls["model"]]["choices"] = titles(self.house.lender.entries.values())
         out[controls["shape"]]["choices"] = shapes(pictured=visit.recipe.image is not None)
         return out | self.started_from(visit)
 

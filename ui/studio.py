@@ -8,7 +8,7 @@ import gradio as gr
 from ui import api, opening, words
 from ui.acts import Acts
 from ui.badge import badge
-from ui.choosing import Choosing, titles
+from ui.choosing import Choosing
 from ui.controls import ALWAYS, FINE, PARTS, control, model_control, size_control
 from ui.handlers import Handlers
 from ui.house import House
@@ -74,7 +74,7 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
         with gr.Column(scale=6, min_width=300, elem_id="inspector"):
             inspector = _inspector(values, controls, more)
             with gr.Accordion(words.MODEL, open=False, visible=len(house.lender.entries) > 1):
-                controls["model"] = model_control(titles(house))
+                controls["model"] = model_control(house.lender.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
     of_start = (more[name] for name in ("drop", "start", "given", "away"))
     page = Page(controls, chips, stages, *inspector, generate, stop, shown_badge, *of_start, stored)
