@@ -31,6 +31,10 @@ class WeightsMissing(Fault):
     """A model that is not on this machine, or lacks a part."""
 
 
+class NoRoom(Fault):
+    """A model whose weights do not fit into the memory that is free."""
+
+
 class StopAsked(Exception):
     """Raised inside a run when its stop was set; it never leaves the engine."""
 
@@ -177,6 +181,7 @@ WEIGHTS_NOT_HERE = (
     "Give the folder of a diffusers pipeline or a .safetensors file, or check the network."
 )
 NOT_IN_CATALOGUE = "The catalogue lists no {names}. It lists {known}."
+NO_ROOM = "{source} takes {need} GB of memory, and {free} GB are free."
 WEIGHTS_FOREIGN = "{source} holds a {what}; only pipelines shaped as SDXL, SD 1 or SD 2 can be loaded."
 WEIGHTS_CONFIGS = (
     "{source} is a single file; its configs and vocabulary are not on this machine. Put them into a folder "

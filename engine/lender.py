@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine import errors
 from engine.catalogue import Entry, Facts, entries, foreseen
-from engine.errors import BadRecipe, Fault, WeightsMissing, short
+from engine.errors import BadRecipe, Fault, NoRoom, WeightsMissing, short
 from engine.events import Event, Failed
 from engine.pace import Pace
 from engine.plan import plan
@@ -54,7 +54,7 @@ class Lender:
         self._models: dict[str, Model] = {}
         self._facts: dict[str, Facts] = {}
         self._failed: dict[str, str] = {}
-        self._loading = threading.Lock()
+        self._loading = {name: threading.Lock() for name in self.entries}
 
     def entry(self, name: str = "") -> Entry:
         """The entry of this name, or BadRecipe."""
@@ -76,8 +76,9 @@ class Lender:
     def facts(self, name: str = "") -> Facts:
         """All there is to know of a model now: more once it is loaded."""
         entry = self.entry(name)
-        if entry.name in self._models:
-            return self._models[entry.name].facts
+        model = self._models.get(entry.name)
+        if model is not None:
+            return model.facts
         if entry.name not in self._facts:
             try:
                 self._facts[entry.name] = foreseen(entry)
@@ -89,15 +90,31 @@ class Lender:
     def model(self, name: str = "") -> "Model":
         """The loaded model; whoever asks first waits longest, and what failed is tried again."""
         entry = self.entry(name)
-        with self._loading:
-            if entry.name not in self._models:
+        with self._loading[entry.name]:
+            model = self._models.get(entry.name)
+            if model is None:
                 self._failed.pop(entry.name, None)
                 try:
-                    self._models[entry.name] = self._loaded(entry)
+                    model = self._models[entry.name] = self._with_room(entry)
                 except Fault as fault:
                     self._failed[entry.name] = fault.sentence
                     raise
-            return self._models[entry.name]
+            return model
+
+    def _with_room(self, entry: Entry) -> "Model":
+        """Where memory is short, the other models are let go; a run that is at work keeps its own."""
+        try:
+            return self._loaded(entry)
+        except NoRoom:
+            if not self._models:
+                raise
+        from engine import hardware
+
+        devices = {model.device for model in self._models.values()}
+        self._models.clear()
+        for device in devices:
+            hardware.give_back(device)
+        return self._loaded(entry)
 
     def _loaded(self, entry: Entry) -> "Model":
         from engine.models import load_model
@@ -106,16 +123,18 @@ class Lender:
         return replace(loaded, facts=replace(loaded.facts, name=entry.name, defaults=entry.defaults))
 
     def on_gpu(self, name: str = "") -> bool:
-        """Where a loaded model is."""
-        return self.model(name).device.type != "cpu"
+        """Whether a model is loaded there."""
+        model = self._models.get(self.entry(name).name)
+        return model is not None and model.device.type != "cpu"
 
     def free(self, name: str = "") -> int | None:
         """Bytes that can be had where the model is; None before it is loaded."""
-        if not self.is_warm(name):
+        model = self._models.get(self.entry(name).name)
+        if model is None:
             return None
         from engine import hardware
 
-        return hardware.free(self.model(name).device)
+        return hardware.free(model.device)
 
     def start(self, request: Request, run: Path) -> Iterator[Event]:
         """Carries out a request in its folder: what a desk is to start."""

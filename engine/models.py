@@ -15,7 +15,7 @@ from engine import errors, hardware, weights
 from engine.anatomy import facts_of, need_of, parts_of
 from engine.catalogue import Entry
 from engine.codec import preview_matrix
-from engine.errors import Fault, WeightsMissing, short
+from engine.errors import Fault, NoRoom, WeightsMissing, short
 from engine.hardware import Place
 from engine.model import Model
 from engine.surgery import lora
@@ -47,7 +47,9 @@ def load_model(
             configs, index = _told(path, source)
             kind = getattr(diffusers, index["_class_name"])
             need = need_of(path, configs, FAMILIES[kind.__name__])
-            place = hardware.place(where, need, hardware.free(where), wanted, offload)
+            free = hardware.free(where)
+            place = hardware.place(where, need, free, wanted, offload)
+            _has_room(entry.title if entry else source, need, place, free)
             read = _file(path, kind, configs, place) if path.is_file() else _folder(path, kind, place)
             if entry:
                 _complete(read, entry)
@@ -57,6 +59,14 @@ def load_model(
     except Exception as fault:
         log.exception("%s could not be loaded", source)
         raise WeightsMissing(errors.WEIGHTS_PART.format(source=source, reason=_reason(fault))) from fault
+
+
+def _has_room(title: str, need: hardware.Need, place: hardware.Place, free: int | None) -> None:
+    """NoRoom, before anything is read, where not even the weights fit: the system would end the whole app."""
+    bytes_ = need.weights(place.dtype.itemsize, place.offload)
+    if free is not None and bytes_ > free:
+        said = {"source": short(title), "need": f"{bytes_ / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
+        raise NoRoom(errors.NO_ROOM.format(**said))
 
 
 def _here(source: str, half: bool) -> Path:

@@ -71,6 +71,15 @@ def _cached(repository: str, name: str) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
+def fetched(source: str) -> int:
+    """Bytes that the cache holds of a repository on the hub, those of unfinished files among them."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = Path(HF_HUB_CACHE) / repo_folder_name(repo_id=source, repo_type="model") / "blobs"
+    return sum(blob.stat().st_size for blob in folder.glob("*") if blob.is_file())
+
+
 def is_on_hub(source: str | Path) -> bool:
     """Whether a source can only be a name on the hub."""
     return not Path(source).exists() and bool(_HUB.fullmatch(str(source)))

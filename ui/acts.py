@@ -12,7 +12,7 @@ from ui import dropping, runs, telling, words
 from ui.handlers import Handlers
 from ui.house import EXAMPLE
 from ui.keepsakes import centre, keepsake
-from ui.lines import sound
+from ui.lines import settings_used, sound
 from ui.nudges import NUDGES, nudge, told
 from ui.page import Outputs, alone
 from ui.reading import notes, read, take
@@ -61,7 +61,7 @@ class Acts:
         of = asked.get("of")
         if not isinstance(of, str) or of not in NUDGES or visit.plan is None:
             return False
-        nudged = nudge(visit.recipe, of, self.house.facts)
+        nudged = nudge(visit.recipe, of, self.house.facts(visit.model))
         if not nudged.changes:
             visit.notes = (note(words.AS_FAR),)
             return False
@@ -136,7 +136,7 @@ class Acts:
         take(visit, self.house, story.plan.recipe)
         visit.before, visit.notes, visit.said = None, (), None
         if not visit.refused:
-            visit.say(words.SETTINGS_USED)
+            visit.say(settings_used(story.plan.recipe, self.house, visit.model))
         return True
 
     def do_forget(self, visit: Visit, asked: Mapping[str, Any]) -> None:

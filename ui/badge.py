@@ -7,21 +7,22 @@ from ui import words
 from ui.house import House
 
 
-def badge(house: House) -> str:
-    lender, title = house.lender, house.entry.title
-    if lender.is_warm():
-        place = house.facts.device if lender.on_gpu() else words.NO_GPU
-        told = f"{_why_this(house)} {_how(house.facts)}".strip()
+def badge(house: House, model: str = "") -> str:
+    lender, title = house.lender, house.entry(model).title
+    if lender.is_warm(model):
+        facts = house.facts(model)
+        place = facts.device if lender.on_gpu(model) else words.NO_GPU
+        told = f"{_why_this(house, model)} {_how(facts)}".strip()
         return _badge(f"● {words.BADGE_WARM.format(title=title, place=place)}", told)
-    reason = lender.failed()
+    reason = lender.failed(model)
     if reason:
         return _badge(words.BADGE_FAILED.format(title=title), words.FAILED_WHY.format(reason=reason))
     return _badge(words.BADGE_COLD.format(title=title))
 
 
-def _why_this(house: House) -> str:
-    draws = house.entry.draws
-    why = words.WHY_IN_BOX if house.lender.on_gpu() else words.WHY_SMALL
+def _why_this(house: House, model: str) -> str:
+    draws = house.entry(model).draws
+    why = words.WHY_SMALL if not (model or house.lender.on_gpu()) else words.WHY_IN_BOX
     return why.format(count=len(draws["subject"])) if draws else ""
 
 

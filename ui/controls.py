@@ -3,14 +3,14 @@
 values_of(recipe) is what they show for a recipe, and recipe_of(values) the recipe that they stand for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
 import gradio as gr
 
 from engine import errors
-from engine.catalogue import Facts
+from engine.catalogue import Entry, Facts
 from engine.checks import check_value
 from engine.errors import BadRecipe, short
 from engine.recipe import DEFAULTS, SETTINGS, Recipe
@@ -21,7 +21,7 @@ from ui.shapes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
 ALWAYS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
 FINE = ("negative", "guidance", "steps", "scheduler")
 PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
-PLAIN = ("prompt", "seed", *ALWAYS, "fidelity", *FINE, *PARTS, "kernel", "economy", "faithful")
+PLAIN = ("prompt", "seed", "model", *ALWAYS, "fidelity", *FINE, *PARTS, "kernel", "economy", "faithful")
 """Settings with a control of the same name."""
 SIZES = tuple(field.name for field in fields(Growth))
 """Controls that stand for width, height and scales together."""
@@ -51,6 +51,25 @@ def control(name: str, value: Any = None, **more: Any) -> gr.components.Componen
             low, high = setting.low, setting.high
             return gr.Slider(low, high, value=low if value is None else value, step=setting.step, **said)
     raise ValueError(f"{name} has no control")
+
+
+def titles(models: Iterable[Entry]) -> list[tuple[str, str]]:
+    """The models to choose from, by their titles; of those that are not here, with what comes first."""
+    return [(_title(entry), entry.name) for entry in models]
+
+
+def _title(entry: Entry) -> str:
+    if entry.is_here or not entry.gigabytes:
+        return entry.title
+    return words.TO_FETCH.format(title=entry.title, size=f"{entry.gigabytes:g}")
+
+
+def model_control(models: Collection[Entry]) -> gr.Dropdown:
+    """The models on offer, of which the first is chosen."""
+    said = {"label": LABELS["model"], "info": words.MODEL_HELP, "elem_id": "model"}
+    return gr.Dropdown(
+        titles(models), value=next(iter(models)).name, filterable=False, interactive=True, **said
+    )
 
 
 def shapes(pictured: bool = True) -> list[tuple[str, str]]:

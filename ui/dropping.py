@@ -12,6 +12,7 @@ from ui import words
 from ui.controls import summary
 from ui.house import House
 from ui.labels import labelled
+from ui.lines import settings_used
 from ui.reading import notes, take
 from ui.shapes import beyond
 from ui.uploads import uploaded
@@ -76,7 +77,7 @@ def enlarge(visit: Visit, house: House) -> bool:
         return False
     before, (recipe, kept) = visit.recipe, visit.offered
     height, width = picture.measure(kept)
-    scales = beyond(before.scales, height * width, house.facts)
+    scales = beyond(before.scales, height * width, house.facts(before.model))
     _start_from(visit, house, kept, prompt=recipe.prompt, negative=recipe.negative, scales=scales)
     visit.before = before
     visit.notes = (note(words.ENLARGES, {"do": "undo", "label": words.UNDO}),)
@@ -87,10 +88,11 @@ def use(visit: Visit, house: House) -> bool:
     """Takes the settings of the picture that was offered."""
     if visit.offered is None:
         return False
-    take(visit, house, visit.offered.recipe)
+    recipe = visit.offered.recipe
+    take(visit, house, recipe)
     visit.offered, visit.before, visit.notes, visit.said = None, None, (), None
     if not visit.refused:
-        visit.say(words.SETTINGS_USED)
+        visit.say(settings_used(recipe, house, visit.model))
     return True
 
 

@@ -14,7 +14,7 @@ from engine.methods import silent
 from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe
 from ui import link, opening, readouts, runs, starting, words
 from ui.badge import badge
-from ui.controls import recipe_of, shapes, values_of
+from ui.controls import recipe_of, shapes, titles, values_of
 from ui.house import House
 from ui.lines import unknown_words
 from ui.page import Outputs, Page, alone
@@ -47,8 +47,9 @@ class Handlers:
     def recipe(self, visit: Visit, given: Mapping[Any, Any]) -> Recipe | BadRecipe:
         """What the controls stand for, or why it is nothing."""
         values = {name: given.get(control) for name, control in self.page.controls.items()}
+        values["model"] = self.house.offered(values["model"], visit.model)
         try:
-            return recipe_of(values, visit.rest, self.house.facts)
+            return recipe_of(values, visit.rest, self.house.facts(values["model"]))
         except BadRecipe as fault:
             return fault
         except Fault as fault:
@@ -90,13 +91,15 @@ class Handlers:
 
     def filled(self, visit: Visit) -> Outputs:
         """The controls as the visit's recipe has them; those without effect are hidden."""
-        controls, values = self.page.controls, values_of(visit.recipe, self.house.facts)
+        controls, facts = self.page.controls, self.house.facts(visit.model)
+        values = values_of(visit.recipe, facts) | {"model": self.house.entry(visit.model).name}
         visit.without = frozenset(silent((visit.plan or visit).recipe)) & frozenset(controls)
         out = {
             control: gr.update(value=values[name], visible=name not in visit.without)
             for name, control in controls.items()
         }
-        out[controls["stride"]]["maximum"] = self.house.facts.window
+        out[controls["stride"]]["maximum"] = facts.window
+        out[controls["model"]]["choices"] = titles(self.house.lender.entries.values())
         out[controls["shape"]]["choices"] = shapes(pictured=visit.recipe.image is not None)
         return out | self.started_from(visit)
 
@@ -118,8 +121,12 @@ class Handlers:
 
     def chosen(self, visit: Visit) -> Outputs:
         """The words of the prompt in the sentence builder."""
-        found = vocabulary.chosen(visit.recipe.prompt, self.house.entry)
-        return {chip: gr.update(value=found.get(kind)) for kind, chip in self.page.chips.items()}
+        entry = self.house.entry(visit.model)
+        found = vocabulary.chosen(visit.recipe.prompt, entry)
+        return {
+            chip: gr.update(value=found.get(kind), visible=kind in entry.draws)
+            for kind, chip in self.page.chips.items()
+        }
 
     @alone
     def opened(self, stored: Any, request: gr.Request) -> Outputs:
@@ -133,12 +140,12 @@ class Handlers:
         except Fault as fault:
             visit.say(fault.sentence, fault=True)
         return self.seen(visit, fill=visit.said is None or not visit.said.fault or visit.plan is not None) | {
-            self.page.badge: badge(self.house)
+            self.page.badge: badge(self.house, visit.model)
         }
 
     def surprised(self, given: dict, request: gr.Request) -> Outputs:
         """Another prompt and seed, from the words that the model knows."""
-        draws = self.house.entry.draws
+        draws = self.house.entry(self.visit(request, given).model).draws
         if draws:
             prompt = vocabulary.sentence({kind: random.choice(choices) for kind, choices in draws.items()})
         else:
@@ -150,9 +157,10 @@ class Handlers:
 
     def built(self, given: dict, request: gr.Request) -> Outputs:
         """A word of the sentence builder was chosen: it takes its place in the prompt."""
-        entry, prompt = self.house.entry, given.get(self.page.controls["prompt"])
+        entry = self.house.entry(self.visit(request, given).model)
+        prompt = given.get(self.page.controls["prompt"])
         picked = {kind: given.get(chip) for kind, chip in self.page.chips.items()}
-        sound = {kind: word for kind, word in picked.items() if word in entry.draws[kind]}
+        sound = {kind: word for kind, word in picked.items() if word in entry.draws.get(kind, ())}
         text = prompt if isinstance(prompt, str) else ""
         return self._written(given, request, prompt=vocabulary.rewritten(text, sound, entry))
 
@@ -172,8 +180,8 @@ class Handlers:
         out: Outputs = {}
         if visit.plan and not visit.recipe.prompt.strip():
             visit.say(words.EMPTY, fault=True)
-        elif visit.plan and not vocabulary.understood(visit.recipe.prompt, self.house.entry):
-            visit.say(unknown_words(visit.recipe.prompt, self.house), fault=True)
+        elif visit.plan and not vocabulary.understood(visit.recipe.prompt, self.house.entry(visit.model)):
+            visit.say(unknown_words(visit.recipe.prompt, self.house.entry(visit.model)), fault=True)
         elif visit.plan:
             if is_shown(visit, self.house):
                 read(visit, self.house, replace(visit.recipe, seed=random.randint(0, LARGEST_SEED)))
@@ -201,38 +209,23 @@ class Handlers:
         try:
             async for _ in runs.follow(visit, self.house, story):
                 if story.end is None:
-                    yield await asyncio.to_thread(self._looked_at, visit)
+                    yield await asyncio.to_thread(self.looked_at, visit)
             yield await asyncio.to_thread(self._found_anew, visit)
         finally:
             if visit.followed is story:
                 visit.followed = None
 
-    def _looked_at(self, visit: Visit) -> Outputs:
+    def looked_at(self, visit: Visit) -> Outputs:
         """What changes while a run or the loading of a model goes on."""
         with visit.lock:
-            return {self.page.stages: view(visit, self.house), self.page.badge: badge(self.house)}
+            return {
+                self.page.stages: view(visit, self.house),
+                self.page.badge: badge(self.house, visit.model),
+            }
 
     def _found_anew(self, visit: Visit) -> Outputs:
         """Everything, now that more is kept."""
         with visit.lock:
             again(visit, self.house)
             visit.notes = notes(visit, self.house)
-            return self.seen(visit) | {self.page.badge: badge(self.house)}
-
-    async def warmed(self, request: gr.Request) -> AsyncIterator[Outputs]:
-        """Loads the model in the background, once a page is open; time and memory are known from then on."""
-        visit = self.visit(request)
-        yield await asyncio.to_thread(self._warmed, visit)
-
-    def _warmed(self, visit: Visit) -> Outputs:
-        fault = None
-        try:
-            self.house.lender.model()
-        except Fault as refused:
-            fault = refused
-        with visit.lock:
-            if fault:
-                visit.say(fault.sentence, fault=True)
-            again(visit, self.house)
-            # Nothing else depends on it, and what came by another way meanwhile is newer.
-            return self._looked_at(visit)
+            return self.seen(visit) | {self.page.badge: badge(self.house, visit.model)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine import store
 from engine.catalogue import Entry, Facts
 from engine.desk import Desk, UnknownRun
-from engine.errors import BadRecipe
+from engine.errors import Fault
 from engine.keys import keys
 from engine.lender import Lender
 from engine.pace import Pace
@@ -40,13 +40,26 @@ class House:
     def pace(self) -> Pace:
         return Pace(self.shelf.root)
 
-    @property
-    def entry(self) -> Entry:
-        return self.lender.entry()
+    def entry(self, model: str = "") -> Entry:
+        return self.lender.entry(model)
 
-    @property
-    def facts(self) -> Facts:
-        return self.lender.facts()
+    def facts(self, model: str = "") -> Facts:
+        return self.lender.facts(model)
+
+    def offered(self, model: object, otherwise: str = "") -> str:
+        """A model as recipes of this page name it: the first is meant by no name, and what is not on offer
+        gives way to the other."""
+        first, *others = self.lender.entries
+        if isinstance(model, str) and model in others:
+            return model
+        return "" if model in ("", first) else otherwise
+
+    def facts_if_here(self, model: str) -> Facts | None:
+        """Of a model that a picture was made with."""
+        try:
+            return self.facts(model)
+        except Fault:
+            return None
 
     def folder(self, name: object) -> Path | None:
         """A run's folder, if it is there; a name may be anything."""
@@ -58,7 +71,7 @@ class House:
         return folder if folder.is_dir() else None
 
     def pictures(self, run: Path) -> tuple[Picture, ...]:
-        return pictures(run, self.facts)
+        return pictures(run, self.facts_if_here)
 
     def held(self, planned: Plan) -> int:
         """How many of the first stages need not be made; unknown, so none, before the model is loaded."""
@@ -71,7 +84,7 @@ class House:
         folder = self.folder(name)
         if folder is None:
             return None
-        story = Story(folder, self.facts)
+        story = Story(folder, self.facts_if_here)
         try:
             events, story.next = self.desk.since(name)
             story.hear(events)
@@ -86,8 +99,8 @@ class House:
         """The plan of the largest stage in a folder."""
         kept = self.pictures(folder)
         try:
-            return plan(kept[-1].recipe, self.facts) if kept else None
-        except BadRecipe:
+            return plan(kept[-1].recipe, self.facts(kept[-1].recipe.model)) if kept else None
+        except Fault:
             return None
 
     def goes_on(self, story: Story) -> bool:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import vocabulary
+from engine.catalogue import Entry
 from engine.checks import check_value
-from engine.errors import BadRecipe, Fault
+from engine.errors import BadRecipe, Fault, short
 from engine.fitting import largest_fitting
 from engine.plan import Plan, plan
 from engine.recipe import Recipe
@@ -105,7 +106,7 @@ def cost(visit: Visit, house: House) -> Said:
 
 
 def _memory(planned: Plan, house: House) -> str:
-    free = house.lender.free()
+    free = house.lender.free(planned.recipe.model)
     if free is None:
         return ""
     return words.MEMORY.format(need=telling.gigabytes(planned.memory), free=telling.gigabytes(free))
@@ -114,14 +115,14 @@ def _memory(planned: Plan, house: House) -> str:
 def too_large(recipe: Recipe, house: House) -> Said | None:
     """The refusal of a recipe that is known not to fit; what else is wrong with one, its run says."""
     try:
-        return _too_large(plan(recipe, house.facts), house)
+        return _too_large(plan(recipe, house.facts(recipe.model)), house)
     except Fault:
         return None
 
 
 def _too_large(planned: Plan, house: House) -> Said | None:
     """What cannot be made here for want of memory, and what could."""
-    free, weights = house.lender.free(), planned.facts.footprint.weights
+    free, weights = house.lender.free(planned.recipe.model), planned.facts.footprint.weights
     if free is None or planned.memory - weights <= free:
         return None
     stage = max(planned.stages, key=lambda each: each.memory)
@@ -150,7 +151,7 @@ def running(story: Story, house: House) -> str:
         if story.accepted and story.last:
             size = telling.side(*story.made[story.last].size)
             return words.MADE.format(stage=story.last, of=len(story.accepted.stages), size=size)
-        return words.STARTING if house.lender.is_warm() else words.WARMING
+        return words.STARTING if house.lender.is_warm(story.model) else words.WARMING
     stages = planned.stages
     here, whole = story.left(house.pace.each(stages))
     return words.RUNNING.format(
@@ -173,9 +174,15 @@ def continuation(house: House, story: Story, until: int | None = None) -> dict[s
     return {"do": "continue", "run": story.name, "label": words.CONTINUE_FOR.format(time=about)}
 
 
-def unknown_words(prompt: str, house: House) -> str:
-    """Which words of a prompt the model has never seen, and what it does draw; empty if it knows all."""
-    entry = house.entry
+def settings_used(recipe: Recipe, house: House, present: str) -> str:
+    """That a picture's settings are in the controls, and under which model if that is another one."""
+    if house.offered(recipe.model, recipe.model) in ("", *house.lender.entries):
+        return words.SETTINGS_USED
+    return words.OTHER_MODEL.format(model=short(recipe.model), title=house.entry(present).title)
+
+
+def unknown_words(prompt: str, entry: Entry) -> str:
+    """Which words of a prompt a model has never seen, and what it does draw; empty if it knows all."""
     strange = vocabulary.unknown(prompt, entry)
     if not strange:
         return ""

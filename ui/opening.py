@@ -71,7 +71,7 @@ def _show_example(visit: Visit, house: House) -> None:
 
 def first(house: House) -> Recipe:
     """What stands in the controls where there is no example."""
-    draws = house.entry.draws
+    draws = house.entry().draws
     if not draws:
         return replace(DEFAULTS, prompt=words.SURPRISES[0])
     return replace(
@@ -82,8 +82,9 @@ def first(house: House) -> Recipe:
 def at_first(house: House) -> dict[str, Any]:
     """What the controls show before a page has been opened."""
     story = house.story(EXAMPLE)
+    recipe = story.plan.recipe if story and story.plan else first(house)
     try:
-        return values_of(story.plan.recipe if story and story.plan else first(house), house.facts)
+        return values_of(recipe, house.facts(recipe.model))
     except Fault:  # The model is not here; `opened` will say so.
         return {}
 

@@ -1,7 +1,7 @@
 """Finished stages as the page shows them: where their files are, and what made them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -46,25 +46,27 @@ class Picture:
         return f"{self.run}/{self.folder.name}"
 
 
-def pictures(run: Path, facts: Facts) -> tuple[Picture, ...]:
-    """The finished stages in a run's folder; those that cannot be read are left out."""
+def pictures(run: Path, facts_of: Callable[[str], Facts | None]) -> tuple[Picture, ...]:
+    """The finished stages in a run's folder; those that cannot be read are left out. facts_of: by name."""
     try:
         folders = store.stages(run)
     except OSError:
         return ()
-    found = (picture(run.name, number, folder, facts) for number, (_, folder) in folders.items())
-    return tuple(each for each in found if each)
+    told = {number: (folder, _record(folder / store.PICTURE)) for number, (_, folder) in folders.items()}
+    return tuple(
+        picture(run.name, number, folder, facts_of(record.recipe.model))
+        for number, (folder, record) in told.items()
+        if record
+    )
 
 
 @lru_cache(maxsize=512)
-def picture(run: str, number: int, folder: Path, facts: Facts) -> Picture | None:
-    """A finished stage never changes, so what its files tell is read once."""
+def picture(run: str, number: int, folder: Path, facts: Facts | None) -> Picture:
+    """A finished stage never changes, so what its files tell is read once. facts: of its model, if known."""
     told = _record(folder / store.PICTURE)
-    if told is None:
-        return None
     record = told.record
     try:
-        planned = plan(told.recipe, facts).stages if told.recipe.model in ("", facts.name) else ()
+        planned = plan(told.recipe, facts).stages if facts else ()
     except BadRecipe:
         planned = ()
     asked = record.get("stage")
@@ -76,6 +78,7 @@ def picture(run: str, number: int, folder: Path, facts: Facts) -> Picture | None
     )  # fmt: skip
 
 
+@lru_cache(maxsize=512)
 def _record(path: Path) -> Recalled | None:
     try:
         return recall(path)

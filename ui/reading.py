@@ -22,7 +22,7 @@ def read(visit: Visit, house: House, recipe: Recipe | BadRecipe) -> None:
         if isinstance(recipe, BadRecipe):
             raise recipe
         visit.recipe = recipe
-        visit.plan, visit.refused = plan(at_hand(visit, house, recipe), house.facts), None
+        visit.plan, visit.refused = plan(at_hand(visit, house, recipe), house.facts(recipe.model)), None
         visit.held = house.held(visit.plan)
     except BadRecipe as fault:
         visit.plan, visit.refused, visit.held = None, fault, 0
@@ -38,21 +38,22 @@ def again(visit: Visit, house: House) -> None:
 
 
 def take(visit: Visit, house: House, recipe: Recipe) -> None:
-    """Puts a recipe into the controls; a model that is not here gives way to the one that is."""
-    if recipe.model not in ("", house.facts.name):
-        recipe = replace(recipe, model="")
+    """Puts a recipe into the controls; a model that is not on offer gives way to the present one."""
+    model = house.offered(recipe.model, visit.model)
+    recipe = replace(recipe, model=model if house.facts_if_here(model) else "")
     recipe = as_shaped(visit, house, recipe)
     visit.rest = rest_of(recipe)
     # As the controls will give it back, so that what follows from filling them is no change.
     with suppress(BadRecipe):
-        recipe = recipe_of(values_of(recipe, house.facts), visit.rest, house.facts)
+        facts = house.facts(recipe.model)
+        recipe = recipe_of(values_of(recipe, facts), visit.rest, facts)
     read(visit, house, recipe)
 
 
 def notes(visit: Visit, house: House) -> tuple[dict[str, Any], ...]:
     """Words that the model does not know, and how the controls differ from the shown picture."""
     found = []
-    strange = unknown_words(visit.recipe.prompt, house)
+    strange = unknown_words(visit.recipe.prompt, house.entry(visit.model))
     if strange:
         found.append({"kind": "words", "text": strange, "actions": []})
     shown = visit.shown.plan if visit.shown else None

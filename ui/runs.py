@@ -53,7 +53,7 @@ def _submit(
         return
     visit.said, visit.notes, visit.before = None, (), None
     visit.previous = visit.shown
-    visit.work = Story(house.shelf.root / name, house.facts, until=until)
+    visit.work = Story(house.shelf.root / name, house.facts_if_here, until=until, model=recipe.model)
     visit.show(visit.work)
     visit.remember(name)
 
@@ -90,7 +90,7 @@ async def follow(visit: Visit, house: House, story: Story) -> AsyncIterator[None
 def _hear(visit: Visit, house: House, story: Story, events: Sequence[Event]) -> None:
     """Takes in what a run has told."""
     with visit.lock:
-        before, story.facts = story.last, house.facts  # More is known once the model is loaded.
+        before = story.last
         if story.hear(events):
             visit.spoken += 1
         if story.last > before:

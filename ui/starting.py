@@ -48,7 +48,10 @@ def as_shaped(visit: Visit, house: House, recipe: Recipe) -> Recipe:
     """The recipe without width and height where these are what its start picture gives by itself."""
     try:
         free = at_hand(visit, house, replace(recipe, width=None, height=None))
-        own = recipe.image is not None and fill_sizes(free, house.facts)[:2] == (recipe.width, recipe.height)
+        own = recipe.image is not None and fill_sizes(free, house.facts(recipe.model))[:2] == (
+            recipe.width,
+            recipe.height,
+        )
     except BadRecipe:
         return recipe
     return replace(recipe, width=None, height=None) if own else recipe

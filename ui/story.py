@@ -28,11 +28,11 @@ SURE = 1.0
 class Story:
     """A run as its watchers know it. next: the number of the event to ask for.
     before: evaluations of this run before the present stage.   first: when its progress was first heard,
-    and at how many evaluations.   until: the stage that the run was asked to end with.
+    and at how many evaluations.   until: the stage that the run was asked to end with.   model: by name.
     """
 
     run: Path
-    facts: Facts
+    facts_of: Callable[[str], Facts | None]
     accepted: Accepted | None = None
     plan: Plan | None = None
     made: dict[int, StageDone | Picture] = field(default_factory=dict)
@@ -46,6 +46,7 @@ class Story:
     before: int = 0
     first: tuple[float, int] | None = None
     until: int | None = None
+    model: str = ""
     clock: Callable[[], float] = time.monotonic
 
     @property
@@ -70,7 +71,7 @@ class Story:
             case Accepted():
                 self.accepted, self.waiting = event, None
                 self.made |= {stage.stage: stage for stage in event.kept}
-                self.plan = _planned(event, self.facts)
+                self.plan = _planned(event, self.facts_of(event.recipe.model))
             case StageDone():
                 self.made[event.stage] = event
                 self.before += event.evaluations
@@ -111,8 +112,8 @@ class Story:
         return here, here + sum(seconds for seconds in later if seconds)
 
 
-def _planned(accepted: Accepted, facts: Facts) -> Plan | None:
+def _planned(accepted: Accepted, facts: Facts | None) -> Plan | None:
     try:
-        return plan(accepted.recipe, facts)
+        return plan(accepted.recipe, facts) if facts else None
     except BadRecipe:  # Of another model, which is not at hand any more.
         return None

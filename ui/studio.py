@@ -1,5 +1,6 @@
 """The page: what stands where, and which handler answers to what."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -7,7 +8,8 @@ import gradio as gr
 from ui import api, opening, words
 from ui.acts import Acts
 from ui.badge import badge
-from ui.controls import ALWAYS, FINE, PARTS, control, size_control
+from ui.choosing import Choosing
+from ui.controls import ALWAYS, FINE, PARTS, control, model_control, size_control
 from ui.handlers import Handlers
 from ui.house import House
 from ui.page import Page
@@ -55,10 +57,12 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
             stop = gr.Button(words.STOP, variant="stop", visible=False, elem_id="stop")
             more["surprise"] = gr.Button(words.SURPRISE, size="sm", elem_id="surprise")
     with gr.Row(elem_id="chips"):
-        for kind, choices in house.entry.draws.items():
+        at_first = house.entry().draws
+        for kind, choices in _drawn(house).items():
             chips[kind] = gr.Radio(
                 list(choices),
                 label=words.KINDS[kind],
+                visible=kind in at_first,
                 interactive=True,
                 elem_id=f"chip-{kind}",
                 elem_classes="chips",
@@ -69,10 +73,17 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
             stages = Stages(elem_id="stages", words=words.STAGES)
         with gr.Column(scale=6, min_width=300, elem_id="inspector"):
             inspector = _inspector(values, controls, more)
+            with gr.Accordion(words.MODEL, open=False, visible=len(house.lender.entries) > 1):
+                controls["model"] = model_control(house.lender.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
     of_start = (more[name] for name in ("drop", "start", "given", "away"))
     page = Page(controls, chips, stages, *inspector, generate, stop, shown_badge, *of_start, stored)
     return page, more
+
+
+def _drawn(house: House) -> Mapping[str, tuple[str, ...]]:
+    """The words of the model on offer that knows only so many."""
+    return next((entry.draws for entry in house.lender.entries.values() if entry.draws), {})
 
 
 def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
@@ -122,7 +133,7 @@ def _moved(control: gr.components.Component) -> Any:
 
 
 def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:
-    acts, controls = Acts(handlers), page.controls
+    acts, choosing, controls = Acts(handlers), Choosing(handlers), page.controls
     given = {*controls.values(), *page.chips.values(), page.stored}
     seen = [
         page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
@@ -139,10 +150,10 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     page.stored.change(None, [page.stored], js=shared, **QUIET)
     opened = demo.load(handlers.opened, [page.stored], seen, js=shared, **QUIET)
     opened.then(handlers.followed, **follow)
-    opened.then(handlers.warmed, **follow)
+    opened.then(choosing.warmed, **follow)
 
     gr.on(
-        [_moved(each) for each in controls.values()],
+        [_moved(each) for name, each in controls.items() if name != "model"],
         handlers.moved,
         given,
         seen,
@@ -150,6 +161,7 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
         **QUIET,
     )
     gr.on([chip.input for chip in page.chips.values()], handlers.built, given, seen, **QUIET)
+    controls["model"].input(choosing.chosen, given, seen, **QUIET).then(choosing.warmed, **follow)
     more["surprise"].click(handlers.surprised, given, seen, **QUIET)
     more["dice"].click(handlers.reseeded, given, seen, **QUIET)
     more["defaults"].click(acts.to_defaults, given, seen, **QUIET)

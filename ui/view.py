@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from engine import weights
 from engine.events import Preview
 from engine.plan import Plan
 from ui import telling, words
@@ -38,7 +39,10 @@ def view(visit: Visit, house: House) -> dict[str, Any]:
         "working": working(story, house) if story and goes_on else None,
         "preview": _preview(story) if story and goes_on else None,
         "show": {"n": visit.looking[0], "key": visit.looking[1]},
-        "notes": [*_of_the_example(story, kept), *_of_the_link(kept, goes_on), *visit.notes],
+        "notes": [
+            *_of_the_example(story, kept), *_of_the_link(kept, goes_on), *_of_the_model(visit, house),
+            *visit.notes,
+        ],
         "complaints": _complaints(kept, goes_on),
         "share": _share(visit, house, kept, goes_on),
         "earlier": earlier(visit, house),
@@ -148,6 +152,16 @@ def _of_the_link(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]
     if "image" in without:
         said.append(words.LINK_WITHOUT_PICTURE)
     return [note(text, kind="link") for text in said]
+
+
+def _of_the_model(visit: Visit, house: House) -> list[dict[str, Any]]:
+    """How far the fetching of the wanted one is."""
+    if visit.wanted is None:
+        return []
+    entry = house.entry(visit.wanted)
+    done = weights.fetched(entry.source) / 1e9 if weights.is_on_hub(entry.source) else 0.0
+    text = words.FETCHING.format(title=entry.title, done=f"{done:.1f}", size=f"{entry.gigabytes:g}")
+    return [note(text, kind="model")]
 
 
 def _complaints(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:

@@ -42,7 +42,8 @@ class Visit:
     pending: (what, run, place) that are to be made for sharing.   saved: what has been, by (run, what).
     known: whether it has been filled; one that the server forgot is filled anew.
     pictures: those that were dropped, by their digests.   start: of the start picture that is shown.
-    followed: the run whose log is being read.   lock: held by whoever changes anything of this.
+    wanted: the model that is being fetched.   followed: the run whose log is being read.
+    lock: held by whoever changes anything of this.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -70,8 +71,14 @@ class Visit:
     without: frozenset[str] = frozenset()
     spoken: int = 0
     followed: Story | None = None
+    wanted: str | None = None
     known: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def model(self) -> str:
+        """The chosen one, by its name; the first is meant by none."""
+        return self.recipe.model
 
     def say(self, text: str, *actions: dict[str, Any], fault: bool = False) -> None:
         self.said = Said(text, fault, actions)
