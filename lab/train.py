@@ -1,6 +1,6 @@
 """Training of Postcards, a part at a time.
 
-python -m lab.train pilot|vae|decoder|judge|base [--minutes 40] [--from assets/postcards] [--to .training/postcards]
+python -m lab.train pilot|vae|decoder|judge|base [--minutes 40] [--from FOLDER] [--to .training/postcards]
 
 Goes on where it was interrupted (its state lies under .training/); --from begins with the weights of a
 folder, a fresh optimizer and a short warm-up. A log line and a picture grid every minute; what it writes are
