@@ -1,10 +1,12 @@
 """The page for those who read it by a screen reader, use it by keys, or hold it in a hand."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from engine import store
+from tests.dropping import drop
 from tests.eyes import expect, fill_prompt, finished_cards, generate, is_done, line, pattern, press, unfold
 from ui import words
 
@@ -53,6 +55,14 @@ def test_axe_finds_nothing_serious_on_a_page_just_opened(served, visit, theme):
     for heading in (words.START, words.FINE):
         unfold(page, heading)
     page.get_by_label(words.OWN_SCALES).wait_for()
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious_with_a_start_picture(served, visit, photo, theme):
+    page = visit(f"{served.url}?__theme={theme}")
+    drop(page, "photo.png", Path(photo).read_bytes())
+    page.get_by_role("img", name=words.START_PICTURE).wait_for()
     assert faults(page) == []
 
 

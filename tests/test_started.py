@@ -61,11 +61,13 @@ def test_any_picture_is_started_from_in_its_own_shape_and_can_be_taken_away(serv
     expect(page.locator("#sizes")).to_contain_text("128 → 256")
     drop(page, "wide.jpg", wide)
     is_started_from(page)
+    expect(page.get_by_role("button", name=words.FROM_STAGE_ONE)).to_be_visible()
     expect(page.locator("#given")).to_contain_text("288 × 192")
     expect(page.locator("#sizes")).to_contain_text("160 × 104 → 312 × 208")
     expect(page.get_by_label(words.ASK)).to_have_value("a red house")
     press(page.locator(".st"), words.TAKE_AWAY)
     is_started_from_nothing(page)
+    expect(page.get_by_role("button", name=words.FROM_STAGE_TWO)).to_be_visible()
     expect(page.locator("#sizes")).to_contain_text("128 → 256")
 
 

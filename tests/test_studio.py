@@ -196,8 +196,11 @@ def test_a_complaint_nudges_and_waits(served, visit):
     press(page, words.COMPLAINTS["grainy"])
     expect(page.locator("#sigma1 input[type=number]")).to_have_value("1.2")
     expect(page.locator(".st-note-nudge")).to_contain_text("σ₁ 0.8 → 1.2")
+    move(page, "alpha1", 2)
+    expect(page.locator(".st-note-since")).to_be_visible()
     press(page, words.UNDO)
     expect(page.locator("#sigma1 input[type=number]")).to_have_value("0.8")
+    expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
     assert len(served.runs()) == 1
 
 

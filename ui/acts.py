@@ -17,7 +17,7 @@ from ui.nudges import NUDGES, nudge, told
 from ui.page import Outputs, alone
 from ui.reading import notes, read, take
 from ui.view import note
-from ui.visit import Visit
+from ui.visit import Step, Visit
 
 
 class Acts:
@@ -65,9 +65,9 @@ class Acts:
         if not nudged.changes:
             visit.notes = (note(words.AS_FAR),)
             return False
-        before = visit.before or visit.recipe
+        before = visit.step.undone(visit.recipe) if visit.step else visit.recipe
         take(visit, self.house, nudged.recipe)
-        visit.before = before
+        visit.step = Step(before, visit.recipe)
         text = words.NUDGED.format(complaint=words.COMPLAINTS[of], changes=told(nudged.changes))
         actions = [
             {"do": "try", "label": words.TRY.format(cost=self._cost(visit))},
@@ -94,10 +94,10 @@ class Acts:
             runs.ask(visit, self.house, visit.recipe, until=visit.stop_after)
 
     def do_undo(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        if visit.before is None:
+        if visit.step is None:
             return False
-        take(visit, self.house, visit.before)
-        visit.before, visit.notes, visit.said = None, (), None
+        take(visit, self.house, visit.step.undone(visit.recipe))
+        visit.step, visit.said, visit.notes = None, None, notes(visit, self.house)
         return True
 
     def do_fit(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
@@ -134,7 +134,7 @@ class Acts:
             visit.say(words.GONE, fault=True)
             return False
         take(visit, self.house, story.plan.recipe)
-        visit.before, visit.notes, visit.said = None, (), None
+        visit.step, visit.notes, visit.said = None, (), None
         if not visit.refused:
             visit.say(settings_used(story.plan.recipe, self.house, visit.model))
         return True

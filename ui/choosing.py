@@ -51,7 +51,7 @@ class Choosing:
             return {handlers.page.stages: gr.skip()}
         present = self.house.entry(visit.model).name
         read(visit, self.house, handlers.recipe(visit, given | {control: present}))
-        visit.said = visit.before = visit.wanted = None
+        visit.said = visit.step = visit.wanted = None
         if self.house.facts_if_here(name):
             choose(visit, self.house, name)
         else:

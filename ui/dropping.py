@@ -17,7 +17,7 @@ from ui.reading import notes, take
 from ui.shapes import beyond
 from ui.uploads import uploaded
 from ui.view import note
-from ui.visit import Offer, Visit
+from ui.visit import Offer, Step, Visit
 
 
 def drop(visit: Visit, house: House, given: Any) -> bool:
@@ -65,7 +65,7 @@ def _start_from(visit: Visit, house: House, kept: Path, **changes: Any) -> None:
     """Makes it the start picture; its shape is the new picture's."""
     digest = picture.digest(kept)
     visit.pictures[digest] = kept
-    visit.before = None
+    visit.step = None
     take(visit, house, replace(visit.recipe, image=digest, width=None, height=None, **changes))
     visit.said, visit.offered = None, None
     visit.notes = (note(words.STARTS, {"do": "away", "label": words.TAKE_AWAY}),)
@@ -79,8 +79,8 @@ def enlarge(visit: Visit, house: House) -> bool:
     height, width = picture.measure(kept)
     scales = beyond(before.scales, height * width, house.facts(before.model))
     _start_from(visit, house, kept, prompt=recipe.prompt, negative=recipe.negative, scales=scales)
-    visit.before = before
-    visit.notes = (note(words.ENLARGES, {"do": "undo", "label": words.UNDO}),)
+    visit.step = Step(before, visit.recipe)
+    visit.notes = (note(words.ENLARGES, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
     return True
 
 
@@ -90,7 +90,7 @@ def use(visit: Visit, house: House) -> bool:
         return False
     recipe = visit.offered.recipe
     take(visit, house, recipe)
-    visit.offered, visit.before, visit.notes, visit.said = None, None, (), None
+    visit.offered, visit.step, visit.notes, visit.said = None, None, (), None
     if not visit.refused:
         visit.say(settings_used(recipe, house, visit.model))
     return True
@@ -99,5 +99,5 @@ def use(visit: Visit, house: House) -> bool:
 def take_away(visit: Visit, house: House) -> None:
     """Without a start picture."""
     take(visit, house, replace(visit.recipe, image=None, fidelity=DEFAULTS.fidelity))
-    visit.said = visit.before = None
+    visit.said = visit.step = None
     visit.notes = notes(visit, house)

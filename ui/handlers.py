@@ -19,7 +19,7 @@ from ui.house import House
 from ui.lines import unknown_words
 from ui.page import Outputs, Page, alone
 from ui.plots import drawn
-from ui.reading import again, is_shown, notes, read
+from ui.reading import again, is_shown, notes, read, undoable
 from ui.view import view
 from ui.visit import Visit
 
@@ -63,8 +63,8 @@ class Handlers:
         if recipe == visit.recipe and visit.refused is None:  # Set by the page itself.
             return {self.page.stages: gr.skip()}
         read(visit, self.house, recipe)
-        visit.said = visit.before = None
-        visit.notes = notes(visit, self.house)
+        visit.said = None
+        visit.notes = (*undoable(visit), *notes(visit, self.house))
         return self.seen(visit)
 
     def seen(self, visit: Visit, *, fill: bool = False) -> Outputs:
@@ -108,6 +108,7 @@ class Handlers:
         page, image = self.page, visit.recipe.image
         is_new, visit.start = image not in (None, visit.start), image
         return {
+            page.growing: gr.update(label=words.FROM_STAGE_ONE if image else words.FROM_STAGE_TWO),
             page.start: gr.update(open=True) if is_new else gr.skip(),
             page.given: gr.update(value=starting.seen(visit, self.house), visible=image is not None),
             page.away: gr.update(visible=image is not None),

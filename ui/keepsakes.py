@@ -1,12 +1,16 @@
 """What is made for sharing: the labelled picture and the dive, offered as files beside the stages."""
 
+from pathlib import Path
 from typing import Any
 
 from engine import errors, share
 from engine.errors import Fault
 from ui import words
 from ui.house import EXAMPLE, House
-from ui.pictures import file, file_name
+from ui.pictures import Picture, file, file_name
+
+DIVES = 20
+"""Places along each side that a dive may lead to."""
 
 
 def keepsake(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
@@ -23,14 +27,21 @@ def _made(house: House, what: str, run: str, at: tuple[float, float]) -> dict[st
     if not kept:
         raise Fault(words.GONE)
     last = kept[-1]
-    to = folder if run != EXAMPLE else house.shelf.root / "shared"
-    to.mkdir(exist_ok=True)
+    to = folder if run != EXAMPLE else _of_all(house, last, at)
     stem = file_name(last.recipe, last.size[1]).removesuffix(".png")
     if what == "dive":
         made = share.dive([each.folder for each in kept], to / share.DIVE, at)
         return _offer(words.SAVED_DIVE, made, f"{stem}_dive.webp")
     made = share.labelled(last.folder, to / share.LABELLED)
     return _offer(words.SAVED_LABELLED, made, f"{stem}_labelled.png")
+
+
+def _of_all(house: House, last: Picture, at: tuple[float, float]) -> Path:
+    """Where what is made of the example lies: nobody's file takes the place of another's."""
+    row, col = (round(part * DIVES) for part in at)
+    folder = house.shelf.root / "shared" / f"{last.folder.name}-{row}-{col}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def centre(place: Any) -> tuple[float, float]:
@@ -40,6 +51,7 @@ def centre(place: Any) -> tuple[float, float]:
         row, col = top + height / 2, left + width / 2
     except (TypeError, ValueError, OverflowError):
         return 0.5, 0.5
+    row, col = (round(part * DIVES) / DIVES for part in (row, col))
     return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)
 
 

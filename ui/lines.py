@@ -1,6 +1,6 @@
 """The one line of cost and status, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine import vocabulary
@@ -18,6 +18,8 @@ from ui.visit import Said, Visit
 
 FITS = frozenset("width height scales steps stride sigma1 scheduler faithful".split())
 """Settings that a refusal may offer."""
+SOFT = 1 / 3
+"""Share of a stage's steps in which it is softer than the one before."""
 
 
 def line(visit: Visit, house: House) -> Said:
@@ -159,7 +161,16 @@ def running(story: Story, house: House) -> str:
         step=progress.step, steps=progress.steps,
         here="" if here is None else words.LEFT_HERE.format(time=telling.time(here)),
         all="" if whole is None else words.LEFT_ALL.format(time=telling.time(whole)),
-    ) + (f" {words.SMALLER_BATCH}" if story.smaller else "")  # fmt: skip
+    ) + "".join(f" {more}" for more in _asides(story))  # fmt: skip
+
+
+def _asides(story: Story) -> Iterator[str]:
+    """What else a person may wonder about while a stage goes on."""
+    progress = story.progress
+    if progress and progress.stage > 1 and progress.step <= progress.steps * SOFT:
+        yield words.BEGINS_SOFT
+    if story.smaller:
+        yield words.SMALLER_BATCH
 
 
 def is_whole(story: Story) -> bool:

@@ -35,6 +35,7 @@ class Page:
     generate: gr.Button
     stop: gr.Button
     badge: gr.HTML
+    growing: gr.Accordion
     drop: gr.File
     start: gr.Accordion
     given: gr.HTML

@@ -65,6 +65,17 @@ def notes(visit: Visit, house: House) -> tuple[dict[str, Any], ...]:
     return tuple(found)
 
 
+def undoable(visit: Visit) -> tuple[dict[str, Any], ...]:
+    """What the page did to the settings, as long as any of it stands; what it offered then has passed."""
+    if visit.step and visit.step.undone(visit.recipe) == visit.recipe:
+        visit.step = None
+    return tuple(
+        each | {"actions": [action for action in each["actions"] if action["do"] == "undo"]}
+        for each in visit.notes
+        if visit.step and each["kind"] == "nudge"
+    )
+
+
 def is_shown(visit: Visit, house: House) -> bool:
     """Whether the controls stand for the very picture that is shown, whole."""
     story = visit.shown

@@ -51,7 +51,7 @@ def _submit(
     except Fault as fault:
         visit.say(fault.sentence, fault=True)
         return
-    visit.said, visit.notes, visit.before = None, (), None
+    visit.said, visit.notes, visit.step = None, (), None
     visit.previous = visit.shown
     visit.work = Story(house.shelf.root / name, house.facts_if_here, until=until, model=recipe.model)
     visit.show(visit.work)

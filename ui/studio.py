@@ -76,7 +76,7 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
             with gr.Accordion(words.MODEL, open=False, visible=len(house.lender.entries) > 1):
                 controls["model"] = model_control(house.lender.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
-    of_start = (more[name] for name in ("drop", "start", "given", "away"))
+    of_start = (more[name] for name in ("growing", "drop", "start", "given", "away"))
     page = Page(controls, chips, stages, *inspector, generate, stop, shown_badge, *of_start, stored)
     return page, more
 
@@ -95,7 +95,7 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         with gr.Row(elem_id="chance"):
             controls["seed"] = control("seed", values.get("seed"), scale=3, min_width=120)
             more["dice"] = gr.Button(words.NEW_SEED, size="sm", scale=1, min_width=90, elem_id="dice")
-    with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing"):
+    with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as more["growing"]:
         for name in ALWAYS[:3]:
             controls[name] = control(name, values.get(name))
         gr.Markdown(words.ALPHAS, elem_id="alphas")
@@ -137,7 +137,7 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     given = {*controls.values(), *page.chips.values(), page.stored}
     seen = [
         page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
-        page.start, page.given, page.away, *controls.values(), *page.chips.values(),
+        page.growing, page.start, page.given, page.away, *controls.values(), *page.chips.values(),
     ]  # fmt: skip
     follow = {
         "outputs": seen,

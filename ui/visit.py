@@ -2,13 +2,13 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import BadRecipe
 from engine.plan import Plan
-from engine.recipe import Recipe
+from engine.recipe import SETTINGS, Recipe
 from ui.story import Story
 
 MOST_VISITS = 500
@@ -24,6 +24,21 @@ class Said:
     actions: tuple[dict[str, Any], ...] = ()
 
 
+class Step(NamedTuple):
+    """What the page itself did to the settings, which can be undone while others move."""
+
+    before: Recipe
+    after: Recipe
+
+    def undone(self, recipe: Recipe) -> Recipe:
+        """A recipe without it: what has moved since stays."""
+        changed = (name for name in SETTINGS if getattr(self.before, name) != getattr(self.after, name))
+        back = {name: getattr(self.before, name) for name in changed}
+        return replace(
+            recipe, **{k: v for k, v in back.items() if getattr(recipe, k) == getattr(self.after, k)}
+        )
+
+
 class Offer(NamedTuple):
     """A dropped file of ours: the recipe in it, and its picture, if it can be started from."""
 
@@ -36,7 +51,7 @@ class Visit:
     """recipe, plan: of the controls; plan is None while `refused` says why.   rest: without a control.
     held: first stages that are here.   without: settings that have no effect, and are hidden.
     shown: the run in the strip.   previous: the one before it.   work: that goes on.   ended: the last.
-    stop_after: the stage to pause after.   before: the recipe that Undo brings back.
+    stop_after: the stage to pause after.   step: what Undo undoes.
     earlier: this browser's runs, the newest first.   forgotten: those that were removed here.
     looking: a picture to show, and how often one was asked for.   address: of the page.
     pending: (what, run, place) that are to be made for sharing.   saved: what has been, by (run, what).
@@ -61,7 +76,7 @@ class Visit:
     offered: Offer | None = None
     pictures: dict[str, Path] = field(default_factory=dict)
     start: str | None = None
-    before: Recipe | None = None
+    step: Step | None = None
     earlier: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     saved: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
