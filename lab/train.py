@@ -1,6 +1,6 @@
 """Training of Postcards, a part at a time.
 
-python -m lab.train pilot|vae|decoder|judge|base [--minutes 40] [--from FOLDER] [--to .training/postcards]
+python -m lab.train pilot|vae|sharpen|judge|base [--minutes 40] [--from FOLDER] [--to .training/postcards]
 
 Goes on where it was interrupted (its state lies under .training/); --from begins with the weights of a
 folder, a fresh optimizer and a short warm-up. A log line and a picture grid every minute; what it writes are
@@ -171,12 +171,12 @@ def half(device: torch.device) -> Iterator[None]:
 def courses() -> dict[str, Any]:
     """Every part by its name; imported when asked for, as some need more than others."""
     from lab.base import Base
-    from lab.decoder import Decoder
     from lab.judge import JudgeCourse
     from lab.pilot import Pilot
+    from lab.sharpen import Sharpening
     from lab.vae import Vae
 
-    return {"pilot": Pilot, "vae": Vae, "decoder": Decoder, "judge": JudgeCourse, "base": Base}
+    return {"pilot": Pilot, "vae": Vae, "sharpen": Sharpening, "judge": JudgeCourse, "base": Base}
 
 
 def main() -> None:

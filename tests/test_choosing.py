@@ -12,7 +12,7 @@ from engine.errors import NoRoom
 from engine.lender import Lender
 from engine.recall import recall
 from tests import tiny
-from tests.eyes import expect, generate, is_done, line, move, pattern, press, unfold
+from tests.eyes import expect, generate, is_done, move, pattern, press, unfold
 from tests.page import launched, tiny_entry
 from ui import words
 from ui.choosing import carried
@@ -140,7 +140,9 @@ def test_what_cannot_be_fetched_is_said_and_the_present_model_stays(house, visit
     with launched(house) as (url, _):
         page = visit(url)
         choose(page, words.TO_FETCH.format(title="Other", size="7"))
-        expect(line(page)).to_contain_text(str(other_folder)[:40])
+        expect(page.get_by_role("alert")).to_have_text(
+            words.NOT_FETCHED.format(title="Other", present="Tiny")
+        )
         expect(model_box(page)).to_have_value("Tiny")
         press(page, words.GENERATE)
         is_done(page)

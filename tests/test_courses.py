@@ -9,7 +9,7 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 from torch.nn.functional import avg_pool2d
 
-from lab import anatomy, base, decoder, evidence, judge, measure_vae, pilot, refresh, rivals, train, vae
+from lab import anatomy, base, evidence, judge, measure_vae, pilot, refresh, rivals, sharpen, train, vae
 from lab.evidence import NAMES, UNTOLD, case
 from lab.lessons import BUCKETS
 from lab.pool import GROUP, Pool, Renderings
@@ -99,16 +99,25 @@ def test_slopes_are_lost_by_blur_and_kept_by_the_truth():
 def test_detail_is_faint_where_it_is_blurred_not_where_it_lies_elsewhere():
     rows, cols = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     checks = ((rows + cols) % 2).float().expand(1, 3, -1, -1)
-    assert decoder.faint(1 - checks, checks) < 1e-6
-    assert decoder.faint(avg_pool2d(checks, 3, 1, 1), checks) > 0.5
+    assert sharpen.faint(1 - checks, checks) < 1e-6
+    assert sharpen.faint(avg_pool2d(checks, 3, 1, 1), checks) > 0.5
 
 
-def test_a_sharpened_decoder_leaves_the_encoder_as_it_is():
-    course = decoder.Decoder(train.POSTCARDS, torch.device("cpu"))
-    total, _ = course.loss(torch.rand(2, 3, 96, 96) * 2 - 1, share=0.5)
+def test_colours_are_told_by_latents_that_hold_them():
+    pixels = torch.rand(4, 3, 96, 96) * 2 - 1
+    colours = avg_pool2d(pixels, 8)
+    without_green = torch.cat([colours[:, :1], colours[:, 2:], torch.randn(4, 2, 12, 12)], 1)
+    assert sharpen.untold(1 - 2 * colours, pixels) < 0.02
+    assert sharpen.untold(without_green, pixels) > 0.05
+
+
+def test_sharpening_teaches_both_sides_and_knows_where_it_began():
+    course = sharpen.Sharpening(train.POSTCARDS, torch.device("cpu"))
+    total, parts = course.loss(torch.rand(2, 3, 96, 96) * 2 - 1, share=0.5)
     total.backward()
-    assert all(one.grad is None for one in course.learner.encoder.parameters())
-    assert all(one.grad is not None for one in course.learner.decoder.parameters())
+    assert parts["moved"] < 1e-6
+    assert all(one.grad is not None for one in course.learner.parameters())
+    assert all(one.grad is None for one in course.before.parameters())
 
 
 @pytest.mark.parametrize("kind", evidence.KINDS)

@@ -9,6 +9,7 @@ import gradio as gr
 from engine.catalogue import Facts
 from engine.errors import Fault
 from engine.recipe import DEFAULTS
+from ui import words
 from ui.badge import badge
 from ui.controls import recipe_of, values_of
 from ui.handlers import Handlers
@@ -85,7 +86,13 @@ class Choosing:
             was_wanted = visit.wanted == name
             if was_wanted:
                 visit.wanted = None
-            if fault:
+            if fault and was_wanted and not self.house.entry(name).is_here:
+                titles = {
+                    "title": self.house.entry(name).title,
+                    "present": self.house.entry(visit.model).title,
+                }
+                visit.say(words.NOT_FETCHED.format(**titles), fault=True)
+            elif fault:
                 visit.say(fault.sentence, fault=True)
             elif was_wanted:
                 choose(visit, self.house, name)

@@ -23,6 +23,7 @@ NO_START_PICTURE = "The start picture is not here any more. Drop it again, or ta
 MODEL, MODEL_HELP = "Model", "What draws. Settings at the old one's defaults take the new one's."
 TO_FETCH = "{title} (not here: {size} GB to fetch)"
 FETCHING = "{title} is being fetched: {done} of about {size} GB. The present model stays until it is here."
+NOT_FETCHED = "{title} is not on this machine and could not be fetched. {present} stays."
 FINE = "Fine control"
 BY_ONE, BY_ONE_HELP = "Grow by one", "1, 2, 3 times the first size, in place of 1, 2, 4. Gentler and slower."
 OWN_SCALES, OWN_SCALES_HELP = "Own list of scales", "Like 1, 1.5, 3. Empty: by the stages above."
