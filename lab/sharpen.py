@@ -1,5 +1,5 @@
-"""The autoencoder, gone on with: what a latent leaves out is taken in, and what it cannot tell is drawn with the
-right strength, not wiped out. Latents stay near the old ones, so that a base that was taught on those can follow.
+"""The autoencoder, gone on with: what a latent leaves out is taken in, and what it cannot tell is drawn with
+the right strength, not wiped out. Latents stay near the old ones, so that a base that knows those can follow.
 """
 
 from copy import deepcopy
@@ -34,8 +34,8 @@ def faint(made: Tensor, true: Tensor) -> Tensor:
 
 
 def untold(latents: Tensor, pixels: Tensor) -> Tensor:
-    """What the best linear map from latents to their cells' mean colours leaves out, as a deviation: of lightness
-    and two axes of hue, the one that is told worst.
+    """What the best linear map from latents to their cells' mean colours leaves out, as a deviation: of
+    lightness and two axes of hue, the one that is told worst.
     """
     axes = pixels.new_tensor([[1, 1, 1], [1, 0, -1], [-1, 2, -1]])
     axes = axes / axes.norm(dim=1, keepdim=True)
