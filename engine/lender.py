@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from engine import errors
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 GPUS = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 """What the kernel shows where there is one: looking needs no torch."""
+_IMPORTING = threading.Lock()
 
 
 def has_gpu() -> bool:
@@ -37,6 +39,14 @@ def on_offer(named: Sequence[str], gpu: bool) -> list[Entry]:
         return [listed[name] for name in named]
     here = [entry for entry in listed.values() if entry.is_here]
     return sorted(here, key=lambda entry: entry.for_gpu != gpu)
+
+
+def _engine() -> tuple[ModuleType, ModuleType]:
+    """engine.models and engine.run. While diffusers is imported it puts another module in its place: a thread
+    that waited for the first one would be left with that, and none of its classes."""
+    with _IMPORTING:
+        from engine import models, run
+    return models, run
 
 
 class Lender:
@@ -117,9 +127,8 @@ class Lender:
         return self._loaded(entry)
 
     def _loaded(self, entry: Entry) -> "Model":
-        from engine.models import load_model
-
-        loaded = load_model(entry.source, self.device, self.dtype, self.offload, entry)
+        models, _ = _engine()
+        loaded = models.load_model(entry.source, self.device, self.dtype, self.offload, entry)
         return replace(loaded, facts=replace(loaded.facts, name=entry.name, defaults=entry.defaults))
 
     def on_gpu(self, name: str = "") -> bool:
@@ -138,14 +147,13 @@ class Lender:
 
     def start(self, request: Request, run: Path) -> Iterator[Event]:
         """Carries out a request in its folder: what a desk is to start."""
-        from engine.run import generate
-
+        _, loop = _engine()
         try:
             model = self.model(request.model)
         except Fault as fault:
             yield Failed(fault.sentence, getattr(fault, "field", ""))
             return
-        yield from generate(
+        yield from loop.generate(
             request.recipe, model, out=run.parent, resume=request.resume, until=request.until, run=run
         )
 

@@ -81,7 +81,7 @@ def main() -> None:
         page.goto(url)
         page.locator("#sizes").get_by_text("px").wait_for()
         tell("opened to usable", opened)
-        page.locator("#badge").get_by_text("on").wait_for()
+        page.locator("#badge").get_by_text("●").wait_for()
         tell("opened to warm", opened)
         run(page, given.stages)
         chromium.close()

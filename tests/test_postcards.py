@@ -100,6 +100,25 @@ def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
         assert store.read(store.find(run, 2)[1]).record["recipe"]["prompt"] == "a blue boat on water at dawn"
 
 
+def test_a_run_that_is_asked_for_while_the_model_is_loaded_waits_for_it(tmp_path):
+    """In a process of its own, where nothing has been imported yet."""
+    code = """
+import sys, threading
+from pathlib import Path
+from engine import Recipe
+from engine.catalogue import entries
+from engine.lender import Lender
+from engine.ticket import Request
+lender, out = Lender(entries()[:1], "cpu", "float32"), Path(sys.argv[1])
+threading.Thread(target=lender.model).start()
+print(list(lender.start(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=HOME, capture_output=True, text=True
+    )
+    assert done.stdout.split()[-1:] == ["Finished(stage=1)"], done.stdout + done.stderr
+
+
 def test_no_network_is_asked_for_the_first_picture(tmp_path):
     """Every name that is looked up fails; the picture is made all the same."""
     code = """
