@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -128,7 +129,11 @@ class Lender:
 
     def _loaded(self, entry: Entry) -> "Model":
         models, _ = _engine()
-        loaded = models.load_model(entry.source, self.device, self.dtype, self.offload, entry)
+        asked = (entry.source, self.device, self.dtype, self.offload, entry)
+        # In a thread that ends. OpenMP keeps a team for every thread that has computed; where teams outnumber
+        # the cores their members sleep between any two operations, and every run takes half as long again.
+        with ThreadPoolExecutor(1) as passing:
+            loaded = passing.submit(models.load_model, *asked).result()
         return replace(loaded, facts=replace(loaded.facts, name=entry.name, defaults=entry.defaults))
 
     def on_gpu(self, name: str = "") -> bool:

@@ -5,6 +5,7 @@ python -m lab.waiting [--stages 3]
 
 import argparse
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -64,7 +65,7 @@ def run(page: Page, stages: int) -> None:
     page.locator(".st-tag", has_text="in the making").wait_for()
     tell("Generate to first preview", began)
     for stage in range(1, stages + 1):
-        page.locator(".st-card .st-look").nth(stage - 1).wait_for()
+        page.get_by_role("button", name=re.compile(rf"^Stage {stage} of .* pixels")).wait_for()
         tell(f"Generate to stage {stage}", began)
 
 
