@@ -92,7 +92,7 @@ class Choosing:
                     "present": self.house.entry(visit.model).title,
                 }
                 visit.say(words.NOT_FETCHED.format(**titles), fault=True)
-            elif fault:
+            elif fault and (was_wanted or name == visit.model):
                 visit.say(fault.sentence, fault=True)
             elif was_wanted:
                 choose(visit, self.house, name)
