@@ -13,10 +13,10 @@ from engine import Failed, Recipe, StageDone, generate, load_model
 PROMPT, SEED = "a green tree on grass at noon", 0
 
 
-def example(of: Path, to: Path, prompt: str, seed: int) -> list[StageDone]:
+def example(of: Path, to: Path, recipe: Recipe) -> list[StageDone]:
     """Replaces the example by this picture; its stages."""
     with tempfile.TemporaryDirectory() as runs:
-        events = list(generate(Recipe(prompt=prompt, seed=seed), load_model(of), out=runs))
+        events = list(generate(recipe, load_model(of), out=runs))
         if isinstance(events[-1], Failed):
             raise SystemExit(events[-1].sentence)
         made = [event for event in events if isinstance(event, StageDone)]
@@ -34,7 +34,7 @@ def main() -> None:
     asked.add_argument("--prompt", default=PROMPT)
     asked.add_argument("--seed", type=int, default=SEED)
     given = asked.parse_args()
-    for stage in example(given.of, given.to, given.prompt, given.seed):
+    for stage in example(given.of, given.to, Recipe(prompt=given.prompt, seed=given.seed)):
         print(f"stage {stage.stage}: {stage.size[1]} px in {stage.seconds:.1f} s")
 
 

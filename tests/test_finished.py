@@ -22,6 +22,7 @@ from tests.eyes import (
     press,
 )
 from tests.page import serving
+from tests.toys import small
 from ui import words
 from ui.labels import labelled
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, visit):
-    example(tiny_folder, tmp_path / "example", "a white cat", 5)
+    example(tiny_folder, tmp_path / "example", small(prompt="a white cat", scales=(1, 1.5, 2), steps=4))
     with serving(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
         page = visit(app.url)
         expect(finished_cards(page)).to_have_count(3)
