@@ -56,7 +56,7 @@ def forget_all(served):
 
 def test_plan_tells_what_the_engine_plans(served, client):
     told = client.predict(api_name="/plan", **ASKED)
-    planned = plan(RECIPE, served.house.facts)
+    planned = plan(RECIPE, served.house.facts())
     assert told["recipe"] == whole(planned.recipe)
     assert (told["evaluations"], told["memory"]) == (planned.evaluations, planned.memory)
     assert [
@@ -77,7 +77,7 @@ def test_generate_tells_every_event_and_brings_the_pictures(served, client):
     assert (kinds[0], kinds[-1]) == ("Accepted", "Finished")
     assert kinds.count("StageDone") == 2
     accepted, stages = events[0], [event for event in events if event["kind"] == "StageDone"]
-    assert accepted["recipe"] == whole(plan(RECIPE, served.house.facts).recipe)
+    assert accepted["recipe"] == whole(plan(RECIPE, served.house.facts()).recipe)
     assert [stage["size"] for stage in stages] == [stage["size"] for stage in accepted["stages"]]
     for stage in stages:
         with Image.open(stage["image"]) as picture:

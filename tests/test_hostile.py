@@ -115,7 +115,7 @@ def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_fold
     with serving(tmp_path / "runs", tiny_folder) as app:
         page = visit(app.url)
         fill_prompt(page, HOSTILE[2])
-        told = unknown_words(HOSTILE[2], app.house)
+        told = unknown_words(HOSTILE[2], app.house.entry())
         assert "onerror" in told
         press(page, words.GENERATE)
         expect(page.get_by_role("alert")).to_have_text(told)
