@@ -63,7 +63,7 @@ class Recipe:
     method: str = _setting(
         "demofusion", "choice", "Method", "How the large picture is made.", choices=tuple(METHODS)
     )
-    model: str = _setting("", "text", "Model", "The loaded model's name; empty takes whichever is loaded.")
+    model: str = _setting("", "text", "Model", "What draws. Empty takes the first on offer.")
     width: int | None = _setting(None, "integer", "Width", "Of the final picture, in px.", 1, LARGEST_SIDE, 8)
     height: int | None = _setting(
         None, "integer", "Height", "Of the final picture, in px.", 1, LARGEST_SIDE, 8

@@ -68,10 +68,8 @@ def kept(root):
 
 def main(folder, scheduler, out):
     torch.set_num_threads(1)
-    model, recipe = (
-        load_model(folder, "cpu", "float32"),
-        small(scales=(1, 1.5, 2), steps=4, scheduler=scheduler),
-    )
+    model = load_model(folder, "cpu", "float32")
+    recipe = small(scales=(1, 1.5, 2), steps=4, scheduler=scheduler)
 
     def run(root, **kill):
         def work():

@@ -66,7 +66,7 @@ def _title(entry: Entry) -> str:
 
 def model_control(models: Collection[Entry]) -> gr.Dropdown:
     """The models on offer, of which the first is chosen."""
-    said = {"label": LABELS["model"], "info": words.MODEL_HELP, "elem_id": "model"}
+    said = {"label": LABELS["model"], "info": SETTINGS["model"].help, "elem_id": "model"}
     return gr.Dropdown(
         titles(models), value=next(iter(models)).name, filterable=False, interactive=True, **said
     )
