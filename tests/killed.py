@@ -66,6 +66,12 @@ def kept(root):
     return found
 
 
+def moments(model, calls, files):
+    """All over a run: (owner, function, which of its calls)."""
+    at_calls = [(model.unet, "forward", 1 + n * calls // CALLS) for n in range(CALLS)]
+    return at_calls + [(store, "_to_disk", 1 + n * files // FILES) for n in range(FILES)]
+
+
 def main(folder, scheduler, out):
     torch.set_num_threads(1)
     model = load_model(folder, "cpu", "float32")
@@ -87,10 +93,8 @@ def main(folder, scheduler, out):
     for _ in generate(recipe, model, out=whole):
         pass
     truth = kept(whole)
-    moments = [(model.unet, "forward", 1 + n * len(calls) // CALLS) for n in range(CALLS)]
-    moments += [(store, "_to_disk", 1 + n * len(files) // FILES) for n in range(FILES)]
     told = []
-    for n, moment in enumerate(moments):
+    for n, moment in enumerate(moments(model, len(calls), len(files))):
         root = out / str(n)
         died = run(root, kill=moment)
         left = kept(root)
