@@ -112,7 +112,11 @@ def is_memory(fault: BaseException) -> bool:
 
 
 def give_back(device: torch.device) -> None:
-    """Returns what a run no longer needs to whoever needs it next."""
-    gc.collect()
+    """Returns what a run no longer needs to whoever needs it next.
+
+    Old objects are looked through for the sake of a GPU alone: that takes a quarter of a second, in which
+    nothing else goes on, and what a run leaves in a cycle is young.
+    """
+    gc.collect(2 if device.type == "cuda" else 1)
     if device.type == "cuda":
         torch.cuda.empty_cache()

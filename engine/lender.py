@@ -1,5 +1,6 @@
 """Models on offer, each loaded once and lent to every run. Knows torch only while it loads one."""
 
+import gc
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -123,6 +124,7 @@ class Lender:
 
         devices = {model.device for model in self._models.values()}
         self._models.clear()
+        gc.collect()
         for device in devices:
             hardware.give_back(device)
         return self._loaded(entry)
