@@ -1,6 +1,5 @@
 """The page: what stands where, and which handler answers to what."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -36,7 +35,7 @@ def studio(house: House) -> gr.Blocks:
 
 
 def _page(house: House) -> tuple[Page, dict[str, Any]]:
-    controls, chips, more, values = {}, {}, {}, opening.at_first(house)
+    controls, more, values = {}, {}, opening.at_first(house)
     with gr.Row(elem_id="head"):
         gr.Markdown(f"# {words.TITLE}", elem_id="title")
         shown_badge = gr.HTML(badge(house), elem_id="badge")
@@ -56,18 +55,7 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
             generate = gr.Button(words.GENERATE, variant="primary", elem_id="generate")
             stop = gr.Button(words.STOP, variant="stop", visible=False, elem_id="stop")
             more["surprise"] = gr.Button(words.SURPRISE, size="sm", elem_id="surprise")
-    with gr.Row(elem_id="chips"):
-        at_first = house.entry().draws
-        for kind, choices in _drawn(house).items():
-            chips[kind] = gr.Radio(
-                list(choices),
-                label=words.KINDS[kind],
-                visible=kind in at_first,
-                interactive=True,
-                elem_id=f"chip-{kind}",
-                elem_classes="chips",
-                min_width=160,
-            )
+    chips = _chips(house)
     with gr.Row(elem_id="work"):
         with gr.Column(scale=13, min_width=340, elem_id="picture"):
             stages = Stages(elem_id="stages", words=words.STAGES)
@@ -81,9 +69,22 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
     return page, more
 
 
-def _drawn(house: House) -> Mapping[str, tuple[str, ...]]:
-    """The words of the model on offer that knows only so many."""
-    return next((entry.draws for entry in house.lender.entries.values() if entry.draws), {})
+def _chips(house: House) -> dict[str, gr.Radio]:
+    """The sentence builder: the words of the model on offer that knows only so many, a row for each kind."""
+    drawn = next((entry.draws for entry in house.lender.entries.values() if entry.draws), {})
+    chips = {}
+    with gr.Row(elem_id="chips"):
+        for kind, choices in drawn.items():
+            chips[kind] = gr.Radio(
+                list(choices),
+                label=words.KINDS[kind],
+                visible=kind in house.entry().draws,
+                interactive=True,
+                elem_id=f"chip-{kind}",
+                elem_classes="chips",
+                min_width=160,
+            )
+    return chips
 
 
 def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
