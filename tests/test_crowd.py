@@ -147,10 +147,10 @@ def test_two_hundred_runs_leave_no_thread_handle_or_memory_behind(desk):
         gc.collect()
         return threading.active_count(), process.num_fds(), process.memory_info().rss
 
-    some(20, 0)
+    some(40, 0)
     threads, handles, memory = some(20, 1000)
     for _ in range(2):
-        again = some(80, 2000 + random.randrange(10**6))
+        again = some(100, 2000 + random.randrange(10**6))
     assert again[:2] == (threads, handles)
     assert again[2] < memory + 40 * 2**20
     assert os.getpid() == process.pid

@@ -187,7 +187,7 @@ def continuation(house: House, story: Story, until: int | None = None) -> dict[s
 
 def settings_used(recipe: Recipe, house: House, present: str) -> str:
     """That a picture's settings are in the controls, and under which model if that is another one."""
-    if house.offered(recipe.model, recipe.model) in ("", *house.lender.entries):
+    if recipe.model in ("", *house.lender.entries):
         return words.SETTINGS_USED
     return words.OTHER_MODEL.format(model=short(recipe.model), title=house.entry(present).title)
 
