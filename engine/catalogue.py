@@ -78,7 +78,7 @@ class Facts:
 
 
 @cache
-def _catalogue() -> dict[str, Any]:
+def catalogue() -> dict[str, Any]:
     return tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
 
 
@@ -112,7 +112,7 @@ class Entry:
 
 def entries() -> tuple[Entry, ...]:
     """All that the catalogue lists, the model in the box first."""
-    return tuple(_entry(name, listed) for name, listed in _catalogue()["model"].items())
+    return tuple(_entry(name, listed) for name, listed in catalogue()["model"].items())
 
 
 def _entry(name: str, listed: Mapping[str, Any]) -> Entry:
@@ -136,12 +136,12 @@ def _entry(name: str, listed: Mapping[str, Any]) -> Entry:
 
 def lora_names() -> tuple[str, ...]:
     """Names by which anybody may ask for a LoRA."""
-    return tuple(_catalogue()["lora"])
+    return tuple(catalogue()["lora"])
 
 
 def lora_source(name: str) -> str:
     """A file, or a file on the hub: of a name in the catalogue, else what was given."""
-    return _catalogue()["lora"].get(name, {}).get("source", name)
+    return catalogue()["lora"].get(name, {}).get("source", name)
 
 
 def find_lora(name: str) -> Path | None:
@@ -155,11 +155,11 @@ def defaults_of(source: str, family: str) -> Defaults:
     for entry in entries():
         if source == entry.source or Path(source).resolve() == Path(entry.source).resolve():
             return entry.defaults
-    return _defaults(_catalogue()["family"][family])
+    return _defaults(catalogue()["family"][family])
 
 
 def family_defaults(family: str) -> Defaults:
-    return _defaults(_catalogue()["family"][family])
+    return _defaults(catalogue()["family"][family])
 
 
 def _defaults(listed: Mapping[str, Any]) -> Defaults:
@@ -208,14 +208,14 @@ def foreseen(entry: Entry) -> Facts:
 
 def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:
     """The family's training sizes for a model of this native side, px."""
-    flat = [(h * native // 16, w * native // 16) for h, w in _catalogue()["family"][family]["buckets"]]
+    flat = [(h * native // 16, w * native // 16) for h, w in catalogue()["family"][family]["buckets"]]
     return tuple(dict.fromkeys(flat + [(w, h) for h, w in flat]))
 
 
 def known_pace(facts: Facts) -> float | None:
     """Seconds per tile area on a device that others have measured with models of this size, or None."""
     kind = (facts.family, facts.native, facts.dtype)
-    for entry in _catalogue()["pace"]:
+    for entry in catalogue()["pace"]:
         if entry["device"] in facts.device and (entry["family"], entry["native"], entry["dtype"]) == kind:
             return entry["seconds"]
     return None

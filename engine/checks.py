@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from numbers import Real
@@ -9,6 +10,7 @@ from typing import Any
 
 from engine import errors, picture
 from engine.catalogue import lora_names
+from engine.control import CONTROL_SETTINGS, MOST_CONTROLS, MOST_STAGES, STRONGEST, Control
 from engine.errors import BadRecipe, short
 from engine.recipe import (
     LONGEST_PROMPT,
@@ -17,8 +19,8 @@ from engine.recipe import (
     SETTINGS,
     STRONGEST_LORA,
     Recipe,
-    Setting,
 )
+from engine.setting import Setting
 
 
 def check(recipe: Recipe) -> Recipe:
@@ -40,11 +42,13 @@ def check_value(name: str, value: Any) -> Any:
     value = _checked(name, value)
     if SETTINGS[name].kind == "loras":
         _check_listed(value)
+    if SETTINGS[name].kind == "controls":
+        _check_foreign(value)
     return value
 
 
-def _checked(name: str, value: Any) -> Any:
-    setting = SETTINGS[name]
+def _checked(name: str, value: Any, settings: Mapping[str, Setting] = SETTINGS) -> Any:
+    setting = settings[name]
     if value is None and setting.optional:
         return None
     return _CHECKS[setting.kind](name, setting, value)
@@ -146,10 +150,44 @@ def _check_listed(loras: tuple[tuple[str, float], ...]) -> None:
             raise BadRecipe("loras", errors.LORA_NAMED.format(source=short(source), known=known))
 
 
-def _later(name: str, setting: Setting, value: Any) -> Any:
-    if not (value is None or (isinstance(value, tuple) and not value)):
-        raise BadRecipe(name, errors.NOT_YET.format(field=name))
-    return value
+def _controls(name: str, setting: Setting, value: Any) -> tuple[Control, ...]:
+    if not isinstance(value, tuple):
+        raise BadRecipe(name, errors.CONTROLS_ARE.format(value=short(value)))
+    if len(value) > MOST_CONTROLS:
+        raise BadRecipe(name, errors.CONTROLS_MANY.format(count=len(value), limit=MOST_CONTROLS))
+    return tuple(_control(name, control) for control in value)
+
+
+def _control(name: str, control: Any) -> Control:
+    """A control with sound values; what is wrong in it is told as wrong in `controls`."""
+    if not isinstance(control, Control):
+        raise BadRecipe(name, errors.CONTROLS_ARE.format(value=short(control)))
+    if control.image is None:
+        raise BadRecipe(name, errors.CONTROL_PICTURE)
+    try:
+        values = {k: _checked(k, getattr(control, k), CONTROL_SETTINGS) for k in CONTROL_SETTINGS}
+    except BadRecipe as fault:
+        raise BadRecipe(name, fault.sentence) from None
+    if values["low"] > values["high"]:
+        low, high = f"{values['low']:g}", f"{values['high']:g}"
+        raise BadRecipe(name, errors.CONTROL_EDGES.format(low=low, high=high))
+    return replace(control, **values)
+
+
+def _strengths(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
+    """How closely a control is followed at each stage."""
+    if not isinstance(value, tuple) or len(value) > MOST_STAGES:
+        raise BadRecipe(name, errors.CONTROL_STAGES.format(limit=MOST_STAGES, value=short(value)))
+    return tuple(_number(name, replace(setting, low=0.0, high=STRONGEST), strength) for strength in value)
+
+
+def _check_foreign(controls: tuple[Control, ...]) -> None:
+    """What comes from elsewhere names no file, and no net either."""
+    for control in controls:
+        if not picture.is_digest(control.image):
+            raise BadRecipe("controls", errors.PICTURE_NAMED.format(value=short(control.image)))
+        if control.net:
+            raise BadRecipe("controls", errors.CONTROL_NET_NAMED.format(net=short(control.net)))
 
 
 def _options(name: str, setting: Setting, value: Any) -> Any:
@@ -161,5 +199,5 @@ def _options(name: str, setting: Setting, value: Any) -> Any:
 _CHECKS = {
     "text": _text, "number": _number, "integer": _integer, "flag": _flag,
     "choice": _choice, "scales": _scales, "picture": _picture, "loras": _loras,
-    "later": _later, "options": _options,
+    "controls": _controls, "strengths": _strengths, "options": _options,
 }  # fmt: skip

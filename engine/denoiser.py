@@ -9,23 +9,38 @@ from torch import Tensor
 
 from engine import hardware
 from engine.errors import StopAsked
+from engine.schedule import Step
+from engine.stage import Stage
+from engine.steering import Guide, Steering
 from engine.views import View
 
 
 class Network(Protocol):
     """What the loop knows of a model: predictions for latents (N, C, h, w) at t, first under one text, then
-    the same under the next."""
+    the same under the next. guides: what the views follow, none or all of them.
+    """
 
     device: torch.device
 
-    def predict(self, latents: Tensor, t: float, text: Any, ids: Tensor) -> Tensor: ...
+    def predict(
+        self, latents: Tensor, t: float, text: Any, ids: Tensor, guides: tuple[Guide, ...] = ()
+    ) -> Tensor: ...
 
 
 class Denoiser:
     """One run's door to the network. `text` has one row, or two: what to avoid, and what to show."""
 
-    def __init__(self, network: Network, text: Any, copies: int, view_batch: int, stop: Any = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        text: Any,
+        copies: int,
+        view_batch: int,
+        stop: Any = None,
+        steering: Steering | None = None,
+    ) -> None:
         self.network, self.text, self.copies = network, text, copies
+        self.steering = steering or Steering()
         self.view_batch = view_batch
         self.stop = stop
         self.calls = self.evaluations = self._told = 0
@@ -40,7 +55,7 @@ class Denoiser:
         return new
 
     def evaluate(
-        self, source: Tensor, views: tuple[View, ...], t: float
+        self, source: Tensor, views: tuple[View, ...], stage: Stage, step: Step
     ) -> Iterator[tuple[tuple[View, ...], Tensor]]:
         """Batches of views of the source (1, C, H, W), and the float32 answers (views, copies, C, h, w)."""
         first = 0
@@ -48,16 +63,16 @@ class Denoiser:
             if self.stop is not None and self.stop.is_set():
                 raise StopAsked
             batch = views[first : first + self.view_batch]
-            answer = self._tried(source, batch, t)
+            answer = self._tried(source, batch, stage, step)
             if answer is None:
                 continue
             first += len(batch)
             yield batch, answer.float().unflatten(0, (self.copies, len(batch))).transpose(0, 1)
 
-    def _tried(self, source: Tensor, batch: tuple[View, ...], t: float) -> Tensor | None:
+    def _tried(self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step) -> Tensor | None:
         """The answers for a batch; None if memory ran out, and fewer views at once are to be tried."""
         try:
-            return self._asked(source, batch, t)
+            return self._asked(source, batch, stage, step)
         except (MemoryError, RuntimeError) as fault:
             if len(batch) == 1 or not hardware.is_memory(fault):
                 raise
@@ -66,11 +81,12 @@ class Denoiser:
         self.view_batch = (len(batch) + 1) // 2
         return None
 
-    def _asked(self, source: Tensor, batch: tuple[View, ...], t: float) -> Tensor:
+    def _asked(self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step) -> Tensor:
         cut = torch.cat([source[..., view.rows, view.cols] for view in batch])
         ids = torch.tensor([view.ids for view in batch], device=source.device)
+        guides = self.steering.guides(stage, step, batch, cut.shape[-2:], source.device)
         answer = self.network.predict(
-            cut.repeat(self.copies, 1, 1, 1), t, self.text, ids.repeat(self.copies, 1)
+            cut.repeat(self.copies, 1, 1, 1), step.t, self.text, ids.repeat(self.copies, 1), guides
         )
         self.calls += 1
         self.evaluations += len(cut) * self.copies

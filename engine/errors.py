@@ -73,7 +73,35 @@ PICTURE_GONE = (
     "The start picture of this recipe is not kept here. Give that picture again, and all else stays as it is."
 )
 PICTURE_NAMED = "A recipe from elsewhere tells its start picture by a sha256; image is {value}."
-NOT_YET = "{field} is set, and this version cannot use it yet. Leave it empty."
+CONTROLS_ARE = (
+    "controls are mappings of settings, like {{'kind': 'canny', 'image': 'a.png'}}; this is {value}."
+)
+CONTROLS_MANY = "There are {count} controls; up to {limit} are taken."
+CONTROL_PICTURE = "A control has no picture to follow. Give it one, or leave the control out."
+CONTROL_EDGES = "Clear edges begin at {high}, which is below the faint ones ({low}). Exchange the two."
+CONTROL_STAGES = "The strengths of a control are up to {limit} numbers, one a stage; this is {value}."
+CONTROL_NET_NAMED = (
+    "The ControlNet {net} is not offered here. Leave it out, and the model's own takes its place."
+)
+CONTROL_GONE = "The picture to follow is not kept here. Give that picture again, and all else stays as it is."
+CONTROL_FAITHFUL = (
+    "As published, a picture to follow is squared with black bars and its map enlarged step by step. "
+    "That is not done here: turn faithful off, or follow no picture."
+)
+CONTROL_NONE = "{model} has no ControlNet for {kind}. It follows: {known}."
+CONTROL_NOTHING = "{model} has no ControlNet, so it cannot follow a picture."
+CONTROL_NOT_HERE = "The ControlNet {net} is not on this machine and could not be fetched. Leave it out."
+CONTROL_BROKEN = "The ControlNet {net} lacks a part or holds a broken one ({reason}). Fetch it again."
+CONTROL_FOREIGN = "The ControlNet {net} was made for another kind of model. Leave it out, or take another."
+CONTROL_MAP_SIZE = (
+    "The given map is {width} x {height} px, and stage {stage} is {wide} x {high} px. "
+    "A map is never enlarged: give one of that size or larger, or the picture itself."
+)
+CONTROL_MAP_SHAPE = (
+    "The given map is {width} x {height} px, and the picture will be {wide} x {high} px, another shape. "
+    "Give a map of the same shape, or the picture itself."
+)
+DETECTOR_MISSING = "{kind} cannot be found in a picture here ({source}: {reason}). Choose another kind, or give the map itself."
 UNKNOWN_OPTION = "The chosen method has no options of its own; options holds {options}."
 
 WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."

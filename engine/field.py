@@ -35,7 +35,7 @@ Fusing = Generator[None, None, Fused]
 def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Fusing:
     """(1 - c2) windows + c2 lattices; the base is one view of the whole."""
     if stage.is_base:
-        return Fused((yield from fuse(denoiser, shown, views.whole(stage), step.t)), shown)
+        return Fused((yield from fuse(denoiser, shown, views.whole(stage), stage, step)), shown)
     share = step.lattices
     if share == 0:
         return (yield from local(denoiser, shown, stage, step, offset))
@@ -49,7 +49,7 @@ def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: O
 def local(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Fusing:
     m = stage.margin
     source = pad(shown, (m, m, m, m)) if m else shown
-    predictions = yield from fuse(denoiser, source, views.windows(stage, offset), step.t)
+    predictions = yield from fuse(denoiser, source, views.windows(stage, offset), stage, step)
     return Fused(predictions[..., m : m + stage.rows, m : m + stage.cols], shown)
 
 
@@ -57,21 +57,21 @@ def dilated(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step) -> Fusi
     edges = views.lattice_pad(stage)
     source = pad(shown, edges, mode="constant" if stage.faithful else "reflect") if any(edges) else shown
     smooth = blur(source, step.blur, stage.kernel, reflect=not stage.faithful)
-    predictions = yield from fuse(denoiser, smooth, views.lattice(stage), step.t)
+    predictions = yield from fuse(denoiser, smooth, views.lattice(stage), stage, step)
     left, _, top, _ = edges
     rows, cols = slice(top, top + stage.rows), slice(left, left + stage.cols)
     return Fused(predictions[..., rows, cols], smooth[..., rows, cols])
 
 
 def fuse(
-    denoiser: Denoiser, source: Tensor, views: tuple[View, ...], t: float
+    denoiser: Denoiser, source: Tensor, views: tuple[View, ...], stage: Stage, step: Step
 ) -> Generator[None, None, Tensor]:
     """The weighted mean of what the views answer, at every cell of the source."""
     total = source.new_zeros((denoiser.copies, *source.shape[1:]))
     weights = source.new_zeros(source.shape[-2:])
     shared = {id(view.weight): view.weight for view in views if view.weight is not None}
     placed = {key: torch.as_tensor(weight, device=source.device) for key, weight in shared.items()}
-    for batch, answers in denoiser.evaluate(source, views, t):
+    for batch, answers in denoiser.evaluate(source, views, stage, step):
         for view, answer in zip(batch, answers, strict=True):
             weight = placed.get(id(view.weight), 1.0)
             total[..., view.rows, view.cols] += weight * answer

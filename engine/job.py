@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from engine import codec, errors, events, keys, picture, store
+from engine import codec, errors, events, following, keys, picture, store
 from engine.clock import Clock
+from engine.control import Control
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault
 from engine.model import Model
@@ -22,6 +23,7 @@ from engine.recipe import Recipe, to_dict, unused
 from engine.shelf import Shelf
 from engine.stage import Stage
 from engine.start import Start, elsewhere, place_of, start_of, told
+from engine.steering import Steering
 from engine.surgery import lora
 from engine.tone import Tone
 
@@ -41,7 +43,7 @@ class Stops:
 @dataclass(frozen=True)
 class Job:
     """keys: of the stages ahead. kept: the stages before them, as this run tells of them.
-    upload: the start picture, in the run's folder. loras: files on this machine.
+    upload: the start picture, in the run's folder. loras: files on this machine. steering: what is followed.
     """
 
     asked: Recipe
@@ -56,6 +58,7 @@ class Job:
     run: Path
     upload: Path | None = None
     loras: lora.Worn = ()
+    steering: Steering | None = None
 
     @property
     def evaluations(self) -> int:
@@ -99,7 +102,8 @@ class Job:
         recipe, first = self.plan.recipe, self.ahead[0]
         with lora.wearing(self.model.pipeline, self.loras):
             text = self.model.encode_text(recipe.prompt, recipe.negative, first.copies)
-        return Denoiser(self.model, text, first.copies, first.view_batch, Stops(self.run, stop))
+        stops = Stops(self.run, stop)
+        return Denoiser(self.model, text, first.copies, first.view_batch, stops, self.steering)
 
     def finish(self, made: Made, denoiser: Denoiser, clock: Clock) -> Iterator[events.Event]:
         """Decodes a finished latent, puts it on disk, and tells of both."""
@@ -147,13 +151,22 @@ def _take_along(start: Start, run: Path, cell: int) -> list[events.StageDone]:
 
 
 def _at_hand(recipe: Recipe, shelf: Shelf) -> Recipe:
-    """The recipe with a start picture that can be read: one that is named by its pixels is looked up."""
-    if not picture.is_digest(recipe.image):
-        return recipe
-    upload = shelf.upload(recipe.image)
+    """The recipe with pictures that can be read: those that are named by their pixels are looked up."""
+    if picture.is_digest(recipe.image):
+        upload = shelf.upload(recipe.image)
+        if upload is None:
+            raise BadRecipe("image", errors.PICTURE_GONE)
+        recipe = replace(recipe, image=str(upload))
+    return replace(recipe, controls=tuple(_with_picture(control, shelf) for control in recipe.controls))
+
+
+def _with_picture(control: Any, shelf: Shelf) -> Any:
+    if not isinstance(control, Control) or not picture.is_digest(control.image):
+        return control  # What is no control is told of by the checks.
+    upload = shelf.upload(control.image)
     if upload is None:
-        raise BadRecipe("image", errors.PICTURE_GONE)
-    return replace(recipe, image=str(upload))
+        raise BadRecipe("controls", errors.CONTROL_GONE)
+    return replace(control, image=str(upload))
 
 
 def settle(
@@ -170,12 +183,14 @@ def settle(
     recipe = _at_hand(recipe, shelf)
     planned = plan(recipe, model.facts)
     loras = lora.worn(planned.recipe.loras)
+    nets = following.nets_of(planned.recipe.controls, model)
     for tries in range(TRIES):
         whole, start, last = start_of(recipe, planned, shelf, resume, until, keyed=noise is None)
         run = run or shelf.new_run()
         try:
             kept = _take_along(start, run, model.facts.cell)
             upload = None if recipe.image is None else store.keep_upload(run, recipe.image)
+            pictures = tuple(store.keep_upload(run, control.image) for control in recipe.controls)
             break
         except FileNotFoundError:  # Swept since it was found: look again.
             if tries == TRIES - 1:
@@ -185,4 +200,7 @@ def settle(
     named = keys.keys(ahead, start.last.key if start.last else "")
     named = named if noise is None else tuple(keys.of_its_own() for _ in ahead)
     seeded = Noise(whole.recipe.seed, noise)
-    return Job(recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run, upload, loras)
+    steering = following.steering(whole.recipe.controls, nets, pictures)
+    return Job(
+        recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run, upload, loras, steering
+    )

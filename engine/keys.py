@@ -7,7 +7,9 @@ from hashlib import sha256
 from typing import Any
 
 from engine.catalogue import lora_digests
+from engine.control import determines
 from engine.methods import ABLATIONS, OF_THE_PULL, method_of, silent
+from engine.nets import net_of
 from engine.stage import Stage
 
 PICTURES = 1
@@ -15,7 +17,7 @@ PICTURES = 1
 
 OF_EVERY_STAGE = frozenset(
     "prompt negative seed steps guidance guidance_rescale scheduler "
-    "image fidelity controls loras options faithful".split()
+    "image fidelity loras options faithful".split()
 )
 
 
@@ -64,6 +66,13 @@ def _determines(stage: Stage, below: str) -> dict[str, Any]:
         read |= (OF_THE_PULL | {"economy"}) - without
         values |= {"pulls": row.pulls}
     values |= {name: getattr(recipe, name) for name in read}
+    values["controls"] = _followed(stage)
     if recipe.loras:
         values["loras"] = lora_digests(recipe.loras)
     return values
+
+
+def _followed(stage: Stage) -> list[dict[str, Any]]:
+    """All that is followed at this stage, and by which ControlNets."""
+    felt = ((control, determines(control, stage.number)) for control in stage.recipe.controls)
+    return [told | {"net": net_of(control, stage.facts).digest} for control, told in felt if told]

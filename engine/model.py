@@ -1,6 +1,6 @@
 """What the loop sees of a loaded pipeline: facts, text, predictions. Its VAE belongs to the codec."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -9,17 +9,22 @@ from torch import Tensor
 from engine import text
 from engine.anatomy import parts_of
 from engine.catalogue import Facts
+from engine.steering import Guide, residuals
 from engine.text import Text
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A loaded pipeline. matrix: latent to RGB. device: where it computes."""
+    """A loaded pipeline. matrix: latent to RGB. device: where it computes.
+
+    nets: the ControlNets that were asked for, by their sources.
+    """
 
     facts: Facts
     pipeline: Any
     matrix: Tensor
     device: torch.device
+    nets: dict[str, Any] = field(default_factory=dict)
 
     @property
     def unet(self) -> Any:
@@ -48,7 +53,9 @@ class Model:
         zeros = copies == 2 and negative is None and self.pipeline.config.force_zeros_for_empty_prompt
         return text.with_zeros(told) if zeros else told
 
-    def predict(self, latents: Tensor, t: float, text: Text, ids: Tensor) -> Tensor:
+    def predict(
+        self, latents: Tensor, t: float, text: Text, ids: Tensor, guides: tuple[Guide, ...] = ()
+    ) -> Tensor:
         """Raw predictions for latents (N, C, h, w), N a multiple of the texts, under size ids (N, 6)."""
         views = len(latents) // len(text.embeds)
         given = None
@@ -56,4 +63,6 @@ class Model:
             # Float ids: in bfloat16 large sizes would be rounded.
             given = {"text_embeds": text.pooled.repeat_interleave(views, 0), "time_ids": ids.float()}
         embeds = text.embeds.repeat_interleave(views, 0)
-        return self.unet(latents.to(self.unet.dtype), t, embeds, added_cond_kwargs=given).sample
+        latents = latents.to(self.unet.dtype)
+        steered = residuals(guides, latents, t, embeds, given)
+        return self.unet(latents, t, embeds, added_cond_kwargs=given, **steered).sample

@@ -217,3 +217,12 @@ def _settle(pipeline: Any, place: Place) -> None:
         pipeline.enable_model_cpu_offload(device=place.device)
     else:
         pipeline.to(place.device)
+
+
+def read_net(folder: Path, kind: str, variant: str, model: Model) -> Any:
+    """A ControlNet, placed where the model's network computes."""
+    with _quiet():
+        read = getattr(diffusers, kind).from_pretrained(
+            folder, torch_dtype=model.unet.dtype, use_safetensors=True, variant=variant or None
+        )
+    return read.requires_grad_(False).eval().to(model.device)

@@ -7,13 +7,18 @@ from math import ceil
 from engine import errors, picture
 from engine.catalogue import Facts
 from engine.checks import check
+from engine.control import Control
 from engine.errors import BadRecipe, short
 from engine.methods import method_of
+from engine.nets import net_of
 from engine.recipe import Recipe
 from engine.schedule import Schedule, exponent, lay, of_base
 from engine.sizes import SLACK, fill_sizes, stage_cells
 from engine.stage import Stage
 from engine.timesteps import FIRST_ORDER, SCHEDULERS, scheduler_of, timesteps
+
+SHAPE_SLACK = 0.02
+"""Of a map that is given: sides are whole cells, so shapes are never quite the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,7 @@ class Plan:
 
 def plan(recipe: Recipe, facts: Facts) -> Plan:
     """The stages of a recipe on a model, or BadRecipe with the field and a sentence."""
+    given = check(recipe).controls
     recipe = resolve(check(recipe), facts)
     scales = recipe.scales
     if not method_of(recipe).rises and len(scales) > 1:
@@ -59,6 +65,8 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
         if above.size == below.size:
             words = f"{below.scale:g} and {above.scale:g}"
             raise BadRecipe("scales", errors.SCALES_STAND.format(scales=words))
+    for control in given:
+        _check_map(control, stages)
     return Plan(recipe, facts, stages)
 
 
@@ -74,6 +82,8 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
         raise BadRecipe("stride", sentence, {"stride": facts.window})
     if recipe.faithful and recipe.image is not None:
         raise BadRecipe("image", errors.FAITHFUL_PICTURE, {"faithful": False})
+    if recipe.faithful and recipe.controls:
+        raise BadRecipe("controls", errors.CONTROL_FAITHFUL, {"faithful": False})
     defaults = facts.defaults
     width, height, scales = fill_sizes(recipe, facts)
     recipe = replace(
@@ -87,6 +97,7 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
         guidance=defaults.guidance if recipe.guidance is None else recipe.guidance,
         scheduler=_scheduler(recipe, facts),
         image=None if recipe.image is None else picture.digest(recipe.image),
+        controls=tuple(_control(control, facts) for control in recipe.controls),
     )
     if not recipe.faithful:
         return recipe
@@ -105,6 +116,30 @@ def _scheduler(recipe: Recipe, facts: Facts) -> str:
         sentence = errors.FAITHFUL_SCHEDULER.format(scheduler=name, fit=" or ".join(FIRST_ORDER))
         raise BadRecipe("scheduler", sentence, {"scheduler": FIRST_ORDER[0]})
     return name
+
+
+def _control(control: Control, facts: Facts) -> Control:
+    """The control with its picture by its digest; BadRecipe if this model cannot follow it."""
+    net_of(control, facts)
+    try:
+        return replace(control, image=picture.digest(control.image))
+    except BadRecipe as fault:
+        raise BadRecipe("controls", fault.sentence) from fault
+
+
+def _check_map(control: Control, stages: tuple[Stage, ...]) -> None:
+    """A map that was given has the picture's shape, and is as large as each stage that follows it."""
+    if not control.given or picture.is_digest(control.image):
+        return
+    height, width = picture.measure(control.image)
+    said, (high, wide) = {"width": width, "height": height}, stages[-1].size
+    if abs(height * wide - width * high) > max(width * high, height * wide) * SHAPE_SLACK:
+        raise BadRecipe("controls", errors.CONTROL_MAP_SHAPE.format(wide=wide, high=high, **said))
+    for stage in stages:
+        high, wide = stage.size
+        if control.strength(stage.number) and (height < high or width < wide):
+            sentence = errors.CONTROL_MAP_SIZE.format(stage=stage.number, wide=wide, high=high, **said)
+            raise BadRecipe("controls", sentence)
 
 
 def dilation(scale: float) -> int:

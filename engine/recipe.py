@@ -7,14 +7,16 @@ a PNG are derived from them.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any
 
-from engine import errors, picture
+from engine import control, errors, picture
 from engine.catalogue import lora_digests, lora_titles
+from engine.control import Control, controls_of
 from engine.errors import BadRecipe
 from engine.methods import METHODS, silent
+from engine.setting import Setting, frozen, setting, settings_of
 from engine.timesteps import SCHEDULERS
 
 VERSION = 1
@@ -25,66 +27,40 @@ LARGEST_SIDE = 8192
 LARGEST_SEED = 2**32 - 1
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What is known of one field: how it is checked and what a person reads beside it."""
-
-    kind: str
-    label: str
-    help: str
-    low: float | None = None
-    high: float | None = None
-    step: float | None = None
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-
-
-def _setting(default: Any, kind: str, label: str, help: str, *range_: float, **more: Any) -> Any:
-    setting = Setting(kind, label, help, *range_, optional=default is None, **more)
-    return field(default=default, metadata={"setting": setting})
-
-
-def _frozen(value: Any) -> Any:
-    """Lists become tuples and mappings sorted pairs, so that a recipe is equal to itself read from JSON."""
-    if isinstance(value, Mapping):
-        return tuple(sorted(((str(k), _frozen(v)) for k, v in value.items()), key=lambda pair: pair[0]))
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
-
-
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A request. Making one never fails; `plan` checks it and fills the empty fields."""
 
-    prompt: str = _setting("", "text", "Prompt", "What the picture shows.")
-    negative: str | None = _setting(
+    prompt: str = setting("", "text", "Prompt", "What the picture shows.")
+    negative: str | None = setting(
         None, "text", "Avoid", "What it should not show. Omitted is not the same as empty."
     )
-    seed: int = _setting(0, "integer", "Seed", "Same seed, same settings, same picture.", 0, LARGEST_SEED, 1)
-    method: str = _setting(
+    seed: int = setting(0, "integer", "Seed", "Same seed, same settings, same picture.", 0, LARGEST_SEED, 1)
+    method: str = setting(
         "demofusion", "choice", "Method", "How the large picture is made.", choices=tuple(METHODS)
     )
-    model: str = _setting("", "text", "Model", "What draws. Empty takes the first on offer.")
-    width: int | None = _setting(None, "integer", "Width", "Of the final picture, in px.", 1, LARGEST_SIDE, 8)
-    height: int | None = _setting(
+    model: str = setting("", "text", "Model", "What draws. Empty takes the first on offer.")
+    width: int | None = setting(None, "integer", "Width", "Of the final picture, in px.", 1, LARGEST_SIDE, 8)
+    height: int | None = setting(
         None, "integer", "Height", "Of the final picture, in px.", 1, LARGEST_SIDE, 8
     )
-    scales: tuple[float, ...] = _setting(
+    scales: tuple[float, ...] = setting(
         (),
         "scales",
         "Scale stages",
         "How many sizes the picture passes through. Every stage is yours to keep; the last one costs most.",
     )
-    steps: int | None = _setting(None, "integer", "Steps", "Denoising steps of every stage.", 4, 100, 1)
-    guidance: float | None = _setting(
+    steps: int | None = setting(None, "integer", "Steps", "Denoising steps of every stage.", 4, 100, 1)
+    guidance: float | None = setting(
         None, "number", "Prompt strength", "Low: loose and calm. High: literal, harder colours.", 1, 15, 0.5
     )
-    guidance_rescale: float = _setting(
+    guidance_rescale: float = setting(
         0.0, "number", "Calm strong colours", "Takes back the contrast that strong guidance adds.", 0, 1, 0.05
     )
-    scheduler: str = _setting(
+    scheduler: str = setting(
         "", "choice", "Solver", "How a step follows from the one before.", choices=("", "model", *SCHEDULERS)
     )
-    alpha1: float = _setting(
+    alpha1: float = setting(
         3.0,
         "number",
         "Layout release α₁",
@@ -94,7 +70,7 @@ class Recipe:
         5,
         0.1,
     )
-    alpha2: float = _setting(
+    alpha2: float = setting(
         1.0,
         "number",
         "Overview release α₂",
@@ -104,7 +80,7 @@ class Recipe:
         5,
         0.1,
     )
-    alpha3: float = _setting(
+    alpha3: float = setting(
         1.0,
         "number",
         "Smoothing release α₃",
@@ -114,7 +90,7 @@ class Recipe:
         5,
         0.1,
     )
-    sigma1: float = _setting(
+    sigma1: float = setting(
         0.8,
         "number",
         "Smoothing at first σ₁",
@@ -124,7 +100,7 @@ class Recipe:
         2,
         0.05,
     )
-    sigma2: float = _setting(
+    sigma2: float = setting(
         0.008,
         "number",
         "Smoothing at last σ₂",
@@ -133,7 +109,7 @@ class Recipe:
         1,
         0.001,
     )
-    stride: int | None = _setting(
+    stride: int | None = setting(
         None,
         "integer",
         "Window step (stride)",
@@ -143,32 +119,32 @@ class Recipe:
         128,
         1,
     )
-    progressive: bool = _setting(
+    progressive: bool = setting(
         True, "flag", "Grow in stages", "Off: one leap from the first size to the last."
     )
-    skip_residual: bool = _setting(
+    skip_residual: bool = setting(
         True, "flag", "Follow the smaller picture", "Off: a stage remembers it only in its first noise."
     )
-    dilated: bool = _setting(
+    dilated: bool = setting(
         True, "flag", "Look at the whole", "Off: windows only. Expect the subject more than once."
     )
-    jitter: bool = _setting(True, "flag", "Shake the windows", "Hides seams.")
-    feather: bool = _setting(True, "flag", "Soft window edges", "Hides seams.")
-    kernel: str = _setting(
+    jitter: bool = setting(True, "flag", "Shake the windows", "Hides seams.")
+    feather: bool = setting(True, "flag", "Soft window edges", "Hides seams.")
+    kernel: str = setting(
         "paper",
         "choice",
         "Smoothing width",
         "As the paper says (4s-3) or as its code does (2s-1).",
         choices=("paper", "code"),
     )
-    lattice: str = _setting(
+    lattice: str = setting(
         "v",
         "choice",
         "Overview blend",
         "v keeps the noise right when nothing is pulled; raw is as published.",
         choices=("v", "raw"),
     )
-    economy: float = _setting(
+    economy: float = setting(
         0.005,
         "number",
         "Skip invisible work",
@@ -177,8 +153,8 @@ class Recipe:
         0.1,
         0.005,
     )
-    image: str | None = _setting(None, "picture", "Start picture", "A picture to enlarge.")
-    fidelity: float = _setting(
+    image: str | None = setting(None, "picture", "Start picture", "A picture to enlarge.")
+    fidelity: float = setting(
         0.5,
         "number",
         "Stay close to my picture",
@@ -187,19 +163,21 @@ class Recipe:
         1,
         0.05,
     )
-    controls: tuple[Any, ...] = _setting((), "later", "Controls", "Maps that guide the drawing.")
-    loras: tuple[Any, ...] = _setting((), "loras", "LoRAs", "Small additions, each with its strength.")
-    enlarge: str = _setting(
+    controls: tuple[Control, ...] = setting(
+        (), "controls", "Follow a picture", "Pictures whose edges, depth or pose guide the drawing."
+    )
+    loras: tuple[Any, ...] = setting((), "loras", "LoRAs", "Small additions, each with its strength.")
+    enlarge: str = setting(
         "latent", "choice", "Enlarge by", "How a stage starts from the one below.", choices=("latent",)
     )
-    options: tuple[tuple[str, Any], ...] = _setting((), "options", "Options", "Settings of one method alone.")
-    faithful: bool = _setting(
+    options: tuple[tuple[str, Any], ...] = setting((), "options", "Options", "Settings of one method alone.")
+    faithful: bool = setting(
         False,
         "flag",
         "Exactly as published",
         "The authors' code, quirks included. Sets jitter borders, edges, kernel and skipping itself.",
     )
-    view_batch: int | None = _setting(
+    view_batch: int | None = setting(
         None,
         "integer",
         "Views at once",
@@ -211,7 +189,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("scales", "controls", "loras", "options"):
-            object.__setattr__(self, name, _frozen(getattr(self, name)))
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        if isinstance(self.controls, tuple):
+            object.__setattr__(self, "controls", controls_of(self.controls))
 
     @property
     def hash(self) -> str:
@@ -221,7 +201,7 @@ class Recipe:
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-SETTINGS: dict[str, Setting] = {f.name: f.metadata["setting"] for f in fields(Recipe)}
+SETTINGS: dict[str, Setting] = settings_of(Recipe)
 DEFAULTS = Recipe()
 
 
@@ -231,6 +211,7 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     if values["image"] and isinstance(values["image"], str | os.PathLike):
         values["image"] = picture.digest(values["image"])
     values["loras"] = lora_titles(recipe.loras)
+    values["controls"] = [control.told(c) if isinstance(c, Control) else c for c in recipe.controls]
     return {"version": VERSION} | values
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,17 @@ Ids = tuple[int, int, int, int, int, int]
 Range = tuple[int, int]
 Offset = Callable[[int, tuple[Range, Range]], tuple[int, int]]
 """(view number, the range it may move in, rows and columns) -> where it moves."""
+
+
+class Place(NamedTuple):
+    """Where a view lies: its k-th row is the canvas's row + step k, its columns likewise, all in cells.
+
+    Where the canvas is padded, some lie outside it.
+    """
+
+    row: int
+    col: int
+    step: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +41,7 @@ class View:
     rows: slice
     cols: slice
     ids: Ids
+    place: Place
     weight: np.ndarray | None = None
 
 
@@ -60,7 +73,7 @@ def _taper(length: int, overlap: int) -> np.ndarray:
 
 def whole(stage: Stage) -> tuple[View, ...]:
     ids = (*stage.whole_ids, 0, 0, *stage.whole_ids)
-    return (View(slice(0, stage.rows), slice(0, stage.cols), ids),)
+    return (View(slice(0, stage.rows), slice(0, stage.cols), ids, Place(0, 0)),)
 
 
 def windows(stage: Stage, offset: Offset) -> tuple[View, ...]:
@@ -78,7 +91,8 @@ def windows(stage: Stage, offset: Offset) -> tuple[View, ...]:
         down, right = offset(number, ranges)
         top, left = row + margin + down, col + margin + right
         rows, cols = slice(top, top + height), slice(left, left + width)
-        views.append(View(rows, cols, _window_ids(stage, top, left), weight))
+        place = Place(top - margin, left - margin)
+        views.append(View(rows, cols, _window_ids(stage, top, left), place, weight))
     return tuple(views)
 
 
@@ -94,7 +108,11 @@ def lattice(stage: Stage) -> tuple[View, ...]:
     """Every s-th row and column, from each of the s x s first cells, in raster order."""
     s = stage.factor
     ids = (*stage.whole_ids, 0, 0, *stage.whole_ids)
-    return tuple(View(slice(h, None, s), slice(w, None, s), ids) for h, w in product(range(s), repeat=2))
+    left, _, top, _ = lattice_pad(stage)
+    return tuple(
+        View(slice(h, None, s), slice(w, None, s), ids, Place(h - top, w - left, s))
+        for h, w in product(range(s), repeat=2)
+    )
 
 
 def lattice_pad(stage: Stage) -> tuple[int, int, int, int]:

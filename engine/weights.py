@@ -55,13 +55,13 @@ def find(source: str | Path) -> Path | None:
         return path
     source = str(source)
     if match := _HUB_FILE.fullmatch(source):
-        return _cached(*match.groups())
-    if _HUB.fullmatch(source) and (index := _cached(source, INDEX)):
+        return cached(*match.groups())
+    if _HUB.fullmatch(source) and (index := cached(source, INDEX)):
         return index.parent
     return None
 
 
-def _cached(repository: str, name: str) -> Path | None:
+def cached(repository: str, name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     try:

@@ -12,7 +12,7 @@ from engine import Fault, WeightsMissing, load_model
 from engine.anatomy import decode_memory, view_memory
 from engine.denoiser import Denoiser
 from engine.errors import StopAsked
-from engine.views import View
+from engine.views import Place, View
 from tests import tiny
 
 
@@ -223,6 +223,6 @@ def test_the_denoiser_asks_for_stop_before_each_call():
         def is_set(self):
             return True
 
-    looks = (View(slice(0, 4), slice(0, 4), (0, 0, 0, 0, 0, 0)),)
+    looks = (View(slice(0, 4), slice(0, 4), (0, 0, 0, 0, 0, 0), Place(0, 0)),)
     with pytest.raises(StopAsked):
-        list(Denoiser(Never(), None, 1, 4, Set()).evaluate(torch.zeros(1, 4, 4, 4), looks, 1.0))
+        list(Denoiser(Never(), None, 1, 4, Set()).evaluate(torch.zeros(1, 4, 4, 4), looks, None, None))

@@ -1,0 +1,67 @@
+"""Getting all that a run's controls need before its work starts: ControlNets, detectors, pictures."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from engine import detectors, errors, models, picture, weights
+from engine.control import KINDS, Control
+from engine.errors import BadRecipe, short
+from engine.model import Model
+from engine.nets import CONFIG, Net, check_fits, net_of
+from engine.steering import Followed, Steering
+
+log = logging.getLogger(__name__)
+
+PLAIN = [CONFIG, "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model-*-of-*.safetensors"]
+HALF = [CONFIG, "diffusion_pytorch_model.fp16.safetensors"]
+
+
+def nets_of(controls: tuple[Control, ...], model: Model) -> tuple[tuple[Any, int | None], ...]:
+    """The loaded ControlNet of each control, and its mode; BadRecipe for one that cannot be had."""
+    for control in controls:
+        if not control.given and KINDS[control.kind].source and (reason := detectors.why_not(control.kind)):
+            kind = KINDS[control.kind]
+            said = {"kind": kind.title, "source": kind.source, "reason": reason}
+            raise BadRecipe("controls", errors.DETECTOR_MISSING.format(**said))
+    found = [net_of(control, model.facts) for control in controls]
+    return tuple((_loaded(net, model), net.mode) for net in found)
+
+
+def steering(
+    controls: tuple[Control, ...], nets: tuple[tuple[Any, int | None], ...], pictures: tuple[Path, ...]
+) -> Steering:
+    """What a run with these controls follows."""
+    followed = tuple(
+        Followed(control, net, mode, picture.read(path))
+        for control, (net, mode), path in zip(controls, nets, pictures, strict=True)
+    )
+    return Steering(followed, detectors.detect)
+
+
+def _loaded(net: Net, model: Model) -> Any:
+    if net.source not in model.nets:
+        model.nets[net.source] = _read(net, model)
+    return model.nets[net.source]
+
+
+def _read(net: Net, model: Model) -> Any:
+    folder = net.folder or _fetched(net, model)
+    if folder is None:
+        raise BadRecipe("controls", errors.CONTROL_NOT_HERE.format(net=short(Path(net.source).name)))
+    check_fits(net, dict(model.unet.config))
+    try:
+        return models.read_net(folder, net.config["_class_name"], net.variant(folder) or "", model)
+    except Exception as fault:
+        log.exception("%s could not be loaded", net.source)
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0][:100]
+        said = {"net": short(Path(net.source).name), "reason": reason}
+        raise BadRecipe("controls", errors.CONTROL_BROKEN.format(**said)) from fault
+
+
+def _fetched(net: Net, model: Model) -> Path | None:
+    """From the hub, in half precision where that is enough and to be had."""
+    for only in (HALF, PLAIN) if model.device.type != "cpu" else (PLAIN, HALF):
+        if weights.is_on_hub(net.source) and weights.fetch(net.source, only) and net.folder:
+            return net.folder
+    return None

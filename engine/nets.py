@@ -1,0 +1,156 @@
+"""ControlNets: which one a model has for what is followed, where it lies, and whether it fits. No torch.
+
+A ControlNet is a folder with a config and safetensors: of this project, anywhere, or on the hub.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from engine import errors, weights
+from engine.catalogue import HOME, Facts, catalogue
+from engine.control import KINDS, Control
+from engine.errors import BadRecipe, short
+
+CONFIG = "config.json"
+SAME = (
+    "in_channels", "cross_attention_dim", "block_out_channels", "addition_embed_type",
+    "projection_class_embeddings_input_dim",
+)  # fmt: skip
+"""What a ControlNet's config must share with the network that it guides."""
+
+
+@dataclass(frozen=True)
+class Net:
+    """source: a folder or a hub id. mode: which of its kinds of maps a union of ControlNets is given."""
+
+    source: str
+    mode: int | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it lies, if it is on this machine."""
+        path = Path(self.source)
+        if (path / CONFIG).is_file():
+            return path
+        found = weights.cached(self.source, CONFIG) if weights.is_on_hub(self.source) else None
+        return found.parent if found and self.variant(found.parent) is not None else None
+
+    @staticmethod
+    def variant(folder: Path) -> str | None:
+        """Which set of weights to read: the plain one, else "fp16"; None if there is none."""
+        return next((variant for variant in ("", "fp16") if weights.files(folder, "", variant)), None)
+
+    @property
+    def digest(self) -> str:
+        """Of its weights and its config; of one that was never fetched, its name."""
+        if self.folder is None:
+            return self.source
+        told = sha256((self.folder / CONFIG).read_bytes())
+        for path in weights.files(self.folder, "", self.variant(self.folder) or ""):
+            told.update(weights.digest(path).encode())
+        return f"{told.hexdigest()} {self.mode}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """OSError or ValueError where there is none that can be read."""
+        return json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class _Listed:
+    source: str
+    family: str
+    native: int
+    follows: tuple[str, ...]
+    modes: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+@cache
+def _listed() -> tuple[_Listed, ...]:
+    return tuple(
+        _Listed(each["source"], each["family"], each["native"], tuple(each["follows"]), each.get("modes", {}))
+        for each in catalogue()["net"]
+    )
+
+
+def _fitting(facts: Facts) -> Iterator[_Listed]:
+    return (each for each in _listed() if (each.family, each.native) == (facts.family, facts.native))
+
+
+def nets(facts: Facts) -> dict[str, Net]:
+    """A model's ControlNets by what they follow, as the catalogue lists them for its family and size."""
+    found: dict[str, Net] = {}
+    for each in _fitting(facts):
+        here = HOME / each.source
+        for follows in each.follows:
+            net = Net(str(here) if here.is_dir() else each.source, each.modes.get(follows))
+            found.setdefault(follows, net)
+    return found
+
+
+def offered(facts: Facts) -> dict[str, bool]:
+    """Every kind of map by its name, and whether the model can follow it."""
+    known = nets(facts)
+    return {name: kind.follows in known for name, kind in KINDS.items()}
+
+
+def net_of(control: Control, facts: Facts) -> Net:
+    """The ControlNet that a control asks for, or BadRecipe."""
+    known = nets(facts)
+    if control.net:
+        union = next((net for net in known.values() if net.source == control.net), None)
+        same = known.get(KINDS[control.kind].follows)
+        return same if union and same and same.source == control.net else Net(control.net, _mode(control))
+    net = known.get(KINDS[control.kind].follows)
+    if net is None:
+        titles = ", ".join(KINDS[name].title.lower() for name, offers in offered(facts).items() if offers)
+        said = {"model": short(facts.name).strip("'"), "kind": KINDS[control.kind].title.lower()}
+        sentence = errors.CONTROL_NONE if titles else errors.CONTROL_NOTHING
+        raise BadRecipe("controls", sentence.format(known=titles, **said))
+    return net
+
+
+def _mode(control: Control) -> int | None:
+    """Of a union that the catalogue does not list: the order is the same in all of them."""
+    net = Net(control.net)
+    try:
+        is_union = net.folder is not None and "Union" in net.config.get("_class_name", "")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return MODES.get(KINDS[control.kind].follows) if is_union else None
+
+
+MODES = {
+    "openpose": 0,
+    "depth": 1,
+    "softedge": 2,
+    "canny": 3,
+    "lineart": 3,
+    "mlsd": 3,
+    "normal": 4,
+    "tile": 6,
+}
+"""Of ControlNet-Union, by what is followed."""
+
+
+def check_fits(net: Net, told: Mapping[str, Any]) -> None:
+    """BadRecipe for a ControlNet that is broken, or not of the shape of the network with this config."""
+    named = short(Path(net.source).name)
+    try:
+        config = net.config
+        same = all(_plain(config.get(name)) == _plain(told.get(name)) for name in SAME)
+        kind = config.get("_class_name", "")
+    except (OSError, ValueError, AttributeError) as fault:
+        reason = type(fault).__name__
+        raise BadRecipe("controls", errors.CONTROL_BROKEN.format(net=named, reason=reason)) from fault
+    if not same or kind not in ("ControlNetModel", "ControlNetUnionModel"):
+        raise BadRecipe("controls", errors.CONTROL_FOREIGN.format(net=named))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
