@@ -4,19 +4,55 @@ Pictures and maps are bytes (rows, cols, 3). A map is made at the size of the st
 picture at that size; a smaller map is never enlarged.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
+from math import sqrt
+
 import cv2
 import numpy as np
+from PIL import Image
 
+from engine import picture
 from engine.control import KINDS, Control
 from engine.noise import normal
+from engine.stage import Stage
 from engine.views import Place
 
 Array = np.ndarray
+Detect = Callable[[str, Array], Array]
+"""(kind, picture) -> map of the same size, of the kinds that are made elsewhere."""
 
 FULL_EDGE = 64.0
 """Levels of a step that a soft edge shows at full strength."""
 SWIRLS = 6
 """A shuffled picture is carried about by noise of so many waves a side."""
+
+
+class Maps:
+    """One control's maps at one stage."""
+
+    def __init__(self, control: Control, given: Image.Image, stage: Stage, detect: Detect) -> None:
+        self.control, self.cell = control, stage.facts.cell
+        whole = (given.height, given.width)
+        self.how = {
+            "grown": sqrt(stage.size[0] * stage.size[1] / (stage.base[0] * stage.base[1])),
+            "enlarged": max(1.0, sqrt(stage.size[0] * stage.size[1] / picture.pixels(whole, stage.size))),
+            "seed": stage.recipe.seed,
+        }
+        if control.given:
+            self.pixels = self.drawn = fitted(np.asarray(given), stage.size, control.lines)
+        else:
+            self.pixels = np.asarray(picture.filling(given, stage.size))
+            self.drawn = self._draw(detect)
+        self.seen = lru_cache(maxsize=max(16, stage.factor**2))(self._seen)
+
+    def _draw(self, detect: Detect) -> Array:
+        if KINDS[self.control.kind].source:
+            return detect(self.control.kind, self.pixels)
+        return draw(self.control, self.pixels, **self.how)
+
+    def _seen(self, place: Place, cells: tuple[int, int]) -> Array:
+        return share(self.control, self.pixels, self.drawn, place, cells, self.cell, **self.how)
 
 
 def draw(control: Control, pixels: Array, grown: float = 1.0, enlarged: float = 1.0, seed: int = 0) -> Array:

@@ -211,7 +211,7 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     if values["image"] and isinstance(values["image"], str | os.PathLike):
         values["image"] = picture.digest(values["image"])
     values["loras"] = lora_titles(recipe.loras)
-    values["controls"] = [control.told(c) if isinstance(c, Control) else c for c in recipe.controls]
+    values["controls"] = tuple(control.told(c) if isinstance(c, Control) else c for c in recipe.controls)
     return {"version": VERSION} | values
 
 

@@ -30,13 +30,17 @@ def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...
 
 
 def _shape(recipe: Recipe) -> tuple[float, float]:
-    """Of a picture without a size: height and width over the side of a square as large; the start picture's,
-    if it has one and that is no longer than pictures may be."""
-    if recipe.image is None:
+    """Of a picture without a size: height and width over the side of a square as large; those of the start
+    picture, or of the first one to follow, as far as that is no longer than pictures may be."""
+    given = recipe.image or next((control.image for control in recipe.controls), None)
+    if given is None:
         return 1.0, 1.0
-    if picture.is_digest(recipe.image):
-        raise BadRecipe("image", errors.PICTURE_GONE)
-    height, width = picture.measure(recipe.image)
+    if picture.is_digest(given):
+        field, sentence = (
+            ("image", errors.PICTURE_GONE) if recipe.image else ("controls", errors.CONTROL_GONE)
+        )
+        raise BadRecipe(field, sentence)
+    height, width = picture.measure(given)
     tall = min(max(sqrt(height / width), LONGEST_ASPECT**-0.5), LONGEST_ASPECT**0.5)
     return tall, 1 / tall
 

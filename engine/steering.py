@@ -1,9 +1,7 @@
 """What a run follows: its ControlNets, their maps at every stage, and what each view sees of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,14 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine import maps, picture
-from engine.control import KINDS, Control
+from engine.control import Control
+from engine.maps import Detect, Maps
 from engine.schedule import Step
 from engine.stage import Stage
-from engine.views import Place, View
-
-Detect = Callable[[str, np.ndarray], np.ndarray]
-"""(kind, picture) -> map of the same size, of the kinds that are made elsewhere."""
+from engine.views import View
 
 
 class Guide(NamedTuple):
@@ -41,33 +36,6 @@ class Followed:
     net: Any
     mode: int | None
     picture: Image.Image
-
-
-class Maps:
-    """One control's maps at one stage."""
-
-    def __init__(self, control: Control, given: Image.Image, stage: Stage, detect: Detect) -> None:
-        self.control, self.cell = control, stage.facts.cell
-        whole = (given.height, given.width)
-        self.how = {
-            "grown": sqrt(stage.size[0] * stage.size[1] / (stage.base[0] * stage.base[1])),
-            "enlarged": max(1.0, sqrt(stage.size[0] * stage.size[1] / picture.pixels(whole, stage.size))),
-            "seed": stage.recipe.seed,
-        }
-        if control.given:
-            self.pixels = self.drawn = maps.fitted(np.asarray(given), stage.size, control.lines)
-        else:
-            self.pixels = np.asarray(picture.filling(given, stage.size))
-            self.drawn = self._draw(detect)
-        self.seen = lru_cache(maxsize=max(16, stage.factor**2))(self._seen)
-
-    def _draw(self, detect: Detect) -> np.ndarray:
-        if KINDS[self.control.kind].source:
-            return detect(self.control.kind, self.pixels)
-        return maps.draw(self.control, self.pixels, **self.how)
-
-    def _seen(self, place: Place, cells: tuple[int, int]) -> np.ndarray:
-        return maps.share(self.control, self.pixels, self.drawn, place, cells, self.cell, **self.how)
 
 
 class Steering:
