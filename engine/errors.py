@@ -101,7 +101,10 @@ CONTROL_MAP_SHAPE = (
     "The given map is {width} x {height} px, and the picture will be {wide} x {high} px, another shape. "
     "Give a map of the same shape, or the picture itself."
 )
-DETECTOR_MISSING = "{kind} cannot be found in a picture here ({source}: {reason}). Choose another kind, or give the map itself."
+DETECTOR_MISSING = (
+    "{kind} cannot be found in a picture here ({source}: {reason}). "
+    "Choose another kind, or give the map itself."
+)
 UNKNOWN_OPTION = "The chosen method has no options of its own; options holds {options}."
 
 WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."
