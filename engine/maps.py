@@ -42,7 +42,7 @@ class Maps:
         if control.given:
             self.pixels = self.drawn = fitted(np.asarray(given), stage.size, control.lines)
         else:
-            self.pixels = np.asarray(picture.filling(given, stage.size))
+            self.pixels = _filling(given, stage.size, self.how["enlarged"])
             self.drawn = self._draw(detect)
         self.seen = lru_cache(maxsize=max(16, stage.factor**2))(self._seen)
 
@@ -101,6 +101,14 @@ def share(
         closer = {"grown": 1.0, "enlarged": max(1.0, more.get("enlarged", 1.0) / place.step)}
         return draw(control, shrunk, **more | closer)
     return (_strongest if control.lines else _mean)(_block(drawn, place, cells, cell), place.step)
+
+
+def _filling(given: Image.Image, size: tuple[int, int], enlarged: float) -> Array:
+    """The picture at a stage's size, by filters that draw no rings: those would be edges of their own."""
+    if enlarged <= 1:
+        return np.asarray(picture.filling(given, size, Image.Resampling.HAMMING))
+    smooth = np.asarray(picture.filling(given, size, Image.Resampling.BILINEAR))
+    return _blurred(smooth, enlarged / 2)
 
 
 def fitted(drawn: Array, size: tuple[int, int], lines: bool) -> Array:

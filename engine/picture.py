@@ -70,10 +70,12 @@ def pixels(whole: Size, shape: Size) -> float:
     return (right - left) * (bottom - top)
 
 
-def filling(picture: Image.Image, size: Size) -> Image.Image:
+def filling(
+    picture: Image.Image, size: Size, sharpness: Image.Resampling = Image.Resampling.LANCZOS
+) -> Image.Image:
     """The picture at this size: what is too long is cut off at both ends, nothing is stretched or added."""
     box = part((picture.height, picture.width), size)
-    return picture.resize((size[1], size[0]), Image.Resampling.LANCZOS, box=box)
+    return picture.resize((size[1], size[0]), sharpness, box=box)
 
 
 def _state(path: Given) -> tuple[str, int, int]:

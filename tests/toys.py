@@ -5,7 +5,7 @@ import tempfile
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from safetensors.numpy import load_file
 
 from engine import Failed, Recipe, StageDone, generate
@@ -171,3 +171,16 @@ def patches(path, height=256, width=256):
     colours = np.random.RandomState(0).randint(0, 256, (height // 32, width // 32, 3), np.uint8)
     Image.fromarray(colours.repeat(32, 0).repeat(32, 1)).save(path)
     return str(path)
+
+
+def scene(path, side):
+    """A picture with shapes and a slope of colour: edges run in all directions. It is kept at the path."""
+    slope = np.linspace(40, 120, side, dtype=np.uint8)[:, None].repeat(side, 1)
+    picture = Image.fromarray(slope).convert("RGB")
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((side * 0.1, side * 0.15, side * 0.5, side * 0.6), fill=(230, 60, 50))
+    corners = [(side * 0.55, side * 0.9), (side * 0.75, side * 0.3), (side * 0.95, side * 0.9)]
+    pen.polygon(corners, fill=(60, 200, 230))
+    pen.rectangle((side * 0.2, side * 0.7, side * 0.45, side * 0.95), fill=(250, 240, 120))
+    picture.save(path)
+    return picture
