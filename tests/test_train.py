@@ -121,3 +121,12 @@ def test_counters_of_a_module_are_followed_too():
     module(torch.randn(4, 2, 3, 3) + 5)
     average.follow(module, 10**6)
     assert 0 < average.module.running_mean.mean() < module.running_mean.mean()
+
+
+def test_bfloat16_is_only_used_where_it_is_computed(monkeypatch):
+    used = []
+    for computed in (False, True):
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda computed=computed: computed)
+        with train.half(torch.device("cpu")):
+            used.append((torch.ones(1, 1) @ torch.ones(1, 1)).dtype)
+    assert used == [torch.float32, torch.bfloat16]
