@@ -1,6 +1,6 @@
 """Training of Postcards, a part at a time.
 
-python -m lab.train pilot|vae|sharpen|judge|base [--minutes 40] [--from FOLDER] [--to .training/postcards]
+python -m lab.train pilot|vae|sharpen|judge|base|control [--minutes 40] [--from FOLDER] [--to FOLDER]
 
 Goes on where it was interrupted (its state lies under .training/); --from begins with the weights of a
 folder, a fresh optimizer and a short warm-up. A log line and a picture grid every minute; what it writes are
@@ -178,12 +178,20 @@ def half(device: torch.device) -> Iterator[None]:
 def courses() -> dict[str, Any]:
     """Every part by its name; imported when asked for, as some need more than others."""
     from lab.base import Base
+    from lab.control import Control
     from lab.judge import JudgeCourse
     from lab.pilot import Pilot
     from lab.sharpen import Sharpening
     from lab.vae import Vae
 
-    return {"pilot": Pilot, "vae": Vae, "sharpen": Sharpening, "judge": JudgeCourse, "base": Base}
+    return {
+        "pilot": Pilot,
+        "vae": Vae,
+        "sharpen": Sharpening,
+        "judge": JudgeCourse,
+        "base": Base,
+        "control": Control,
+    }
 
 
 def main() -> None:
@@ -193,7 +201,7 @@ def main() -> None:
     asked.add_argument("--from", dest="source", type=Path, help="a folder to begin with")
     asked.add_argument("--to", type=Path, default=STATES / "postcards")
     asked.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    asked.add_argument("--lessons", type=int, help="different lessons, for base and pilot")
+    asked.add_argument("--lessons", type=int, help="different lessons, for base, control and pilot")
     asked.add_argument("--batch", type=int, help="lessons a batch")
     given = asked.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
