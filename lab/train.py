@@ -3,8 +3,8 @@
 python -m lab.train pilot|vae|sharpen|judge|base|control [--minutes 40] [--from FOLDER] [--to FOLDER]
 
 Goes on where it was interrupted (its state lies under .training/); --from begins with the weights of a
-folder, a fresh optimizer and a short warm-up. A log line and a picture grid every minute; what it writes are
-the averaged weights.
+folder, a fresh optimizer and a short warm-up. A log line every minute, and a picture grid, if drawing it is
+no more than a tenth of the work; what it writes are the averaged weights.
 """
 
 import argparse
@@ -33,6 +33,8 @@ KEEP = 0.999
 """Of the averaged weights, at every batch."""
 EVERY, SAVED_EVERY = 60.0, 300.0
 """Seconds between log lines, and between states on disk."""
+RARELY = 10
+"""Times as long as a grid took to draw is learned before the next one is."""
 
 
 class Course(Protocol):
@@ -84,6 +86,7 @@ class Training:
         )
         self.average = Average(course.learner)
         self.batch, self.spent = 0, 0.0
+        self.drawn = self.drawing = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -155,7 +158,11 @@ class Training:
     def tell(self, numbers: dict[str, float]) -> None:
         line = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
         log.info("%5.1f min  batch %6d  %s", self.spent / 60, self.batch, line)
+        if self.spent < self.whole and self.spent - self.drawn < RARELY * self.drawing:
+            return
+        began = time.perf_counter()
         self.course.grid(self.average.module).save(self.folder / "grid.png")
+        self.drawn, self.drawing = self.spent, time.perf_counter() - began
 
 
 def halves(device: torch.device) -> bool:
