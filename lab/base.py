@@ -1,6 +1,6 @@
 """Teaching the base: UNet and both text encoders together, to foresee the noise in lessons' latents."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +35,15 @@ class Learner(nn.Module):
         self.unet, self.first, self.second = pipe.unet, pipe.text_encoder, pipe.text_encoder_2
         self.float().requires_grad_(True).train()
 
-    def forward(self, noisy: Tensor, t: Tensor, tokens: Tensor, ids: Tensor) -> Tensor:
-        """The noise foreseen, read exactly as the engine reads the encoders."""
+    def told(self, tokens: Tensor, ids: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the network is given, read exactly as the engine reads the encoders."""
         outputs = [encoder(tokens, output_hidden_states=True) for encoder in (self.first, self.second)]
         hidden = torch.cat([out.hidden_states[-2] for out in outputs], -1)
-        given = {"text_embeds": outputs[1][0], "time_ids": ids.float()}
+        return hidden, {"text_embeds": outputs[1][0], "time_ids": ids.float()}
+
+    def forward(self, noisy: Tensor, t: Tensor, tokens: Tensor, ids: Tensor) -> Tensor:
+        """The noise foreseen."""
+        hidden, given = self.told(tokens, ids)
         return self.unet(noisy, t, hidden, added_cond_kwargs=given).sample
 
 
@@ -76,6 +80,7 @@ class Base:
             seed=first,
             subjects=self.subjects,
             squares=self.squares,
+            keep=self.keep,
             device=self.device,
         )
         pool.wait(self.lessons if few else min(self.lessons, 4096))
@@ -89,9 +94,17 @@ class Base:
             latents = self.pipe.vae.encode(pixels).latents
         return latents.float() * self.pipe.vae.config.scaling_factor
 
+    def keep(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """What the lessons need of their pictures beside the latents."""
+        return ()
+
     def read(self, prompts: list[str]) -> Tensor:
         padded = self.pipe.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt")
         return padded.input_ids
+
+    def foresee(self, noisy: Tensor, t: Tensor, batch: Batch, small: bool) -> Tensor:
+        """The noise that the learner sees in a batch."""
+        return self.learner(noisy, t, batch.tokens, batch.ids)
 
     def loss(self, batch: Batch, share: float) -> tuple[Tensor, dict[str, float]]:
         """Min-SNR: what is nearly clean counts no more than a signal five times its noise."""
@@ -101,7 +114,7 @@ class Base:
         noise = torch.randn_like(clean)
         alpha, sigma = (level[t][:, None, None, None] for level in (self.alpha, self.sigma))
         with half(self.device):
-            foreseen = self.learner(alpha * clean + sigma * noise, t, batch.tokens, batch.ids)
+            foreseen = self.foresee(alpha * clean + sigma * noise, t, batch, small)
         errors = (foreseen.float() - noise).square().mean((1, 2, 3))
         snr = (alpha / sigma).square().flatten()
         weighted = (errors * snr.clamp(max=MIN_SNR) / snr).mean()
@@ -147,7 +160,12 @@ SHOWN = (
 
 @torch.inference_mode()
 def sample(
-    learned: nn.Module, tokens: Tensor, channels: int, device: torch.device, side: int = 32, steps: int = 20
+    learned: Callable[..., Tensor],
+    tokens: Tensor,
+    channels: int,
+    device: torch.device,
+    side: int = 32,
+    steps: int = 20,
 ) -> Tensor:
     """DDIM with plain guidance: quick pictures for the log; the engine is what really draws."""
     alphas, sigmas = levels()

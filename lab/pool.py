@@ -26,11 +26,18 @@ def workers() -> int:
 
 @dataclass(frozen=True)
 class Batch:
-    """latents (N, C, rows, cols) of one bucket, tokens (N, length), size ids (N, 6)."""
+    """latents (N, C, rows, cols) of one bucket, tokens (N, length), size ids (N, 6), and what else was kept
+    of the pictures.
+    """
 
     latents: Tensor
     tokens: Tensor
     ids: Tensor
+    kept: tuple[Tensor, ...] = ()
+
+
+def _nothing(pictures: Tensor) -> tuple[Tensor, ...]:
+    return ()
 
 
 class Renderings(Dataset[list[Lesson]]):
@@ -70,9 +77,10 @@ class Pool:
         seed: int = 0,
         subjects: tuple[str, ...] = (),
         squares: float = SQUARE,
+        keep: Callable[[Tensor], tuple[Tensor, ...]] = _nothing,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.encode, self.read, self.device = encode, read, torch.device(device)
+        self.encode, self.read, self.keep, self.device = encode, read, keep, torch.device(device)
         self.groups: list[list[Batch]] = [[] for _ in BUCKETS]
         rendered = Renderings(-(-lessons // GROUP), seed, subjects, squares)
         self.loader = DataLoader(rendered, 1, num_workers=workers(), collate_fn=_together)
@@ -92,7 +100,8 @@ class Pool:
                 if self.ended:
                     return
                 latents = self.encode(pictures.to(self.device))
-                batch = Batch(latents, self.read(prompts).to(self.device), ids.to(self.device))
+                kept = tuple(one.to(self.device) for one in self.keep(pictures))
+                batch = Batch(latents, self.read(prompts).to(self.device), ids.to(self.device), kept)
                 with self.ready:
                     self.groups[shapes[tuple(side // 8 for side in pictures.shape[1:3])]].append(batch)
                     self.ready.notify_all()
@@ -120,6 +129,7 @@ class Pool:
                 torch.cat([group.latents for group in drawn]),
                 torch.cat([group.tokens for group in drawn]),
                 torch.cat([group.ids for group in drawn]),
+                tuple(map(torch.cat, zip(*(group.kept for group in drawn), strict=True))),
             )
 
     def close(self) -> None:

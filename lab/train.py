@@ -1,10 +1,10 @@
 """Training of Postcards, a part at a time.
 
-python -m lab.train pilot|vae|sharpen|judge|base [--minutes 40] [--from FOLDER] [--to .training/postcards]
+python -m lab.train pilot|vae|sharpen|judge|base|control [--minutes 40] [--from FOLDER] [--to FOLDER]
 
 Goes on where it was interrupted (its state lies under .training/); --from begins with the weights of a
-folder, a fresh optimizer and a short warm-up. A log line and a picture grid every minute; what it writes are
-the averaged weights.
+folder, a fresh optimizer and a short warm-up. A log line every minute, and a picture grid, if drawing it is
+no more than a tenth of the work; what it writes are the averaged weights.
 """
 
 import argparse
@@ -33,6 +33,8 @@ KEEP = 0.999
 """Of the averaged weights, at every batch."""
 EVERY, SAVED_EVERY = 60.0, 300.0
 """Seconds between log lines, and between states on disk."""
+RARELY = 10
+"""Times as long as a grid took to draw is learned before the next one is."""
 
 
 class Course(Protocol):
@@ -84,6 +86,7 @@ class Training:
         )
         self.average = Average(course.learner)
         self.batch, self.spent = 0, 0.0
+        self.drawn = self.drawing = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -155,28 +158,47 @@ class Training:
     def tell(self, numbers: dict[str, float]) -> None:
         line = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items())
         log.info("%5.1f min  batch %6d  %s", self.spent / 60, self.batch, line)
+        if self.spent < self.whole and self.spent - self.drawn < RARELY * self.drawing:
+            return
+        began = time.perf_counter()
         self.course.grid(self.average.module).save(self.folder / "grid.png")
+        self.drawn, self.drawing = self.spent, time.perf_counter() - began
+
+
+def halves(device: torch.device) -> bool:
+    """Whether bfloat16 is computed there. A CPU without AVX-512 imitates it, ten times slower."""
+    return device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 @contextmanager
 def half(device: torch.device) -> Iterator[None]:
-    """bfloat16; on a CPU plain attention, as its fused backward takes a quarter of a batch's time."""
+    """bfloat16 where it is computed; on a CPU plain attention, as its fused backward takes a quarter of a
+    batch's time.
+    """
     plain: AbstractContextManager[Any] = (
         sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
     )
-    with plain, torch.autocast(device.type, torch.bfloat16):
+    with plain, torch.autocast(device.type, torch.bfloat16, enabled=halves(device)):
         yield
 
 
 def courses() -> dict[str, Any]:
     """Every part by its name; imported when asked for, as some need more than others."""
     from lab.base import Base
+    from lab.control import Control
     from lab.judge import JudgeCourse
     from lab.pilot import Pilot
     from lab.sharpen import Sharpening
     from lab.vae import Vae
 
-    return {"pilot": Pilot, "vae": Vae, "sharpen": Sharpening, "judge": JudgeCourse, "base": Base}
+    return {
+        "pilot": Pilot,
+        "vae": Vae,
+        "sharpen": Sharpening,
+        "judge": JudgeCourse,
+        "base": Base,
+        "control": Control,
+    }
 
 
 def main() -> None:
@@ -186,7 +208,7 @@ def main() -> None:
     asked.add_argument("--from", dest="source", type=Path, help="a folder to begin with")
     asked.add_argument("--to", type=Path, default=STATES / "postcards")
     asked.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    asked.add_argument("--lessons", type=int, help="different lessons, for base and pilot")
+    asked.add_argument("--lessons", type=int, help="different lessons, for base, control and pilot")
     asked.add_argument("--batch", type=int, help="lessons a batch")
     given = asked.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -121,3 +121,29 @@ def test_counters_of_a_module_are_followed_too():
     module(torch.randn(4, 2, 3, 3) + 5)
     average.follow(module, 10**6)
     assert 0 < average.module.running_mean.mean() < module.running_mean.mean()
+
+
+def test_bfloat16_is_only_used_where_it_is_computed(monkeypatch):
+    used = []
+    for computed in (False, True):
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda computed=computed: computed)
+        with train.half(torch.device("cpu")):
+            used.append((torch.ones(1, 1) @ torch.ones(1, 1)).dtype)
+    assert used == [torch.float32, torch.bfloat16]
+
+
+def test_grids_are_drawn_every_minute_and_rarely_where_drawing_is_slow(tmp_path):
+    drawn = []
+    for seconds in (3.0, 30.0):
+        course = Line()
+        training = Training(course, 12, tmp_path / str(seconds))
+
+        def grid(learned, seconds=seconds, training=training):
+            drawn.append((seconds, round(training.spent / 60)))
+            train.time.perf_counter.now += seconds
+            return Image.new("RGB", (4, 4))
+
+        course.grid = grid
+        training.run(tmp_path / "to")
+    assert [minute for seconds, minute in drawn if seconds == 3] == list(range(1, 13))
+    assert [minute for seconds, minute in drawn if seconds == 30] == [1, 7, 12]
