@@ -6,8 +6,9 @@ A ControlNet is a folder with a config and safetensors: of this project, anywher
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from engine.control import KINDS, Control
 from engine.errors import BadRecipe, short
 
 CONFIG = "config.json"
+ITEM = {"float32": 4, "float16": 2, "bfloat16": 2}
 SAME = (
     "in_channels", "cross_attention_dim", "block_out_channels", "addition_embed_type",
     "projection_class_embeddings_input_dim",
@@ -55,10 +57,25 @@ class Net:
             told.update(weights.digest(path).encode())
         return f"{told.hexdigest()} {self.mode}"
 
+    def weights(self, dtype: str) -> int:
+        """Bytes in this number format; 0 while it is not on this machine."""
+        folder = self.folder
+        return ITEM[dtype] * _count(folder) if folder else 0
+
     @property
     def config(self) -> dict[str, Any]:
         """OSError or ValueError where there is none that can be read."""
         return json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=64)
+def _count(folder: Path) -> int:
+    """Numbers in a net's weights, from the headers of its files; a broken one will be told of later."""
+    try:
+        files = weights.files(folder, "", Net.variant(folder) or "")
+        return sum(prod(shape) for path in files for _, shape in weights.header(path))
+    except Exception:
+        return 0
 
 
 @dataclass(frozen=True)

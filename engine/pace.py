@@ -33,7 +33,7 @@ class Pace:
             return 0.0
         facts = stages[0].facts
         each = self._read().get(_place(facts)) or known_pace(facts)
-        return each and each * sum(stage.tile_areas for stage in stages)
+        return each and each * sum(stage.work for stage in stages)
 
     def each(self, stages: Iterable[Stage]) -> tuple[float | None, ...]:
         """How long each of these stages takes here."""
@@ -41,9 +41,9 @@ class Pace:
 
     def learn(self, stage: Stage, seconds: float) -> None:
         """Remembers what a stage took, all told."""
-        if stage.tile_areas <= 0 or seconds <= 0:
+        if stage.work <= 0 or seconds <= 0:
             return
-        known, place, each = self._read(), _place(stage.facts), seconds / stage.tile_areas
+        known, place, each = self._read(), _place(stage.facts), seconds / stage.work
         known[place] = (1 - NEW) * known[place] + NEW * each if place in known else each
         partial = self.path.with_name(f".{FILE}.{secrets.token_hex(4)}")
         try:

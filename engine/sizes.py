@@ -35,12 +35,13 @@ def _shape(recipe: Recipe) -> tuple[float, float]:
     given = recipe.image or next((control.image for control in recipe.controls), None)
     if given is None:
         return 1.0, 1.0
+    field, gone = ("image", errors.PICTURE_GONE) if recipe.image else ("controls", errors.CONTROL_GONE)
     if picture.is_digest(given):
-        field, sentence = (
-            ("image", errors.PICTURE_GONE) if recipe.image else ("controls", errors.CONTROL_GONE)
-        )
-        raise BadRecipe(field, sentence)
-    height, width = picture.measure(given)
+        raise BadRecipe(field, gone)
+    try:
+        height, width = picture.measure(given)
+    except BadRecipe as fault:
+        raise BadRecipe(field, fault.sentence) from fault
     tall = min(max(sqrt(height / width), LONGEST_ASPECT**-0.5), LONGEST_ASPECT**0.5)
     return tall, 1 / tall
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from math import ceil
 
 from engine.catalogue import Facts
+from engine.control import Control
+from engine.nets import net_of
 from engine.recipe import Recipe
 from engine.schedule import Schedule
 from engine.sizes import Size
@@ -17,6 +19,8 @@ from engine.sizes import Size
 CANVASES = 16
 # A decoded picture and its tiles in float32, and in bytes.
 PIXEL_BYTES = 40
+CONTROL_WORK = 0.6
+"""Of an evaluation, what one ControlNet beside it takes: half a network, and the map from px to cells."""
 
 
 def starts(length: int, window: int, stride: int) -> tuple[int, ...]:
@@ -140,6 +144,18 @@ class Stage:
         """What economy saves."""
         return self._areas(*self.schedule.steps_without_economy) - self.tile_areas
 
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """What is followed at this stage."""
+        return tuple(one for one in self.recipe.controls if one.strength(self.number))
+
+    @cached_property
+    def work(self) -> float:
+        """Tile areas, and what ControlNets take beside them in the steps in which they are felt."""
+        of, steps = len(self.schedule.t), self.schedule.steps
+        felt = sum(control.acts(step.index, of) for control in self.controls for step in steps)
+        return self.tile_areas * (1 + CONTROL_WORK * felt / max(1, len(steps)))
+
     def _areas(self, window_steps: int, lattice_steps: int) -> float:
         near, far = self._view_cells
         cells = self.windows * window_steps * near + self.lattices * lattice_steps * far
@@ -154,12 +170,17 @@ class Stage:
         return self.window[0] * self.window[1], component
 
     @property
+    def _net_weights(self) -> int:
+        """Bytes of the ControlNets that are at work."""
+        return sum(net_of(control, self.facts).weights(self.facts.dtype) for control in self.controls)
+
+    @property
     def memory(self) -> int:
         """Peak bytes, an estimate: weights and canvases, and the views at work or the decoder's tile."""
         footprint, (height, width) = self.facts.footprint, self.size
         near, far = (min(self.view_batch, n) for n in (self.windows, self.lattices))
         cells = max(views * c for views, c in zip((near, far), self._view_cells, strict=True))
-        working = self.copies * cells * footprint.per_cell
+        working = self.copies * cells * footprint.per_cell * (1 + CONTROL_WORK * len(self.controls))
         decoding = min(height * width, self.facts.native**2) * footprint.per_px
         held = 4 * CANVASES * self.rows * self.cols * self.facts.channels + PIXEL_BYTES * height * width
-        return int(footprint.weights + held + max(working, decoding))
+        return int(footprint.weights + self._net_weights + held + max(working, decoding))

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from diffusers import ControlNetModel, ControlNetUnionModel, UNet2DConditionModel
+
+from tests.toys import scene, small
 
 EMBEDDING = (8, 8, 16, 16)
 
@@ -36,3 +39,24 @@ def _union(unet: UNet2DConditionModel) -> ControlNetUnionModel:
         conditioning_embedding_out_channels=EMBEDDING, num_control_type=6, num_trans_channel=16,
         num_trans_head=2, num_proj_channel=told.block_out_channels[0],
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def leading(tiny_folder, tmp_path_factory):
+    """A ControlNet for the tiny model."""
+    return str(net(tiny_folder, tmp_path_factory.mktemp("nets") / "edges"))
+
+
+@pytest.fixture
+def followed(tmp_path):
+    """The path of a picture to follow."""
+    scene(tmp_path / "scene.png", 256)
+    return str(tmp_path / "scene.png")
+
+
+@pytest.fixture
+def led(leading, followed):
+    """A recipe with a control: changes go to the control."""
+    return lambda **changes: small(
+        scales=(1, 2), steps=6, controls=({"image": followed, "net": leading} | changes,)
+    )
