@@ -152,6 +152,8 @@ class Stage:
     @cached_property
     def work(self) -> float:
         """Tile areas, and what ControlNets take beside them in the steps in which they are felt."""
+        if not self.controls:
+            return self.tile_areas
         of, steps = len(self.schedule.t), self.schedule.steps
         felt = sum(control.acts(step.index, of) for control in self.controls for step in steps)
         return self.tile_areas * (1 + CONTROL_WORK * felt / max(1, len(steps)))

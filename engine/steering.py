@@ -64,8 +64,12 @@ class Steering:
             for k in felt
         )
 
-    def _maps(self, stage: Stage) -> tuple[Maps, ...]:
-        return tuple(Maps(one.control, one.picture, stage, self.detect) for one in self.followed)
+    def _maps(self, stage: Stage) -> dict[int, Maps]:
+        return {
+            k: Maps(one.control, one.picture, stage, self.detect)
+            for k, one in enumerate(self.followed)
+            if one.control.strength(stage.number)
+        }
 
 
 def _is_felt(control: Control, stage: Stage, step: Step) -> bool:
