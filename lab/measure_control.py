@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from engine import load_model
-from lab.control import DEFAULT, beside, edges
+from lab.control import DEFAULT, FOLDER, beside, edges
 from lab.lessons import NATIVE
 from lab.measure_base import LARGE, demofusion
 from lab.measure_vae import unseen
@@ -100,10 +100,10 @@ def pairs(draw: Drawing, scenes: list[Scene], side: int) -> Iterable[Pair]:
 
 def by_engine(folder: Path, scales: tuple[float, ...]) -> Drawing:
     """Drawings of the model of a folder, led by its own ControlNet."""
-    model = load_model(folder)
+    model, net = load_model(folder), str(folder / FOLDER)
 
     def draw(prompt: str, seed: int, image: Path | None) -> Array:
-        controls = ({"kind": "canny", "image": str(image)},) if image else ()
+        controls = ({"kind": "canny", "image": str(image), "net": net},) if image else ()
         return demofusion(model, prompt, seed, scales, controls=controls)
 
     return draw
