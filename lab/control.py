@@ -57,6 +57,13 @@ def maps(bits: Tensor) -> Tensor:
     return lines[:, None].expand(-1, 3, -1, -1)
 
 
+def beside(drawn: Array, led: Array, plain: Array) -> Image.Image:
+    """Edges, what followed them and what did not, all (N, rows, cols, 3), two triples a row if N is even."""
+    triples, across = np.concatenate([drawn, led, plain], 2), 2 - len(drawn) % 2
+    rows = [np.concatenate(list(triples[k : k + across]), 1) for k in range(0, len(triples), across)]
+    return Image.fromarray(np.concatenate(rows, 0))
+
+
 def untaught(unet: nn.Module) -> ControlNetModel:
     """A ControlNet that starts from the base's encoder and as yet changes nothing.
 
@@ -160,8 +167,7 @@ class Control(Base):
             self.plain = self.decode(sample(self.frozen, tokens, self.channels, self.device))
         made = self.decode(sample(followed, tokens, self.channels, self.device))
         drawn = (255 * lines).byte().permute(0, 2, 3, 1).cpu().numpy()
-        triples = np.concatenate([drawn, made, self.plain], 2)
-        return Image.fromarray(np.concatenate([np.concatenate(list(triples[k::4]), 1) for k in range(4)], 0))
+        return beside(drawn, made, self.plain)
 
     def write(self, learned: nn.Module, folder: Path) -> None:
         half = untaught(self.pipe.unet)
