@@ -105,6 +105,10 @@ DETECTOR_MISSING = (
     "{kind} cannot be found in a picture here ({source}: {reason}). "
     "Choose another kind, or give the map itself."
 )
+NOT_INSTALLED = "{package} is not installed"
+NOT_IMPORTED = "{package} cannot be loaded, {reason}"
+DETECTOR_NOT_HERE = "its weights are not on this machine and could not be fetched"
+DETECTOR_BROKEN = "its weights are broken, or hold more than numbers and were not read"
 UNKNOWN_OPTION = "The chosen method has no options of its own; options holds {options}."
 
 WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."

@@ -19,12 +19,10 @@ HALF = [CONFIG, "diffusion_pytorch_model.fp16.safetensors"]
 
 def nets_of(controls: tuple[Control, ...], model: Model) -> tuple[tuple[Any, int | None], ...]:
     """The loaded ControlNet of each control, and its mode; BadRecipe for one that cannot be had."""
-    for control in controls:
-        if not control.given and KINDS[control.kind].source and (reason := detectors.why_not(control.kind)):
-            kind = KINDS[control.kind]
-            said = {"kind": kind.title, "source": kind.source, "reason": reason}
-            raise BadRecipe("controls", errors.DETECTOR_MISSING.format(**said))
     found = [net_of(control, model.facts) for control in controls]
+    for control in controls:
+        if not control.given and KINDS[control.kind].source:
+            detectors.prepare(control.kind)
     return tuple((_loaded(net, model), net.mode) for net in found)
 
 

@@ -1,4 +1,7 @@
-"""Loading and placing models: the only place that reads weights, and only safetensors, never a pickle."""
+"""Loading and placing models: the only place that reads weights.
+
+They are safetensors; of detectors, which come as pickles alone, nothing but tensors is taken.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -8,6 +11,7 @@ from typing import Any
 
 import diffusers
 import torch
+import transformers
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -226,3 +230,16 @@ def read_net(folder: Path, kind: str, variant: str, model: Model) -> Any:
             folder, torch_dtype=model.unet.dtype, use_safetensors=True, variant=variant or None
         )
     return read.requires_grad_(False).eval().to(model.device)
+
+
+def read_depth(folder: Path) -> Any:
+    """A network that tells depth."""
+    with _quiet():
+        read = transformers.AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True)
+    return read.requires_grad_(False).eval()
+
+
+def read_detector(kind: Any, folder: Path, file: str) -> Any:
+    """A detector of another package, on the CPU."""
+    with _quiet(), weights.only_tensors():
+        return kind.from_pretrained(str(folder), filename=file)

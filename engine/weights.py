@@ -4,8 +4,10 @@ Nothing is read but configs and the headers of safetensors files. Only `fetch` a
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from math import prod
@@ -18,6 +20,8 @@ INDEX = "model_index.json"
 FILE = ".safetensors"
 NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
 CONFIGS = ["*.json", "*.txt", "*/*.json", "*/*.txt"]
+# What torch is told by of weights that are pickles: to take tensors alone, or whatever they hold.
+ONLY_TENSORS, ANYTHING = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILE = re.compile(r"([\w.-]+/[\w.-]+)/(.+\.safetensors)")
 
@@ -173,6 +177,19 @@ def configs_near(path: Path, layout: Layout) -> Path | None:
         if folder and (folder / INDEX).is_file() and any(folder.glob("tokenizer/*")):
             return folder
     return None
+
+
+@contextmanager
+def only_tensors() -> Iterator[None]:
+    """While this lasts, torch takes tensors alone from weights that are pickles, and runs none of their code,
+    whatever the environment allows. It asks the environment at every file."""
+    before = {name: os.environ.pop(name, None) for name in (ONLY_TENSORS, ANYTHING)}
+    os.environ[ONLY_TENSORS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[ONLY_TENSORS]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def digest(path: Path) -> str:

@@ -7,7 +7,14 @@ from engine import load_model
 from tests import tiny
 from tests.toys import patches
 
-pytest_plugins = ["tests.chromium", "tests.line", "tests.loras", "tests.nets", "tests.page"]
+pytest_plugins = [
+    "tests.annotators",
+    "tests.chromium",
+    "tests.line",
+    "tests.loras",
+    "tests.nets",
+    "tests.page",
+]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,117 @@
+"""Learned maps: of the picture's size and at its places, whatever its shape."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine import detectors, seeing
+from tests import annotators
+from tests.annotators import photo
+
+LEARNED = ("hed", "pidi", "teed", "mlsd", "lineart_fine", "lineart_anime", "openpose", "normal")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LEARNED)
+def test_a_map_has_the_size_of_its_picture_and_is_found_again(kind, hub, recwarn, capfd):
+    annotators.write(kind, hub(kind))
+    capfd.readouterr()
+    recwarn.clear()
+    pixels = photo(100, 150)
+    before = pixels.copy()
+    drawn = detectors.detect(kind, pixels)
+    assert (drawn.shape, drawn.dtype) == ((100, 150, 3), np.uint8)
+    assert drawn.flags["C_CONTIGUOUS"]
+    assert kind == "normal" or (drawn == drawn[..., :1]).all()
+    assert (detectors.detect(kind, pixels) == drawn).all()
+    assert (pixels == before).all()
+    assert capfd.readouterr().out == ""
+    assert not [w for w in recwarn if "controlnet_aux" in str(w.filename)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["hed", "lineart_fine", "mlsd"])
+def test_no_px_is_resized_and_the_padding_is_cut_off(kind, hub):
+    """At a size that the package would not touch, the map is the package's; a cut picture's is a cut map."""
+    annotators.write(kind, hub(kind))
+    detectors.prepare(kind)
+    pixels = photo(192, 128)
+    made = detectors._ready[kind].made
+    theirs = made(pixels, detect_resolution=128, image_resolution=128, output_type="np")
+    assert (detectors.detect(kind, pixels) == theirs).all()
+    repeated = np.concatenate([pixels[:150], np.repeat(pixels[149:150], 42, 0)])
+    theirs = made(repeated, detect_resolution=128, image_resolution=128, output_type="np")
+    assert (detectors.detect(kind, pixels[:150]) == theirs[:150]).all()
+
+
+@pytest.mark.slow
+def test_a_change_shows_where_it_is(hub):
+    annotators.write("hed", hub("hed"))
+    pixels = photo(100, 300)
+    changed = pixels.copy()
+    changed[40:44, 230:234] = 255
+    apart = np.abs(
+        detectors.detect("hed", pixels)[..., 0].astype(int) - detectors.detect("hed", changed)[..., 0]
+    )
+    rows, cols = np.indices(apart.shape)
+    assert abs((rows * apart).sum() / apart.sum() - 41.5) < 1
+    assert abs((cols * apart).sum() / apart.sum() - 231.5) < 1
+
+
+@pytest.mark.slow
+def test_a_large_picture_is_seen_in_tiles_that_blend(hub, monkeypatch):
+    annotators.write("hed", hub("hed"))
+    pixels = photo(64, 1500)
+    whole = detectors.detect("hed", pixels).astype(int)
+    monkeypatch.setattr(seeing, "TILE", 1024)
+    tiled = detectors.detect("hed", pixels)
+    assert tiled.shape == whole.shape
+    assert np.abs(tiled - whole).max() <= 8
+    assert np.abs(tiled - whole).mean() < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(256, 512), (1024, 768)])
+def test_a_figure_is_drawn_where_it_stands_at_the_size_of_the_picture(size):
+    figure = seeing.Pose(annotators.Standing((0.25, 0.25), (0.25, 0.5)))
+    drawn = figure(np.zeros((*size, 3), np.uint8))
+    assert drawn.shape == (*size, 3)
+    rows, cols = np.nonzero(drawn.max(-1))
+    high, wide = size
+    assert abs(rows.min() - (high // 4 - 4)) <= 1
+    assert abs(rows.max() - (high // 2 + 4)) <= 1
+    assert (cols.min(), cols.max()) == (wide // 4 - 4, wide // 4 + 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(60, 100), (700, 40), (1100, 1100)])
+def test_depth_goes_from_far_to_near(size, hub):
+    annotators.write_depth(hub("depth")[0].parent)
+    drawn = detectors.detect("depth", photo(*size))
+    assert (drawn.shape, drawn.dtype) == ((*size, 3), np.uint8)
+    assert (drawn.min(), drawn.max()) == (0, 255)
+    assert (drawn == drawn[..., :1]).all()
+    assert (detectors.detect("depth", photo(*size)) == drawn).all()
+
+
+@pytest.mark.slow
+def test_what_a_network_calls_near_is_white(hub):
+    annotators.write_depth(hub("depth")[0].parent)
+    pixels = photo(518, 518)
+    drawn = detectors.detect("depth", pixels)
+    net = detectors._ready["depth"].net
+    with torch.no_grad():
+        given = torch.from_numpy((pixels / 255 - seeing.MEAN) / seeing.DEVIATION).permute(2, 0, 1)[None]
+        near = net(given.float()).predicted_depth[0].numpy()
+    assert drawn[np.unravel_index(near.argmax(), near.shape)].tolist() == [255] * 3
+    assert drawn[np.unravel_index(near.argmin(), near.shape)].tolist() == [0] * 3
+
+
+@pytest.mark.parametrize(("size", "whole"), [((64, 128), (64, 128)), ((65, 1), (128, 64))])
+def test_padding_repeats_the_edge(size, whole):
+    pixels = photo(*size)
+    seen = seeing.padded(pixels, 64)
+    assert seen.shape[:2] == whole
+    assert (seen[: size[0], : size[1]] == pixels).all()
+    assert (seen[-1] == seen[size[0] - 1]).all()
+    assert (seen[:, -1] == seen[:, size[1] - 1]).all()
