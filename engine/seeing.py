@@ -21,6 +21,8 @@ DEPTH_SHORT, DEPTH_SIDE = 518, 1036
 """px: the short side that depth networks are trained at, and the square that they are shown at most."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the pictures that depth networks are trained with."""
+REACH, FAINT = 4, 0.03
+"""px of a small picture around each; steps of brightness, of 1, that count as texture rather than ends."""
 
 
 class Detector(Protocol):
@@ -92,8 +94,8 @@ class Pose:
 
 
 class Depth:
-    """How near things are, from 0 to 255. Nearness is a matter of the whole picture and changes slowly: a
-    large one is seen smaller."""
+    """How near things are, from 0 to 255. Nearness is a matter of the whole picture, so a large one is seen
+    smaller; where it ends is taken from the large one."""
 
     def __init__(self, net: Any) -> None:
         self.net = net
@@ -110,11 +112,32 @@ class Depth:
         whole = padded(seen, self.net.config.backbone_config.patch_size)
         given = torch.from_numpy((whole / 255 - MEAN) / DEVIATION).permute(2, 0, 1)[None]
         near = self.net(given.to(self.net.device, self.net.dtype)).predicted_depth[0].float().cpu().numpy()
-        near = cv2.resize(
-            near[: seen.shape[0], : seen.shape[1]], (cols, rows), interpolation=cv2.INTER_LINEAR
-        )
+        near = guided(near[: seen.shape[0], : seen.shape[1]], seen, pixels)
         near = (near - near.min()) / max(near.max() - near.min(), 1e-6)
         return np.repeat((near * 255).round().astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def guided(levels: Array, seen: Array, pixels: Array) -> Array:
+    """Levels of the small picture `seen` at the size of the large one, near every px a linear function of its
+    brightness: levels = a grey + b by least squares in the small one, so that they step where it steps."""
+    if seen.shape == pixels.shape:
+        return levels
+    dark, bright = (
+        cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255 for each in (seen, pixels)
+    )
+
+    def mean(field: Array) -> Array:
+        return cv2.blur(field, (2 * REACH + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+
+    levels = levels.astype(np.float32)
+    grey, level = mean(dark), mean(levels)
+    slope = (mean(dark * levels) - grey * level) / (mean(dark * dark) - grey**2 + FAINT**2)
+    offset = level - slope * grey
+    size = bright.shape[::-1]
+    slope, offset = (
+        cv2.resize(mean(field), size, interpolation=cv2.INTER_LINEAR) for field in (slope, offset)
+    )
+    return slope * bright + offset
 
 
 def padded(pixels: Array, cell: int) -> Array:

@@ -1,10 +1,12 @@
 """Learned maps: of the picture's size and at its places, whatever its shape."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from engine import detectors, seeing
+from engine.seeing import guided
 from tests import annotators
 from tests.annotators import photo
 
@@ -115,3 +117,25 @@ def test_padding_repeats_the_edge(size, whole):
     assert (seen[: size[0], : size[1]] == pixels).all()
     assert (seen[-1] == seen[size[0] - 1]).all()
     assert (seen[:, -1] == seen[:, size[1] - 1]).all()
+
+
+def test_a_map_seen_small_ends_where_the_large_picture_does():
+    """A bright disc is nearer than the dark around it. Seen at an eighth and enlarged, its rim would be eight
+    px wide and more; led by the picture it is as sharp as that."""
+    rows, cols = np.indices((512, 512))
+    disc = ((rows - 250) ** 2 + (cols - 260) ** 2 < 150**2)[..., None].repeat(3, -1)
+    pixels = np.where(disc, 220, 40).astype(np.uint8)
+    small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    near = guided(small[..., 0] / 255 * 0.7, small, pixels)
+    plain = cv2.resize(small[..., 0] / 255 * 0.7, (512, 512), interpolation=cv2.INTER_LINEAR)
+    high, low = 220 / 255 * 0.7, 40 / 255 * 0.7
+    between = [((m > low + 0.1) & (m < high - 0.1)).sum() for m in (near, plain)]
+    assert near[250, 260] == pytest.approx(high, abs=0.02)
+    assert near[10, 10] == pytest.approx(low, abs=0.02)
+    assert between[0] == 0 < 1000 < between[1]
+
+
+def test_a_map_seen_at_its_own_size_stays_as_it_is():
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    levels = np.random.RandomState(0).rand(20, 20)
+    assert guided(levels, pixels, pixels) is levels
