@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import detectors, errors, models, picture, weights
-from engine.control import KINDS, Control
+from engine.control import Control
 from engine.errors import BadRecipe, short
 from engine.model import Model
-from engine.nets import CONFIG, Net, check_fits, net_of
+from engine.nets import CONFIG, Net, check_drawn, check_fits, net_of
 from engine.steering import Followed, Steering
 
 log = logging.getLogger(__name__)
@@ -19,11 +19,7 @@ HALF = [CONFIG, "diffusion_pytorch_model.fp16.safetensors"]
 
 def nets_of(controls: tuple[Control, ...], model: Model) -> tuple[tuple[Any, int | None], ...]:
     """The loaded ControlNet of each control, and its mode; BadRecipe for one that cannot be had."""
-    for control in controls:
-        if not control.given and KINDS[control.kind].source and (reason := detectors.why_not(control.kind)):
-            kind = KINDS[control.kind]
-            said = {"kind": kind.title, "source": kind.source, "reason": reason}
-            raise BadRecipe("controls", errors.DETECTOR_MISSING.format(**said))
+    check_drawn(controls)
     found = [net_of(control, model.facts) for control in controls]
     return tuple((_loaded(net, model), net.mode) for net in found)
 

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    DDIMScheduler,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from diffusers.utils import logging as diffusers_logging
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
@@ -55,6 +61,21 @@ def write(
     )  # fmt: skip
     pipeline.save_pretrained(folder)
     return folder
+
+
+def write_net(
+    model_folder: Path, to: Path, *, seed: int = 0, strength: float = 0.05,
+    conditioning: tuple[int, ...] = (8, 8, 16, 16),
+) -> Path:  # fmt: skip
+    """A ControlNet for the pipeline in a folder. Its outputs, zero before training, are small and random."""
+    base = UNet2DConditionModel.from_pretrained(model_folder / "unet")
+    torch.manual_seed(seed)
+    net = ControlNetModel.from_unet(base, conditioning_embedding_out_channels=conditioning)
+    outputs = (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out)
+    for layer in outputs:
+        torch.nn.init.normal_(layer.weight, std=strength)
+    net.save_pretrained(to)
+    return to
 
 
 def unet(widths: tuple[int, ...], layers: int = 1, second: int = WIDTH) -> UNet2DConditionModel:
