@@ -8,10 +8,10 @@ from engine import picture
 from engine.control import Control
 from engine.errors import BadRecipe, Fault
 from engine.recall import Recalled, recall
-from engine.recipe import DEFAULTS
+from engine.recipe import DEFAULTS, Recipe
 from ui import words
 from ui.controls import summary
-from ui.following import follows
+from ui.following import first_kind, follows
 from ui.house import House
 from ui.labels import labelled
 from ui.lines import settings_used
@@ -115,15 +115,29 @@ def take_away(visit: Visit, house: House) -> None:
 
 def follow(visit: Visit, house: House) -> bool:
     """Follows the edges of the picture that was dropped, and no longer starts from it."""
-    facts = house.facts_if_here(visit.model)
-    known = follows(facts) if facts else ()
-    if visit.offered is None or visit.offered.picture is None or not known:
+    if visit.offered is None or visit.offered.picture is None:
         return False
-    before, (_, kept, started) = visit.recipe, visit.offered
+    _, kept, started = visit.offered
     digest = picture.digest(kept)
     visit.pictures[digest] = kept
-    recipe = started.undone(before) if started else before
-    controls = (Control(image=digest, kind=known[0]), *recipe.controls[1:])
+    return _follow(visit, house, digest, started.undone(visit.recipe) if started else visit.recipe)
+
+
+def follow_start(visit: Visit, house: House) -> bool:
+    """Follows the edges of the start picture, in place of starting from it."""
+    digest = visit.recipe.image
+    free = replace(visit.recipe, image=None, fidelity=DEFAULTS.fidelity)
+    return digest is not None and _follow(visit, house, digest, free)
+
+
+def _follow(visit: Visit, house: House, digest: str, recipe: Recipe) -> bool:
+    """Makes it the first picture to follow of a recipe; its shape is the new picture's."""
+    facts = house.facts_if_here(visit.model)
+    kind = first_kind(facts) if facts else None
+    if kind is None:
+        return False
+    before = visit.recipe
+    controls = (Control(image=digest, kind=kind), *recipe.controls[1:])
     free = {} if recipe.image else {"width": None, "height": None}
     take(visit, house, replace(recipe, controls=controls, **free))
     visit.step, visit.said, visit.offered = Step(before, visit.recipe), None, None

@@ -61,10 +61,16 @@ def follows(facts: Facts) -> tuple[str, ...]:
 
 def choices(facts: Facts, control: Control | None) -> tuple[str, ...]:
     """The kinds to choose from: those whose maps can be had, and the present one whatever it is."""
-    ready = control is not None and control.given
-    present = (control.kind,) if control else ()
-    kinds = (*follows(facts), *present)
-    return tuple(k for k in KINDS if k in kinds and (ready or k in present or not _missing(k)))
+    control = control or Control()
+    known = (kind for kind in follows(facts) if control.given or not _missing(kind))
+    kinds = {control.kind, *known}
+    return tuple(kind for kind in KINDS if kind in kinds)
+
+
+def first_kind(facts: Facts) -> str | None:
+    """Of those that a model follows, the first whose maps can be had; None if it follows nothing."""
+    known = follows(facts)
+    return next((kind for kind in known if not _missing(kind)), known[0] if known else None)
 
 
 def _missing(kind: str) -> str:

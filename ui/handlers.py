@@ -115,6 +115,7 @@ class Handlers:
             page.start: gr.update(open=True) if is_new else gr.skip(),
             page.given: gr.update(value=starting.seen(visit, self.house), visible=image is not None),
             page.away: gr.update(visible=image is not None),
+            page.follow_it: gr.update(visible=image is not None and bool(self._follows(visit))),
         }
 
     def of_use(self, visit: Visit) -> Outputs:
@@ -125,6 +126,9 @@ class Handlers:
         if KIND not in without:
             out.setdefault(self.page.controls[KIND], gr.update())["choices"] = self._kinds(visit)
         return out
+
+    def _follows(self, visit: Visit) -> tuple[str, ...]:
+        return following.follows(self.house.facts(visit.model))
 
     def _without(self, visit: Visit) -> frozenset[str]:
         recipe = (visit.plan or visit).recipe

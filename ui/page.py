@@ -58,5 +58,6 @@ class Page:
     start: gr.Accordion
     given: gr.HTML
     away: gr.Button
+    follow_it: gr.Button
     follow: Section
     stored: gr.BrowserState

@@ -66,7 +66,7 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
             with gr.Accordion(words.MODEL, open=False, visible=len(house.lender.entries) > 1):
                 controls["model"] = model_control(house.lender.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
-    of_start = (more[name] for name in ("growing", "drop", "start", "given", "away"))
+    of_start = (more[name] for name in ("growing", "drop", "start", "given", "away", "follow_it"))
     shown = (generate, stop, shown_badge)
     page = Page(controls, chips, stages, *inspector, *shown, *of_start, more["follow"], stored)
     return page, more
@@ -116,6 +116,7 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         more["given"] = gr.HTML(visible=False, elem_id="given")
         controls["fidelity"] = control("fidelity", values.get("fidelity"), visible=False)
         more["away"] = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="away")
+        more["follow_it"] = gr.Button(words.FOLLOW_IT, size="sm", visible=False, elem_id="follow-it")
     more["follow"] = section(values, controls)
     with gr.Accordion(words.FINE, open=False, elem_id="fine"):
         for name in FINE:
@@ -142,8 +143,8 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     given = {*controls.values(), *page.chips.values(), page.stored}
     seen = [
         page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
-        page.growing, page.start, page.given, page.away, *page.follow.components, *controls.values(),
-        *page.chips.values(),
+        page.growing, page.start, page.given, page.away, page.follow_it, *page.follow.components,
+        *controls.values(), *page.chips.values(),
     ]  # fmt: skip
     follow = {
         "outputs": seen,
@@ -173,6 +174,7 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     more["defaults"].click(acts.to_defaults, given, seen, **QUIET)
     page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
     page.away.click(acts.taken_away, given, seen, **QUIET)
+    page.follow_it.click(tracing.traced, given, seen, **QUIET)
     page.follow.away.click(tracing.unfollowed, given, seen, **QUIET)
     page.follow.stage.input(tracing.mapped, {*given, page.follow.stage}, seen, **QUIET)
     for event in (page.generate.click, controls["prompt"].submit):

@@ -1,11 +1,16 @@
 """What the section of the picture to follow answers to, beside its knobs."""
 
+from collections.abc import Callable
+from typing import Any
+
 import gradio as gr
 
 from ui import dropping, section
 from ui.handlers import Handlers
+from ui.house import House
 from ui.page import Outputs, alone
 from ui.reading import read
+from ui.visit import Visit
 
 
 class Tracing:
@@ -22,9 +27,17 @@ class Tracing:
         return {self.handlers.page.stages: gr.skip()} | section.shown(part, visit, self.house)
 
     @alone
+    def traced(self, given: dict, request: gr.Request) -> Outputs:
+        """The start picture is to be followed instead."""
+        return self._done(dropping.follow_start, given, request)
+
+    @alone
     def unfollowed(self, given: dict, request: gr.Request) -> Outputs:
         """The picture to follow is to go."""
+        return self._done(dropping.unfollow, given, request)
+
+    def _done(self, doing: Callable[[Visit, House], Any], given: dict, request: gr.Request) -> Outputs:
         visit = self.handlers.visit(request, given)
         read(visit, self.house, self.handlers.recipe(visit, given))
-        dropping.unfollow(visit, self.house)
+        doing(visit, self.house)
         return self.handlers.seen(visit, fill=True)
