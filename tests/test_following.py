@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from engine import errors, generate, store
 from engine.control import CONTROL_SETTINGS, KINDS
 from engine.errors import short
 from engine.recall import recall
-from tests.dropping import drop, encoded
+from tests.dropping import drop
 from tests.eyes import (
     expect,
     fill_prompt,
@@ -22,50 +22,20 @@ from tests.eyes import (
     press,
 )
 from tests.eyes import generate as press_generate
+from tests.following import (
+    drawing,
+    drop_and_follow,
+    follow,
+    is_followed,
+    is_followed_no_more,
+    map_shown,
+)
 from tests.toys import done, small
 from ui import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("offered")]
 
 LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
-
-
-@pytest.fixture
-def drawing():
-    """A PNG of 288 x 192 px: a clear circle, and a square that is hard to see."""
-    picture = Image.new("RGB", (288, 192), (120, 120, 120))
-    pen = ImageDraw.Draw(picture)
-    pen.ellipse((30, 30, 130, 130), fill=(230, 230, 230))
-    pen.rectangle((160, 40, 260, 140), fill=(132, 132, 132))
-    return encoded(picture, "PNG")
-
-
-def follow(page):
-    """Chooses it in the note that follows a drop."""
-    press(page.locator(".st"), words.FOLLOW_IT)
-
-
-def map_(page):
-    return page.get_by_role("img", name=words.MAP.partition("{")[0])
-
-
-def source(page):
-    return page.locator("#map img.whole").get_attribute("src")
-
-
-def is_followed(page):
-    expect(map_(page)).to_be_visible()
-    expect(page.get_by_label(words.AS_PICTURE)).to_be_checked()
-    expect(page.locator("#follow_scale")).to_be_visible()
-
-
-def is_followed_no_more(page):
-    expect(map_(page)).to_have_count(0)
-    expect(page.locator("#map")).to_have_text(words.FOLLOW_HELP)
-    expect(page.locator("#follow_scale")).to_have_count(0)
-    expect(page.locator("#unfollow")).to_have_count(0)
-    expect(page.get_by_label(words.AS_PICTURE)).to_have_count(0)
-    expect(page.get_by_label("1:1", exact=True)).to_be_checked()
 
 
 def records(served):
@@ -76,10 +46,10 @@ def records(served):
             yield run, recall(stages[2][1] / store.PICTURE).recipe
 
 
-def test_a_dropped_picture_is_followed_and_no_longer_started_from(served, visit, drawing):
+def test_a_dropped_picture_is_followed_and_no_longer_started_from(served, visit):
     page = visit(served.url)
     fill_prompt(page, "a red house")
-    drop(page, "drawing.png", drawing)
+    drop(page, "drawing.png", drawing())
     expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
     follow(page)
     is_followed(page)
@@ -90,41 +60,15 @@ def test_a_dropped_picture_is_followed_and_no_longer_started_from(served, visit,
     expect(page.get_by_label(words.ASK)).to_have_value("a red house")
     press(page, words.UNDO)
     expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
-    expect(map_(page)).to_have_count(0)
+    expect(map_shown(page)).to_have_count(0)
     press(page.locator("#start"), words.FOLLOW_IT)
     is_followed(page)
     expect(page.get_by_role("img", name=words.START_PICTURE)).to_have_count(0)
 
 
-def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(served, visit, drawing):
+def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit):
     page = visit(served.url)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
-    circle = source(page)
-    move(page, "follow_low", 4)
-    move(page, "follow_high", 8)
-    expect(page.locator("#map img.whole")).not_to_have_attribute("src", circle)
-    both = source(page)
-    move(page, "follow_scale", 0.5)
-    expect(line(page)).to_contain_text("312 × 208")
-    assert source(page) == both
-    page.get_by_label("160 × 104", exact=True).check()
-    expect(page.locator("#map")).to_contain_text("160 × 104 px")
-    expect(page.locator("#map img.whole")).to_have_attribute("width", "160")
-    expect(page.locator("#map img.whole")).to_be_hidden()
-    page.get_by_label(words.MAP_CLOSE).check()
-    expect(page.locator("#map img.whole")).to_be_visible()
-    expect(page.locator("#map img.fitting")).to_be_hidden()
-    move(page, "follow_low", 20)
-    expect(page.get_by_role("alert")).to_have_text(errors.CONTROL_EDGES.format(high=8, low=20))
-
-
-def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit, drawing):
-    page = visit(served.url)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
+    drop_and_follow(page)
     move(page, "follow_scale", 0.7)
     served.gate.close()
     press_generate(page)
@@ -151,13 +95,11 @@ def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit, drawing):
     expect(page.get_by_text(pattern(words.SINCE))).to_contain_text(f"{LABELS['scale']} 0.7 → 0.4")
 
 
-def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(served, visit, drawing):
+def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(served, visit):
     page = visit(served.url)
     press_generate(page)
     is_done(page)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
+    drop_and_follow(page)
     page.get_by_label("1:1", exact=True).check()
     press_generate(page)
     is_another(page, 2)
@@ -169,10 +111,8 @@ def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(served,
     expect(page.locator(".st-differ")).to_contain_text(KINDS["canny"].title)
 
 
-def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(
-    served, visit, model, drawing, tmp_path
-):
-    (tmp_path / "drawing.png").write_bytes(drawing)
+def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(served, visit, model, tmp_path):
+    (tmp_path / "drawing.png").write_bytes(drawing())
     recipe = small(controls=[{"kind": "canny", "image": str(tmp_path / "drawing.png"), "scale": 0.6}])
     made = done(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
     page = visit(served.url)
@@ -194,74 +134,29 @@ def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(
     is_followed_no_more(page)
 
 
-def test_it_is_taken_away_and_a_file_that_cannot_be_read_leaves_it_as_it_is(served, visit, drawing):
+def test_it_is_taken_away_and_a_file_that_cannot_be_read_leaves_it_as_it_is(served, visit):
     page = visit(served.url)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
-    drop(page, "torn.png", drawing[:200])
+    drop_and_follow(page)
+    drop(page, "torn.png", drawing()[:200])
     expect(page.get_by_role("alert")).to_have_text(errors.PICTURE_UNREADABLE.format(name=short("torn.png")))
     is_followed(page)
     press(page.locator("#follow"), words.TAKE_AWAY)
     is_followed_no_more(page)
 
 
-def test_a_map_that_is_too_small_is_refused_before_the_work(served, visit, drawing):
+def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(served, visit):
     page = visit(served.url)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
-    page.get_by_label(LABELS["given"]).check()
-    expect(page.get_by_role("alert")).to_contain_text("A map is never enlarged")
-    expect(page.locator("#map")).to_contain_text("A map is never enlarged")
-    page.get_by_label(LABELS["given"]).uncheck()
-    is_followed(page)
-    expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def test_of_several_kinds_one_is_chosen_and_has_its_own_knobs(served, visit, drawing, offered):
-    offered += ["softedge", "openpose"]
-    page = visit(served.url)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
-    lines = source(page)
-    expect(page.locator("#follow_blur")).to_have_count(0)
-    page.get_by_label(LABELS["kind"]).click()
-    page.get_by_role("option", name=KINDS["soft"].title, exact=True).click()
-    expect(page.locator("#follow_blur")).to_be_visible()
-    expect(page.locator("#follow_low")).to_have_count(0)
-    expect(page.locator("#map img.whole")).not_to_have_attribute("src", lines)
-
-
-def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(served, visit, drawing):
-    page = visit(served.url)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
+    drop_and_follow(page)
     page.wait_for_function("localStorage.getItem('demofusion-studio').length > 0")
     page.reload()
     expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_GONE)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
+    drop_and_follow(page)
 
 
-def test_in_a_page_of_a_hand_it_fits_and_its_targets_are_large(served, visit, drawing):
-    page = visit(served.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    drop(page, "drawing.png", drawing)
-    follow(page)
-    is_followed(page)
-    for target in ("#unfollow", "#map-toggle .toggle", "#map-stage label >> nth=0"):
-        assert page.locator(target).bounding_box()["height"] >= 44
-    page.get_by_label(words.MAP_CLOSE).check()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_a_model_without_controlnets_shows_nothing_of_it(served, visit, drawing, monkeypatch):
+def test_a_model_without_controlnets_shows_nothing_of_it(served, visit, monkeypatch):
     monkeypatch.setattr("engine.nets._listed", tuple)
     page = visit(served.url)
-    drop(page, "drawing.png", drawing)
+    drop(page, "drawing.png", drawing())
     expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
     expect(page.get_by_role("button", name=words.FOLLOW_IT)).to_have_count(0)
     expect(page.get_by_role("button", name=words.FOLLOW)).to_have_count(0)
