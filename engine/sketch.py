@@ -38,5 +38,6 @@ def _pale(pixels: Array) -> Array:
 
 def _inked(paper: Array, drawn: Array) -> Array:
     """Ink as strong as the map is at each px."""
-    strength = drawn.max(-1, keepdims=True).astype(np.float32) / 255
-    return (paper + (np.array(INK, np.float32) - paper) * strength + 0.5).astype(np.uint8)
+    strength = drawn.max(-1, keepdims=True).astype(np.uint16)
+    mixed = paper * (255 - strength) + np.array(INK, np.uint16) * strength
+    return ((mixed + 127) // 255).astype(np.uint8)
