@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LIGHT = """
 recipe checks plan sizes stage schedule timesteps views noise events errors methods catalogue
-store keys prints shelf recall picture weights pace fitting log ticket desk lender vocabulary share lettering
+store keys prints shelf recall picture weights pace fitting log ticket desk lender vocabulary share lettering sketch
 """.split()
 
 
