@@ -4,7 +4,7 @@ A ControlNet is a folder with a config and safetensors: of this project, anywher
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from hashlib import sha256
@@ -12,7 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from engine import errors, weights
+from engine import detectors, errors, weights
 from engine.catalogue import HOME, Facts, catalogue
 from engine.control import KINDS, Control
 from engine.errors import BadRecipe, short
@@ -114,6 +114,16 @@ def offered(facts: Facts) -> dict[str, bool]:
     """Every kind of map by its name, and whether the model can follow it."""
     known = nets(facts)
     return {name: kind.follows in known for name, kind in KINDS.items()}
+
+
+def check_drawn(controls: Iterable[Control]) -> None:
+    """BadRecipe where a control's map is to be drawn by a detector that is not here."""
+    for control in controls:
+        kind = KINDS[control.kind]
+        reason = "" if control.given or not kind.source else detectors.why_not(control.kind)
+        if reason:
+            said = {"kind": kind.title, "source": kind.source, "reason": reason}
+            raise BadRecipe("controls", errors.DETECTOR_MISSING.format(**said))
 
 
 def net_of(control: Control, facts: Facts) -> Net:

@@ -5,7 +5,10 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from engine import Recipe
+from engine.control import CONTROL_SETTINGS, STRONGEST, Control
 from engine.recipe import SETTINGS
+
+DIGEST = "sha256:" + "5e" * 32
 
 
 def values(setting):
@@ -16,13 +19,26 @@ def values(setting):
         "integer": st.integers(setting.low, setting.high) if setting.kind == "integer" else None,
         "flag": st.booleans(),
         "choice": st.sampled_from(setting.choices) if setting.choices else None,
-        "picture": st.just("sha256:" + "5e" * 32),
+        "picture": st.just(DIGEST),
+        "controls": st.lists(controls(), max_size=2).map(tuple) if setting.kind == "controls" else None,
         "scales": st.lists(st.floats(0.01, 32), max_size=6, unique=True).map(lambda s: tuple(sorted(s))),
     }
     some = kinds.get(setting.kind)
     if some is None:
         return st.just(None) if setting.optional else st.just(())
     return st.none() | some if setting.optional else some
+
+
+def _control(chosen):
+    low, high = sorted((chosen["low"], chosen["high"]))
+    return Control(**chosen | {"low": low, "high": high, "net": ""})
+
+
+def controls():
+    """Controls whose pictures are told by their digests; the net is the model's own."""
+    known = {name: values(setting) for name, setting in CONTROL_SETTINGS.items() if name != "net"}
+    known |= {"image": st.just(DIGEST), "stages": st.lists(st.floats(0, STRONGEST), max_size=3).map(tuple)}
+    return st.fixed_dictionaries(known).map(_control)
 
 
 RECIPES = (
@@ -36,4 +52,6 @@ def as_a_page_sends(value):
     """Sliders send whole numbers as floats, JSON has lists for tuples."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
-    return [float(v) for v in value] if isinstance(value, tuple) else float(value)
+    if isinstance(value, dict):
+        return {name: as_a_page_sends(each) for name, each in value.items()}
+    return [as_a_page_sends(v) for v in value] if isinstance(value, tuple) else float(value)

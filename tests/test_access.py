@@ -8,6 +8,7 @@ import pytest
 from engine import store
 from tests.dropping import drop
 from tests.eyes import expect, fill_prompt, finished_cards, generate, is_done, line, pattern, press, unfold
+from tests.following import drop_and_follow
 from ui import words
 
 axe = pytest.importorskip("axe_playwright_python.base", reason="axe-playwright-python is not installed")
@@ -63,6 +64,16 @@ def test_axe_finds_nothing_serious_with_a_start_picture(served, visit, photo, th
     page = visit(f"{served.url}?__theme={theme}")
     drop(page, "photo.png", Path(photo).read_bytes())
     page.get_by_role("img", name=words.START_PICTURE).wait_for()
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious_with_a_picture_to_follow(served, visit, theme, offered):
+    offered += ["softedge", "depth"]
+    page = visit(f"{served.url}?__theme={theme}")
+    drop_and_follow(page)
+    assert faults(page) == []
+    page.get_by_label(words.MAP_CLOSE).check()
     assert faults(page) == []
 
 

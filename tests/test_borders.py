@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LIGHT = """
 recipe checks plan sizes stage schedule timesteps views noise events errors methods catalogue
 store keys prints shelf recall picture weights pace fitting log ticket desk lender vocabulary share lettering
-setting control maps nets detectors seeing
+setting control maps nets detectors seeing sketch
 """.split()
 
 

@@ -15,6 +15,7 @@ from tests import toys
 from tests.recipes import RECIPES, as_a_page_sends
 from tests.test_recall import ANYTHING, MANY
 from ui.controls import PLAIN, REST, SIZES, control, recipe_of, rest_of, size_control, values_of
+from ui.following import KNOBS
 from ui.pictures import UNTOLD
 from ui.readouts import differences
 from ui.shapes import SHAPES, Growth, grown, growth_of, size_of
@@ -33,8 +34,7 @@ def through_the_page(recipe):
         name: as_a_page_sends(value) if name not in ("scales", "shape") else value
         for name, value in values_of(recipe, FACTS).items()
     }
-    values, rest = json.loads(json.dumps([values, rest_of(recipe)]))
-    return recipe_of(values, rest, FACTS)
+    return recipe_of(json.loads(json.dumps(values)), rest_of(recipe), FACTS)
 
 
 def planned(recipe):
@@ -64,7 +64,9 @@ def test_two_recipes_differ_in_words_where_they_differ(one, other):
 
 
 @MANY
-@given(st.dictionaries(st.sampled_from([*PLAIN, *SIZES]), ANYTHING), st.dictionaries(st.text(), ANYTHING))
+@given(
+    st.dictionaries(st.sampled_from([*PLAIN, *SIZES, *KNOBS]), ANYTHING), st.dictionaries(st.text(), ANYTHING)
+)
 def test_whatever_a_browser_sends_is_a_recipe_or_a_sentence(values, rest):
     with suppress(BadRecipe):
         check(recipe_of(values, rest, FACTS))

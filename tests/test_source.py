@@ -6,11 +6,13 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from engine.control import CONTROL_SETTINGS, KINDS
 from engine.lender import Lender
 from engine.recipe import SETTINGS, Recipe
 from tests.page import tiny_entry
 from ui import words
 from ui.controls import PLAIN, SIZES
+from ui.following import KNOBS
 from ui.house import open_house
 from ui.shapes import SHAPES
 from ui.stages import TEMPLATE, Stages
@@ -48,7 +50,8 @@ def told():
     ours = [value for name, value in vars(words).items() if name.isupper()]
     said = {value for value in ours if isinstance(value, str)}
     said |= {text for value in ours if isinstance(value, dict) for text in value.values()}
-    return said | {text for setting in SETTINGS.values() for text in (setting.label, setting.help)}
+    settings = (*SETTINGS.values(), *CONTROL_SETTINGS.values())
+    return said | {text for setting in settings for text in (setting.label, setting.help)}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -79,7 +82,7 @@ def test_a_control_goes_as_far_as_the_recipe(demo, name):
 
 
 def test_every_control_can_be_moved_though_it_is_an_output_too(demo):
-    controls = [by_id(demo, name) for name in (*PLAIN, *SIZES)] + parts(demo, gr.Radio)
+    controls = [by_id(demo, name) for name in (*PLAIN, *SIZES, *KNOBS)] + parts(demo, gr.Radio)
     assert controls
     assert not [control.elem_id for control in controls if control.interactive is not True]
 
@@ -95,7 +98,8 @@ def test_what_stands_on_the_page_comes_from_the_words(demo):
 def test_the_words_of_choices_come_from_the_words(demo):
     ours = [part for part in parts(demo, gr.Dropdown) if part.elem_id != "model"]
     shown = {label for part in ours for label, _ in part.choices}
-    assert shown <= {*words.SOLVERS.values(), *words.KERNELS.values()}
+    kinds = {kind.title for kind in KINDS.values()}
+    assert shown <= {*words.SOLVERS.values(), *words.KERNELS.values(), *kinds}
     assert {label for label, _ in by_id(demo, "shape").choices} == {*SHAPES, words.AS_PICTURE}
 
 
@@ -110,7 +114,7 @@ def test_the_public_endpoints_are_plan_generate_and_read(demo):
 
 def test_an_endpoint_takes_the_settings_by_name(demo):
     taken = demo.get_api_info()["named_endpoints"]
-    left_out = {"image", "controls", "loras", "options"}
+    left_out = {"image", "loras", "options"}
     for name in ("/plan", "/generate"):
         named = {part["parameter_name"] for part in taken[name]["parameters"]}
         assert named == set(SETTINGS) - left_out

@@ -9,6 +9,7 @@ import gradio as gr
 from engine.errors import Fault
 from engine.recipe import DEFAULTS
 from ui import dropping, runs, telling, words
+from ui.following import untouched
 from ui.handlers import Handlers
 from ui.house import EXAMPLE
 from ui.keepsakes import centre, keepsake
@@ -167,6 +168,15 @@ class Acts:
         dropping.take_away(visit, self.house)
         return True
 
+    def do_follow(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        """Follows a picture that was dropped."""
+        return dropping.follow(visit, self.house)
+
+    def do_unfollow(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
+        """Lets the picture to follow go."""
+        dropping.unfollow(visit, self.house)
+        return True
+
     @alone
     def dropped(self, given: dict, request: gr.Request) -> Outputs:
         """A file was dropped."""
@@ -185,11 +195,12 @@ class Acts:
 
     @alone
     def to_defaults(self, given: dict, request: gr.Request) -> Outputs:
-        """Every setting as the model's defaults; the prompt, the seed and the start picture stay."""
+        """Every setting as the model's defaults; the prompt, the seed and the pictures stay."""
         visit = self.handlers.visit(request, given)
         read(visit, self.house, self.handlers.recipe(visit, given))
         kept = {name: getattr(visit.recipe, name) for name in ("prompt", "seed", "image")}
-        take(visit, self.house, replace(DEFAULTS, **kept))
+        controls = untouched(visit.recipe.controls)
+        take(visit, self.house, replace(DEFAULTS, controls=controls, **kept))
         visit.said, visit.notes = None, notes(visit, self.house)
         return self.handlers.seen(visit, fill=True)
 

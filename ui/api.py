@@ -1,17 +1,23 @@
-"""The three public endpoints: plan, generate, read. Their arguments are the recipe's fields."""
+"""The three public endpoints: plan, generate, read. Their arguments are the recipe's fields.
+
+`controls` is a list of mappings, each with its picture as an upload: {"image": handle_file(path)}
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, replace
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from engine.checks import check
-from engine.errors import BadRecipe, Fault
+from engine import errors, picture
+from engine.checks import check, check_value
+from engine.control import MOST_CONTROLS, Control
+from engine.errors import BadRecipe, Fault, short
 from engine.events import END, Accepted, Event, Failed, Preview, StageDone
+from engine.nets import check_drawn
 from engine.plan import plan
 from engine.recall import recall
 from engine.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
@@ -23,10 +29,11 @@ from ui.pictures import file
 from ui.uploads import uploaded
 
 PAUSE = 0.2
-LEFT_OUT = ("image", "controls", "loras", "options")
+LEFT_OUT = ("image", "loras", "options")
 """Fields that this version cannot take from outside."""
 KINDS = {
     "text": str, "choice": str, "flag": bool, "integer": int, "number": float, "scales": list[float],
+    "controls": list[dict[str, Any]],
 }  # fmt: skip
 
 
@@ -67,9 +74,38 @@ def _default(name: str) -> Any:
 def _recipe(house: House, given: tuple[Any, ...], named: dict[str, Any]) -> Recipe:
     names = [name for name in SETTINGS if name not in LEFT_OUT]
     values = {name: getattr(DEFAULTS, name) for name in names} | dict(zip(names, given, strict=False)) | named
+    values["controls"] = _controls(house, values["controls"])
     recipe = check(Recipe(**values))
     house.lender.entry(recipe.model)
+    check_drawn(recipe.controls)
     return recipe
+
+
+def _controls(house: House, given: Any) -> tuple[Control, ...]:
+    """Controls whose pictures were uploaded along with them; BadRecipe for what names anything else.
+
+    A digest is not enough: it travels in pictures, and knowing one makes nobody the owner of the pixels.
+    """
+    if not isinstance(given, list | tuple) or not all(isinstance(control, Mapping) for control in given):
+        raise BadRecipe("controls", errors.CONTROLS_ARE.format(value=short(given)))
+    if len(given) > MOST_CONTROLS:
+        raise BadRecipe("controls", errors.CONTROLS_MANY.format(count=len(given), limit=MOST_CONTROLS))
+    if any(picture.is_digest(control.get("image")) for control in given):
+        raise BadRecipe("controls", errors.CONTROL_GONE)
+    kept: dict[str, str] = {}
+    named = [control | _uploaded(house, control.get("image"), kept) for control in map(dict, given)]
+    told = check_value("controls", Recipe(controls=named).controls)
+    return tuple(replace(control, image=kept[control.image]) for control in told)
+
+
+def _uploaded(house: House, image: Any, kept: dict[str, str]) -> dict[str, Any]:
+    """An upload by its digest; its file is noted by that."""
+    if not isinstance(image, Mapping):
+        return {"image": image}
+    path = house.uploads.keep(uploaded(image.get("path")))
+    digest = picture.digest(path)
+    kept[digest] = str(path)
+    return {"image": digest}
 
 
 def _planning(house: House) -> Any:

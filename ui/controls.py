@@ -12,9 +12,13 @@ import gradio as gr
 from engine import errors
 from engine.catalogue import Entry, Facts
 from engine.checks import check_value
+from engine.control import CONTROL_SETTINGS, KINDS, Control
 from engine.errors import BadRecipe, short
-from engine.recipe import DEFAULTS, SETTINGS, Recipe
-from ui import words
+from engine.methods import silent
+from engine.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
+from engine.setting import Setting
+from ui import following, words
+from ui.following import knob, knobs_of, turned
 from ui.labels import LABELS
 from ui.shapes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
 
@@ -35,22 +39,34 @@ CHOICES = {
 
 def control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
     """The control of a setting, in its own words and range."""
-    setting = SETTINGS[name]
-    said = {"label": LABELS[name], "info": setting.help, "interactive": True, "elem_id": name} | more
     value = getattr(DEFAULTS, name) if value is None else value
+    said = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)} | more
+    return _made(SETTINGS[name], value, **said)
+
+
+def follow_control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
+    """The knob of a setting of the picture to follow."""
+    setting = CONTROL_SETTINGS[name]
+    value = getattr(Control(), name) if value is None else value
+    said = {"label": setting.label, "elem_id": knob(name), "choices": following.titles(KINDS)} | more
+    return _made(setting, value, **said)
+
+
+def _made(setting: Setting, value: Any, choices: Any, **said: Any) -> gr.components.Component:
+    said = {"info": setting.help, "interactive": True} | said
     match setting.kind:
         case "text":
             return gr.Textbox(value or "", **said)
         case "flag":
             return gr.Checkbox(value, **said)
         case "choice":
-            return gr.Dropdown(CHOICES[name], value=value or CHOICES[name][0][1], **said)
-        case "integer" | "number" if name == "seed":
+            return gr.Dropdown(choices, value=value or choices[0][1], **said)
+        case "integer" | "number" if setting.high == LARGEST_SEED:
             return gr.Number(value, precision=0, minimum=setting.low, maximum=setting.high, **said)
         case "integer" | "number":
             low, high = setting.low, setting.high
             return gr.Slider(low, high, value=low if value is None else value, step=setting.step, **said)
-    raise ValueError(f"{name} has no control")
+    raise ValueError(f"{setting.label} has no control")
 
 
 def titles(models: Iterable[Entry]) -> list[tuple[str, str]]:
@@ -73,7 +89,7 @@ def model_control(models: Collection[Entry]) -> gr.Dropdown:
 
 
 def shapes(pictured: bool = True) -> list[tuple[str, str]]:
-    """The shapes to choose from, by their words; the start picture's among them if there is one."""
+    """The shapes to choose from, by their words; a picture's among them if there is one."""
     own = [(words.AS_PICTURE, AS_PICTURE)] if pictured else []
     return [(shape, shape) for shape in SHAPES] + own
 
@@ -105,7 +121,9 @@ def values_of(recipe: Recipe, facts: Facts) -> dict[str, Any]:
         scheduler=recipe.scheduler or defaults.scheduler,
         negative=recipe.negative or "",
     )
-    return {name: getattr(filled, name) for name in PLAIN} | asdict(growth_of(recipe, facts))
+    return (
+        {name: getattr(filled, name) for name in PLAIN} | asdict(growth_of(recipe, facts)) | knobs_of(recipe)
+    )
 
 
 def rest_of(recipe: Recipe) -> dict[str, Any]:
@@ -123,6 +141,8 @@ def recipe_of(values: Mapping[str, Any], rest: Mapping[str, Any], facts: Facts) 
     plain = {name: _given(name, values.get(name)) for name in PLAIN}
     plain["negative"] = plain["negative"] or rest.get("negative")
     carried = {name: check_value(name, value) for name, value in rest.items() if name in REST}
+    if carried.get("controls"):
+        carried["controls"] = check_value("controls", turned(carried["controls"], values))
     growth = Growth(**{name: _size(name, values.get(name)) for name in SIZES})
     return grown(Recipe(**plain | carried), growth, facts)
 
@@ -149,6 +169,11 @@ def _size(name: str, value: Any) -> Any:
         case "scales" | "shape":
             return check_value("prompt", value or "")
     return check_value(name, None if value in (0, "") else value)
+
+
+def without_effect(recipe: Recipe, facts: Facts) -> frozenset[str]:
+    """Controls that change nothing beside the others."""
+    return frozenset(silent(recipe)) | following.idle(recipe, facts)
 
 
 def summary(recipe: Recipe) -> str:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from engine import picture
+from engine.control import Control
 from engine.errors import BadRecipe, Fault
 from engine.recall import Recalled, recall
-from engine.recipe import DEFAULTS
+from engine.recipe import DEFAULTS, Recipe
 from ui import words
 from ui.controls import summary
+from ui.following import first_kind, follows
 from ui.house import House
 from ui.labels import labelled
 from ui.lines import settings_used
@@ -57,25 +59,33 @@ def _offer(visit: Visit, house: House, recalled: Recalled, path: Path) -> None:
         text = f"{text} {words.IN_PART.format(strange=labelled(recalled.strange))}"
     actions = [{"do": "offered", "label": words.USE_SETTINGS}]
     if kept:
-        actions.append({"do": "enlarge", "label": words.ENLARGE})
+        actions += [{"do": "enlarge", "label": words.ENLARGE}, *_follow_it(visit, house)]
     visit.said, visit.notes = None, (note(text, *actions),)
 
 
 def _start_from(visit: Visit, house: House, kept: Path, **changes: Any) -> None:
     """Makes it the start picture; its shape is the new picture's."""
-    digest = picture.digest(kept)
+    digest, before = picture.digest(kept), visit.recipe
     visit.pictures[digest] = kept
     visit.step = None
     take(visit, house, replace(visit.recipe, image=digest, width=None, height=None, **changes))
-    visit.said, visit.offered = None, None
-    visit.notes = (note(words.STARTS, {"do": "away", "label": words.TAKE_AWAY}),)
+    visit.said, visit.offered = None, Offer(None, kept, Step(before, visit.recipe))
+    away = {"do": "away", "label": words.TAKE_AWAY}
+    visit.notes = (note(words.STARTS, away, *_follow_it(visit, house)),)
+
+
+def _follow_it(visit: Visit, house: House) -> tuple[dict[str, str], ...]:
+    """The action, where the model can follow a picture at all."""
+    facts = house.facts_if_here(visit.model)
+    can = facts is not None and follows(facts)
+    return ({"do": "follow", "label": words.FOLLOW_IT},) if can else ()
 
 
 def enlarge(visit: Visit, house: House) -> bool:
     """Starts from the picture that was offered, under its own prompt, and grows beyond its size."""
-    if visit.offered is None or visit.offered.picture is None:
+    if visit.offered is None or visit.offered.picture is None or visit.offered.recipe is None:
         return False
-    before, (recipe, kept) = visit.recipe, visit.offered
+    before, (recipe, kept, _) = visit.recipe, visit.offered
     height, width = picture.measure(kept)
     scales = beyond(before.scales, height * width, house.facts(before.model))
     _start_from(visit, house, kept, prompt=recipe.prompt, negative=recipe.negative, scales=scales)
@@ -86,7 +96,7 @@ def enlarge(visit: Visit, house: House) -> bool:
 
 def use(visit: Visit, house: House) -> bool:
     """Takes the settings of the picture that was offered."""
-    if visit.offered is None:
+    if visit.offered is None or visit.offered.recipe is None:
         return False
     recipe = visit.offered.recipe
     take(visit, house, recipe)
@@ -99,5 +109,44 @@ def use(visit: Visit, house: House) -> bool:
 def take_away(visit: Visit, house: House) -> None:
     """Without a start picture."""
     take(visit, house, replace(visit.recipe, image=None, fidelity=DEFAULTS.fidelity))
-    visit.said = visit.step = None
+    visit.said = visit.step = visit.offered = None
+    visit.notes = notes(visit, house)
+
+
+def follow(visit: Visit, house: House) -> bool:
+    """Follows the edges of the picture that was dropped, and no longer starts from it."""
+    if visit.offered is None or visit.offered.picture is None:
+        return False
+    _, kept, started = visit.offered
+    digest = picture.digest(kept)
+    visit.pictures[digest] = kept
+    return _follow(visit, house, digest, started.undone(visit.recipe) if started else visit.recipe)
+
+
+def follow_start(visit: Visit, house: House) -> bool:
+    """Follows the edges of the start picture, in place of starting from it."""
+    digest = visit.recipe.image
+    free = replace(visit.recipe, image=None, fidelity=DEFAULTS.fidelity)
+    return digest is not None and _follow(visit, house, digest, free)
+
+
+def _follow(visit: Visit, house: House, digest: str, recipe: Recipe) -> bool:
+    """Makes it the first picture to follow of a recipe; its shape is the new picture's."""
+    facts = house.facts_if_here(visit.model)
+    kind = first_kind(facts) if facts else None
+    if kind is None:
+        return False
+    before = visit.recipe
+    controls = (Control(image=digest, kind=kind), *recipe.controls[1:])
+    free = {} if recipe.image else {"width": None, "height": None}
+    take(visit, house, replace(recipe, controls=controls, **free))
+    visit.step, visit.said, visit.offered = Step(before, visit.recipe), None, None
+    visit.notes = (note(words.FOLLOWED, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
+    return True
+
+
+def unfollow(visit: Visit, house: House) -> None:
+    """Without the first picture to follow."""
+    take(visit, house, replace(visit.recipe, controls=visit.recipe.controls[1:]))
+    visit.said = visit.step = visit.offered = None
     visit.notes = notes(visit, house)

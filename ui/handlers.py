@@ -10,18 +10,20 @@ import gradio as gr
 
 from engine import vocabulary
 from engine.errors import BadRecipe, Fault
-from engine.methods import silent
 from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import link, opening, readouts, runs, starting, words
+from ui import following, link, opening, readouts, runs, section, starting, words
 from ui.badge import badge
-from ui.controls import recipe_of, shapes, titles, values_of
+from ui.controls import recipe_of, shapes, titles, values_of, without_effect
 from ui.house import House
 from ui.lines import unknown_words
 from ui.page import Outputs, Page, alone
 from ui.plots import drawn
 from ui.reading import again, is_shown, notes, read, undoable
+from ui.shapes import pictured
 from ui.view import view
 from ui.visit import Visit
+
+KIND = following.knob("kind")
 
 
 class Handlers:
@@ -87,20 +89,21 @@ class Handlers:
             out |= self.filled(visit)
         elif visit.plan:
             out |= self.of_use(visit)
-        return out | self.chosen(visit)
+        return out | self.chosen(visit) | section.shown(page.follow, visit, house)
 
     def filled(self, visit: Visit) -> Outputs:
         """The controls as the visit's recipe has them; those without effect are hidden."""
         controls, facts = self.page.controls, self.house.facts(visit.model)
         values = values_of(visit.recipe, facts) | {"model": self.house.entry(visit.model).name}
-        visit.without = frozenset(silent((visit.plan or visit).recipe)) & frozenset(controls)
+        visit.without = self._without(visit)
         out = {
             control: gr.update(value=values[name], visible=name not in visit.without)
             for name, control in controls.items()
         }
         out[controls["stride"]]["maximum"] = facts.window
         out[controls["model"]]["choices"] = titles(self.house.lender.entries.values())
-        out[controls["shape"]]["choices"] = shapes(pictured=visit.recipe.image is not None)
+        out[controls["shape"]]["choices"] = shapes(pictured(visit.recipe))
+        out[controls[KIND]]["choices"] = self._kinds(visit)
         return out | self.started_from(visit)
 
     def started_from(self, visit: Visit) -> Outputs:
@@ -112,13 +115,28 @@ class Handlers:
             page.start: gr.update(open=True) if is_new else gr.skip(),
             page.given: gr.update(value=starting.seen(visit, self.house), visible=image is not None),
             page.away: gr.update(visible=image is not None),
+            page.follow_it: gr.update(visible=image is not None and bool(self._follows(visit))),
         }
 
     def of_use(self, visit: Visit) -> Outputs:
         """Hides settings that have no effect beside the others, and shows them again."""
-        without = frozenset(silent(visit.plan.recipe)) & frozenset(self.page.controls)
+        without = self._without(visit)
         changed, visit.without = without ^ visit.without, without
-        return {self.page.controls[name]: gr.update(visible=name not in without) for name in changed}
+        out = {self.page.controls[name]: gr.update(visible=name not in without) for name in changed}
+        if KIND not in without:
+            out.setdefault(self.page.controls[KIND], gr.update())["choices"] = self._kinds(visit)
+        return out
+
+    def _follows(self, visit: Visit) -> tuple[str, ...]:
+        return following.follows(self.house.facts(visit.model))
+
+    def _without(self, visit: Visit) -> frozenset[str]:
+        recipe = (visit.plan or visit).recipe
+        return without_effect(recipe, self.house.facts(visit.model)) & frozenset(self.page.controls)
+
+    def _kinds(self, visit: Visit) -> list[tuple[str, str]]:
+        facts = self.house.facts(visit.model)
+        return following.titles(following.choices(facts, following.first(visit.recipe)))
 
     def chosen(self, visit: Visit) -> Outputs:
         """The words of the prompt in the sentence builder."""

@@ -45,11 +45,13 @@ def line(visit: Visit, house: House) -> Said:
 
 def refusal(fault: BadRecipe) -> Said:
     """A fault of the settings, and what would do."""
-    told = by_label(fault.sentence)
-    if not fault.fit:
-        return Said(told, fault=True)
-    use = {"do": "fit", "fit": _plain(fault.fit), "label": words.USE.format(value=_named(fault.fit))}
-    return Said(told, fault=True, actions=(use,))
+    actions = []
+    if fault.fit:
+        label = words.USE.format(value=_named(fault.fit))
+        actions.append({"do": "fit", "fit": _plain(fault.fit), "label": label})
+    if fault.field == "controls":
+        actions.append({"do": "unfollow", "label": words.TAKE_AWAY})
+    return Said(by_label(fault.sentence), fault=True, actions=tuple(actions))
 
 
 def _plain(fit: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,24 @@ def alone(handler: Callable[..., Outputs]) -> Callable[..., Outputs]:
 
 
 @dataclass(frozen=True, eq=False)
+class Section:
+    """Of the picture to follow. stage: whose map is shown. close: whether at 1:1.
+    aside: on kinds that cannot be chosen, and what else is followed.
+    """
+
+    fold: gr.Accordion
+    map: gr.HTML
+    stage: gr.Radio
+    close: gr.HTML
+    aside: gr.HTML
+    away: gr.Button
+
+    @property
+    def components(self) -> list[gr.components.Component]:
+        return [self.fold, self.map, self.stage, self.close, self.aside, self.away]
+
+
+@dataclass(frozen=True, eq=False)
 class Page:
     """The components that handlers read and write."""
 
@@ -40,4 +58,6 @@ class Page:
     start: gr.Accordion
     given: gr.HTML
     away: gr.Button
+    follow_it: gr.Button
+    follow: Section
     stored: gr.BrowserState

@@ -11,6 +11,7 @@ from PIL import Image
 
 from engine import store
 from engine.catalogue import Facts
+from engine.control import Control
 from engine.errors import BadRecipe
 from engine.picture import is_digest
 from engine.plan import plan
@@ -18,14 +19,14 @@ from engine.prints import levels
 from engine.recall import Recalled, recall
 from engine.recipe import SETTINGS, Recipe
 from engine.stage import Stage
-from ui import telling
+from ui import following, telling
 
 log = logging.getLogger(__name__)
 
 LONGEST_NAME = 40
 MOST_WINDOWS = 400
 """More of them would be a grey sheet, and a page that is slow to arrive."""
-UNTOLD = ("width", "height", "view_batch", "controls", "loras", "options")
+UNTOLD = ("width", "height", "view_batch", "loras", "options")
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +131,8 @@ def told_settings(recipe: Recipe) -> list[list[str]]:
 
 def _said(value: Any) -> str:
     match value:
+        case (Control(), *_):
+            return following.told(value)
         case bool():
             return "on" if value else "off"
         case tuple():

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import BadRecipe, Fault
+from engine.nets import check_drawn
 from engine.plan import plan
 from engine.recipe import Recipe
 from ui import runs, words
@@ -22,7 +23,9 @@ def read(visit: Visit, house: House, recipe: Recipe | BadRecipe) -> None:
         if isinstance(recipe, BadRecipe):
             raise recipe
         visit.recipe = recipe
-        visit.plan, visit.refused = plan(at_hand(visit, house, recipe), house.facts(recipe.model)), None
+        planned = plan(at_hand(visit, house, recipe), house.facts(recipe.model))
+        check_drawn(recipe.controls)
+        visit.plan, visit.refused = planned, None
         visit.held = house.held(visit.plan)
     except BadRecipe as fault:
         visit.plan, visit.refused, visit.held = None, fault, 0

@@ -2,7 +2,7 @@
 
 from engine.plan import Plan
 from engine.recipe import SETTINGS, Recipe
-from ui import telling, words
+from ui import following, telling, words
 from ui.nudges import Change, told
 from ui.pictures import UNTOLD
 
@@ -32,7 +32,8 @@ def differences(before: Recipe, after: Recipe) -> str:
     changes = tuple(
         Change(name, getattr(before, name), getattr(after, name))
         for name in SETTINGS
-        if name not in (*UNTOLD, *IN_WORDS) and getattr(before, name) != getattr(after, name)
+        if name not in (*UNTOLD, *IN_WORDS, "controls") and getattr(before, name) != getattr(after, name)
     )
     words_changed = [said for name, said in IN_WORDS.items() if getattr(before, name) != getattr(after, name)]
-    return ", ".join([*words_changed, *([told(changes)] if changes else [])])
+    followed = following.differences(before.controls, after.controls)
+    return ", ".join([*words_changed, *([told(changes)] if changes else []), *followed])

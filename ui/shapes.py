@@ -17,7 +17,7 @@ SHAPES = {
 """Width over height."""
 SQUARE = "1:1"
 AS_PICTURE = "picture"
-"""The shape of the start picture, where there is one."""
+"""The shape of the start picture, or of the one to follow, where there is one."""
 MOST_STAGES = 4
 EVEN = 2
 """Cells of a base come in pairs, so that a network halves them without a rest."""
@@ -34,6 +34,11 @@ class Growth:
     shape: str = SQUARE
     width: int | None = None
     height: int | None = None
+
+
+def pictured(recipe: Recipe) -> bool:
+    """Whether a picture gives its shape to what has none."""
+    return recipe.image is not None or bool(recipe.controls)
 
 
 def doubling(stages: int) -> tuple[float, ...]:
@@ -70,7 +75,7 @@ def grown(recipe: Recipe, growth: Growth, facts: Facts) -> Recipe:
         scales = (one_by_one if growth.by_one else doubling)(int(growth.stages))
     if sized:
         return replace(recipe, width=growth.width, height=growth.height, scales=scales)
-    if growth.shape == AS_PICTURE or (growth.shape == SQUARE and recipe.image is None):
+    if growth.shape == AS_PICTURE or (growth.shape == SQUARE and not pictured(recipe)):
         return replace(recipe, width=None, height=None, scales=scales)
     if growth.shape not in SHAPES:
         known = ", ".join(SHAPES)
@@ -92,7 +97,7 @@ def growth_of(recipe: Recipe, facts: Facts) -> Growth:
     """What the page shows for a recipe's sizes; `grown` leads back to the same stages."""
     if recipe.width is None and recipe.height is None:
         free = _by_scales(recipe.scales or _meant(recipe, facts))
-        return free if recipe.image is None else replace(free, shape=AS_PICTURE)
+        return replace(free, shape=AS_PICTURE) if pictured(recipe) else free
     sized = _by_scales(recipe.scales)
     if not sized.scales and recipe.scales:
         for shape in SHAPES:

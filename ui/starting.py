@@ -1,6 +1,6 @@
-"""Start pictures of a visit: whose they are, which shape they give, how the page shows them.
+"""Pictures of a visit to start from or to follow: whose they are, which shape they give.
 
-On the page a recipe names its start picture by the digest; a file is looked up for each plan and each run.
+On the page a recipe names its pictures by their digests; a file is looked up for each plan and each run.
 """
 
 from base64 import b64encode
@@ -10,11 +10,13 @@ from io import BytesIO
 from pathlib import Path
 
 from engine import errors, picture, store
+from engine.control import Control
 from engine.errors import BadRecipe
 from engine.recipe import Recipe
 from engine.sizes import fill_sizes
 from ui import telling, words
 from ui.house import House
+from ui.shapes import pictured
 from ui.visit import Visit
 
 LONGEST_SIDE = 280
@@ -22,20 +24,28 @@ LONGEST_SIDE = 280
 
 
 def at_hand(visit: Visit, house: House, recipe: Recipe) -> Recipe:
-    """The recipe with its start picture as a file, or BadRecipe.
+    """The recipe with its pictures as files, or BadRecipe.
 
     Digests travel in pictures and settings: knowing one makes nobody the owner of the pixels.
     """
+    controls = tuple(_with_picture(visit, house, control) for control in recipe.controls)
     if recipe.image is None:
-        return recipe
+        return replace(recipe, controls=controls)
     path = found(visit, house, recipe.image)
     if path is None:
         raise BadRecipe("image", errors.PICTURE_GONE)
-    return replace(recipe, image=str(path))
+    return replace(recipe, image=str(path), controls=controls)
+
+
+def _with_picture(visit: Visit, house: House, control: Control) -> Control:
+    path = found(visit, house, control.image)
+    if path is None:
+        raise BadRecipe("controls", errors.CONTROL_GONE)
+    return replace(control, image=str(path))
 
 
 def found(visit: Visit, house: House, digest: str) -> Path | None:
-    """The file of a start picture that was dropped on this page, or that a run of this browser keeps."""
+    """The file of a picture that was dropped on this page, or that a run of this browser keeps."""
     dropped = visit.pictures.get(digest)
     if dropped and dropped.is_file():
         return dropped
@@ -45,10 +55,10 @@ def found(visit: Visit, house: House, digest: str) -> Path | None:
 
 
 def as_shaped(visit: Visit, house: House, recipe: Recipe) -> Recipe:
-    """The recipe without width and height where these are what its start picture gives by itself."""
+    """The recipe without width and height where these are what its picture gives by itself."""
     try:
         free = at_hand(visit, house, replace(recipe, width=None, height=None))
-        own = recipe.image is not None and fill_sizes(free, house.facts(recipe.model))[:2] == (
+        own = pictured(recipe) and fill_sizes(free, house.facts(recipe.model))[:2] == (
             recipe.width,
             recipe.height,
         )

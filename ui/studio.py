@@ -12,7 +12,9 @@ from ui.controls import ALWAYS, FINE, PARTS, control, model_control, size_contro
 from ui.handlers import Handlers
 from ui.house import House
 from ui.page import Page
+from ui.section import section
 from ui.stages import ASSETS, Stages
+from ui.tracing import Tracing
 
 STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""
@@ -64,8 +66,9 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
             with gr.Accordion(words.MODEL, open=False, visible=len(house.lender.entries) > 1):
                 controls["model"] = model_control(house.lender.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
-    of_start = (more[name] for name in ("growing", "drop", "start", "given", "away"))
-    page = Page(controls, chips, stages, *inspector, generate, stop, shown_badge, *of_start, stored)
+    of_start = (more[name] for name in ("growing", "drop", "start", "given", "away", "follow_it"))
+    shown = (generate, stop, shown_badge)
+    page = Page(controls, chips, stages, *inspector, *shown, *of_start, more["follow"], stored)
     return page, more
 
 
@@ -113,6 +116,8 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         more["given"] = gr.HTML(visible=False, elem_id="given")
         controls["fidelity"] = control("fidelity", values.get("fidelity"), visible=False)
         more["away"] = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="away")
+        more["follow_it"] = gr.Button(words.FOLLOW_IT, size="sm", visible=False, elem_id="follow-it")
+    more["follow"] = section(values, controls)
     with gr.Accordion(words.FINE, open=False, elem_id="fine"):
         for name in FINE:
             controls[name] = control(name, values.get(name))
@@ -134,11 +139,12 @@ def _moved(control: gr.components.Component) -> Any:
 
 
 def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:
-    acts, choosing, controls = Acts(handlers), Choosing(handlers), page.controls
+    acts, choosing, tracing, controls = Acts(handlers), Choosing(handlers), Tracing(handlers), page.controls
     given = {*controls.values(), *page.chips.values(), page.stored}
     seen = [
         page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
-        page.growing, page.start, page.given, page.away, *controls.values(), *page.chips.values(),
+        page.growing, page.start, page.given, page.away, page.follow_it, *page.follow.components,
+        *controls.values(), *page.chips.values(),
     ]  # fmt: skip
     follow = {
         "outputs": seen,
@@ -168,6 +174,9 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     more["defaults"].click(acts.to_defaults, given, seen, **QUIET)
     page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
     page.away.click(acts.taken_away, given, seen, **QUIET)
+    page.follow_it.click(tracing.traced, given, seen, **QUIET)
+    page.follow.away.click(tracing.unfollowed, given, seen, **QUIET)
+    page.follow.stage.input(tracing.mapped, {*given, page.follow.stage}, seen, **QUIET)
     for event in (page.generate.click, controls["prompt"].submit):
         event(handlers.started, given, seen, **QUIET).then(handlers.followed, **follow)
     page.stop.click(handlers.stopped, None, [page.stages], **QUIET)

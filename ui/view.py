@@ -147,10 +147,10 @@ def _of_the_example(story: Story | None, kept: Sequence[Picture]) -> list[dict[s
 def _of_the_link(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     """What the link that may be copied does not hold, so that nobody shares half a recipe unknowingly."""
     without = left_out(kept[-1].recipe) if kept and not goes_on else ()
-    in_file = [name for name in without if name != "image"]
+    pictures = {"image": words.LINK_WITHOUT_PICTURE, "controls": words.LINK_WITHOUT_FOLLOWED}
+    in_file = [name for name in without if name not in pictures]
     said = [words.LINK_WITHOUT.format(names=labelled(in_file))] if in_file else []
-    if "image" in without:
-        said.append(words.LINK_WITHOUT_PICTURE)
+    said += [sentence for name, sentence in pictures.items() if name in without]
     return [note(text, kind="link") for text in said]
 
 

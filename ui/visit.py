@@ -40,10 +40,11 @@ class Step(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """A dropped file of ours: the recipe in it, and its picture, if it can be started from."""
+    """A dropped file: the recipe in it if it is ours, its picture if that can be used, what the drop did."""
 
-    recipe: Recipe
+    recipe: Recipe | None
     picture: Path | None
+    started: Step | None = None
 
 
 @dataclass(eq=False)
@@ -57,6 +58,8 @@ class Visit:
     pending: (what, run, place) that are to be made for sharing.   saved: what has been, by (run, what).
     known: whether it has been filled; one that the server forgot is filled anew.
     pictures: those that were dropped, by their digests.   start: of the start picture that is shown.
+    section, mapped: what the section of the picture to follow shows, and of which map.
+    map_stage: the stage whose map was chosen.
     wanted: the model that is being fetched.   followed: the run whose log is being read.
     lock: held by whoever changes anything of this.
     """
@@ -76,6 +79,9 @@ class Visit:
     offered: Offer | None = None
     pictures: dict[str, Path] = field(default_factory=dict)
     start: str | None = None
+    section: tuple[Any, ...] | None = None
+    mapped: int | None = None
+    map_stage: int | None = None
     step: Step | None = None
     earlier: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)

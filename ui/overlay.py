@@ -1,0 +1,111 @@
+"""The map of the picture to follow, drawn over that picture at the size of a stage, as HTML."""
+
+import logging
+from base64 import b64encode
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from engine import detectors, picture
+from engine.control import KINDS, Control
+from engine.errors import BadRecipe
+from engine.maps import Maps
+from engine.sketch import sketch, within
+from engine.stage import Stage
+from ui import telling, words
+from ui.following import first
+from ui.house import House
+from ui.labels import by_label
+from ui.starting import found
+from ui.visit import Visit
+
+log = logging.getLogger(__name__)
+
+LONGEST_SIDE = 2048
+"""px of what is shown at 1:1; a larger stage's map is reduced to it."""
+COLUMN = 480
+"""px of what is shown to fit. A browser that made it smaller would let thin lines fade."""
+MOST_DRAWN = 24
+JPEG = {"quality": 80, "subsampling": 0}
+"""Colour at full resolution: the lines are coloured, and one px wide."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that a drawn map depends on; its stage is told by size, base and seed."""
+
+    path: Path
+    control: Control
+    size: tuple[int, int]
+    base: tuple[int, int]
+    seed: int
+    stage: Stage = field(compare=False)
+
+
+def overlay(visit: Visit, house: House) -> str | None:
+    """The map at the chosen stage, or a sentence in its place; None while no stage is planned.
+
+    Nothing of a visitor's text is in it.
+    """
+    control, refused = first(visit.recipe), visit.refused
+    if control is None:
+        return _sentence(words.FOLLOW_HELP)
+    path = found(visit, house, control.image)
+    if path is None:
+        return _sentence(words.NO_PICTURE_TO_FOLLOW)
+    if refused and refused.field == "controls":
+        return _sentence(by_label(refused.sentence))
+    if visit.plan is None:
+        return None
+    try:
+        return drawn(_asked(path, control, stage_shown(visit)))
+    except BadRecipe as fault:
+        return _sentence(fault.sentence)
+    except Exception:  # Of a detector's network, which is not ours.
+        log.exception("a map of %s could not be drawn", control.kind)
+        return _sentence(words.NO_MAP)
+
+
+def stage_shown(visit: Visit) -> Stage:
+    """The stage whose map is shown: the chosen one, else the last."""
+    stages = visit.plan.stages
+    return stages[min(visit.map_stage or len(stages), len(stages)) - 1]
+
+
+def _asked(path: Path, control: Control, stage: Stage) -> Asked:
+    """Knobs that a map does not depend on stand at their defaults, so that it is not drawn again."""
+    read = ("kind", "given", *(() if control.given else KINDS[control.kind].knobs))
+    plain = replace(Control(), **{name: getattr(control, name) for name in read})
+    seed = stage.recipe.seed if control.kind == "shuffle" else 0
+    return Asked(path, plain, stage.size, stage.base, seed, stage)
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def drawn(asked: Asked) -> str:
+    """The figure. Such a file never changes."""
+    maps = Maps(asked.control, picture.read(asked.path), asked.stage, detectors.detect)
+    title = KINDS[asked.control.kind].title
+    alt = (words.MAP_GIVEN if asked.control.given else words.MAP).format(kind=title.lower())
+    whole, fitting = (_image(asked.control, maps, side, alt) for side in (LONGEST_SIDE, COLUMN))
+    size, told = telling.size(*asked.size), telling.size(*within(asked.size, LONGEST_SIDE))
+    caption = words.PX.format(sizes=size) if told == size else words.MAP_REDUCED.format(size=size, shown=told)
+    # It takes the focus, so that keys scroll it where it is shown 1:1.
+    return f'<p class="quiet">{caption}</p><figure tabindex="0">{fitting}{whole}</figure>'
+
+
+def _image(control: Control, maps: Maps, longest: int, alt: str) -> str:
+    shown = Image.fromarray(sketch(control, maps.pixels, maps.drawn, longest))
+    to = BytesIO()
+    shown.save(to, "JPEG", **JPEG)
+    source = f"data:image/jpeg;base64,{b64encode(to.getvalue()).decode()}"
+    kind = "whole" if longest == LONGEST_SIDE else "fitting"
+    size = f'width="{shown.width}" height="{shown.height}"'
+    return f'<img class="{kind}" src="{source}" alt="{escape(alt)}" {size}>'
+
+
+def _sentence(text: str) -> str:
+    return f'<p class="quiet">{escape(text)}</p>'

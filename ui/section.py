@@ -1,0 +1,87 @@
+"""The folded section of the picture to follow: what stands in it, and what it shows of a visit."""
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from engine.control import CONTROL_SETTINGS
+from ui import following, telling, words
+from ui.controls import follow_control
+from ui.following import KNOBS, knob
+from ui.house import House
+from ui.overlay import overlay, stage_shown
+from ui.page import Outputs, Section
+from ui.visit import Visit
+
+TOGGLE = f'<label class="toggle"><input type="checkbox" id="map-close"> {words.MAP_CLOSE}</label>'
+"""By style alone; apart from the map, so that it stays as it is while maps come and go."""
+
+
+def section(values: dict[str, Any], controls: dict[str, gr.components.Component]) -> Section:
+    """Builds it, and adds its knobs to the page's controls."""
+    with gr.Accordion(words.FOLLOW, open=False, visible=False, elem_id="follow") as fold:
+        shown = gr.HTML(elem_id="map")
+        close = gr.HTML(TOGGLE, visible=False, elem_id="map-toggle")
+        stage = gr.Radio([], label=words.MAP_STAGE, visible=False, interactive=True, elem_id="map-stage")
+        _add("kind", values, controls)
+        aside = gr.HTML(elem_id="aside")
+        for name in KNOBS.values():
+            if name != "kind":
+                _add(name, values, controls)
+        away = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="unfollow")
+    return Section(fold, shown, stage, close, aside, away)
+
+
+def _add(name: str, values: dict[str, Any], controls: dict[str, gr.components.Component]) -> None:
+    controls[knob(name)] = follow_control(name, values.get(knob(name)), visible=False)
+
+
+def shown(part: Section, visit: Visit, house: House) -> Outputs:
+    """What changed in it since it was last shown; a new picture is not overlooked."""
+    return _around(part, visit, house) | _map(part, visit, house)
+
+
+def _around(part: Section, visit: Visit, house: House) -> Outputs:
+    """All but the map."""
+    facts, control = house.facts_if_here(visit.model), following.first(visit.recipe)
+    offers = facts is not None and bool(following.follows(facts))
+    sizes = tuple(stage.size for stage in visit.plan.stages) if control and visit.plan else ()
+    sentences = _asides(visit, house) if facts else ()
+    now = (offers, control and control.image, sizes, visit.map_stage, sentences)
+    before, visit.section = visit.section, now
+    if now == before:
+        return {}
+    is_new = control is not None and (before is None or before[1] != control.image)
+    return {
+        part.fold: gr.update(visible=offers or control is not None, **({"open": True} if is_new else {})),
+        part.stage: gr.update(
+            choices=[(telling.side(*size), n) for n, size in enumerate(sizes, 1)],
+            value=stage_shown(visit).number if sizes else None,
+            visible=len(sizes) > 1,
+        ),
+        part.close: gr.update(visible=bool(sizes)),
+        part.aside: "".join(f'<p class="quiet">{escape(text)}</p>' for text in sentences),
+        part.away: gr.update(visible=control is not None),
+    }
+
+
+def _asides(visit: Visit, house: House) -> tuple[str, ...]:
+    control, others = following.first(visit.recipe), visit.recipe.controls[1:]
+    entry, facts = house.entry(visit.model), house.facts(visit.model)
+    told = [following.not_offered(entry.title, facts, control)]
+    if control and control.stages:
+        strengths = following.said(control.stages)
+        told.append(words.EACH_STAGE.format(strengths=strengths, label=CONTROL_SETTINGS["scale"].label))
+    if others:
+        told.append(words.ALSO_FOLLOWED.format(controls=following.told(others)))
+    return tuple(filter(None, told))
+
+
+def _map(part: Section, visit: Visit, house: House) -> Outputs:
+    """The map, unless the very same is shown."""
+    html = overlay(visit, house)
+    if html is None or hash(html) == visit.mapped:
+        return {}
+    visit.mapped = hash(html)
+    return {part.map: html}
