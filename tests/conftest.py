@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from engine import load_model, nets
+from engine import load_model
 from tests import tiny
-from tests.nets import net
 from tests.toys import patches
 
 pytest_plugins = [
@@ -27,21 +26,6 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory):
     return tiny.write(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture(scope="session")
-def net_folder(tiny_folder, tmp_path_factory):
-    """A ControlNet of the small model."""
-    return net(tiny_folder, tmp_path_factory.mktemp("nets") / "canny")
-
-
-@pytest.fixture
-def offered(net_folder, monkeypatch):
-    """The catalogue lists it; more kinds that it is to follow may be added to the list that this gives."""
-    follows = ["canny"]
-    listed = nets._Listed(str(net_folder), "sdxl", 128, follows)
-    monkeypatch.setattr(nets, "_listed", lambda: (listed,))
-    return follows
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from diffusers import ControlNetModel, ControlNetUnionModel, UNet2DConditionModel
 
+from engine import nets
 from tests.toys import scene, small
 
 EMBEDDING = (8, 8, 16, 16)
@@ -60,3 +61,18 @@ def led(leading, followed):
     return lambda **changes: small(
         scales=(1, 2), steps=6, controls=({"image": followed, "net": leading} | changes,)
     )
+
+
+@pytest.fixture(scope="session")
+def net_folder(tiny_folder, tmp_path_factory):
+    """A ControlNet of the small model."""
+    return net(tiny_folder, tmp_path_factory.mktemp("nets") / "canny")
+
+
+@pytest.fixture
+def offered(net_folder, monkeypatch):
+    """The catalogue lists it; more kinds that it is to follow may be added to the list that this gives."""
+    follows = ["canny"]
+    listed = nets._Listed(str(net_folder), "sdxl", 128, follows)
+    monkeypatch.setattr(nets, "_listed", lambda: (listed,))
+    return follows
