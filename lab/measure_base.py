@@ -50,9 +50,11 @@ def native(model: Model, scenes: list[Scene]) -> Iterator[Array]:
         yield demofusion(model, prompt, seed, (1,))
 
 
-def demofusion(model: Model, prompt: str, seed: int, scales: tuple[float, ...], **more: object) -> Array:
+def demofusion(
+    model: Model, prompt: str, seed: int, scales: tuple[float, ...], steps: int = STEPS, **more: object
+) -> Array:
     """The last stage's picture."""
-    recipe = Recipe(prompt=prompt, seed=seed, scales=scales, steps=STEPS, **more)
+    recipe = Recipe(prompt=prompt, seed=seed, scales=scales, steps=steps, **more)
     with tempfile.TemporaryDirectory() as out:
         for event in generate(recipe, model, out=out):
             if isinstance(event, Failed):

@@ -1,6 +1,6 @@
 """Whether Postcards follows the edges that it is given.
 
-python -m lab.measure_control [--prompts 16] [--large] [--of assets/postcards] [--to pairs.png]
+python -m lab.measure_control [--prompts 16] [--large] [--steps 20] [--of assets/postcards] [--to pairs.png]
 
 Held-out scenes are rendered, and drawn from their words and one seed with and without the edges of the
 rendering: at 256 px, or with --large at 1024 px in stages of 1, 2 and 4.
@@ -20,7 +20,7 @@ from PIL import Image
 from engine import load_model
 from lab.control import DEFAULT, FOLDER, beside, edges
 from lab.lessons import NATIVE
-from lab.measure_base import LARGE, demofusion
+from lab.measure_base import LARGE, STEPS, demofusion
 from lab.measure_vae import unseen
 from lab.paint import Array
 from lab.tables import Row, table
@@ -98,13 +98,13 @@ def pairs(draw: Drawing, scenes: list[Scene], side: int) -> Iterable[Pair]:
             yield Pair(edges(true, *DEFAULT), draw(prompt, seed, path), draw(prompt, seed, None))
 
 
-def by_engine(folder: Path, scales: tuple[float, ...]) -> Drawing:
+def by_engine(folder: Path, scales: tuple[float, ...], steps: int = STEPS) -> Drawing:
     """Drawings of the model of a folder, led by its own ControlNet."""
     model, net = load_model(folder), str(folder / FOLDER)
 
     def draw(prompt: str, seed: int, image: Path | None) -> Array:
         controls = ({"kind": "canny", "image": str(image), "net": net},) if image else ()
-        return demofusion(model, prompt, seed, scales, controls=controls)
+        return demofusion(model, prompt, seed, scales, steps, controls=controls)
 
     return draw
 
@@ -140,9 +140,11 @@ def _white(lines: Array) -> Array:
     return np.repeat(np.uint8(255 * lines)[..., None], 3, -1)
 
 
-def measure(folder: Path, prompts: int = 16, large: bool = False, to: Path | None = None) -> str:
+def measure(
+    folder: Path, prompts: int = 16, large: bool = False, to: Path | None = None, steps: int = STEPS
+) -> str:
     scales, side = ((1, 2, LARGE), LARGE * NATIVE) if large else ((1,), NATIVE)
-    found = list(pairs(by_engine(folder, scales), unseen(prompts), side))
+    found = list(pairs(by_engine(folder, scales, steps), unseen(prompts), side))
     if to:
         shown(found).save(to)
     return told(found)
@@ -152,10 +154,11 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="lab.measure_control", description=__doc__)
     asked.add_argument("--prompts", type=int, default=16)
     asked.add_argument("--large", action="store_true", help="at 1024 px, after three stages")
+    asked.add_argument("--steps", type=int, default=STEPS)
     asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
     asked.add_argument("--to", type=Path, help="a picture of eight pairs")
     given = asked.parse_args()
-    print(measure(given.of, given.prompts, given.large, given.to))
+    print(measure(given.of, given.prompts, given.large, given.to, given.steps))
 
 
 if __name__ == "__main__":

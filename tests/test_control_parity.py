@@ -109,9 +109,10 @@ def test_a_union_is_diffusers_pipeline(followed, tiny_folder, model, tmp_path):
     assert distance(ours, given) < 1e-5
 
 
-def test_a_control_of_stable_diffusion_is_diffusers_pipeline(followed, tmp_path):
+@pytest.mark.parametrize("linear", [False, True], ids=["SD 1.5", "SD 2.1"])
+def test_a_control_of_stable_diffusion_is_diffusers_pipeline(linear, followed, tmp_path):
     path, edges = followed
-    folder = original.sd(tmp_path / "sd")
+    folder = original.sd(tmp_path / "sd", linear=linear)
     sd = load_model(folder, "cpu", "float32")
     here = net(folder, tmp_path / "net")
     recipe = recipe_with({"image": path, "net": str(here)})
