@@ -91,8 +91,12 @@ def test_a_page_that_the_server_forgot_keeps_its_runs_and_settings(served, visit
 def test_refused_settings_are_found_again(served, visit):
     page = visit(served.url)
     page.get_by_role("button", name=words.FINE).click()
-    page.locator("#width input").fill("1001")
-    is_stored_after(page, lambda: page.locator("#width input").press("Tab"))
+
+    def typed():
+        page.locator("#width input").fill("1001")
+        page.locator("#width input").press("Tab")
+
+    is_stored_after(page, typed)
     is_stored_after(page, lambda: page.get_by_label(words.ASK).fill("a green tree"))
     expect(page.get_by_role("alert")).not_to_have_text("")
     page.reload()
