@@ -14,7 +14,7 @@ from engine.events import Accepted, Finished, Progress
 from engine.plan import plan
 from engine.recall import recall
 from engine.recipe import to_dict
-from tests.toys import bytes_of, done, last
+from tests.toys import bytes_of, done, last, slowly
 from ui import words
 from ui.lines import line
 from ui.reading import take
@@ -186,16 +186,18 @@ def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
         {"scales": (1, 2, 3)},
         {"steps": 6, "economy": 0},
-        {"stride": 5, "jitter": False},
-        {"dilated": False},
-        {"progressive": False, "scales": (1, 2, 4)},
-        {"skip_residual": False, "economy": 0.1},
-        {"width": 384, "height": 256},
-        {"scheduler": "dpmpp_2m", "steps": 5},
-        {"guidance": 1},
+        *slowly(
+            {},
+            {"stride": 5, "jitter": False},
+            {"dilated": False},
+            {"progressive": False, "scales": (1, 2, 4)},
+            {"skip_residual": False, "economy": 0.1},
+            {"width": 384, "height": 256},
+            {"scheduler": "dpmpp_2m", "steps": 5},
+            {"guidance": 1},
+        ),
     ],
     ids=str,
 )

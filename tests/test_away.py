@@ -8,7 +8,7 @@ import pytest
 from tests.eyes import expect, finished_cards, generate, is_done, is_stored_after, line, move, pattern
 from ui import words
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def leave_in_stage_two(served, visit):

@@ -108,6 +108,7 @@ def test_another_model_is_chosen_and_draws(house, visit):
         expect(page.locator("#badge")).to_contain_text("Other")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_present_model_draws_while_another_is_fetched(house, visit, tmp_path, other_folder, monkeypatch):
     kept = shutil.move(other_folder, tmp_path / "far")
@@ -134,6 +135,7 @@ def test_the_present_model_draws_while_another_is_fetched(house, visit, tmp_path
         assert made_by(house).model == "tiny"
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_what_cannot_be_fetched_is_said_and_the_present_model_stays(house, visit, other_folder):
     shutil.rmtree(other_folder)

@@ -13,7 +13,7 @@ from engine import WeightsMissing, load_model, plan
 from engine.noise import normal
 from engine.timesteps import scheduler_of
 from tests import original, tiny
-from tests.toys import latents, small
+from tests.toys import latents, slowly, small
 
 V = {"prediction_type": "v_prediction"}
 ZERO = V | {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
@@ -29,7 +29,7 @@ FAMILIES = {
 CLOSE = 1e-5
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=["sdxl", "sd1", "sd2 v", *slowly("sdxl v", "sd2", "sd2 zero")])
 def family(request, tmp_path_factory):
     """A folder and the single file of the same weights, which finds its configs in the folder."""
     root = tmp_path_factory.mktemp("family")

@@ -26,7 +26,7 @@ from tests.toys import small
 from ui import words
 from ui.labels import labelled
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, visit):

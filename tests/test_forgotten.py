@@ -20,7 +20,7 @@ from tests.page import serving
 from tests.toys import small
 from ui import words
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def forget(page):

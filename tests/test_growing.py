@@ -18,6 +18,7 @@ def test_growing_on_from_a_chosen_stage_under_other_settings(model, tmp_path):
     assert bytes_of(grown[0].kept[1]) == bytes_of(done(first)[1])
 
 
+@pytest.mark.slow
 def test_a_grown_stage_is_found_again_by_growing_again_and_by_nothing_else(model, tmp_path):
     first = run(small(), model, tmp_path)
     other = small(scales=(1, 2, 3, 4), seed=8)

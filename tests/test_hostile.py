@@ -56,6 +56,7 @@ def test_a_prompt_stays_text_wherever_it_is_told(served, visit):
     is_unharmed(page)
 
 
+@pytest.mark.slow
 def test_a_prompt_stays_text_when_the_page_is_found_again(served, visit):
     page = visit(served.url)
     move(page, "scale_stages", 1)
@@ -90,6 +91,7 @@ def test_a_dropped_picture_brings_text_and_its_unknown_names_are_told_as_text(se
     is_unharmed(page)
 
 
+@pytest.mark.slow
 def test_a_file_may_have_any_name(served, visit):
     page = visit(served.url)
     for text in HOSTILE:
@@ -110,6 +112,7 @@ def test_a_fault_names_what_was_written_as_text(served, visit):
         is_unharmed(page)
 
 
+@pytest.mark.slow
 def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_folder, visit, monkeypatch):
     monkeypatch.setattr(tests.page, "tiny_entry", lambda folder: tiny_entry(folder, draws=DRAWS))
     with serving(tmp_path / "runs", tiny_folder) as app:

@@ -55,6 +55,7 @@ def test_a_refusal_names_settings_as_the_page_does(served, visit):
     expect(page.locator("#sigma1 input[type=number]")).to_have_value("0.5")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_refused_size_names_its_box(served, visit):
     page = visit(served.url)

@@ -16,7 +16,7 @@ from tests.following import (
 )
 from ui import words
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("offered")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("offered")]
 
 LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
 

@@ -120,6 +120,7 @@ def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
         assert store.read(store.find(run, 2)[1]).record["recipe"]["prompt"] == "a blue boat on water at dawn"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_for_while_the_model_is_loaded_waits_for_it(tmp_path):
     """In a process of its own, where nothing has been imported yet."""
     code = """

@@ -74,6 +74,7 @@ COUNTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", COUNTED)
 def test_a_run_costs_what_the_plan_foretold(changes, model, calls, tmp_path):
     recipe = small(**changes)

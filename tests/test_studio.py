@@ -172,6 +172,7 @@ def test_a_reload_finds_settings_and_the_run_that_goes_on(served, visit):
     is_done(page)
 
 
+@pytest.mark.slow
 def test_an_earlier_run_is_shown_used_and_forgotten(served, visit):
     page = visit(served.url)
     page.get_by_label(words.ASK).fill("a green tree")

@@ -74,6 +74,7 @@ def wire(served):
     made.close()
 
 
+@pytest.mark.slow
 def test_a_cut_wire_loses_neither_settings_nor_run(served, wire, visit, model, tmp_path):
     page = visit(wire.url)
     page.get_by_label(words.ASK).fill("a green tree")
@@ -98,6 +99,7 @@ def test_a_cut_wire_loses_neither_settings_nor_run(served, wire, visit, model, t
     assert store.read(store.find(run, 2)[1]).latents.tobytes() == bytes_of(last)
 
 
+@pytest.mark.slow
 def test_a_run_costs_little_and_each_file_is_fetched_once(served, visit):
     page = visit(served.url)
     carrier = page.context.new_cdp_session(page)
