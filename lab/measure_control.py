@@ -1,6 +1,6 @@
 """Whether Postcards follows the edges that it is given.
 
-python -m lab.measure_control [--prompts 16] [--large] [--steps 20] [--of assets/postcards] [--to pairs.png]
+python -m lab.measure_control [--prompts 16] [--large] [--steps 30] [--of assets/postcards] [--to pairs.png]
 
 Held-out scenes are rendered, and drawn from their words and one seed with and without the edges of the
 rendering: at 256 px, or with --large at 1024 px in stages of 1, 2 and 4.
