@@ -14,6 +14,10 @@ from engine.steering import Followed, Steering
 log = logging.getLogger(__name__)
 
 PLAIN = [CONFIG, "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model-*-of-*.safetensors"]
+MODES = {
+    "openpose": 0, "depth": 1, "softedge": 2, "canny": 3, "lineart": 3, "mlsd": 3, "normal": 4, "tile": 6,
+}  # fmt: skip
+"""Of ControlNet-Union, by what is followed."""
 HALF = [CONFIG, "diffusion_pytorch_model.fp16.safetensors"]
 
 
@@ -23,7 +27,22 @@ def nets_of(controls: tuple[Control, ...], model: Model) -> tuple[tuple[Any, int
     for control in controls:
         if not control.given and KINDS[control.kind].source:
             detectors.prepare(control.kind)
-    return tuple((_loaded(net, model), net.mode) for net in found)
+    loaded = [_loaded(net, model) for net in found]
+    return tuple((net, _mode(control, net)) for control, net in zip(controls, loaded, strict=True))
+
+
+def _mode(control: Control, net: Any) -> int | None:
+    """Which kind of map a union is told that it is given; None where a ControlNet knows only one."""
+    count = getattr(net.config, "num_control_type", None)
+    if count is None:
+        return None
+    kind = KINDS[control.kind]
+    mode = MODES.get(kind.follows, count)
+    if mode >= count:
+        known = ", ".join(follows for follows, number in MODES.items() if number < count)
+        said = {"model": "The union", "kind": kind.title.lower(), "known": known}
+        raise BadRecipe("controls", errors.CONTROL_NONE.format(**said))
+    return mode
 
 
 def steering(

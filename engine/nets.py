@@ -5,7 +5,7 @@ A ControlNet is a folder with a config and safetensors: of this project, anywher
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import sha256
 from math import prod
@@ -28,10 +28,9 @@ SAME = (
 
 @dataclass(frozen=True)
 class Net:
-    """source: a folder or a hub id. mode: which of its kinds of maps a union of ControlNets is given."""
+    """source: a folder or a hub id."""
 
     source: str
-    mode: int | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -55,7 +54,7 @@ class Net:
         told = sha256((self.folder / CONFIG).read_bytes())
         for path in weights.files(self.folder, "", self.variant(self.folder) or ""):
             told.update(weights.digest(path).encode())
-        return f"{told.hexdigest()} {self.mode}"
+        return told.hexdigest()
 
     def weights(self, dtype: str) -> int:
         """Bytes in this number format; 0 while it is not on this machine."""
@@ -84,13 +83,12 @@ class _Listed:
     family: str
     native: int
     follows: tuple[str, ...]
-    modes: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 @cache
 def _listed() -> tuple[_Listed, ...]:
     return tuple(
-        _Listed(each["source"], each["family"], each["native"], tuple(each["follows"]), each.get("modes", {}))
+        _Listed(each["source"], each["family"], each["native"], tuple(each["follows"]))
         for each in catalogue()["net"]
     )
 
@@ -105,7 +103,7 @@ def nets(facts: Facts) -> dict[str, Net]:
     for each in _fitting(facts):
         here = HOME / each.source
         for follows in each.follows:
-            net = Net(str(here) if here.is_dir() else each.source, each.modes.get(follows))
+            net = Net(str(here) if here.is_dir() else each.source)
             found.setdefault(follows, net)
     return found
 
@@ -128,11 +126,9 @@ def check_drawn(controls: Iterable[Control]) -> None:
 
 def net_of(control: Control, facts: Facts) -> Net:
     """The ControlNet that a control asks for, or BadRecipe."""
-    known = nets(facts)
     if control.net:
-        union = next((net for net in known.values() if net.source == control.net), None)
-        same = known.get(KINDS[control.kind].follows)
-        return same if union and same and same.source == control.net else Net(control.net, _mode(control))
+        return Net(control.net)
+    known = nets(facts)
     net = known.get(KINDS[control.kind].follows)
     if net is None:
         titles = ", ".join(KINDS[name].title.lower() for name, offers in offered(facts).items() if offers)
@@ -140,29 +136,6 @@ def net_of(control: Control, facts: Facts) -> Net:
         sentence = errors.CONTROL_NONE if titles else errors.CONTROL_NOTHING
         raise BadRecipe("controls", sentence.format(known=titles, **said))
     return net
-
-
-def _mode(control: Control) -> int | None:
-    """Of a union that the catalogue does not list: the order is the same in all of them."""
-    net = Net(control.net)
-    try:
-        is_union = net.folder is not None and "Union" in net.config.get("_class_name", "")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return MODES.get(KINDS[control.kind].follows) if is_union else None
-
-
-MODES = {
-    "openpose": 0,
-    "depth": 1,
-    "softedge": 2,
-    "canny": 3,
-    "lineart": 3,
-    "mlsd": 3,
-    "normal": 4,
-    "tile": 6,
-}
-"""Of ControlNet-Union, by what is followed."""
 
 
 def check_fits(net: Net, told: Mapping[str, Any]) -> None:

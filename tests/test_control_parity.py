@@ -13,7 +13,7 @@ from diffusers import (
 )
 from PIL import Image
 
-from engine import load_model
+from engine import generate, load_model
 from engine.noise import normal
 from tests import original
 from tests.nets import net
@@ -122,6 +122,14 @@ def test_a_control_of_stable_diffusion_is_diffusers_pipeline(linear, followed, t
     )  # fmt: skip
     (ours,) = latents(recipe, sd, tmp_path)
     assert distance(ours, given) < 1e-5
+
+
+def test_a_union_is_given_no_kind_that_it_does_not_know(followed, tiny_folder, model, tmp_path):
+    path, _ = followed
+    union = net(tiny_folder, tmp_path / "union", union=True)
+    asked = recipe_with({"image": path, "net": str(union), "kind": "tile"})
+    (end,) = generate(asked, model, out=tmp_path / "runs")
+    assert end.sentence.startswith("The union has no ControlNet for blurred picture. It follows: openpose,")
 
 
 def test_a_control_is_felt(nets, followed, model, tmp_path):

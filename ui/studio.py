@@ -20,6 +20,7 @@ STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""
 RUNS = ASSETS / "runs.js"
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+FOLLOWED = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 CACHE = (3600, 86400)
 """Seconds between looks through Gradio's own cache of uploads, and how long they stay."""
 
@@ -139,19 +140,14 @@ def _moved(control: gr.components.Component) -> Any:
 
 
 def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:
-    acts, choosing, tracing, controls = Acts(handlers), Choosing(handlers), Tracing(handlers), page.controls
+    acts, choosing, controls = Acts(handlers), Choosing(handlers), page.controls
     given = {*controls.values(), *page.chips.values(), page.stored}
     seen = [
         page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
         page.growing, page.start, page.given, page.away, page.follow_it, *page.follow.components,
         *controls.values(), *page.chips.values(),
     ]  # fmt: skip
-    follow = {
-        "outputs": seen,
-        "show_progress": "hidden",
-        "concurrency_limit": None,
-        "api_visibility": "private",
-    }
+    follow = {"outputs": seen} | FOLLOWED
 
     shared = RUNS.read_text(encoding="utf-8")
     page.stored.change(None, [page.stored], js=shared, **QUIET)
@@ -172,14 +168,20 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     more["surprise"].click(handlers.surprised, given, seen, **QUIET)
     more["dice"].click(handlers.reseeded, given, seen, **QUIET)
     more["defaults"].click(acts.to_defaults, given, seen, **QUIET)
-    page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
-    page.away.click(acts.taken_away, given, seen, **QUIET)
-    page.follow_it.click(tracing.traced, given, seen, **QUIET)
-    page.follow.away.click(tracing.unfollowed, given, seen, **QUIET)
-    page.follow.stage.input(tracing.mapped, {*given, page.follow.stage}, seen, **QUIET)
+    _wire_pictures(page, acts, handlers, given, seen)
     for event in (page.generate.click, controls["prompt"].submit):
         event(handlers.started, given, seen, **QUIET).then(handlers.followed, **follow)
     page.stop.click(handlers.stopped, None, [page.stages], **QUIET)
     acted = page.stages.act(acts.act, given, seen, trigger_mode="multiple", **QUIET)
     acted.then(handlers.followed, **follow)
     acted.then(acts.made, **follow | {"concurrency_limit": 1})
+
+
+def _wire_pictures(page: Page, acts: Acts, handlers: Handlers, given: set[Any], seen: list[Any]) -> None:
+    """What follows from a picture that is dropped: to start from, or to follow."""
+    tracing = Tracing(handlers)
+    page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
+    page.away.click(acts.taken_away, given, seen, **QUIET)
+    page.follow_it.click(tracing.traced, given, seen, **QUIET)
+    page.follow.away.click(tracing.unfollowed, given, seen, **QUIET)
+    page.follow.stage.input(tracing.mapped, {*given, page.follow.stage}, seen, **QUIET)
