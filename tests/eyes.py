@@ -75,3 +75,15 @@ def unfold(page, heading):
 def rectangle(page):
     """What the viewer shows, as shares of the picture."""
     return page.evaluate("document.querySelector('#viewer').rectangle()")
+
+
+def stop_after_one(page, gate):
+    """Lets the first stage be made, and stops the run in its second."""
+    stop = page.get_by_role("button", name=words.STOP, exact=True)
+    stop.wait_for()
+    gate.pass_(5)
+    expect(finished_cards(page)).to_have_count(1)
+    stop.click()
+    expect(line(page)).to_have_text(pattern(words.STOPPING))
+    gate.open()
+    expect(line(page)).to_contain_text(words.KEPT_HERE_ONE)

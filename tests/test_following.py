@@ -13,13 +13,13 @@ from tests.dropping import drop
 from tests.eyes import (
     expect,
     fill_prompt,
-    finished_cards,
     is_another,
     is_done,
     line,
     move,
     pattern,
     press,
+    stop_after_one,
 )
 from tests.eyes import generate as press_generate
 from tests.following import (
@@ -72,14 +72,7 @@ def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit):
     move(page, "follow_scale", 0.7)
     served.gate.close()
     press_generate(page)
-    stop = page.get_by_role("button", name=words.STOP, exact=True)
-    stop.wait_for()
-    served.gate.pass_(5)
-    expect(finished_cards(page)).to_have_count(1)
-    stop.click()
-    expect(line(page)).to_have_text(pattern(words.STOPPING))
-    served.gate.open()
-    expect(line(page)).to_contain_text(words.KEPT_HERE_ONE)
+    stop_after_one(page, served.gate)
     page.reload()
     is_followed(page)
     expect(page.locator("#follow_scale input[type=number]")).to_have_value("0.7")

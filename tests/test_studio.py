@@ -16,6 +16,7 @@ from tests.eyes import (
     pattern,
     press,
     rectangle,
+    stop_after_one,
 )
 from ui import words
 from ui.labels import labelled
@@ -41,14 +42,7 @@ def test_stop_keeps_what_is_finished_and_continue_goes_on(served, visit):
     page = visit(served.url)
     served.gate.close()
     generate(page)
-    stop = page.get_by_role("button", name=words.STOP, exact=True)
-    stop.wait_for()
-    served.gate.pass_(5)
-    expect(finished_cards(page)).to_have_count(1)
-    stop.click()
-    expect(line(page)).to_have_text(pattern(words.STOPPING))
-    served.gate.open()
-    expect(line(page)).to_contain_text(words.KEPT_HERE_ONE)
+    stop_after_one(page, served.gate)
     line(page).get_by_role("button", name=re.compile("^Continue")).click()
     is_done(page)
 
