@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from engine import hardware, weights
-from engine.catalogue import Facts, Footprint, defaults_of, family_buckets
+from engine.catalogue import Facts, Footprint, body_of, defaults_of, family_buckets, levels_of
 from engine.hardware import Need, Place
 
 WINDOWS = range(4, 1025)
@@ -26,6 +26,7 @@ def facts_of(pipeline: Any, source: str, family: str, place: Place) -> Facts:
         raise ValueError(f"its native side is {window} cells")
     if unet.config.in_channels != vae.config.latent_channels:
         raise ValueError(f"its network takes {unet.config.in_channels} channels, as for inpainting")
+    body = body_of(family, unet.config.cross_attention_dim)
     return Facts(
         name=Path(source).stem if Path(source).is_file() else Path(source).name,
         family=family,
@@ -42,6 +43,8 @@ def facts_of(pipeline: Any, source: str, family: str, place: Place) -> Facts:
         device=hardware.name(place.device),
         dtype=str(unet.dtype).removeprefix("torch."),
         offload=place.offload,
+        body=body,
+        levels=levels_of(source, body),
     )
 
 

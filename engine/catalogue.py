@@ -45,6 +45,9 @@ class Facts:
     hash: of the weights.    space: what its latents mean; equal where one model can go on from another's.
     device, dtype: where and in which number format the network runs.
     offload: whether its parts are on the device by turns only.
+    body: which tables of bent networks fit it.
+    levels: shares of a native evaluation, outermost first: what grows with the area, and what grows with its
+    square (attention).
     """
 
     name: str
@@ -62,6 +65,8 @@ class Facts:
     device: str = "cpu"
     dtype: str = "float32"
     offload: bool = False
+    body: str = "sdxl"
+    levels: tuple[tuple[float, float], ...] = ((1.0, 0.0),)
 
     @property
     def native(self) -> int:
@@ -152,10 +157,13 @@ def find_lora(name: str) -> Path | None:
 
 def defaults_of(source: str, family: str) -> Defaults:
     """Of the entry with this source, else of the family."""
-    for entry in entries():
-        if source == entry.source or Path(source).resolve() == Path(entry.source).resolve():
-            return entry.defaults
-    return _defaults(catalogue()["family"][family])
+    entry = _entry_of(source)
+    return entry.defaults if entry else family_defaults(family)
+
+
+def _entry_of(source: str) -> Entry | None:
+    here = Path(source).resolve()
+    return next((e for e in entries() if source == e.source or here == Path(e.source).resolve()), None)
 
 
 def family_defaults(family: str) -> Defaults:
@@ -203,6 +211,28 @@ def foreseen(entry: Entry) -> Facts:
         scheduler=told["scheduler"] | entry.lays,
         defaults=entry.defaults,
         buckets=family_buckets(entry.family, window * cell),
+        body=(body := body_of(entry.family, told["unet"]["cross_attention_dim"])),
+        levels=levels_of(entry.source, body),
+    )
+
+
+SD2_TEXT = 1024
+"""Width of the texts that SD 2.x reads; SD 1.x reads 768."""
+
+
+def body_of(family: str, text: int) -> str:
+    """Which tables of bent networks fit a family's network that reads texts of this width."""
+    if family != "sd":
+        return family
+    return "sd21" if text == SD2_TEXT else "sd15"
+
+
+def levels_of(source: str, body: str) -> tuple[tuple[float, float], ...]:
+    """How a network's work is spread over its levels: an entry's own, else that of its body."""
+    entry = _entry_of(source)
+    own = catalogue()["model"][entry.name].get("levels") if entry else None
+    return tuple(
+        (float(linear), float(square)) for linear, square in own or catalogue()["body"][body]["levels"]
     )
 
 

@@ -12,6 +12,7 @@ from engine import errors, picture
 from engine.catalogue import lora_names
 from engine.control import CONTROL_SETTINGS, MOST_CONTROLS, MOST_STAGES, STRONGEST, Control
 from engine.errors import BadRecipe, short
+from engine.options import OPTIONS, Options, changed
 from engine.recipe import (
     LONGEST_PROMPT,
     MOST_LORAS,
@@ -190,10 +191,17 @@ def _check_foreign(controls: tuple[Control, ...]) -> None:
             raise BadRecipe("controls", errors.CONTROL_NET_NAMED.format(net=short(control.net)))
 
 
-def _options(name: str, setting: Setting, value: Any) -> Any:
-    if isinstance(value, tuple) and not value:
-        return value
-    raise BadRecipe(name, errors.UNKNOWN_OPTION.format(options=short(value)))
+def _options(name: str, setting: Setting, value: Any) -> tuple[tuple[str, Any], ...]:
+    """Pairs of a name and a value, those at their defaults left out."""
+    if not isinstance(value, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
+        raise BadRecipe(name, errors.OPTION_PAIRS.format(value=short(value)))
+    values = {}
+    for option, given in value:
+        if option not in OPTIONS:
+            known = ", ".join(OPTIONS)
+            raise BadRecipe(name, errors.UNKNOWN_OPTION.format(option=short(option), known=known))
+        values[option] = _checked(option, given, OPTIONS)
+    return changed(Options(**values))
 
 
 _CHECKS = {

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from engine import hardware
+from engine.bends import STRAIGHT, Bend, Bends
 from engine.errors import StopAsked
 from engine.schedule import Step
 from engine.stage import Stage
@@ -17,13 +18,19 @@ from engine.views import View
 
 class Network(Protocol):
     """What the loop knows of a model: predictions for latents (N, C, h, w) at t, first under one text, then
-    the same under the next. guides: what the views follow, none or all of them.
+    the same under the next. guides: what the views follow, none or all of them. bends: how it is bent.
     """
 
     device: torch.device
 
     def predict(
-        self, latents: Tensor, t: float, text: Any, ids: Tensor, guides: tuple[Guide, ...] = ()
+        self,
+        latents: Tensor,
+        t: float,
+        text: Any,
+        ids: Tensor,
+        guides: tuple[Guide, ...] = (),
+        bends: tuple[Bend, ...] = (),
     ) -> Tensor: ...
 
 
@@ -55,24 +62,25 @@ class Denoiser:
         return new
 
     def evaluate(
-        self, source: Tensor, views: tuple[View, ...], stage: Stage, step: Step
+        self, source: Tensor, views: tuple[View, ...], stage: Stage, step: Step, bends: Bends = STRAIGHT
     ) -> Iterator[tuple[tuple[View, ...], Tensor]]:
-        """Batches of views of the source (1, C, H, W), and the float32 answers (views, copies, C, h, w)."""
+        """Batches of views of the source (1, C, H, W), and the float32 answers (views, copies, C, h, w), one
+        more than there are texts where a gentler bent network answers too."""
         first = 0
         while first < len(views):
-            if self.stop is not None and self.stop.is_set():
-                raise StopAsked
             batch = views[first : first + self.view_batch]
-            answer = self._tried(source, batch, stage, step)
+            answer = self._tried(source, batch, stage, step, bends)
             if answer is None:
                 continue
             first += len(batch)
-            yield batch, answer.float().unflatten(0, (self.copies, len(batch))).transpose(0, 1)
+            yield batch, answer.float().unflatten(0, (-1, len(batch))).transpose(0, 1)
 
-    def _tried(self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step) -> Tensor | None:
+    def _tried(
+        self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step, bends: Bends
+    ) -> Tensor | None:
         """The answers for a batch; None if memory ran out, and fewer views at once are to be tried."""
         try:
-            return self._asked(source, batch, stage, step)
+            return self._asked(source, batch, stage, step, bends)
         except (MemoryError, RuntimeError) as fault:
             if len(batch) == 1 or not hardware.is_memory(fault):
                 raise
@@ -81,13 +89,22 @@ class Denoiser:
         self.view_batch = (len(batch) + 1) // 2
         return None
 
-    def _asked(self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step) -> Tensor:
+    def _asked(
+        self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step, bends: Bends
+    ) -> Tensor:
         cut = torch.cat([source[..., view.rows, view.cols] for view in batch])
         ids = torch.tensor([view.ids for view in batch], device=source.device)
         guides = self.steering.guides(stage, step, batch, cut.shape[-2:], source.device)
-        answer = self.network.predict(
-            cut.repeat(self.copies, 1, 1, 1), step.t, self.text, ids.repeat(self.copies, 1), guides
-        )
-        self.calls += 1
-        self.evaluations += len(cut) * self.copies
-        return answer
+        asked = [(self.text, self.copies, bends.strong)]
+        if bends.mild is not None:
+            asked.append((self.text.first, 1, bends.mild))
+        answers = []
+        for text, copies, bent in asked:
+            if self.stop is not None and self.stop.is_set():
+                raise StopAsked
+            told = ids.repeat(copies, 1)
+            shown = cut.repeat(copies, 1, 1, 1)
+            answers.append(self.network.predict(shown, step.t, text, told, guides, bent))
+        self.calls += len(asked)
+        self.evaluations += len(cut) * sum(copies for _, copies, _ in asked)
+        return torch.cat(answers)

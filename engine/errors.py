@@ -109,7 +109,16 @@ NOT_INSTALLED = "{package} is not installed"
 NOT_IMPORTED = "{package} cannot be loaded, {reason}"
 DETECTOR_NOT_HERE = "its weights are not on this machine and could not be fetched"
 DETECTOR_BROKEN = "its weights are broken, or hold more than numbers and were not read"
-UNKNOWN_OPTION = "The chosen method has no options of its own; options holds {options}."
+OPTION_PAIRS = "options are names with values, like {{'restart': 0.5}}; this is {value}."
+UNKNOWN_OPTION = "There is no option {option}. There are: {known}."
+METHOD_PICTURE = (
+    "The method {method} draws from words alone. Take the start picture away, or choose demofusion or sdedit."
+)
+BENT_WINDOWS = (
+    "A network is bent only where it looks at more than its native size, and windows are native. "
+    "Let it look at large windows or the whole picture, or leave it as it is."
+)
+NO_SUCH_PART = "The network of {model} has no part {part}, which this method bends. Choose another method."
 
 WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."
 ONE_SIDE = "Give both width and height, or leave both empty."

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from engine import views
+from engine.bends import STRAIGHT, Bends
 from engine.denoiser import Denoiser
 from engine.schedule import Step
 from engine.stage import Stage
@@ -20,7 +21,8 @@ from engine.views import Offset, View
 
 
 class Fused(NamedTuple):
-    """The network's raw predictions for the canvas, [unconditional, conditional], and what it saw of it.
+    """The network's raw predictions for the canvas, [unconditional, conditional], and what it saw of it; a
+    third one is unconditional again, of a network that is bent more gently.
 
     seen: where only windows look, the canvas; the lattices read it blurred, so it is (1 - c2) z + c2 g.
     """
@@ -33,9 +35,7 @@ Fusing = Generator[None, None, Fused]
 
 
 def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Fusing:
-    """(1 - c2) windows + c2 lattices; the base is one view of the whole."""
-    if stage.is_base:
-        return Fused((yield from fuse(denoiser, shown, views.whole(stage), stage, step)), shown)
+    """(1 - c2) windows + c2 lattices; a window may be the whole."""
     share = step.lattices
     if share == 0:
         return (yield from local(denoiser, shown, stage, step, offset))
@@ -43,13 +43,19 @@ def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: O
         return (yield from dilated(denoiser, shown, stage, step))
     near = yield from local(denoiser, shown, stage, step, offset)
     far = yield from dilated(denoiser, shown, stage, step)
+    # The lattices, of native size, are seen by the network as it is: theirs is the gentler answer, too.
+    third = far.predictions[: len(near.predictions) - len(far.predictions)]
+    far = far._replace(predictions=torch.cat([far.predictions, third]))
     return Fused(*((1 - share) * n + share * f for n, f in zip(near, far, strict=True)))
 
 
 def local(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Fusing:
+    bends = stage.bends[step.index]
+    if stage.looks_whole:
+        return Fused((yield from fuse(denoiser, shown, views.whole(stage), stage, step, bends)), shown)
     m = stage.margin
     source = pad(shown, (m, m, m, m)) if m else shown
-    predictions = yield from fuse(denoiser, source, views.windows(stage, offset), stage, step)
+    predictions = yield from fuse(denoiser, source, views.windows(stage, offset), stage, step, bends)
     return Fused(predictions[..., m : m + stage.rows, m : m + stage.cols], shown)
 
 
@@ -64,14 +70,20 @@ def dilated(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step) -> Fusi
 
 
 def fuse(
-    denoiser: Denoiser, source: Tensor, views: tuple[View, ...], stage: Stage, step: Step
+    denoiser: Denoiser,
+    source: Tensor,
+    views: tuple[View, ...],
+    stage: Stage,
+    step: Step,
+    bends: Bends = STRAIGHT,
 ) -> Generator[None, None, Tensor]:
     """The weighted mean of what the views answer, at every cell of the source."""
-    total = source.new_zeros((denoiser.copies, *source.shape[1:]))
+    answers = denoiser.copies + (bends.mild is not None)
+    total = source.new_zeros((answers, *source.shape[1:]))
     weights = source.new_zeros(source.shape[-2:])
     shared = {id(view.weight): view.weight for view in views if view.weight is not None}
     placed = {key: torch.as_tensor(weight, device=source.device) for key, weight in shared.items()}
-    for batch, answers in denoiser.evaluate(source, views, stage, step):
+    for batch, answers in denoiser.evaluate(source, views, stage, step, bends):
         for view, answer in zip(batch, answers, strict=True):
             weight = placed.get(id(view.weight), 1.0)
             total[..., view.rows, view.cols] += weight * answer

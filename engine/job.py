@@ -25,6 +25,7 @@ from engine.stage import Stage
 from engine.start import Start, elsewhere, place_of, start_of, told
 from engine.steering import Steering
 from engine.surgery import lora
+from engine.surgery.bent import check_parts
 from engine.tone import Tone
 
 TRIES = 3
@@ -182,6 +183,7 @@ def settle(
     shelf = Shelf(out)
     recipe = _at_hand(recipe, shelf)
     planned = plan(recipe, model.facts)
+    check_parts(model.unet, planned.stages)
     loras = lora.worn(planned.recipe.loras)
     nets = following.nets_of(planned.recipe.controls, model)
     for tries in range(TRIES):

@@ -10,11 +10,13 @@ from engine.catalogue import lora_digests
 from engine.control import determines
 from engine.methods import ABLATIONS, OF_THE_PULL, method_of, silent
 from engine.nets import net_of
+from engine.recipe import SETTINGS
 from engine.stage import Stage
 
 PICTURES = 1
 """To be raised with every change of the engine that changes pictures."""
 
+OF_A_ROW = ("pulls", "restarts", "views", "placed", "shakes", "network")
 OF_EVERY_STAGE = frozenset(
     "prompt negative seed steps guidance guidance_rescale scheduler "
     "image fidelity loras options faithful".split()
@@ -48,7 +50,8 @@ def of_its_own() -> str:
 
 def _determines(stage: Stage, below: str) -> dict[str, Any]:
     recipe, row = stage.recipe, method_of(stage.recipe)
-    without = set(silent(recipe))
+    # What a method does not know is off, as it may be with one that does.
+    without = set(silent(recipe)) - {"image", "faithful"}
     read = OF_EVERY_STAGE - without
     values: dict[str, Any] = {
         "pictures": PICTURES,
@@ -59,13 +62,15 @@ def _determines(stage: Stage, below: str) -> dict[str, Any]:
         "cells": (stage.rows, stage.cols),
         "told": stage.whole_ids,
     }
-    if below:
+    if not stage.is_base:
         read |= row.reads - ABLATIONS - without
-        values |= {"pulls": row.pulls, "factor": stage.factor}
+        values |= {"factor": stage.factor}
     elif recipe.image is not None:
-        read |= (OF_THE_PULL | {"economy"}) - without
-        values |= {"pulls": row.pulls}
-    values |= {name: getattr(recipe, name) for name in read}
+        read |= (OF_THE_PULL | {"economy", "restart"}) & row.reads - without
+    if not stage.is_base or recipe.image is not None:
+        values |= {"row": {name: getattr(row, name) for name in OF_A_ROW}}
+    read -= {"options"}
+    values |= {name: getattr(recipe if name in SETTINGS else stage.options, name) for name in read}
     values["controls"] = _followed(stage)
     if recipe.loras:
         values["loras"] = lora_digests(recipe.loras)

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from engine import text
 from engine.anatomy import parts_of
+from engine.bends import Bend
 from engine.catalogue import Facts
 from engine.steering import Guide, residuals
+from engine.surgery.bent import bent
 from engine.text import Text
 
 
@@ -54,7 +56,13 @@ class Model:
         return text.with_zeros(told) if zeros else told
 
     def predict(
-        self, latents: Tensor, t: float, text: Text, ids: Tensor, guides: tuple[Guide, ...] = ()
+        self,
+        latents: Tensor,
+        t: float,
+        text: Text,
+        ids: Tensor,
+        guides: tuple[Guide, ...] = (),
+        bends: tuple[Bend, ...] = (),
     ) -> Tensor:
         """Raw predictions for latents (N, C, h, w), N a multiple of the texts, under size ids (N, 6)."""
         views = len(latents) // len(text.embeds)
@@ -64,5 +72,6 @@ class Model:
             given = {"text_embeds": text.pooled.repeat_interleave(views, 0), "time_ids": ids.float()}
         embeds = text.embeds.repeat_interleave(views, 0)
         latents = latents.to(self.unet.dtype)
-        steered = residuals(guides, latents, t, embeds, given)
-        return self.unet(latents, t, embeds, added_cond_kwargs=given, **steered).sample
+        with bent([self.unet, *(guide.net for guide in guides)], bends):
+            steered = residuals(guides, latents, t, embeds, given)
+            return self.unet(latents, t, embeds, added_cond_kwargs=given, **steered).sample

@@ -19,6 +19,11 @@ def normal(shape: Shape, *key: int | str) -> np.ndarray:
     return source(*key).standard_normal(shape).astype(np.float32)
 
 
+def quarters(*key: int | str) -> int:
+    """By how many quarters of its side a map is rolled: 0 to 3."""
+    return int(source(*key, "shift").randint(4))
+
+
 class Noise:
     """All the draws of one run. What `given` can answer it answers; the seed does the rest.
 

@@ -9,8 +9,9 @@ from engine.catalogue import Facts
 from engine.checks import check
 from engine.control import Control
 from engine.errors import BadRecipe, short
-from engine.methods import method_of
+from engine.methods import METHODS, is_faithful, method_of
 from engine.nets import net_of
+from engine.options import options_of
 from engine.recipe import Recipe
 from engine.schedule import Schedule, exponent, lay, of_base
 from engine.sizes import SLACK, fill_sizes, stage_cells
@@ -58,13 +59,17 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
     given = check(recipe).controls
     recipe = resolve(check(recipe), facts)
     scales = recipe.scales
-    if not method_of(recipe).rises and len(scales) > 1:
+    row = method_of(recipe)
+    if not row.grows:
+        scales = scales[-1:]
+    elif not row.rises and len(scales) > 1:
         scales = (scales[0], scales[-1])
     stages = tuple(_stage(n, scale, recipe, facts) for n, scale in enumerate(scales, 1))
     for below, above in pairwise(stages):
         if above.size == below.size:
             words = f"{below.scale:g} and {above.scale:g}"
             raise BadRecipe("scales", errors.SCALES_STAND.format(scales=words))
+    _check_views(stages)
     for control in given:
         _check_map(control, stages)
     return Plan(recipe, facts, stages)
@@ -76,6 +81,11 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
         raise BadRecipe(
             "model", errors.WRONG_MODEL.format(asked=short(recipe.model), present=short(facts.name))
         )
+    if not is_faithful(recipe):
+        recipe = replace(recipe, faithful=False)
+    if recipe.image is not None and not METHODS[recipe.method].starts_from_picture:
+        sentence = errors.METHOD_PICTURE.format(method=recipe.method)
+        raise BadRecipe("image", sentence, {"method": Recipe.method})
     stride = facts.window // 2 if recipe.stride is None else recipe.stride
     if stride > facts.window:
         sentence = errors.STRIDE_WINDOW.format(stride=stride, window=facts.window)
@@ -127,6 +137,13 @@ def _control(control: Control, facts: Facts) -> Control:
         raise BadRecipe("controls", fault.sentence) from fault
 
 
+def _check_views(stages: tuple[Stage, ...]) -> None:
+    """A network is bent for nothing where all that it is shown is of its native size."""
+    last = stages[-1]
+    if last.method.network and last.method.views == "windows":
+        raise BadRecipe("options", errors.BENT_WINDOWS, {"options": (("views", "whole"),)})
+
+
 def _check_map(control: Control, stages: tuple[Stage, ...]) -> None:
     """A map that was given has the picture's shape, and is as large as each stage that follows it."""
     if not control.given or picture.is_digest(control.image):
@@ -149,9 +166,10 @@ def dilation(scale: float) -> int:
 
 def _stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
     rows, cols = stage_cells(scale, recipe, facts)
+    row = method_of(recipe)
     base = stage_cells(recipe.scales[0], recipe, facts)
     above = number > 1
-    factor = dilation(scale) if above and method_of(recipe).lattices else 1
+    factor = dilation(scale) if above and row.lattices else 1
     return Stage(
         number=number,
         scale=scale,
@@ -169,6 +187,7 @@ def _schedule(above: bool, lattices: bool, recipe: Recipe, facts: Facts) -> Sche
     t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
     if not above and recipe.image is None:
         return of_base(t)
+    row = method_of(recipe)
     alpha1 = recipe.alpha1 if recipe.image is None else exponent(recipe.alpha1, recipe.fidelity)
     return lay(
         t,
@@ -176,7 +195,8 @@ def _schedule(above: bool, lattices: bool, recipe: Recipe, facts: Facts) -> Sche
         (alpha1, recipe.alpha2, recipe.alpha3),
         (recipe.sigma1, recipe.sigma2),
         recipe.economy,
-        pulls=method_of(recipe).pulls,
+        pulls=row.pulls,
         lattices=lattices,
         faithful=recipe.faithful,
+        begin=options_of(recipe.options).restart if row.restarts else 1.0,
     )

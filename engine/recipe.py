@@ -16,6 +16,7 @@ from engine.catalogue import lora_digests, lora_titles
 from engine.control import Control, controls_of
 from engine.errors import BadRecipe
 from engine.methods import METHODS, silent
+from engine.options import OPTION_DEFAULTS, OPTIONS, options_of
 from engine.setting import Setting, frozen, setting, settings_of
 from engine.timesteps import SCHEDULERS
 
@@ -226,5 +227,14 @@ def from_dict(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
 
 
 def unused(recipe: Recipe) -> tuple[str, ...]:
-    """Settings that were changed and have no effect beside the others."""
-    return tuple(name for name in silent(recipe) if getattr(recipe, name) != getattr(DEFAULTS, name))
+    """Settings and options that were changed and have no effect beside the others."""
+    options = options_of(recipe.options)
+    return tuple(
+        name
+        for name in silent(recipe)
+        if (
+            getattr(options, name) != getattr(OPTION_DEFAULTS, name)
+            if name in OPTIONS
+            else getattr(recipe, name) != getattr(DEFAULTS, name)
+        )
+    )

@@ -95,19 +95,24 @@ def lay(
     pulls: bool,
     lattices: bool,
     faithful: bool,
+    begin: float = 1.0,
 ) -> Schedule:
-    """The schedule of a stage that has an anchor, with what economy leaves out left out."""
+    """The schedule of a stage that has an anchor, with what economy leaves out left out.
+
+    begin: the share of the training time at which it starts.
+    """
     c = cosine(t.astype(np.float64), total)
     pull = c ** alphas[0] if pulls else np.zeros(len(t))
     if not faithful:
         pull = per_training_time(pull, t.astype(np.float64), total)
     left = survival(pull)
     share = c ** alphas[1] if lattices else np.zeros(len(t))
-    without = int(np.count_nonzero(share < 1)), int(np.count_nonzero(share > 0))
+    start = min(int(np.count_nonzero(t > begin * total)), len(t) - 1)
+    without = int(np.count_nonzero(share[start:] < 1)), int(np.count_nonzero(share[start:] > 0))
     share = np.where(share < economy, 0.0, np.where(1 - share < economy, 1.0, share))
     blur = (sigmas[0] - sigmas[1]) * c ** alphas[2] + sigmas[1]
     if not faithful:
         with np.errstate(divide="ignore"):
             blur = np.where(np.exp(-0.5 / blur**2) < UNSEEN, 0.0, blur)
-    first = int(np.argmax(left >= economy))
+    first = max(start, int(np.argmax(left >= economy)))
     return Schedule(t, pull, share, blur, left, first, without)

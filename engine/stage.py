@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
+from engine.bending import bends_of, local_areas
+from engine.bends import Bends
 from engine.catalogue import Facts
 from engine.control import Control
+from engine.methods import Method, method_of
 from engine.nets import net_of
+from engine.options import Options, options_of
 from engine.recipe import Recipe
 from engine.schedule import Schedule
 from engine.sizes import Size
@@ -19,6 +23,8 @@ from engine.sizes import Size
 CANVASES = 16
 # A decoded picture and its tiles in float32, and in bytes.
 PIXEL_BYTES = 40
+LARGE_WINDOW = 2
+"""Sides of a native window that a large one has."""
 CONTROL_WORK = 0.6
 """Of an evaluation, what one ControlNet beside it takes: half a network, and the map from px to cells."""
 
@@ -48,9 +54,23 @@ class Stage:
     recipe: Recipe
     facts: Facts
 
+    @cached_property
+    def method(self) -> Method:
+        return method_of(self.recipe)
+
+    @cached_property
+    def options(self) -> Options:
+        return options_of(self.recipe.options)
+
     @property
     def is_base(self) -> bool:
-        return self.number == 1
+        """Whether it is small, for others to grow from."""
+        return self.number == 1 and self.method.grows
+
+    @property
+    def looks_whole(self) -> bool:
+        """Whether its one local view is the canvas."""
+        return self.is_base or self.method.views == "whole"
 
     @property
     def size(self) -> Size:
@@ -60,7 +80,8 @@ class Stage:
     @property
     def whole_ids(self) -> Size:
         """What a view of the whole is told of its size: the trained one nearest to the base."""
-        return self.final if self.faithful else self.facts.bucket_near(self.base)
+        own = self.faithful or not self.method.grows
+        return self.final if own else self.facts.bucket_near(self.base)
 
     @property
     def final(self) -> Size:
@@ -73,12 +94,25 @@ class Stage:
     @property
     def window(self) -> Size:
         """Cells of a local view."""
-        return min(self.facts.window, self.rows), min(self.facts.window, self.cols)
+        if self.looks_whole:
+            return self.rows, self.cols
+        side = self.facts.window * self._times
+        return min(side, self.rows), min(side, self.cols)
+
+    @property
+    def stride(self) -> int:
+        """Cells between windows; large ones are as much further apart."""
+        return self.recipe.stride * self._times
+
+    @property
+    def _times(self) -> int:
+        return LARGE_WINDOW if self.method.views == "large" else 1
 
     @property
     def reach(self) -> int:
         """Cells that a window may be shaken by, so that neighbours still meet."""
-        return (self.facts.window - self.recipe.stride) // 4 if self.recipe.jitter else 0
+        shaken = self.recipe.jitter and self.method.shakes
+        return (self.facts.window - self.recipe.stride) // 4 if shaken else 0
 
     @property
     def margin(self) -> int:
@@ -95,8 +129,8 @@ class Stage:
         """Where windows begin, before they are shaken."""
         height, width = self.window
         return (
-            starts(self.rows, height, self.recipe.stride),
-            starts(self.cols, width, self.recipe.stride),
+            starts(self.rows, height, self.stride),
+            starts(self.cols, width, self.stride),
         )
 
     @property
@@ -106,8 +140,8 @@ class Stage:
 
     @property
     def windows(self) -> int:
-        """Local views a step; the base has one, the whole canvas."""
-        return 1 if self.is_base else len(self.grid[0]) * len(self.grid[1])
+        """Local views a step."""
+        return 1 if self.looks_whole else len(self.grid[0]) * len(self.grid[1])
 
     @property
     def lattices(self) -> int:
@@ -127,13 +161,25 @@ class Stage:
     def evaluations(self) -> int:
         schedule = self.schedule
         looks = self.windows * schedule.window_steps + self.lattices * schedule.lattice_steps
-        return self.copies * looks
+        return self.copies * looks + self.windows * self._damped
 
     @cached_property
     def calls(self) -> int:
         schedule, batch = self.schedule, self.view_batch
         near, far = ceil(self.windows / batch), ceil(self.lattices / batch)
-        return near * schedule.window_steps + far * schedule.lattice_steps
+        return near * (schedule.window_steps + self._damped) + far * schedule.lattice_steps
+
+    @cached_property
+    def bends(self) -> tuple[Bends, ...]:
+        """How the network is bent for local views, at every step, left out or not."""
+        return bends_of(self)
+
+    @cached_property
+    def _damped(self) -> int:
+        """Steps at which local views are answered for a second, gentler bent time."""
+        return sum(
+            self.bends[step.index].mild is not None for step in self.schedule.steps if step.lattices < 1
+        )
 
     @cached_property
     def tile_areas(self) -> float:
@@ -160,13 +206,13 @@ class Stage:
 
     def _areas(self, window_steps: int, lattice_steps: int) -> float:
         near, far = self._view_cells
-        cells = self.windows * window_steps * near + self.lattices * lattice_steps * far
-        return self.copies * cells / self.facts.window**2
+        far_areas = self.copies * self.lattices * lattice_steps * far / self.facts.window**2
+        return self.windows * window_steps * local_areas(self, near) + far_areas
 
     @property
     def _view_cells(self) -> tuple[int, int]:
         """Cells of a view that is not dilated, and of one that is."""
-        if self.is_base:
+        if self.looks_whole and self.factor == 1:
             return self.rows * self.cols, 0
         component = ceil(self.rows / self.factor) * ceil(self.cols / self.factor)
         return self.window[0] * self.window[1], component

@@ -16,6 +16,11 @@ class Text(NamedTuple):
     embeds: Tensor
     pooled: Tensor | None = None
 
+    @property
+    def first(self) -> "Text":
+        """The first text alone."""
+        return Text(self.embeds[:1], None if self.pooled is None else self.pooled[:1])
+
 
 def chunks(tokenizer: Any, texts: Sequence[str]) -> Tensor:
     """Token ids (texts, chunks, length): every text cut into the same number of padded chunks."""

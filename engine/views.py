@@ -78,7 +78,7 @@ def whole(stage: Stage) -> tuple[View, ...]:
 
 def windows(stage: Stage, offset: Offset) -> tuple[View, ...]:
     """Local windows in raster order, in the coordinates of the canvas with its margin."""
-    (height, width), stride, margin = stage.window, stage.recipe.stride, stage.margin
+    (height, width), stride, margin = stage.window, stage.stride, stage.margin
     weight = None
     if stage.recipe.feather:
         weight = feather(height, width, max(0, height - stride), max(0, width - stride))
@@ -101,6 +101,8 @@ def _window_ids(stage: Stage, top: int, left: int) -> Ids:
     corner = (top * cell, left * cell)
     if stage.faithful:
         return (*stage.final, *corner, *stage.final)
+    if not stage.method.placed:
+        return (*stage.final, 0, 0, *stage.final)
     return (*stage.size, *corner, stage.window[0] * cell, stage.window[1] * cell)
 
 

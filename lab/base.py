@@ -56,9 +56,16 @@ class Base:
     squares = 0.7
 
     def __init__(
-        self, source: Path | None, device: torch.device, lessons: int = 40_000, batch: int = 64
+        self,
+        source: Path | None,
+        device: torch.device,
+        lessons: int = 40_000,
+        batch: int = 64,
+        small: float | None = None,
     ) -> None:
         self.device, self.lessons, self.size = device, lessons, batch
+        if small is not None:
+            self.small_first = small
         self.pipe = self.begin(source)
         self.learner = Learner(self.pipe).to(device)
         self.alpha, self.sigma = (level.to(device) for level in levels())

@@ -210,10 +210,12 @@ def main() -> None:
     asked.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     asked.add_argument("--lessons", type=int, help="different lessons, for base, control and pilot")
     asked.add_argument("--batch", type=int, help="lessons a batch")
+    asked.add_argument("--small", type=float, help="share of the time at half the side, for base")
     given = asked.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     device = torch.device(given.device)
-    options = {name: getattr(given, name) for name in ("lessons", "batch") if getattr(given, name)}
+    options = {name: getattr(given, name) for name in ("lessons", "batch", "small")}
+    options = {name: value for name, value in options.items() if value is not None}
     course = courses()[given.part](given.source, device, **options)
     training = Training(course, given.minutes, STATES / given.part)
     if training.resume():

@@ -9,6 +9,7 @@ from tests.toys import patches
 
 pytest_plugins = [
     "tests.annotators",
+    "tests.bodies",
     "tests.chromium",
     "tests.line",
     "tests.loras",

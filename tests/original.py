@@ -29,7 +29,15 @@ LAYER = {
 }  # fmt: skip
 
 
-def sd(folder: Path, *, linear: bool = False, seed: int = 0, **changes: object) -> Path:
+def sd(
+    folder: Path,
+    *,
+    linear: bool = False,
+    widths: tuple[int, ...] = (16, 32),
+    layers: int = 1,
+    seed: int = 0,
+    **changes: object,
+) -> Path:
     """A tiny pipeline of SD's shape: one encoder, no size ids, attention at full resolution."""
     torch.manual_seed(seed)
     tokens = tiny.tokenizer()
@@ -41,7 +49,7 @@ def sd(folder: Path, *, linear: bool = False, seed: int = 0, **changes: object) 
         ),
         text_encoder=CLIPTextModel(tiny.text_config(len(tokens))),
         tokenizer=tokens,
-        unet=unet(linear),
+        unet=unet(linear, widths, layers),
         scheduler=DDIMScheduler(**tiny.SCHEDULER | changes),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip

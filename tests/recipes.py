@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from engine import Recipe
 from engine.control import CONTROL_SETTINGS, STRONGEST, Control
+from engine.options import OPTIONS, Options, changed
 from engine.recipe import SETTINGS
 
 DIGEST = "sha256:" + "5e" * 32
@@ -20,6 +21,7 @@ def values(setting):
         "flag": st.booleans(),
         "choice": st.sampled_from(setting.choices) if setting.choices else None,
         "picture": st.just(DIGEST),
+        "options": options() if setting.kind == "options" else None,
         "controls": st.lists(controls(), max_size=2).map(tuple) if setting.kind == "controls" else None,
         "scales": st.lists(st.floats(0.01, 32), max_size=6, unique=True).map(lambda s: tuple(sorted(s))),
     }
@@ -27,6 +29,12 @@ def values(setting):
     if some is None:
         return st.just(None) if setting.optional else st.just(())
     return st.none() | some if setting.optional else some
+
+
+def options():
+    """Settings of one method alone, as a recipe keeps them."""
+    some = {name: values(setting) for name, setting in OPTIONS.items()}
+    return st.fixed_dictionaries({}, optional=some).map(lambda chosen: changed(Options(**chosen)))
 
 
 def _control(chosen):

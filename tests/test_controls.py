@@ -73,7 +73,7 @@ def test_whatever_a_browser_sends_is_a_recipe_or_a_sentence(values, rest):
 
 
 def test_every_setting_has_a_control_or_is_carried_along():
-    assert sorted([*PLAIN, *REST, "width", "height", "scales"]) == sorted(SETTINGS)
+    assert sorted([*PLAIN, *REST, "options", "width", "height", "scales"]) == sorted(SETTINGS)
 
 
 @pytest.mark.parametrize("name", PLAIN)

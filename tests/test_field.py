@@ -53,7 +53,7 @@ def test_cutting_and_pasting_is_the_identity(shape, share):
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_blend_weights_sum_to_one(share):
     class Ones:
-        def predict(self, latents, t, text, ids, guides=()):
+        def predict(self, latents, t, text, ids, guides=(), bends=()):
             return torch.ones_like(latents)
 
     stage = stage_of(scales=(1, 3), stride=5)
@@ -65,7 +65,7 @@ def test_the_share_weighs_lattices_against_windows():
     class Which:
         """Lattices carry no corner in their ids and the base's size."""
 
-        def predict(self, latents, t, text, ids, guides=()):
+        def predict(self, latents, t, text, ids, guides=(), bends=()):
             is_lattice = (ids[:, 0] == 128).float()
             return latents * 0 + is_lattice[:, None, None, None]
 
@@ -77,7 +77,7 @@ def test_both_predictions_come_back_in_their_order():
     class Texts:
         """The first half of a batch is under the first text."""
 
-        def predict(self, latents, t, text, ids, guides=()):
+        def predict(self, latents, t, text, ids, guides=(), bends=()):
             half = len(latents) // 2
             return latents * 0 + torch.tensor([0.0] * half + [1.0] * half)[:, None, None, None]
 

@@ -8,9 +8,11 @@ import pytest
 
 from engine.control import CONTROL_SETTINGS, KINDS
 from engine.lender import Lender
+from engine.methods import METHODS
+from engine.options import OPTIONS
 from engine.recipe import SETTINGS, Recipe
 from tests.page import tiny_entry
-from ui import words
+from ui import ways, words
 from ui.controls import PLAIN, SIZES
 from ui.following import KNOBS
 from ui.house import open_house
@@ -47,10 +49,10 @@ def by_id(demo, name):
 
 def told():
     """Every sentence that the page may say: of words.py and of the recipe's settings."""
-    ours = [value for name, value in vars(words).items() if name.isupper()]
+    ours = [value for name, value in (vars(words) | vars(ways)).items() if name.isupper()]
     said = {value for value in ours if isinstance(value, str)}
     said |= {text for value in ours if isinstance(value, dict) for text in value.values()}
-    settings = (*SETTINGS.values(), *CONTROL_SETTINGS.values())
+    settings = (*SETTINGS.values(), *CONTROL_SETTINGS.values(), *OPTIONS.values())
     return said | {text for setting in settings for text in (setting.label, setting.help)}
 
 
@@ -75,6 +77,13 @@ def test_a_control_says_what_the_recipe_says(demo, name):
     assert (control.label, control.info) == (setting.label, setting.help)
 
 
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_has_a_control_that_says_the_same(demo, name):
+    control, option = by_id(demo, name), OPTIONS[name]
+    assert (control.label, control.info) == (option.label, option.help)
+    assert control.info.endswith(".")
+
+
 @pytest.mark.parametrize("name", [n for n in PLAIN if SETTINGS[n].kind in ("number", "integer")])
 def test_a_control_goes_as_far_as_the_recipe(demo, name):
     control, setting = by_id(demo, name), SETTINGS[name]
@@ -82,7 +91,7 @@ def test_a_control_goes_as_far_as_the_recipe(demo, name):
 
 
 def test_every_control_can_be_moved_though_it_is_an_output_too(demo):
-    controls = [by_id(demo, name) for name in (*PLAIN, *SIZES, *KNOBS)] + parts(demo, gr.Radio)
+    controls = [by_id(demo, name) for name in (*PLAIN, *SIZES, *KNOBS, *OPTIONS)] + parts(demo, gr.Radio)
     assert controls
     assert not [control.elem_id for control in controls if control.interactive is not True]
 
@@ -99,7 +108,12 @@ def test_the_words_of_choices_come_from_the_words(demo):
     ours = [part for part in parts(demo, gr.Dropdown) if part.elem_id != "model"]
     shown = {label for part in ours for label, _ in part.choices}
     kinds = {kind.title for kind in KINDS.values()}
-    assert shown <= {*words.SOLVERS.values(), *words.KERNELS.values(), *kinds}
+    named = (words.SOLVERS, words.KERNELS, ways.VIEWS, ways.NETWORKS)
+    assert shown <= {*kinds, *(label for choices in named for label in choices.values())}
+    methods = {label for label, _ in by_id(demo, "method").choices}
+    assert methods == {
+        ways.METHOD_CHOICE.format(title=ways.METHODS[name], line=ways.METHOD_LINES[name]) for name in METHODS
+    }
     assert {label for label, _ in by_id(demo, "shape").choices} == {*SHAPES, words.AS_PICTURE}
 
 
@@ -114,7 +128,7 @@ def test_the_public_endpoints_are_plan_generate_and_read(demo):
 
 def test_an_endpoint_takes_the_settings_by_name(demo):
     taken = demo.get_api_info()["named_endpoints"]
-    left_out = {"image", "loras", "options"}
+    left_out = {"image", "loras"}
     for name in ("/plan", "/generate"):
         named = {part["parameter_name"] for part in taken[name]["parameters"]}
         assert named == set(SETTINGS) - left_out

@@ -34,10 +34,13 @@ def write(
     *,
     scheduler: Any = None,
     widths: tuple[int, ...] = (16, 32),
+    layers: int = 1,
     second: int = WIDTH,
     seed: int = 0,
 ) -> Path:
-    """A complete pipeline with random weights, in diffusers' folder format. second: of the second encoder."""
+    """A complete pipeline with random weights, in diffusers' folder format. layers: ResNets a block.
+    second: of the second encoder.
+    """
     torch.manual_seed(seed)
     tokens = tokenizer()
     pipeline = StableDiffusionXLPipeline(
@@ -50,7 +53,7 @@ def write(
         text_encoder_2=CLIPTextModelWithProjection(text_config(len(tokens), second)),
         tokenizer=tokens,
         tokenizer_2=tokens,
-        unet=unet(widths, second=second),
+        unet=unet(widths, layers, second),
         scheduler=scheduler or DDIMScheduler(**SCHEDULER),
     )  # fmt: skip
     pipeline.save_pretrained(folder)

@@ -70,7 +70,7 @@ class Known:
 class AllNoise(Known):
     """Takes everything it is shown for noise: the clean picture is zero."""
 
-    def predict(self, latents, t, text, ids, guides=()):
+    def predict(self, latents, t, text, ids, guides=(), bends=()):
         alpha, sigma = Watched.present.now
         return latents / sigma if Watched.present.predicts_noise else latents * alpha / sigma
 
@@ -81,7 +81,7 @@ class Wants(Known):
     def __init__(self, target=1.0):
         self.target = target
 
-    def predict(self, latents, t, text, ids, guides=()):
+    def predict(self, latents, t, text, ids, guides=(), bends=()):
         alpha, sigma = Watched.present.now
         clean = self.target + alpha * (latents - alpha * self.target)
         return (latents - alpha * clean) / sigma
@@ -90,7 +90,7 @@ class Wants(Known):
 class Echo(Known):
     """Answers with what it was shown."""
 
-    def predict(self, latents, t, text, ids, guides=()):
+    def predict(self, latents, t, text, ids, guides=(), bends=()):
         return latents
 
 

@@ -195,10 +195,10 @@ class Acts:
 
     @alone
     def to_defaults(self, given: dict, request: gr.Request) -> Outputs:
-        """Every setting as the model's defaults; the prompt, the seed and the pictures stay."""
+        """Every setting as the model's defaults; prompt, seed, method and pictures stay."""
         visit = self.handlers.visit(request, given)
         read(visit, self.house, self.handlers.recipe(visit, given))
-        kept = {name: getattr(visit.recipe, name) for name in ("prompt", "seed", "image")}
+        kept = {name: getattr(visit.recipe, name) for name in ("prompt", "seed", "method", "image")}
         controls = untouched(visit.recipe.controls)
         take(visit, self.house, replace(DEFAULTS, controls=controls, **kept))
         visit.said, visit.notes = None, notes(visit, self.house)

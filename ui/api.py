@@ -29,11 +29,11 @@ from ui.pictures import file
 from ui.uploads import uploaded
 
 PAUSE = 0.2
-LEFT_OUT = ("image", "loras", "options")
+LEFT_OUT = ("image", "loras")
 """Fields that this version cannot take from outside."""
 KINDS = {
     "text": str, "choice": str, "flag": bool, "integer": int, "number": float, "scales": list[float],
-    "controls": list[dict[str, Any]],
+    "controls": list[dict[str, Any]], "options": dict[str, Any],
 }  # fmt: skip
 
 
@@ -68,6 +68,8 @@ def _kind(name: str) -> Any:
 
 def _default(name: str) -> Any:
     value = getattr(DEFAULTS, name)
+    if SETTINGS[name].kind == "options":
+        return {}
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -15,9 +15,10 @@ from engine.checks import check_value
 from engine.control import CONTROL_SETTINGS, KINDS, Control
 from engine.errors import BadRecipe, short
 from engine.methods import silent
+from engine.options import OPTION_DEFAULTS, OPTIONS, Options, changed, options_of
 from engine.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
 from engine.setting import Setting
-from ui import following, words
+from ui import following, ways, words
 from ui.following import knob, knobs_of, turned
 from ui.labels import LABELS
 from ui.shapes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
@@ -25,15 +26,20 @@ from ui.shapes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
 ALWAYS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
 FINE = ("negative", "guidance", "steps", "scheduler")
 PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
-PLAIN = ("prompt", "seed", "model", *ALWAYS, "fidelity", *FINE, *PARTS, "kernel", "economy", "faithful")
+PLAIN = (
+    "prompt", "seed", "model", "method", *ALWAYS, "fidelity", *FINE, *PARTS, "kernel", "economy", "faithful",
+)  # fmt: skip
 """Settings with a control of the same name."""
 SIZES = tuple(field.name for field in fields(Growth))
 """Controls that stand for width, height and scales together."""
-REST = tuple(name for name in SETTINGS if name not in (*PLAIN, "width", "height", "scales"))
+REST = tuple(name for name in SETTINGS if name not in (*PLAIN, "options", "width", "height", "scales"))
 """Settings without a control: what a picture or a link brings of them is carried along."""
 CHOICES = {
     "scheduler": [(label, name) for name, label in words.SOLVERS.items()],
     "kernel": [(label, name) for name, label in words.KERNELS.items()],
+    "method": [(title, name) for name, title in ways.METHODS.items()],
+    "views": [(label, name) for name, label in ways.VIEWS.items()],
+    "network": [(label, name) for name, label in ways.NETWORKS.items()],
 }
 
 
@@ -42,6 +48,23 @@ def control(name: str, value: Any = None, **more: Any) -> gr.components.Componen
     value = getattr(DEFAULTS, name) if value is None else value
     said = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)} | more
     return _made(SETTINGS[name], value, **said)
+
+
+def method_control(value: Any = None) -> gr.Radio:
+    """The methods, each with what it does and when one would want it."""
+    said = [
+        (ways.METHOD_CHOICE.format(title=title, line=ways.METHOD_LINES[name]), name)
+        for name, title in ways.METHODS.items()
+    ]
+    told = {"label": LABELS["method"], "info": SETTINGS["method"].help, "elem_id": "method"}
+    return gr.Radio(said, value=value or DEFAULTS.method, interactive=True, **told)
+
+
+def option_control(name: str, value: Any = None) -> gr.components.Component:
+    """The control of a setting that only some methods know; it is hidden where it has no effect."""
+    value = getattr(OPTION_DEFAULTS, name) if value is None else value
+    said = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)}
+    return _made(OPTIONS[name], value, visible=name not in silent(DEFAULTS), **said)
 
 
 def follow_control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
@@ -121,9 +144,8 @@ def values_of(recipe: Recipe, facts: Facts) -> dict[str, Any]:
         scheduler=recipe.scheduler or defaults.scheduler,
         negative=recipe.negative or "",
     )
-    return (
-        {name: getattr(filled, name) for name in PLAIN} | asdict(growth_of(recipe, facts)) | knobs_of(recipe)
-    )
+    plain = {name: getattr(filled, name) for name in PLAIN}
+    return plain | asdict(options_of(recipe.options)) | asdict(growth_of(recipe, facts)) | knobs_of(recipe)
 
 
 def rest_of(recipe: Recipe) -> dict[str, Any]:
@@ -139,12 +161,13 @@ def recipe_of(values: Mapping[str, Any], rest: Mapping[str, Any], facts: Facts) 
     Values come from a browser and may be anything.
     """
     plain = {name: _given(name, values.get(name)) for name in PLAIN}
+    options = changed(Options(**{name: _option(name, values.get(name)) for name in OPTIONS}))
     plain["negative"] = plain["negative"] or rest.get("negative")
     carried = {name: check_value(name, value) for name, value in rest.items() if name in REST}
     if carried.get("controls"):
         carried["controls"] = check_value("controls", turned(carried["controls"], values))
     growth = Growth(**{name: _size(name, values.get(name)) for name in SIZES})
-    return grown(Recipe(**plain | carried), growth, facts)
+    return grown(Recipe(**plain | carried, options=options), growth, facts)
 
 
 def _given(name: str, value: Any) -> Any:
@@ -153,6 +176,11 @@ def _given(name: str, value: Any) -> Any:
     if value is None and not SETTINGS[name].optional:
         return getattr(DEFAULTS, name)  # A cleared box.
     return check_value(name, value)
+
+
+def _option(name: str, value: Any) -> Any:
+    value = getattr(OPTION_DEFAULTS, name) if value is None else value
+    return dict(check_value("options", ((name, value),))).get(name, getattr(OPTION_DEFAULTS, name))
 
 
 def _size(name: str, value: Any) -> Any:
@@ -178,5 +206,7 @@ def without_effect(recipe: Recipe, facts: Facts) -> frozenset[str]:
 
 def summary(recipe: Recipe) -> str:
     """The settings that an artist tells pictures apart by, in a line."""
+    if recipe.method != DEFAULTS.method:
+        return f"{ways.METHODS[recipe.method]} · seed {recipe.seed}"
     alphas = " ".join(f"{value:g}" for value in (recipe.alpha1, recipe.alpha2, recipe.alpha3))
     return f"α {alphas} · σ {recipe.sigma1:g} {recipe.sigma2:g} · seed {recipe.seed}"

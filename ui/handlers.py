@@ -10,8 +10,9 @@ import gradio as gr
 
 from engine import vocabulary
 from engine.errors import BadRecipe, Fault
+from engine.methods import METHODS
 from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import following, link, opening, readouts, runs, section, starting, words
+from ui import following, link, opening, readouts, runs, section, starting, ways, words
 from ui.badge import badge
 from ui.controls import recipe_of, shapes, titles, values_of, without_effect
 from ui.house import House
@@ -100,6 +101,7 @@ class Handlers:
             control: gr.update(value=values[name], visible=name not in visit.without)
             for name, control in controls.items()
         }
+        out |= self.by_method(visit)
         out[controls["stride"]]["maximum"] = facts.window
         out[controls["model"]]["choices"] = titles(self.house.lender.entries.values())
         out[controls["shape"]]["choices"] = shapes(pictured(visit.recipe))
@@ -111,11 +113,21 @@ class Handlers:
         page, image = self.page, visit.recipe.image
         is_new, visit.start = image not in (None, visit.start), image
         return {
-            page.growing: gr.update(label=words.FROM_STAGE_ONE if image else words.FROM_STAGE_TWO),
             page.start: gr.update(open=True) if is_new else gr.skip(),
             page.given: gr.update(value=starting.seen(visit, self.house), visible=image is not None),
             page.away: gr.update(visible=image is not None),
             page.follow_it: gr.update(visible=image is not None and bool(self._follows(visit))),
+        }
+
+    def by_method(self, visit: Visit) -> Outputs:
+        """What is called otherwise under another method, and what is not said of it."""
+        page, recipe = self.page, visit.recipe
+        grown = words.FROM_STAGE_ONE if recipe.image else words.FROM_STAGE_TWO
+        grows = METHODS[recipe.method].grows
+        return {
+            page.methods: gr.update(label=ways.METHOD_IS.format(title=ways.METHODS[recipe.method])),
+            page.growing: gr.update(label=grown if grows else ways.OF_THE_METHOD),
+            page.alphas: gr.update(visible="alpha2" not in visit.without),
         }
 
     def of_use(self, visit: Visit) -> Outputs:
@@ -123,6 +135,8 @@ class Handlers:
         without = self._without(visit)
         changed, visit.without = without ^ visit.without, without
         out = {self.page.controls[name]: gr.update(visible=name not in without) for name in changed}
+        if changed:
+            out |= self.by_method(visit)
         if KIND not in without:
             out.setdefault(self.page.controls[KIND], gr.update())["choices"] = self._kinds(visit)
         return out
@@ -161,33 +175,6 @@ class Handlers:
         return self.seen(visit, fill=visit.said is None or not visit.said.fault or visit.plan is not None) | {
             self.page.badge: badge(self.house, visit.model)
         }
-
-    def surprised(self, given: dict, request: gr.Request) -> Outputs:
-        """Another prompt and seed, from the words that the model knows."""
-        draws = self.house.entry(self.visit(request, given).model).draws
-        if draws:
-            prompt = vocabulary.sentence({kind: random.choice(choices) for kind, choices in draws.items()})
-        else:
-            prompt = random.choice(words.SURPRISES)
-        return self._written(given, request, prompt=prompt, seed=random.randint(0, LARGEST_SEED))
-
-    def reseeded(self, given: dict, request: gr.Request) -> Outputs:
-        return self._written(given, request, seed=random.randint(0, LARGEST_SEED))
-
-    def built(self, given: dict, request: gr.Request) -> Outputs:
-        """A word of the sentence builder was chosen: it takes its place in the prompt."""
-        entry = self.house.entry(self.visit(request, given).model)
-        prompt = given.get(self.page.controls["prompt"])
-        picked = {kind: given.get(chip) for kind, chip in self.page.chips.items()}
-        sound = {kind: word for kind, word in picked.items() if word in entry.draws.get(kind, ())}
-        text = prompt if isinstance(prompt, str) else ""
-        return self._written(given, request, prompt=vocabulary.rewritten(text, sound, entry))
-
-    def _written(self, given: dict, request: gr.Request, **values: Any) -> Outputs:
-        """Some controls set by the page itself."""
-        controls = self.page.controls
-        out = self.moved(given | {controls[name]: value for name, value in values.items()}, request)
-        return out | {controls[name]: gr.update(value=value) for name, value in values.items()}
 
     @alone
     def started(self, given: dict, request: gr.Request) -> Outputs:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable
 
+from engine.options import OPTIONS
 from engine.recipe import SETTINGS
 from ui import words
 
-LABELS = {name: setting.label for name, setting in SETTINGS.items()} | {
+LABELS = {name: setting.label for name, setting in (SETTINGS | OPTIONS).items()} | {
     "stages": SETTINGS["scales"].label,
     "by_one": words.BY_ONE,
     "scales": words.OWN_SCALES,

@@ -10,13 +10,14 @@ from engine.errors import BadRecipe, Fault, short
 from engine.fitting import largest_fitting
 from engine.plan import Plan, plan
 from engine.recipe import Recipe
-from ui import telling, words
+from engine.setting import frozen
+from ui import telling, ways, words
 from ui.house import EXAMPLE, House
 from ui.labels import by_label
 from ui.story import Story
 from ui.visit import Said, Visit
 
-FITS = frozenset("width height scales steps stride sigma1 scheduler faithful".split())
+FITS = frozenset("width height scales steps stride sigma1 scheduler faithful method options".split())
 """Settings that a refusal may offer."""
 SOFT = 1 / 3
 """Share of a stage's steps in which it is softer than the one before."""
@@ -62,7 +63,7 @@ def sound(fit: Mapping[str, Any]) -> dict[str, Any]:
     """Of settings that a browser sends, those that may be offered, if all are in range; else none."""
     try:
         return {
-            name: check_value(name, tuple(value) if isinstance(value, list) else value)
+            name: check_value(name, frozen(value) if isinstance(value, list) else value)
             for name, value in fit.items()
             if name in FITS
         }
@@ -73,7 +74,11 @@ def sound(fit: Mapping[str, Any]) -> dict[str, Any]:
 def _named(fit: Mapping[str, Any]) -> str:
     if {"width", "height"} <= set(fit):
         return telling.size(fit["height"], fit["width"])
-    (value,) = fit.values()
+    ((name, value),) = fit.items()
+    if name == "method":
+        return ways.METHODS[value]
+    if name == "options":
+        return ways.VIEWS[dict(value)["views"]]
     if isinstance(value, tuple):
         return ", ".join(f"{each:g}" for each in value)
     if isinstance(value, bool):

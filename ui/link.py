@@ -9,6 +9,7 @@ from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
 
 from engine.checks import check, check_value
 from engine.errors import BadRecipe
+from engine.options import OPTIONS
 from engine.recall import NAMED
 from engine.recipe import DEFAULTS, SETTINGS, Recipe
 
@@ -19,8 +20,9 @@ OF_THE_HOST = frozenset({"logs", "sign"})
 """What a Space adds to an address by itself; Gradio's own keys begin with two lines, as __theme."""
 
 STAY = frozenset({"image", "controls", "loras", "options"})
-"""What a link never holds: files of this machine, and what leads to them."""
+"""What a link does not hold so: files of this machine, what leads to them, what has names of its own."""
 _CARRIED = tuple(name for name in SETTINGS if name not in STAY)
+"""Settings under their own names; options are too, each by itself."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _SPACE = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -41,7 +43,7 @@ def to_query(recipe: Recipe) -> str:
 def left_out(recipe: Recipe) -> tuple[str, ...]:
     """Changed fields that the link does not hold: pictures, what is too long, what is not valid."""
     written = _written(recipe)
-    return tuple(name for name in SETTINGS if _differs(recipe, name) and name not in written)
+    return tuple(name for name in SETTINGS if _differs(recipe, name) and name not in (*written, "options"))
 
 
 def _differs(recipe: Recipe, name: str) -> bool:
@@ -61,7 +63,8 @@ def _written(recipe: Recipe) -> dict[str, str]:
         if value != getattr(DEFAULTS, name) and len(part) < room:
             written[name] = part
             room -= len(part) + 1
-    return written
+    options = check_value("options", recipe.options)
+    return written | {name: f"{name}={quote_plus(_text(value))}" for name, value in options}
 
 
 def _text(value: Any) -> str:
@@ -76,12 +79,12 @@ def from_query(values: Mapping[str, str]) -> Linked:
     """The recipe in a link's query. Unknown names and unusable values are skipped and named."""
     recipe, strange = DEFAULTS, []
     for name, text in islice(values.items(), MOST_KEYS):
-        if name not in _CARRIED:
+        if name not in (*_CARRIED, *OPTIONS):
             if not _is_the_hosts(name):
                 strange.append(name)
             continue
         try:
-            recipe = replace(recipe, **{name: check_value(name, _read(SETTINGS[name].kind, text))})
+            recipe = replace(recipe, **_field(recipe, name, text))
         except (BadRecipe, ValueError):
             strange.append(name)
     try:
@@ -90,6 +93,14 @@ def from_query(values: Mapping[str, str]) -> Linked:
         recipe = replace(recipe, sigma1=DEFAULTS.sigma1, sigma2=DEFAULTS.sigma2)
         strange += ["sigma1", "sigma2"]
     return Linked(recipe, tuple(map(_named, dict.fromkeys(strange)))[:NAMED])
+
+
+def _field(recipe: Recipe, name: str, text: str) -> dict[str, Any]:
+    """The field of a recipe that a name and its text in a link stand for."""
+    if name in OPTIONS:
+        pairs = (*recipe.options, (name, _read(OPTIONS[name].kind, text)))
+        return {"options": check_value("options", pairs)}
+    return {name: check_value(name, _read(SETTINGS[name].kind, text))}
 
 
 def _is_the_hosts(name: Any) -> bool:

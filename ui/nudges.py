@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from engine.catalogue import Facts
 from engine.methods import silent
-from engine.recipe import SETTINGS, Recipe
+from engine.options import OPTIONS
+from engine.recipe import DEFAULTS, SETTINGS, Recipe
+from ui import ways
 
 Move = Callable[[Any], Any]
 """From a setting's value to the wanted one, before it is rounded and kept within its range."""
@@ -49,7 +51,10 @@ def _set(wanted: Any) -> Move:
 
 NUDGES: dict[str, tuple[Mapping[str, Move], ...]] = {
     "grainy": ({"sigma1": _times(HALF_MORE), "alpha2": _add(0.5)}, {"kernel": _set("paper")}),
-    "repeats": ({"alpha2": _add(-0.3), "alpha1": _add(-0.5), "dilated": _set(True)},),
+    "repeats": (
+        {"alpha2": _add(-0.3), "alpha1": _add(-0.5), "dilated": _set(True)},
+        {"method": _set(DEFAULTS.method)},
+    ),
     "soft": ({"alpha3": _add(0.5), "sigma1": _times(A_THIRD_LESS)},),
     "drifts": ({"alpha1": _add(-1), "skip_residual": _set(True)},),
     "stiff": ({"alpha1": _add(1)},),
@@ -107,11 +112,17 @@ def _near(steps: float) -> float:
 
 def told(changes: tuple[Change, ...]) -> str:
     """The changes in a line: σ₁ 0.8 → 1.2, α₂ 1 → 1.5."""
-    return ", ".join(f"{_name(c.field)} {_shown(c.before)} → {_shown(c.after)}" for c in changes)
+    return ", ".join(f"{_name(c.field)} {_value(c, c.before)} → {_value(c, c.after)}" for c in changes)
 
 
 def _name(field: str) -> str:
-    return SYMBOLS.get(field, SETTINGS[field].label)
+    return SYMBOLS.get(field) or (SETTINGS | OPTIONS)[field].label
+
+
+def _value(change: Change, value: Any) -> str:
+    """Choices in their own words."""
+    named = {"method": ways.METHODS, "views": ways.VIEWS, "network": ways.NETWORKS}.get(change.field, {})
+    return named.get(value) or _shown(value)
 
 
 def _shown(value: Any) -> str:

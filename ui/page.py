@@ -53,6 +53,8 @@ class Page:
     generate: gr.Button
     stop: gr.Button
     badge: gr.HTML
+    methods: gr.Accordion
+    alphas: gr.Markdown
     growing: gr.Accordion
     drop: gr.File
     start: gr.Accordion

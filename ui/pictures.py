@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from engine import store
 from engine.catalogue import Facts
 from engine.control import Control
 from engine.errors import BadRecipe
+from engine.options import OPTIONS, options_of
 from engine.picture import is_digest
 from engine.plan import plan
 from engine.prints import levels
 from engine.recall import Recalled, recall
-from engine.recipe import SETTINGS, Recipe
+from engine.recipe import DEFAULTS, SETTINGS, Recipe
 from engine.stage import Stage
-from ui import following, telling
+from ui import following, telling, ways
 
 log = logging.getLogger(__name__)
 
@@ -122,11 +123,14 @@ def file(path: Path) -> dict[str, Any]:
 
 def told_settings(recipe: Recipe) -> list[list[str]]:
     """(name, label, value) of every setting, for telling two pictures apart."""
-    return [
+    told = [
         [name, setting.label, _said(getattr(recipe, name))]
         for name, setting in SETTINGS.items()
-        if name not in UNTOLD
+        if name not in (*UNTOLD, "method")
     ]
+    options = asdict(options_of(recipe.options))
+    method = ["method", SETTINGS["method"].label, ways.METHODS[recipe.method]]
+    return [method, *told, *([name, OPTIONS[name].label, _said(options[name])] for name in OPTIONS)]
 
 
 def _said(value: Any) -> str:
@@ -146,8 +150,7 @@ def _said(value: Any) -> str:
 
 def windows(stage: Stage) -> list[list[float]]:
     """Where the local views of a stage lie before they are shaken: top, left, height, width as shares."""
-    rows, cols = stage.grid if not stage.is_base else ((0,), (0,))
-    height, width = stage.window if not stage.is_base else (stage.rows, stage.cols)
+    (rows, cols), (height, width) = stage.grid, stage.window
     high, wide = height / stage.rows, width / stage.cols
     return [
         [round(share, 5) for share in (top / stage.rows, left / stage.cols, high, wide)]
@@ -164,7 +167,8 @@ def file_name(recipe: Recipe, width: int) -> str:
     kept = [word for word in words.split() if word not in ("a", "an", "the", "on", "at", "in", "of")]
     subject = "-".join(kept)[:LONGEST_NAME].strip("-") or "picture"
     alphas = "-".join(f"{value:g}" for value in (recipe.alpha1, recipe.alpha2, recipe.alpha3))
-    return f"{subject}_s{recipe.seed}_{width}_a{alphas}.png"
+    way = f"a{alphas}" if recipe.method == DEFAULTS.method else recipe.method
+    return f"{subject}_s{recipe.seed}_{width}_{way}.png"
 
 
 def title(recipe: Recipe, sizes: Sequence[tuple[int, int]]) -> str:

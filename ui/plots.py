@@ -11,7 +11,7 @@ import numpy as np
 from engine.recipe import SETTINGS
 from engine.schedule import UNSEEN, cosine
 from engine.stage import Stage
-from ui import words
+from ui import ways, words
 
 FREE = 0.5
 """The layout is let go where at least this share of a step's own work survives."""
@@ -77,14 +77,19 @@ def _last(where: np.ndarray) -> int | None:
 
 def sentence(stage: Stage) -> str:
     """What the settings do in this stage, in words."""
-    if stage.is_base:
-        return words.FROM_STAGE_2
+    if stage.is_base or not stage.method.grows:
+        return words.FROM_STAGE_2 if stage.is_base else ""
     said, steps = clauses(stage), len(stage.schedule.t)
-    told = [_of_layout(said, steps), _of_whole(stage, said, steps)]
+    layout = _of_start(stage) if stage.method.restarts else _of_layout(said, steps)
+    told = [layout, _of_whole(stage, said, steps)]
     if stage.lattices and said.looks:
         told.append(_of_smoothing(said))
     text = "; ".join(told)
     return text[0].upper() + text[1:] + "."
+
+
+def _of_start(stage: Stage) -> str:
+    return ways.BEGINS_AT.format(step=stage.schedule.first + 1, steps=len(stage.schedule.t))
 
 
 def _of_layout(said: Clauses, steps: int) -> str:
@@ -98,6 +103,8 @@ def _of_layout(said: Clauses, steps: int) -> str:
 
 
 def _of_whole(stage: Stage, said: Clauses, steps: int) -> str:
+    if stage.looks_whole:
+        return words.LOOKS_ALWAYS
     if not stage.lattices:
         return words.NEVER_LOOKS
     if said.looks is None:
@@ -115,7 +122,7 @@ def _of_smoothing(said: Clauses) -> str:
 
 def curves(stage: Stage, name: str = "") -> str:
     """The drawing as SVG, empty for a base. `name` is its title; it is escaped."""
-    if stage.is_base:
+    if stage.is_base or not stage.method.grows:
         return ""
     title = name or words.CURVES_TITLE.format(number=stage.number, steps=len(stage.schedule.t))
     return "".join(

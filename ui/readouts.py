@@ -1,8 +1,11 @@
 """Small facts beside the controls, computed from the plan. Numbers only."""
 
+from dataclasses import asdict
+
+from engine.options import OPTIONS, options_of
 from engine.plan import Plan
 from engine.recipe import SETTINGS, Recipe
-from ui import following, telling, words
+from ui import following, telling, ways, words
 from ui.nudges import Change, told
 from ui.pictures import UNTOLD
 
@@ -20,6 +23,8 @@ def windows(planned: Plan | None) -> str:
     if planned is None:
         return ""
     stage, window = planned.stages[-1], planned.facts.window
+    if stage.looks_whole and not stage.is_base:
+        return ways.ALL_AT_ONCE
     overlap = round(100 * (1 - planned.recipe.stride / window))
     said = words.WINDOWS_ONE if stage.windows == 1 else words.WINDOWS
     saved = round(100 * planned.economy_saves)
@@ -34,6 +39,8 @@ def differences(before: Recipe, after: Recipe) -> str:
         for name in SETTINGS
         if name not in (*UNTOLD, *IN_WORDS, "controls") and getattr(before, name) != getattr(after, name)
     )
+    old, new = asdict(options_of(before.options)), asdict(options_of(after.options))
+    changes += tuple(Change(name, old[name], new[name]) for name in OPTIONS if old[name] != new[name])
     words_changed = [said for name, said in IN_WORDS.items() if getattr(before, name) != getattr(after, name)]
     followed = following.differences(before.controls, after.controls)
     return ", ".join([*words_changed, *([told(changes)] if changes else []), *followed])

@@ -4,17 +4,29 @@ from typing import Any
 
 import gradio as gr
 
-from ui import api, opening, words
+from engine.methods import OF_COMBINATIONS
+from engine.options import OPTIONS
+from ui import api, opening, ways, words
 from ui.acts import Acts
 from ui.badge import badge
 from ui.choosing import Choosing
-from ui.controls import ALWAYS, FINE, PARTS, control, model_control, size_control
+from ui.controls import (
+    ALWAYS,
+    FINE,
+    PARTS,
+    control,
+    method_control,
+    model_control,
+    option_control,
+    size_control,
+)
 from ui.handlers import Handlers
 from ui.house import House
 from ui.page import Page
 from ui.section import section
 from ui.stages import ASSETS, Stages
 from ui.tracing import Tracing
+from ui.writing import Writing
 
 STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""
@@ -67,7 +79,8 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
             with gr.Accordion(words.MODEL, open=False, visible=len(house.lender.entries) > 1):
                 controls["model"] = model_control(house.lender.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
-    of_start = (more[name] for name in ("growing", "drop", "start", "given", "away", "follow_it"))
+    named = ("methods", "alphas", "growing", "drop", "start", "given", "away", "follow_it")
+    of_start = (more[name] for name in named)
     shown = (generate, stop, shown_badge)
     page = Page(controls, chips, stages, *inspector, *shown, *of_start, more["follow"], stored)
     return page, more
@@ -100,12 +113,17 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         with gr.Row(elem_id="chance"):
             controls["seed"] = control("seed", values.get("seed"), scale=3, min_width=120)
             more["dice"] = gr.Button(words.NEW_SEED, size="sm", scale=1, min_width=90, elem_id="dice")
+    with gr.Accordion(ways.METHOD, open=False, elem_id="methods") as more["methods"]:
+        controls["method"] = method_control(values.get("method"))
     with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as more["growing"]:
         for name in ALWAYS[:3]:
             controls[name] = control(name, values.get(name))
-        gr.Markdown(words.ALPHAS, elem_id="alphas")
+        more["alphas"] = gr.Markdown(words.ALPHAS, elem_id="alphas")
         for name in ALWAYS[3:]:
             controls[name] = control(name, values.get(name))
+        for name in OPTIONS:
+            if name not in OF_COMBINATIONS:
+                controls[name] = option_control(name, values.get(name))
         windows = gr.HTML(elem_id="windows")
         curves = gr.HTML(elem_id="curves")
         more["defaults"] = gr.Button(words.DEFAULTS, size="sm", elem_id="defaults")
@@ -130,6 +148,8 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         for name in PARTS:
             controls[name] = control(name, values.get(name))
         controls["kernel"] = control("kernel", values.get("kernel"))
+        for name in sorted(OF_COMBINATIONS, reverse=True):
+            controls[name] = option_control(name, values.get(name))
         controls["faithful"] = control("faithful", values.get("faithful"))
     return curves, sizes, windows
 
@@ -140,11 +160,13 @@ def _moved(control: gr.components.Component) -> Any:
 
 
 def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:
-    acts, choosing, controls = Acts(handlers), Choosing(handlers), page.controls
+    acts, choosing, writing = Acts(handlers), Choosing(handlers), Writing(handlers)
+    controls = page.controls
     given = {*controls.values(), *page.chips.values(), page.stored}
     seen = [
         page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
-        page.growing, page.start, page.given, page.away, page.follow_it, *page.follow.components,
+        page.methods, page.alphas, page.growing, page.start, page.given, page.away, page.follow_it,
+        *page.follow.components,
         *controls.values(), *page.chips.values(),
     ]  # fmt: skip
     follow = {"outputs": seen} | FOLLOWED
@@ -163,10 +185,10 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
         trigger_mode="always_last",
         **QUIET,
     )
-    gr.on([chip.input for chip in page.chips.values()], handlers.built, given, seen, **QUIET)
+    gr.on([chip.input for chip in page.chips.values()], writing.built, given, seen, **QUIET)
     controls["model"].input(choosing.chosen, given, seen, **QUIET).then(choosing.warmed, **follow)
-    more["surprise"].click(handlers.surprised, given, seen, **QUIET)
-    more["dice"].click(handlers.reseeded, given, seen, **QUIET)
+    more["surprise"].click(writing.surprised, given, seen, **QUIET)
+    more["dice"].click(writing.reseeded, given, seen, **QUIET)
     more["defaults"].click(acts.to_defaults, given, seen, **QUIET)
     _wire_pictures(page, acts, handlers, given, seen)
     for event in (page.generate.click, controls["prompt"].submit):

@@ -1,0 +1,87 @@
+"""Settings that only some methods know: what a recipe's `options` hold. No torch.
+
+A recipe keeps those that differ from their defaults, as sorted pairs of a name and a value.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from engine.setting import Setting, setting, settings_of
+
+VIEWS = ("", "windows", "large", "whole")
+NETWORKS = ("", "attention", "scalecrafter", "hidiffusion")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Empty ones mean what the method does by itself."""
+
+    restart: float = setting(
+        0.6,
+        "number",
+        "Draw anew from",
+        "How noisy the enlargement becomes before it is drawn again. Low: only finer. "
+        "High: freer, may repeat.",
+        0.1,
+        1,
+        0.05,
+    )
+    views: str = setting(
+        "",
+        "choice",
+        "Looks at",
+        "How much of the picture is drawn at once: windows of the native size, windows of twice its side, or "
+        "the whole picture.",
+        choices=VIEWS,
+    )
+    network: str = setting(
+        "",
+        "choice",
+        "Network",
+        "Bent so that it stands sizes that it was not trained on, where it looks at more than its own.",
+        choices=NETWORKS,
+    )
+    placed: bool = setting(
+        False, "flag", "Windows know their place", "Off, as published: each is told that it is the whole."
+    )
+    bent_until: float = setting(
+        0.0,
+        "number",
+        "Bent until",
+        "The share of the steps in which the network is bent. Longer: fewer repeats, less detail. "
+        "0: as published.",
+        0,
+        1,
+        0.05,
+    )
+    dispersed: bool = setting(
+        False,
+        "flag",
+        "Dispersed kernels",
+        "Wider kernels in place of more widely spaced ones: smoother. Off, as published.",
+    )
+    damped: bool = setting(
+        True,
+        "flag",
+        "Damp the noise",
+        "From 2.8 times the native side on a gentler network gives the detail.",
+    )
+    windowed: bool = setting(
+        True, "flag", "Attention by quarters", "The largest attention looks at a quarter at a time: faster."
+    )
+
+
+OPTIONS: dict[str, Setting] = settings_of(Options)
+OPTION_DEFAULTS = Options()
+
+
+def options_of(pairs: Iterable[tuple[str, Any]]) -> Options:
+    """All of them, those that are not given at their defaults."""
+    return Options(**dict(pairs))
+
+
+def changed(options: Options) -> tuple[tuple[str, Any], ...]:
+    """What a recipe keeps of them."""
+    told = ((f.name, getattr(options, f.name)) for f in fields(Options))
+    return tuple(sorted((name, value) for name, value in told if value != getattr(OPTION_DEFAULTS, name)))

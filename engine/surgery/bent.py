@@ -1,0 +1,60 @@
+"""All that may be done to a network, by the kind of the bend."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+from torch import nn
+
+from engine import errors
+from engine.bends import Bend, Dilated, Pooled, Quartered, Strided, Tempered
+from engine.errors import BadRecipe
+from engine.stage import Stage
+from engine.surgery.attention import quartered, tempered
+from engine.surgery.convolution import dilated, has_convolutions
+from engine.surgery.shrink import DOWN, UP, pooled, strided
+
+Surgery = Callable[[nn.Module, Any], AbstractContextManager[None]]
+
+SURGERY: dict[type, Surgery] = {
+    Dilated: dilated,
+    Strided: strided,
+    Pooled: pooled,
+    Quartered: quartered,
+    Tempered: tempered,
+}
+
+
+@contextmanager
+def bent(networks: Iterable[nn.Module], bends: tuple[Bend, ...]) -> Iterator[None]:
+    """The networks so bent. A ControlNet has only the way down: what it has not is left out."""
+    with ExitStack() as undo:
+        for network in networks:
+            for bend in bends:
+                undo.enter_context(SURGERY[type(bend)](network, bend))
+        yield
+
+
+def check_parts(network: nn.Module, stages: Iterable[Stage]) -> None:
+    """BadRecipe where the network lacks a part that one of these stages bends."""
+    named = {name for name, _ in network.named_modules()}
+    for stage in stages:
+        for bends in dict.fromkeys(stage.bends):
+            for bend in (*bends.strong, *(bends.mild or ())):
+                for part in _parts(bend):
+                    if part not in named or not has_convolutions(network, bend, part):
+                        words = {"model": stage.facts.name, "part": part}
+                        raise BadRecipe("method", errors.NO_SUCH_PART.format(**words))
+
+
+def _parts(bend: Bend) -> tuple[str, ...]:
+    match bend:
+        case Dilated():
+            return tuple(part for part, _ in bend.parts)
+        case Strided():
+            return DOWN.format(bend.down), UP.format(bend.up)
+        case Pooled():
+            return f"{bend.down}.attentions.0", f"{bend.up}.attentions.1"
+        case Quartered():
+            return bend.parts
+    return ()

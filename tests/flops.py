@@ -1,0 +1,67 @@
+"""Counting what a network's evaluation takes, without computing it (on torch's meta device)."""
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.surgery.bent import bent
+
+SDXL = {
+    "sample_size": 128, "in_channels": 4, "out_channels": 4, "layers_per_block": 2,
+    "block_out_channels": (320, 640, 1280),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": (1, 2, 10), "attention_head_dim": (5, 10, 20),
+    "cross_attention_dim": 2048, "use_linear_projection": True, "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
+}  # fmt: skip
+SD15 = {
+    "sample_size": 64, "in_channels": 4, "out_channels": 4, "layers_per_block": 2, "cross_attention_dim": 768,
+    "block_out_channels": (320, 640, 1280, 1280), "attention_head_dim": 8,
+    "down_block_types": (*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
+}  # fmt: skip
+SD21 = SD15 | {
+    "sample_size": 96, "cross_attention_dim": 1024, "attention_head_dim": (5, 10, 20, 20),
+    "use_linear_projection": True,
+}  # fmt: skip
+
+
+def on_meta(told):
+    with torch.device("meta"):
+        return UNet2DConditionModel(**told).eval()
+
+
+def counts(unet, rows, cols, bends=()):
+    """FLOPs by the module's name and the operation; the whole is under "Global"."""
+    told, device = unet.config, unet.device
+    size = told.projection_class_embeddings_input_dim
+    given = None
+    if size:
+        pooled = size - 6 * told.addition_time_embed_dim
+        given = {
+            "text_embeds": torch.zeros(1, pooled, device=device),
+            "time_ids": torch.zeros(1, 6, device=device),
+        }
+    latents = torch.zeros(1, told.in_channels, rows, cols, device=device)
+    text = torch.zeros(1, 77, told.cross_attention_dim, device=device)
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), bent([unet], bends):
+        unet(latents, torch.zeros(1, device=device), text, added_cond_kwargs=given)
+    return counter.get_flop_counts()
+
+
+def levels_of(unet):
+    """Shares of a native evaluation by level, outermost first: linear in the area, and square."""
+    side = unet.config.sample_size
+    native, larger = counts(unet, side, side), counts(unet, 2 * side, 2 * side)
+    depth, found = len(unet.down_blocks), []
+    whole = sum(native["Global"].values())
+    for k in range(depth):
+        names = [f"down_blocks.{k}", f"up_blocks.{depth - 1 - k}"] + ["mid_block"] * (k == depth - 1)
+        one, four = (
+            sum(sum(told.get(f"UNet2DConditionModel.{name}", {}).values()) for name in names)
+            for told in (native, larger)
+        )
+        square = (four - 4 * one) / 12  # linear + square = one, 4 linear + 16 square = four
+        found.append(((one - square) / whole, square / whole))
+    return found

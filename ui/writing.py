@@ -1,0 +1,44 @@
+"""What the page writes into its own controls: a prompt by chance or by the sentence builder, a new seed."""
+
+import random
+from typing import Any
+
+import gradio as gr
+
+from engine import vocabulary
+from engine.recipe import LARGEST_SEED
+from ui import words
+from ui.handlers import Handlers
+from ui.page import Outputs
+
+
+class Writing:
+    def __init__(self, handlers: Handlers) -> None:
+        self.handlers, self.house = handlers, handlers.house
+
+    def surprised(self, given: dict, request: gr.Request) -> Outputs:
+        """Another prompt and seed, from the words that the model knows."""
+        draws = self.house.entry(self.handlers.visit(request, given).model).draws
+        if draws:
+            prompt = vocabulary.sentence({kind: random.choice(choices) for kind, choices in draws.items()})
+        else:
+            prompt = random.choice(words.SURPRISES)
+        return self._written(given, request, prompt=prompt, seed=random.randint(0, LARGEST_SEED))
+
+    def reseeded(self, given: dict, request: gr.Request) -> Outputs:
+        return self._written(given, request, seed=random.randint(0, LARGEST_SEED))
+
+    def built(self, given: dict, request: gr.Request) -> Outputs:
+        """A word of the sentence builder was chosen: it takes its place in the prompt."""
+        entry = self.house.entry(self.handlers.visit(request, given).model)
+        prompt = given.get(self.handlers.page.controls["prompt"])
+        picked = {kind: given.get(chip) for kind, chip in self.handlers.page.chips.items()}
+        sound = {kind: word for kind, word in picked.items() if word in entry.draws.get(kind, ())}
+        text = prompt if isinstance(prompt, str) else ""
+        return self._written(given, request, prompt=vocabulary.rewritten(text, sound, entry))
+
+    def _written(self, given: dict, request: gr.Request, **values: Any) -> Outputs:
+        """Some controls set by the page itself."""
+        controls = self.handlers.page.controls
+        out = self.handlers.moved(given | {controls[name]: value for name, value in values.items()}, request)
+        return out | {controls[name]: gr.update(value=value) for name, value in values.items()}
