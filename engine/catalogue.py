@@ -231,9 +231,7 @@ def levels_of(source: str, body: str) -> tuple[tuple[float, float], ...]:
     """How a network's work is spread over its levels: an entry's own, else that of its body."""
     entry = _entry_of(source)
     own = catalogue()["model"][entry.name].get("levels") if entry else None
-    return tuple(
-        (float(linear), float(square)) for linear, square in own or catalogue()["body"][body]["levels"]
-    )
+    return tuple((float(a), float(b)) for a, b in own or catalogue()["body"][body]["levels"])
 
 
 def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.checks import check
 from engine.errors import BadRecipe
+from engine.options import OPTIONS
 from engine.plan import plan
 from engine.recipe import SETTINGS, Recipe
 from tests import toys
@@ -58,14 +59,15 @@ def test_every_recipe_survives_the_page(recipe):
 @MANY
 @given(RECIPES, RECIPES)
 def test_two_recipes_differ_in_words_where_they_differ(one, other):
-    named = set(SETTINGS) - set(UNTOLD)
+    named = set(SETTINGS) - set(UNTOLD) | {"options"}
     apart = any(getattr(one, name) != getattr(other, name) for name in named)
     assert bool(differences(one, other)) is apart
 
 
 @MANY
 @given(
-    st.dictionaries(st.sampled_from([*PLAIN, *SIZES, *KNOBS]), ANYTHING), st.dictionaries(st.text(), ANYTHING)
+    st.dictionaries(st.sampled_from([*PLAIN, *SIZES, *KNOBS, *OPTIONS]), ANYTHING),
+    st.dictionaries(st.text(), ANYTHING),
 )
 def test_whatever_a_browser_sends_is_a_recipe_or_a_sentence(values, rest):
     with suppress(BadRecipe):

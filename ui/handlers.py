@@ -88,7 +88,7 @@ class Handlers:
         }
         if fill:
             out |= self.filled(visit)
-        elif visit.plan:
+        else:
             out |= self.of_use(visit)
         return out | self.chosen(visit) | section.shown(page.follow, visit, house)
 
