@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine import Failed, Model, Recipe, StageDone, codec, generate, load_model
-from lab import rivals
+from engine import Failed, Model, Recipe, StageDone, generate, load_model
 from lab.evidence import NAMES
 from lab.judge import load, verdicts
 from lab.measure_vae import unseen
@@ -47,10 +46,10 @@ def prompts(scenes: list[Scene]) -> list[str]:
 def native(model: Model, scenes: list[Scene]) -> Iterator[Array]:
     """The pictures of the first stage."""
     for seed, prompt in enumerate(prompts(scenes)):
-        yield demofusion(model, prompt, seed, (1,))
+        yield drawn(model, prompt, seed, (1,))
 
 
-def demofusion(
+def drawn(
     model: Model, prompt: str, seed: int, scales: tuple[float, ...], steps: int = STEPS, **more: object
 ) -> Array:
     """The last stage's picture."""
@@ -68,14 +67,14 @@ def measure(folder: Path, number: int = 200) -> str:
     """Held-out prompts at native size, beside the judge's rates on true renderings of the same scenes."""
     judge, scenes = load(folder), unseen(number)
     model = load_model(folder)
-    drawn = Answers(scenes, verdicts(judge, list(native(model, scenes))))
+    made = Answers(scenes, verdicts(judge, list(native(model, scenes))))
     true = Answers(scenes, verdicts(judge, [render(one, (256, 256)) for one in scenes]))
     respects = (("subject",), ("subject", "colour"), ("ground",), ("sky",))
     rows = [
-        Row(" and ".join(heads), *(rate(of.hits(*heads), number) for of in (drawn, true)))
+        Row(" and ".join(heads), *(rate(of.hits(*heads), number) for of in (made, true)))
         for heads in respects
     ]
-    rows.append(Row("exactly one subject", *(of.share(lambda n: n == 1) for of in (drawn, true))))
+    rows.append(Row("exactly one subject", *(of.share(lambda n: n == 1) for of in (made, true))))
     return table(rows, (f"{number} held-out prompts", "drawn", "true renderings"))
 
 
@@ -83,14 +82,12 @@ def repetition(folder: Path, number: int = 50) -> str:
     """None, one, more than one subject at four times the side: direct inference and DemoFusion."""
     judge, scenes = load(folder), unseen(number)
     model = load_model(folder)
-    side = LARGE * model.facts.window
-    direct, ours = [], []
-    for seed, prompt in enumerate(prompts(scenes)):
-        latent = rivals.draw(model, prompt, (side, side), seed=seed, steps=STEPS)
-        direct.append(np.asarray(codec.decode(model.vae, latent)))
-        ours.append(demofusion(model, prompt, seed, (1, 2, LARGE)))
     rows = []
-    for name, pictures in (("direct inference", direct), ("DemoFusion", ours)):
+    for name, method in (("direct inference", "direct"), ("DemoFusion", "demofusion")):
+        pictures = [
+            drawn(model, prompt, seed, (1, 2, LARGE), method=method)
+            for seed, prompt in enumerate(prompts(scenes))
+        ]
         of = Answers(scenes, verdicts(judge, pictures))
         counts = (of.share(lambda n: n == 0), of.share(lambda n: n == 1), of.share(lambda n: n > 1))
         rows.append(Row(name, *counts, rate(of.hits("subject"), number)))

@@ -20,7 +20,7 @@ from PIL import Image
 from engine import load_model
 from lab.control import DEFAULT, FOLDER, beside, edges
 from lab.lessons import NATIVE
-from lab.measure_base import LARGE, STEPS, demofusion
+from lab.measure_base import LARGE, STEPS, drawn
 from lab.measure_vae import unseen
 from lab.paint import Array
 from lab.tables import Row, table
@@ -104,7 +104,7 @@ def by_engine(folder: Path, scales: tuple[float, ...], steps: int = STEPS) -> Dr
 
     def draw(prompt: str, seed: int, image: Path | None) -> Array:
         controls = ({"kind": "canny", "image": str(image), "net": net},) if image else ()
-        return demofusion(model, prompt, seed, scales, steps, controls=controls)
+        return drawn(model, prompt, seed, scales, steps, controls=controls)
 
     return draw
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from engine import load_model
 from lab import measure_base, measure_judge, measure_vae
-from lab.measure_base import demofusion, prompts
+from lab.measure_base import drawn, prompts
 from lab.measure_vae import unseen
 
 SAMPLES, LARGE_SAMPLES = 64, 8
@@ -23,13 +23,13 @@ STRIP = 16
 def samples(folder: Path) -> Image.Image:
     """Held-out prompts at native size, as they come."""
     model, scenes = load_model(folder), unseen(SAMPLES)
-    return _sheet([demofusion(model, text, seed, (1,)) for seed, text in enumerate(prompts(scenes))], 8)
+    return _sheet([drawn(model, text, seed, (1,)) for seed, text in enumerate(prompts(scenes))], 8)
 
 
 def large(folder: Path) -> Image.Image:
     """Held-out prompts at four times the side."""
     model, scenes = load_model(folder), unseen(LARGE_SAMPLES)
-    made = [demofusion(model, text, seed, (1, 2, 4)) for seed, text in enumerate(prompts(scenes))]
+    made = [drawn(model, text, seed, (1, 2, 4)) for seed, text in enumerate(prompts(scenes))]
     return _sheet(made, 4)
 
 

@@ -1,6 +1,5 @@
-"""Direct inference and MultiDiffusion in the plainest form: what Postcards must be seen to fail at.
-
-For the lab until the engine has them as rows of its table.
+"""Direct inference and MultiDiffusion in the plainest form, apart from the engine: what its rows are held
+against, and what the pilot was seen to fail at.
 """
 
 from itertools import product
@@ -49,7 +48,7 @@ def draw(
     z = torch.tensor(start, dtype=torch.float32, device=model.device)
     spacing = len(alpha) // steps
     times = [1 + spacing * k for k in reversed(range(steps))]
-    for t, after in zip(times, [*times[1:], None], strict=True):
+    for t, after in zip(times, [*times[1:], 0], strict=True):
         summed, count = torch.zeros_like(z).repeat(2, 1, 1, 1), torch.zeros_like(z)
         for view in views:
             part = z[..., view[0], view[1]].repeat(2, 1, 1, 1)
@@ -58,5 +57,5 @@ def draw(
         plain, asked = (summed / count).chunk(2)
         eps = plain + guidance * (asked - plain)
         clean = (z - sigma[t] * eps) / alpha[t]
-        z = clean if after is None else alpha[after] * clean + sigma[after] * eps
+        z = alpha[after] * clean + sigma[after] * eps
     return z

@@ -1,4 +1,4 @@
-"""Another method in a real browser: its settings come, others go, and the picture knows by which it was made."""
+"""Another method in a real browser: its settings come, others go, and the picture knows how it was made."""
 
 import re
 

@@ -1,0 +1,71 @@
+"""All systems side by side: the same prompts and seeds, one model, one labelled picture.
+
+python -m lab.systems [--of assets/postcards] [--to lab/figures] [--scale 4] [--steps 30]
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from engine import Model, load_model
+from engine.lettering import font_of
+from engine.methods import METHODS
+from lab.measure_base import drawn
+from lab.refresh import signed
+
+PROMPTS = (
+    "a red house on snow at night",
+    "a white boat on water at sunset",
+    "a green tree on grass at noon",
+    "a yellow balloon on sand at day",
+)
+SIDE, HEAD = 320, 28
+"""px of a picture as it is shown, and of the line above it."""
+
+
+def scales_to(scale: int) -> tuple[float, ...]:
+    """1, 2, 4 … to this one."""
+    return tuple(float(2**k) for k in range(scale.bit_length()))
+
+
+def row(model: Model, method: str, scale: int, steps: int) -> list[np.ndarray]:
+    """One system's pictures."""
+    return [
+        drawn(model, prompt, seed, scales_to(scale), steps, method=method)
+        for seed, prompt in enumerate(PROMPTS)
+    ]
+
+
+def sheet(rows: dict[str, list[np.ndarray]]) -> Image.Image:
+    """A column for each system, a row for each prompt."""
+    names = list(rows)
+    whole = Image.new("RGB", (SIDE * len(names), HEAD + SIDE * len(PROMPTS)), "white")
+    pen = ImageDraw.Draw(whole)
+    for k, name in enumerate(names):
+        pen.text((SIDE * k + 6, 4), name, fill="black", font=font_of(18))
+        for n, picture in enumerate(rows[name]):
+            small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            whole.paste(small, (SIDE * k, HEAD + SIDE * n))
+    return whole
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(prog="lab.systems", description=__doc__)
+    asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
+    asked.add_argument("--to", type=Path, default=Path("lab/figures"))
+    asked.add_argument("--scale", type=int, choices=(2, 4), default=4)
+    asked.add_argument("--steps", type=int, default=30)
+    given = asked.parse_args()
+    model, rows = load_model(given.of), {}
+    for method in METHODS:
+        rows[method] = row(model, method, given.scale, given.steps)
+        print(method, flush=True)
+    given.to.mkdir(parents=True, exist_ok=True)
+    figure = signed(sheet(rows), model.facts.hash[:12])
+    figure.save(given.to / f"systems-{given.scale}x.jpg", quality=88)
+
+
+if __name__ == "__main__":
+    main()
