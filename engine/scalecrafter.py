@@ -43,7 +43,7 @@ TABLES = {
         ("mid_block", "up_blocks.0"),
         (0.6, 0.6),
         {"down_blocks.2": 4, "mid_block": 4, "up_blocks.0": 4, "up_blocks.1": 3, "up_blocks.2": 2},
-        {"mid_block": 2, "up_blocks.0": 2},
+        {"mid_block": 4, "up_blocks.0": 4},
     ),
     "sd15": Table(SD_PARTS, (0.6, 0.7), {"down_blocks.1": 2, **SD15, "up_blocks.2": 2}, SD15),
     "sd21": Table(SD_PARTS, (0.4, 0.6), SD21 | {"up_blocks.3": 2}, SD21, 0.74),

@@ -16,9 +16,9 @@ from engine.bends import Bend, Dilated
 from engine.surgery.hooks import altered, hooked
 
 PIXEL_WEIGHT = 0.05
-"""Of the dispersed kernel's likeness to the plain one at the scale that it was trained at."""
+"""Of the dispersed kernel's likeness to the plain one at the scale that it was trained at, as published."""
 SYMBOLIC = 7
-"""Side of the picture on which the two are compared."""
+"""Side of the pictures on which the two are compared."""
 
 _dispersed: "WeakKeyDictionary[nn.Conv2d, tuple[tuple[int, int], nn.Parameter]]" = WeakKeyDictionary()
 
@@ -105,8 +105,9 @@ def dispersed_weight(conv: nn.Conv2d) -> nn.Parameter:
     own = conv.weight
     state = id(own), own._version
     known = _dispersed.get(conv)
-    if known and known[0] == state and known[1].device == own.device:
-        return known[1]
+    if known and known[0] == state:
+        # Parts that wait elsewhere for their turn leave their own weights there.
+        return known[1] if known[1].device == own.device else nn.Parameter(known[1].to(own.device), False)
     wide = torch.from_numpy(dispersion()).to(own.device) @ own.detach().double().flatten(2).unsqueeze(-1)
     made = nn.Parameter(wide.squeeze(-1).unflatten(-1, (5, 5)).to(own.dtype), requires_grad=False)
     _dispersed[conv] = state, made
@@ -115,37 +116,31 @@ def dispersed_weight(conv: nn.Conv2d) -> nn.Parameter:
 
 @cache
 def dispersion() -> np.ndarray:
-    """R (25, 9), which makes a kernel of 5x5 of one of 3x3, by least squares over all pictures x:
+    """R (25, 9), which makes a kernel of 5x5 of one of 3x3, by least squares over all pictures x of 7x7:
 
-    up(conv3(x)) = conv5(up(x)), up being twice bilinear, and, with a small weight, conv5(x) = conv3(x).
+    up(conv3(x)) = conv5(up(x)), up being twice bilinear from corner to corner; weakly, conv5(x) = conv3(x).
     """
-    side = SYMBOLIC
-    pictures = np.eye(side * side).reshape(-1, side, side)
-    kernels = np.eye(9).reshape(9, 3, 3)
-    told = np.stack([_convolved(pictures, kernel) for kernel in kernels], -1)  # (N, 5, 5, 9)
-    larger = np.moveaxis(_doubled(np.moveaxis(told, -1, 1)), 1, -1)  # (N, 10, 10, 9)
-    patches = _patches(_doubled(pictures), 5)  # (N, 10, 10, 25)
-    rim = slice(1, -1)  # At the rim there is nothing to interpolate with.
-    near = told[:, 1:-1, 1:-1]
-    rows = [patches[:, rim, rim], PIXEL_WEIGHT**0.5 * _patches(pictures, 5)]
-    wanted = [larger[:, rim, rim], PIXEL_WEIGHT**0.5 * near]
-    left = np.concatenate([each.reshape(-1, 25) for each in rows])
-    right = np.concatenate([each.reshape(-1, 9) for each in wanted])
-    return np.linalg.lstsq(left, right, rcond=None)[0]
+    pictures = np.eye(SYMBOLIC**2).reshape(-1, SYMBOLIC, SYMBOLIC)
+    narrow = _patches(pictures, 3)  # (N, 7, 7, 9): what each tap alone makes of each picture
+    doubled = np.moveaxis(_doubled(np.moveaxis(narrow, -1, 1)), 1, -1)  # (N, 13, 13, 9)
+    left = [_patches(_doubled(pictures), 5), PIXEL_WEIGHT * _patches(pictures, 5)]
+    right = [doubled, PIXEL_WEIGHT * narrow]
+    rows, wanted = (np.concatenate([each.reshape(-1, each.shape[-1]) for each in of]) for of in (left, right))
+    return np.linalg.lstsq(rows, wanted, rcond=None)[0]
 
 
 def _patches(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Every whole square of this side, flat, at its place (..., rows, cols, side * side)."""
-    views = np.lib.stride_tricks.sliding_window_view(pictures, (side, side), (-2, -1))
+    """The square of this side around every place, flat (..., rows, cols, side * side); zeros lie beyond."""
+    rim = side // 2
+    padded = np.pad(pictures, [(0, 0)] * (pictures.ndim - 2) + [(rim, rim)] * 2)
+    views = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (-2, -1))
     return views.reshape(*views.shape[:-2], side * side)
 
 
-def _convolved(pictures: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    return _patches(pictures, len(kernel)) @ kernel.ravel()
-
-
 def _doubled(pictures: np.ndarray) -> np.ndarray:
-    """Twice the side, bilinear."""
-    flat = torch.from_numpy(np.ascontiguousarray(pictures)).reshape(1, -1, *pictures.shape[-2:])
-    larger = interpolate(flat, scale_factor=2, mode="bilinear").numpy()
-    return larger.reshape(*pictures.shape[:-2], *larger.shape[-2:])
+    """Twice the resolution: corners stay, and between any two cells comes their mean."""
+    rows, cols = pictures.shape[-2:]
+    flat = torch.from_numpy(np.ascontiguousarray(pictures)).reshape(1, -1, rows, cols)
+    size = (2 * rows - 1, 2 * cols - 1)
+    larger = interpolate(flat, size, mode="bilinear", align_corners=True).numpy()
+    return larger.reshape(*pictures.shape[:-2], *size)
