@@ -28,7 +28,7 @@ class Method:
     views: what a local view is: a native window, a large one, or the whole canvas.
     placed: views are told where they lie; otherwise that they are the final picture.
     shakes: windows may.
-    network: how it is bent where a local view is larger than native; a name in bends.BENDS.
+    network: how it is bent where a local view is larger than native; a name in bending.BENDS.
     reads: the settings and options that not every method uses.
     """
 

@@ -11,7 +11,7 @@ from engine.control import Control
 from engine.errors import BadRecipe, short
 from engine.methods import METHODS, is_faithful, method_of
 from engine.nets import net_of
-from engine.options import options_of
+from engine.options import changed, options_of
 from engine.recipe import Recipe
 from engine.schedule import Schedule, exponent, lay, of_base
 from engine.sizes import SLACK, fill_sizes, stage_cells
@@ -141,7 +141,8 @@ def _check_views(stages: tuple[Stage, ...]) -> None:
     """A network is bent for nothing where all that it is shown is of its native size."""
     last = stages[-1]
     if last.method.network and last.method.views == "windows":
-        raise BadRecipe("options", errors.BENT_WINDOWS, {"options": (("views", "whole"),)})
+        fit = changed(replace(last.options, views="whole"))
+        raise BadRecipe("options", errors.BENT_WINDOWS, {"options": fit})
 
 
 def _check_map(control: Control, stages: tuple[Stage, ...]) -> None:

@@ -118,9 +118,14 @@ class Control(Base):
     rate = 1e-3
 
     def __init__(
-        self, source: Path | None, device: torch.device, lessons: int = 8_000, batch: int = 32
+        self,
+        source: Path | None,
+        device: torch.device,
+        lessons: int = 8_000,
+        batch: int = 32,
+        small: float | None = None,
     ) -> None:
-        super().__init__(source, device, lessons, batch)
+        super().__init__(source, device, lessons, batch, small)
         self.frozen = self.learner.requires_grad_(False).eval()
         self.learner = untaught(self.pipe.unet).to(device).train()
         if gone_on_with(self.learner, source):

@@ -210,7 +210,7 @@ def main() -> None:
     asked.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     asked.add_argument("--lessons", type=int, help="different lessons, for base, control and pilot")
     asked.add_argument("--batch", type=int, help="lessons a batch")
-    asked.add_argument("--small", type=float, help="share of the time at half the side, for base")
+    asked.add_argument("--small", type=float, help="share of the time at half the side, for base, control")
     given = asked.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     device = torch.device(given.device)

@@ -71,6 +71,15 @@ def test_plan_names_settings_that_do_nothing(client):
     assert "alpha2" in told["unused"]
 
 
+def test_plan_takes_a_method_and_its_options(served, client):
+    told = client.predict(api_name="/plan", method="sdedit", options={"restart": 0.5}, **ASKED)
+    planned = plan(Recipe(method="sdedit", options={"restart": 0.5}, **ASKED), served.house.facts())
+    assert told["recipe"]["options"] == [["restart", 0.5]]
+    assert [stage["steps"] for stage in told["stages"]] == [stage.steps for stage in planned.stages] == [4, 2]
+    with pytest.raises(AppError, match="There is no option 'stars'"):
+        client.predict(api_name="/plan", method="sdedit", options={"stars": 1}, **ASKED)
+
+
 def test_generate_tells_every_event_and_brings_the_pictures(served, client):
     events = asked(client, **ASKED)
     kinds = [event["kind"] for event in events]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine import Recipe
 from engine.checks import check
 from engine.recipe import DEFAULTS, SETTINGS
+from tests.recipes import options
 from ui.link import LONGEST_QUERY, address, from_query, left_out, to_query
 
 
@@ -36,9 +37,9 @@ def values(name):
 CARRIED = [
     n for n, s in SETTINGS.items() if s.kind in ("text", "choice", "flag", "integer", "number", "scales")
 ]
-RECIPES = st.fixed_dictionaries({}, optional={name: values(name) for name in CARRIED}).map(
-    lambda v: Recipe(**{**v, "sigma1": max(v.get("sigma1", 0.8), v.get("sigma2", 0.008))})
-)
+RECIPES = st.fixed_dictionaries(
+    {}, optional={name: values(name) for name in CARRIED} | {"options": options()}
+).map(lambda v: Recipe(**{**v, "sigma1": max(v.get("sigma1", 0.8), v.get("sigma2", 0.008))}))
 HOSTILE = [
     "${alert(1)}",
     "{{x}}",

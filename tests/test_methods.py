@@ -165,6 +165,7 @@ def test_a_network_is_not_bent_for_native_windows(method):
     with pytest.raises(BadRecipe, match="windows are native") as refused:
         plan(Recipe(method=method, options={"network": "hidiffusion"}), facts())
     assert refused.value.field == "options"
+    assert dict(refused.value.fit["options"]) == {"network": "hidiffusion", "views": "whole"}
     plan(Recipe(method=method, options=refused.value.fit["options"]), facts())
 
 
