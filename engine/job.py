@@ -183,7 +183,7 @@ def settle(
     shelf = Shelf(out)
     recipe = _at_hand(recipe, shelf)
     planned = plan(recipe, model.facts)
-    check_parts(model.unet, planned.stages)
+    check_parts(model.unet, model.facts.name, (bends for stage in planned.stages for bends in stage.bends))
     loras = lora.worn(planned.recipe.loras)
     nets = following.nets_of(planned.recipe.controls, model)
     for tries in range(TRIES):

@@ -7,9 +7,8 @@ from typing import Any
 from torch import nn
 
 from engine import errors
-from engine.bends import Bend, Dilated, Pooled, Quartered, Strided, Tempered
+from engine.bends import Bend, Bends, Dilated, Pooled, Quartered, Strided, Tempered
 from engine.errors import BadRecipe
-from engine.stage import Stage
 from engine.surgery.attention import quartered, tempered
 from engine.surgery.convolution import dilated, has_convolutions
 from engine.surgery.shrink import DOWN, UP, pooled, strided
@@ -35,16 +34,13 @@ def bent(networks: Iterable[nn.Module], bends: tuple[Bend, ...]) -> Iterator[Non
         yield
 
 
-def check_parts(network: nn.Module, stages: Iterable[Stage]) -> None:
-    """BadRecipe where the network lacks a part that one of these stages bends."""
+def check_parts(network: nn.Module, model: str, asked: Iterable[Bends]) -> None:
+    """BadRecipe where the network of this model lacks a part that is to be bent."""
     named = {name for name, _ in network.named_modules()}
-    for stage in stages:
-        for bends in dict.fromkeys(stage.bends):
-            for bend in (*bends.strong, *(bends.mild or ())):
-                for part in _parts(bend):
-                    if part not in named or not has_convolutions(network, bend, part):
-                        words = {"model": stage.facts.name, "part": part}
-                        raise BadRecipe("method", errors.NO_SUCH_PART.format(**words))
+    bends = dict.fromkeys(bend for each in asked for bend in (*each.strong, *(each.mild or ())))
+    for bend, part in ((one, part) for one in bends for part in _parts(one)):
+        if part not in named or not has_convolutions(network, bend, part):
+            raise BadRecipe("method", errors.NO_SUCH_PART.format(model=model, part=part))
 
 
 def _parts(bend: Bend) -> tuple[str, ...]:
