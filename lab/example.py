@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine import Failed, Recipe, StageDone, generate, load_model
 
-PROMPT, SEED = "a green tree on grass at noon", 0
+PROMPT, SEED = "a blue boat on water at day", 2
 
 
 def example(of: Path, to: Path, recipe: Recipe) -> list[StageDone]:
