@@ -23,6 +23,8 @@ BENT = ("scalecrafter", "hidiffusion")
 SHAPES = {
     "2x": {"scales": (1, 2)},
     "1:2": {"scales": (1, 2), "width": 176, "height": 352},
+    "4x": {"scales": (1, 2, 4), "steps": 4},
+    "4x, 1:2": {"scales": (1, 2, 4), "width": 352, "height": 704, "steps": 4},
 }
 
 
@@ -34,7 +36,7 @@ def made(method, model, out, **changes):
     return latents(recipe(method, **changes), model, out)[-1]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", ["2x", "1:2", *slowly("4x", "4x, 1:2")])
 @pytest.mark.parametrize("method", METHODS)
 def test_it_takes_what_was_planned_and_can_be_made_again(method, shape, body, tmp_path):
     asked = recipe(method, **SHAPES[shape])
