@@ -52,6 +52,7 @@ def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(served, vis
     generate(page)
     is_done(page)
     expect(page.locator(".st-earlier-run")).to_have_count(2)
+    expect(page.locator(".st-earlier")).to_contain_text(f"{ways.METHODS['direct']} · a red house")
 
 
 def test_a_start_picture_of_a_method_that_takes_none_offers_the_one_that_does(served, visit, photo):

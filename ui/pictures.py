@@ -173,4 +173,5 @@ def file_name(recipe: Recipe, width: int) -> str:
 
 def title(recipe: Recipe, sizes: Sequence[tuple[int, int]]) -> str:
     prompt = recipe.prompt if len(recipe.prompt) <= 60 else recipe.prompt[:59] + "…"
-    return f"{prompt or '–'} · {telling.path(sizes)}"
+    way = "" if recipe.method == DEFAULTS.method else f"{ways.METHODS[recipe.method]} · "
+    return f"{way}{prompt or '–'} · {telling.path(sizes)}"
