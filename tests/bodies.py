@@ -6,6 +6,7 @@ import pytest
 
 from engine import load_model
 from tests import original, tiny
+from tests.toys import slowly
 
 SDXL = (16, 16, 16)
 SD = (16, 16, 16, 16)
@@ -26,7 +27,7 @@ def bodies(tmp_path_factory):
     return {"sdxl": sdxl, "sd15": sd15, "sd21": replace(sd21, facts=replace(sd21.facts, body="sd21"))}
 
 
-@pytest.fixture(params=["sdxl", "sd15", "sd21"])
+@pytest.fixture(params=["sdxl", "sd15", *slowly("sd21")])
 def body(request, bodies):
     """One of them after the other."""
     return bodies[request.param]

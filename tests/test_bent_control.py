@@ -7,7 +7,7 @@ from engine import load_model
 from tests import tiny
 from tests.bodies import SDXL
 from tests.nets import net
-from tests.toys import apart, latents, small
+from tests.toys import apart, latents, slowly, small
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def followed_by(tmp_path_factory):
     return load_model(folder, "cpu", "float32"), str(net(folder, root / "net"))
 
 
-@pytest.mark.parametrize("method", ["direct", "attention", "scalecrafter", "hidiffusion"])
+@pytest.mark.parametrize("method", ["scalecrafter", "hidiffusion", *slowly("direct", "attention")])
 def test_what_is_drawn_at_once_follows_a_picture(method, followed_by, followed, tmp_path):
     model, source = followed_by
     control = {"image": followed, "net": source}
