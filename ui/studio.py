@@ -105,7 +105,19 @@ def _chips(house: House) -> dict[str, gr.Radio]:
 
 
 def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
-    """The settings: how large, then how it grows, then sources and machinery. curves, sizes, windows."""
+    """The settings: how large, by which method, from what, and the rest. curves, sizes, windows."""
+    sizes = _sizes(values, controls, more)
+    with gr.Accordion(ways.METHOD, open=False, elem_id="methods") as more["methods"]:
+        controls["method"] = method_control(values.get("method"))
+    windows, curves = _growing(values, controls, more)
+    _start(values, controls, more)
+    more["follow"] = section(values, controls)
+    _fine(values, controls)
+    return curves, sizes, windows
+
+
+def _sizes(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> gr.HTML:
+    """How large, and by which chance."""
     with gr.Group():
         controls["stages"] = size_control("stages", values.get("stages"), elem_id="scale_stages")
         sizes = gr.HTML(elem_id="sizes")
@@ -113,8 +125,11 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         with gr.Row(elem_id="chance"):
             controls["seed"] = control("seed", values.get("seed"), scale=3, min_width=120)
             more["dice"] = gr.Button(words.NEW_SEED, size="sm", scale=1, min_width=90, elem_id="dice")
-    with gr.Accordion(ways.METHOD, open=False, elem_id="methods") as more["methods"]:
-        controls["method"] = method_control(values.get("method"))
+    return sizes
+
+
+def _growing(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
+    """The method's own settings. windows, curves."""
     with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as more["growing"]:
         for name in ALWAYS[:3]:
             controls[name] = control(name, values.get(name))
@@ -127,6 +142,11 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         windows = gr.HTML(elem_id="windows")
         curves = gr.HTML(elem_id="curves")
         more["defaults"] = gr.Button(words.DEFAULTS, size="sm", elem_id="defaults")
+    return windows, curves
+
+
+def _start(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> None:
+    """Where a picture is dropped."""
     with gr.Accordion(words.START, open=False, elem_id="start") as more["start"]:
         gr.Markdown(words.DROP_HELP)
         more["drop"] = gr.File(
@@ -136,7 +156,10 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         controls["fidelity"] = control("fidelity", values.get("fidelity"), visible=False)
         more["away"] = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="away")
         more["follow_it"] = gr.Button(words.FOLLOW_IT, size="sm", visible=False, elem_id="follow-it")
-    more["follow"] = section(values, controls)
+
+
+def _fine(values: dict[str, Any], controls: dict[str, Any]) -> None:
+    """What most people never touch."""
     with gr.Accordion(words.FINE, open=False, elem_id="fine"):
         for name in FINE:
             controls[name] = control(name, values.get(name))
@@ -151,7 +174,6 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
         for name in sorted(OF_COMBINATIONS, reverse=True):
             controls[name] = option_control(name, values.get(name))
         controls["faithful"] = control("faithful", values.get("faithful"))
-    return curves, sizes, windows
 
 
 def _moved(control: gr.components.Component) -> Any:
