@@ -17,18 +17,7 @@ from engine import (
     plan,
     store,
 )
-from tests.toys import done, kinds, small, told
-
-
-class StopAfter:
-    """Is set after it was asked so many times."""
-
-    def __init__(self, times):
-        self.left = times
-
-    def is_set(self):
-        self.left -= 1
-        return self.left < 0
+from tests.toys import StopAfter, done, kinds, small, told
 
 
 def test_stop_is_obeyed_before_the_next_call_and_keeps_finished_stages(model, tmp_path):

@@ -13,10 +13,11 @@ from engine import BadRecipe, Recipe, plan
 from engine.methods import METHODS, silent
 from engine.noise import normal
 from engine.recipe import unused
+from engine.surgery.hooks import hooked
 from engine.timesteps import scheduler_of
 from tests import original, tiny
 from tests.test_families import CLOSE
-from tests.toys import apart, done, facts, failed, latents, run, slowly, small, told
+from tests.toys import StopAfter, apart, done, facts, failed, latents, run, slowly, small, told
 
 AT_ONCE = ("direct", "attention", "multidiffusion", "scalecrafter", "hidiffusion")
 BENT = ("scalecrafter", "hidiffusion")
@@ -65,26 +66,19 @@ def test_no_two_methods_draw_the_same(body, tmp_path):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_calls_are_as_planned_and_views_at_once_change_nothing(method, bodies, tmp_path):
-    model = bodies["sdxl"]
-    one, four = (made(method, model, tmp_path, view_batch=batch) for batch in (1, 4))
-    assert apart(one, four) < 1e-4
-
-
-class Soon:
-    """A stop that is set when it was looked at so many times."""
-
-    def __init__(self, looks):
-        self.left = looks
-
-    def is_set(self):
-        self.left -= 1
-        return self.left < 0
+    model, pictures = bodies["sdxl"], []
+    for batch in (1, 4):
+        called = []
+        with hooked(model.unet.register_forward_hook(lambda *_, called=called: called.append(1))):
+            pictures.append(made(method, model, tmp_path, view_batch=batch))
+        assert len(called) == plan(recipe(method, view_batch=batch), model.facts).calls
+    assert apart(*pictures) < 1e-4
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_stopped_run_begins_its_stage_anew_and_ends_in_the_same_bits(method, bodies, tmp_path):
-    model, asked = bodies["sdxl"], recipe(method)
-    stopped = run(asked, model, tmp_path / "kept", stop=Soon(4))
+def test_a_stopped_run_begins_its_stage_anew_and_ends_in_the_same_bits(method, body, tmp_path):
+    model, asked = body, recipe(method)
+    stopped = run(asked, model, tmp_path / "kept", stop=StopAfter(4))
     assert type(stopped[-1]).__name__ == "Stopped"
     went_on = done(run(asked, model, tmp_path / "kept"))[-1]
     anew = done(told(asked, model, tmp_path))[-1]

@@ -94,6 +94,17 @@ class Echo(Known):
         return latents
 
 
+class StopAfter:
+    """Is set after it was asked so many times."""
+
+    def __init__(self, times):
+        self.left = times
+
+    def is_set(self):
+        self.left -= 1
+        return self.left < 0
+
+
 def watch(monkeypatch, network, facts, recipe, below=None):
     """Runs the pure loop with a known network; the solver of each stage, in order."""
     solvers = []
