@@ -62,8 +62,9 @@ class Base:
         lessons: int = 40_000,
         batch: int = 64,
         small: float | None = None,
+        seed: int = 0,
     ) -> None:
-        self.device, self.lessons, self.size = device, lessons, batch
+        self.device, self.lessons, self.size, self.seed = device, lessons, batch, seed
         if small is not None:
             self.small_first = small
         self.pipe = self.begin(source)
@@ -84,7 +85,7 @@ class Base:
             self.encode,
             self.read,
             lessons=self.lessons,
-            seed=first,
+            seed=self.seed * 1_000_003 + first,
             subjects=self.subjects,
             squares=self.squares,
             keep=self.keep,

@@ -195,7 +195,7 @@ def _crop(one: Scene, chance: np.random.RandomState) -> Case:
 
 
 KINDS = {
-    "single": (_single, 0.30),
+    "single": (_single, 0.26),
     "small single": (_small_single, 0.06),
     "none": (_bare, 0.06),
     "crowd": (_crowd, 0.22),
@@ -203,5 +203,5 @@ KINDS = {
     "half": (_half, 0.04),
     "swapped": (_swapped, 0.03),
     "ruined": (_ruined, 0.03),
-    "crop": (_crop, 0.10),
+    "crop": (_crop, 0.14),
 }

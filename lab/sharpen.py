@@ -1,5 +1,6 @@
 """The autoencoder, gone on with: what a latent leaves out is taken in, and what it cannot tell is drawn with
-the right strength, not wiped out. Latents stay near the old ones, so that a base that knows those can follow.
+the right strength, not wiped out. Latents stay near the old ones, so that a base that knows those can follow;
+or stay as they are, where the decoder alone learns.
 """
 
 from copy import deepcopy
@@ -17,6 +18,11 @@ NEAR = 8
 """px around a place within which strength and tone are asked for."""
 STAY = 0.3
 """Weight of how far the latents move."""
+FIRM, FIRM_CRITIC = 4.0, 0.1
+"""Weights of strength and critic where the decoder alone learns; it makes up what latents do not tell."""
+
+Parts = dict[str, tuple[float, Tensor]]
+"""Weight and value of each part of a loss."""
 
 
 def strength(pixels: Tensor) -> Tensor:
@@ -31,6 +37,16 @@ def faint(made: Tensor, true: Tensor) -> Tensor:
     total = (strength(made) - strength(true)).abs().mean()
     made, true = avg_pool2d(made, 2), avg_pool2d(true, 2)
     return total + (strength(made) - strength(true)).abs().mean()
+
+
+def of_pictures(made: Tensor, target: Tensor, strong: float = 1) -> Parts:
+    """What is asked of pictures; strong: how much the strength of their detail counts."""
+    return {
+        "levels": (1, (made - target).abs().mean()),
+        "slopes": (1 / 2, detail(made, target)),
+        "faint": (strong, faint(made, target)),
+        "cast": (2, (avg_pool2d(made, NEAR) - avg_pool2d(target, NEAR)).abs().mean()),
+    }
 
 
 def untold(latents: Tensor, pixels: Tensor) -> Tensor:
@@ -66,19 +82,31 @@ class Sharpening(Vae):
         latent, made, target = self.again(batch)
         with half(self.device), torch.no_grad():
             before = self.before(batch).float()
-        parts = {
-            "levels": (made - target).abs().mean(),
-            "slopes": detail(made, target),
-            "faint": faint(made, target),
-            "cast": (avg_pool2d(made, NEAR) - avg_pool2d(target, NEAR)).abs().mean(),
-            "untold": untold(latent, batch),
-            "moved": (latent - before).square().mean(),
+        parts = of_pictures(made, target) | {
+            "untold": (1 / 2, untold(latent, batch)),
+            "moved": (STAY, (latent - before).square().mean()),
         }
-        weights = (1, 1 / 2, 1, 2, 1 / 2, STAY)
-        total = sum(
-            (weight * part for weight, part in zip(weights, parts.values(), strict=True)),
-            latent.new_zeros(()),
-        )
+        return self.added(parts, made, target, share, CRITIC_WEIGHT)
+
+    def added(
+        self, parts: Parts, made: Tensor, target: Tensor, share: float, trust: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The weighed sum, from some time on with the critic's word; and every part as it is."""
+        total = sum((weight * part for weight, part in parts.values()), made.new_zeros(()))
         if share >= CRITIC_FROM:
-            total = total - CRITIC_WEIGHT * self.judged(made, target)
-        return total, {name: part.item() for name, part in parts.items()}
+            total = total - trust * self.judged(made, target)
+        return total, {name: part.item() for name, (_, part) in parts.items()}
+
+
+class Decoding(Sharpening):
+    """The course of the decoder alone: latents stay, so that what draws them need not follow."""
+
+    def __init__(
+        self, source: Path | None, device: torch.device, lessons: int = 8_000, batch: int = 16
+    ) -> None:
+        super().__init__(source, device, lessons, batch)
+        self.learner.encoder.requires_grad_(False)
+
+    def loss(self, batch: Tensor, share: float) -> tuple[Tensor, dict[str, float]]:
+        _, made, target = self.again(batch)
+        return self.added(of_pictures(made, target, FIRM), made, target, share, FIRM_CRITIC)

@@ -1,6 +1,6 @@
 """Training of Postcards, a part at a time.
 
-python -m lab.train pilot|vae|sharpen|judge|base|control [--minutes 40] [--from FOLDER] [--to FOLDER]
+python -m lab.train pilot|vae|sharpen|decoder|judge|base|control [--minutes 40] [--from FOLDER] [--to FOLDER]
 
 Goes on where it was interrupted (its state lies under .training/); --from begins with the weights of a
 folder, a fresh optimizer and a short warm-up. A log line every minute, and a picture grid, if drawing it is
@@ -186,15 +186,16 @@ def courses() -> dict[str, Any]:
     """Every part by its name; imported when asked for, as some need more than others."""
     from lab.base import Base
     from lab.control import Control
-    from lab.judge import JudgeCourse
+    from lab.judging import JudgeCourse
     from lab.pilot import Pilot
-    from lab.sharpen import Sharpening
+    from lab.sharpen import Decoding, Sharpening
     from lab.vae import Vae
 
     return {
         "pilot": Pilot,
         "vae": Vae,
         "sharpen": Sharpening,
+        "decoder": Decoding,
         "judge": JudgeCourse,
         "base": Base,
         "control": Control,
@@ -210,11 +211,14 @@ def main() -> None:
     asked.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     asked.add_argument("--lessons", type=int, help="different lessons, for base, control and pilot")
     asked.add_argument("--batch", type=int, help="lessons a batch")
-    asked.add_argument("--small", type=float, help="share of the time at half the side, for base, control")
+    asked.add_argument("--seed", type=int, help="which lessons, for base, control and judge; 0 had the first")
+    asked.add_argument(
+        "--small", type=float, help="share of the time at half the side, for base, control, judge"
+    )
     given = asked.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     device = torch.device(given.device)
-    options = {name: getattr(given, name) for name in ("lessons", "batch", "small")}
+    options = {name: getattr(given, name) for name in ("lessons", "batch", "small", "seed")}
     options = {name: value for name, value in options.items() if value is not None}
     course = courses()[given.part](given.source, device, **options)
     training = Training(course, given.minutes, STATES / given.part)

@@ -1,4 +1,4 @@
-"""What the courses are taught from: pools of lessons, resized latents, cases for the judge."""
+"""What the courses are taught from: pools of lessons, resized latents, detail."""
 
 from dataclasses import replace
 
@@ -9,12 +9,21 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 from torch.nn.functional import avg_pool2d
 
-from lab import anatomy, base, evidence, judge, measure_vae, pilot, refresh, rivals, sharpen, train, vae
-from lab.evidence import NAMES, UNTOLD, case
+from lab import (
+    anatomy,
+    base,
+    measure_vae,
+    pilot,
+    refresh,
+    rivals,
+    sharpen,
+    train,
+    vae,
+)
 from lab.lessons import BUCKETS
 from lab.pool import GROUP, Pool, Renderings
 from lab.tables import interval, rate
-from lab.world import render, scene, standing
+from lab.world import render, scene
 
 
 def pool(**more):
@@ -120,49 +129,13 @@ def test_sharpening_teaches_both_sides_and_knows_where_it_began():
     assert all(one.grad is None for one in course.before.parameters())
 
 
-@pytest.mark.parametrize("kind", evidence.KINDS)
-def test_cases_say_what_is_in_them_and_nothing_else(kind):
-    for seed in range(8):
-        one = case(seed, kind)
-        assert one.picture.shape == (256, 256, 3)
-        assert set(one.told) == set(NAMES)
-        assert all(value == UNTOLD or value in range(len(NAMES[head])) for head, value in one.told.items())
-        if one.told["number"] > 0:
-            assert min(len(one.places), 3) == one.told["number"]
-            assert all(0 < down < 1 and 0 < right < 1 for down, right in one.places)
-
-
-def test_a_second_subject_may_be_an_eighth_of_the_first():
-    one = scene(5)
-    first = standing(one, (0.5, 0.5))
-    made = evidence.beside(one, first, 1 / 8, np.random.RandomState(0))
-    assert made.told["number"] == 2
-    alone = evidence.draw(one, (first,), (256, 256))
-    assert 20 < (made.picture != alone).any(-1).sum() < 1500
-
-
-def test_the_map_marks_every_figure_in_its_place():
-    one = replace(case(0, "single"), places=((0.25, 0.75),))
-    marks = judge.place_map(one)
-    assert marks.shape == (32, 32)
-    assert np.unravel_index(marks.argmax(), marks.shape) in {(r, c) for r in (7, 8) for c in (23, 24)}
-    assert (judge.place_map(case(0, "crop")) == -1).all()
-
-
-def test_the_judge_is_small_enough_and_comes_back(tmp_path):
-    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=8, batch=4)
-    course.write(course.learner, tmp_path)
-    assert (tmp_path / judge.FILE).stat().st_size < 4e6
-    again = judge.load(tmp_path)
-    said = judge.verdicts(again, [case(0).picture, np.zeros((512, 384, 3), np.uint8)])
-    assert {head: len(answers) for head, answers in said.items()} == dict.fromkeys(NAMES, 2)
-
-
-def test_the_judges_course_has_a_number_for_every_head_it_was_told_of():
-    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=32, batch=16)
-    _, numbers = course.loss(next(course.batches(0)), 0.0)
-    assert {"subject", "number", "places"} <= set(numbers)
-    assert all(np.isfinite(value) for value in numbers.values())
+def test_a_decoder_that_learns_alone_leaves_latents_as_they_are():
+    course = sharpen.Decoding(train.POSTCARDS, torch.device("cpu"))
+    total, parts = course.loss(torch.rand(2, 3, 96, 96) * 2 - 1, share=0.5)
+    total.backward()
+    assert set(parts) == {"levels", "slopes", "faint", "cast"}
+    assert all(one.grad is not None for one in course.learner.decoder.parameters())
+    assert all(one.grad is None for one in course.learner.encoder.parameters())
 
 
 def test_a_pilots_picture_is_its_cells():
