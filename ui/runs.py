@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from engine.desk import UnknownRun
 from engine.errors import BadRecipe, Fault
-from engine.events import Event, Failed, Finished, Stopped
+from engine.events import Event, Failed, Finished, Preview, Progress, Stopped
 from engine.recipe import Recipe
 from engine.ticket import Request
 from ui import telling, words
@@ -16,8 +16,12 @@ from ui.starting import at_hand
 from ui.story import Story
 from ui.visit import Visit
 
-PAUSE, REST = 0.08, 0.3
-"""Seconds between looks into a log, and after something was shown."""
+PAUSE = 0.1
+"""Seconds between looks into a log."""
+SOON, LATE, UNHURRIED = 0.3, 1.0, 20
+"""Seconds between pictures of a run's progress: soon at first, later a twentieth of its age, and never later
+than a second. Each costs the browser and the server some of the cores that the run may be computed on.
+"""
 
 
 def ask(
@@ -75,7 +79,10 @@ def is_at_work(visit: Visit, house: House) -> bool:
 
 
 async def follow(visit: Visit, house: House, story: Story) -> AsyncIterator[None]:
-    """Hears a run to its end; yields whenever there is news, a few times a second at most."""
+    """Hears a run to its end; yields at once when a stage or an end has come, else now and then."""
+    time = asyncio.get_running_loop().time
+    began = shown = time()
+    unseen = False
     while story.end is None:
         try:
             events, story.next = house.desk.since(story.name, story.next)
@@ -83,8 +90,18 @@ async def follow(visit: Visit, house: House, story: Story) -> AsyncIterator[None
             events = [Failed(fault.sentence)]
         if events:
             await asyncio.to_thread(_hear, visit, house, story, events)
+            unseen = True
+        now = time()
+        due = now - shown >= between(now - began)
+        if unseen and (due or not all(isinstance(event, Progress | Preview) for event in events)):
             yield
-        await asyncio.sleep(REST if events else PAUSE)
+            shown, unseen = time(), False
+        await asyncio.sleep(PAUSE)
+
+
+def between(age: float) -> float:
+    """Seconds from one picture of a run's progress to the next, for a run of this age in seconds."""
+    return min(max(SOON, age / UNHURRIED), LATE)
 
 
 def _hear(visit: Visit, house: House, story: Story, events: Sequence[Event]) -> None:
