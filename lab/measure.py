@@ -1,6 +1,6 @@
 """The bars of Postcards, measured.
 
-python -m lab.measure vae|judge|base|repetition [--of assets/postcards]
+python -m lab.measure vae|judge|base|repetition [--of assets/postcards] [--prompts 50] [--steps 10]
 """
 
 import argparse
@@ -20,8 +20,11 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="lab.measure", description=__doc__)
     asked.add_argument("part", choices=list(PARTS))
     asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
+    asked.add_argument("--prompts", dest="number", type=int, help="for base and repetition")
+    asked.add_argument("--steps", type=int, help="for base and repetition")
     given = asked.parse_args()
-    print(PARTS[given.part](given.of))
+    more = {name: getattr(given, name) for name in ("number", "steps") if getattr(given, name) is not None}
+    print(PARTS[given.part](given.of, **more))
 
 
 if __name__ == "__main__":

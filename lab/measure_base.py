@@ -43,10 +43,10 @@ def prompts(scenes: list[Scene]) -> list[str]:
     return [phrases(one)[k % 5] for k, one in enumerate(scenes)]
 
 
-def native(model: Model, scenes: list[Scene]) -> Iterator[Array]:
+def native(model: Model, scenes: list[Scene], steps: int = STEPS) -> Iterator[Array]:
     """The pictures of the first stage."""
     for seed, prompt in enumerate(prompts(scenes)):
-        yield drawn(model, prompt, seed, (1,))
+        yield drawn(model, prompt, seed, (1,), steps)
 
 
 def drawn(
@@ -63,11 +63,11 @@ def drawn(
     return picture
 
 
-def measure(folder: Path, number: int = 200) -> str:
+def measure(folder: Path, number: int = 200, steps: int = STEPS) -> str:
     """Held-out prompts at native size, beside the judge's rates on true renderings of the same scenes."""
     judge, scenes = load(folder), unseen(number)
     model = load_model(folder)
-    made = Answers(scenes, verdicts(judge, list(native(model, scenes))))
+    made = Answers(scenes, verdicts(judge, list(native(model, scenes, steps))))
     true = Answers(scenes, verdicts(judge, [render(one, (256, 256)) for one in scenes]))
     respects = (("subject",), ("subject", "colour"), ("ground",), ("sky",))
     rows = [
@@ -75,20 +75,22 @@ def measure(folder: Path, number: int = 200) -> str:
         for heads in respects
     ]
     rows.append(Row("exactly one subject", *(of.share(lambda n: n == 1) for of in (made, true))))
-    return table(rows, (f"{number} held-out prompts", "drawn", "true renderings"))
+    return table(rows, (f"{number} held-out prompts, {steps} steps", "drawn", "true renderings"))
 
 
-def repetition(folder: Path, number: int = 50) -> str:
+def repetition(folder: Path, number: int = 50, steps: int = STEPS) -> str:
     """None, one, more than one subject at four times the side: direct inference and DemoFusion."""
     judge, scenes = load(folder), unseen(number)
     model = load_model(folder)
     rows = []
     for name, method in (("direct inference", "direct"), ("DemoFusion", "demofusion")):
         pictures = [
-            drawn(model, prompt, seed, (1, 2, LARGE), method=method)
+            drawn(model, prompt, seed, (1, 2, LARGE), steps, method=method)
             for seed, prompt in enumerate(prompts(scenes))
         ]
         of = Answers(scenes, verdicts(judge, pictures))
         counts = (of.share(lambda n: n == 0), of.share(lambda n: n == 1), of.share(lambda n: n > 1))
         rows.append(Row(name, *counts, rate(of.hits("subject"), number)))
-    return table(rows, (f"{number} prompts at {LARGE}x", "none", "one", "more than one", "subject"))
+    return table(
+        rows, (f"{number} prompts at {LARGE}x, {steps} steps", "none", "one", "more than one", "subject")
+    )
