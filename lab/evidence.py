@@ -180,11 +180,12 @@ def _ruined(one: Scene, chance: np.random.RandomState) -> Case:
 
 
 def _crop(one: Scene, chance: np.random.RandomState) -> Case:
-    """A part of a larger rendering: the zoom is known, and the material where a close-up was asked."""
-    zoom = int(chance.choice(ZOOMS[1:]))
+    """A part of a larger rendering, or all of one: the zoom is known, and the material where a close-up was
+    asked."""
+    zoom = int(chance.choice(ZOOMS))
     size = (zoom * NATIVE, zoom * NATIVE)
     told = {"zoom": ZOOMS.index(zoom)}
-    if chance.rand() < 0.6:
+    if zoom > 1 and chance.rand() < 0.6:
         words, (top, left, side, _) = close_up(one, chance.randint(1 << 30), size)
         told |= _named(material=words.split(" of ")[0])
         corner = [place + (side - NATIVE) // 2 for place in (top, left)]
@@ -195,13 +196,13 @@ def _crop(one: Scene, chance: np.random.RandomState) -> Case:
 
 
 KINDS = {
-    "single": (_single, 0.26),
+    "single": (_single, 0.22),
     "small single": (_small_single, 0.06),
     "none": (_bare, 0.06),
-    "crowd": (_crowd, 0.22),
-    "second": (_second, 0.16),
+    "crowd": (_crowd, 0.18),
+    "second": (_second, 0.14),
     "half": (_half, 0.04),
     "swapped": (_swapped, 0.03),
     "ruined": (_ruined, 0.03),
-    "crop": (_crop, 0.14),
+    "crop": (_crop, 0.24),
 }

@@ -45,9 +45,8 @@ class Judge(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         a, b, c, d, e = WIDTHS
-        self.near = nn.Sequential(
-            nn.Conv2d(3, a, 3, 2, 1), nn.SiLU(), Block(a, b, 2), Block(b, b), Block(b, c, 2), Block(c, c)
-        )
+        self.fine = nn.Sequential(nn.Conv2d(3, a, 3, 2, 1), nn.SiLU(), Block(a, b, 2), Block(b, b))
+        self.near = nn.Sequential(Block(b, c, 2), Block(c, c))
         self.middle = nn.Sequential(Block(c, d, 2), Block(d, d))
         self.far = nn.Sequential(Block(d, e, 2), Block(e, e))
         self.from_middle, self.from_far = nn.Conv2d(d, c, 1), nn.Conv2d(e, d, 1)
@@ -55,24 +54,30 @@ class Judge(nn.Module):
         told = [len(NAMES[name]) for name in OF_FIGURES]
         self.cells = nn.Conv2d(c, 1 + sum(told), 1)
         nn.init.constant_(self.cells.bias[:1], RARE)
+        sees = 2 * e + c + 2 * (b + c)
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(2 * e + c, len(of)) for name, of in NAMES.items() if name not in OF_FIGURES}
+            {name: nn.Linear(sees, len(of)) for name, of in NAMES.items() if name not in OF_FIGURES}
         )
+        self.grain = nn.Sequential(nn.Linear(sees, 64), nn.SiLU(), nn.Linear(64, len(NAMES["zoom"])))
         self.count = nn.Sequential(nn.Linear(2 * e + 2, 64), nn.SiLU(), nn.Linear(64, len(NAMES["number"])))
 
     def features(self, pixels: Tensor) -> Tensor:
-        """(N, 2 e + c): what the picture has, the strongest of it, and what is in its middle."""
+        """(N, 2 e + c + 2 (b + c)): what the picture has, the strongest of it, what is in its middle, and how
+        fine it is made."""
         return self._seen(pixels)[0]
 
     def _seen(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Features, and what every cell says: whether a figure stands there, and of what kind."""
-        near = self.near(pixels)
+        fine = self.fine(pixels)
+        near = self.near(fine)
         middle = self.middle(near)
         far = self.far(middle)
         wide = self.joined(near + _twice(self.from_middle(middle + _twice(self.from_far(far)))))
         near_middle = slice(wide.shape[-1] * 3 // 8, wide.shape[-1] * 5 // 8)
         inner = wide[..., near_middle, near_middle]
         pooled = torch.cat([far.mean((2, 3)), far.amax((2, 3)), inner.mean((2, 3))], 1).float()
+        textures = [of(x.float()) for x in (fine, near) for of in (_level, _contrast)]
+        pooled = torch.cat([pooled, *textures], 1)
         with torch.autocast(pixels.device.type, enabled=False):
             # In bfloat16 neighbouring cells are often equal, and then all of them are peaks.
             return pooled, self.cells(wide.float())
@@ -89,7 +94,16 @@ class Judge(nn.Module):
         counted = torch.cat([peaks.sum((2, 3)), (peaks * peaks).sum((2, 3))], 1)
         whole = pooled[:, : 2 * WIDTHS[-1]]
         scores["number"] = scores["number"] + self.count(torch.cat([whole, counted], 1))
+        scores["zoom"] = scores["zoom"] + self.grain(pooled)
         return {name: scores[name] for name in NAMES}, places[:, 0]
+
+
+def _level(x: Tensor) -> Tensor:
+    return x.mean((2, 3))
+
+
+def _contrast(x: Tensor) -> Tensor:
+    return (x.var((2, 3)) + 1e-4).sqrt()
 
 
 def _twice(x: Tensor) -> Tensor:
