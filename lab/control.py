@@ -124,8 +124,9 @@ class Control(Base):
         lessons: int = 8_000,
         batch: int = 32,
         small: float | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(source, device, lessons, batch, small)
+        super().__init__(source, device, lessons, batch, small, seed)
         self.frozen = self.learner.requires_grad_(False).eval()
         self.learner = untaught(self.pipe.unet).to(device).train()
         if gone_on_with(self.learner, source):

@@ -73,8 +73,8 @@ class Judge(nn.Module):
         middle = self.middle(near)
         far = self.far(middle)
         wide = self.joined(near + _twice(self.from_middle(middle + _twice(self.from_far(far)))))
-        near_middle = slice(wide.shape[-1] * 3 // 8, wide.shape[-1] * 5 // 8)
-        inner = wide[..., near_middle, near_middle]
+        centre = slice(wide.shape[-1] * 3 // 8, wide.shape[-1] * 5 // 8)
+        inner = wide[..., centre, centre]
         pooled = torch.cat([far.mean((2, 3)), far.amax((2, 3)), inner.mean((2, 3))], 1).float()
         textures = [of(x.float()) for x in (fine, near) for of in (_level, _contrast)]
         pooled = torch.cat([pooled, *textures], 1)

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -220,7 +221,11 @@ def main() -> None:
     device = torch.device(given.device)
     options = {name: getattr(given, name) for name in ("lessons", "batch", "small", "seed")}
     options = {name: value for name, value in options.items() if value is not None}
-    course = courses()[given.part](given.source, device, **options)
+    taught = courses()[given.part]
+    foreign = sorted(options.keys() - signature(taught).parameters.keys())
+    if foreign:
+        raise SystemExit(f"{given.part} knows no --{', --'.join(foreign)}")
+    course = taught(given.source, device, **options)
     training = Training(course, given.minutes, STATES / given.part)
     if training.resume():
         log.info("goes on after %.1f minutes, batch %d", training.spent / 60, training.batch)

@@ -1,5 +1,7 @@
 """The training loop on a course small enough to know its answer, and the pieces of the real courses."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -147,3 +149,14 @@ def test_grids_are_drawn_every_minute_and_rarely_where_drawing_is_slow(tmp_path)
         training.run(tmp_path / "to")
     assert [minute for seconds, minute in drawn if seconds == 3] == list(range(1, 13))
     assert [minute for seconds, minute in drawn if seconds == 30] == [1, 7, 12]
+
+
+@pytest.mark.parametrize("part", ["base", "control", "judge"])
+def test_what_the_help_says_of_a_part_it_knows(part):
+    assert {"lessons", "batch", "small", "seed"} <= signature(train.courses()[part]).parameters.keys()
+
+
+def test_an_option_that_a_part_does_not_know_is_named(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["lab.train", "vae", "--seed", "3"])
+    with pytest.raises(SystemExit, match="vae knows no --seed"):
+        train.main()
