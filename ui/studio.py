@@ -32,7 +32,13 @@ STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""
 RUNS = ASSETS / "runs.js"
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-FOLLOWED = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+FOLLOWED = {
+    "show_progress": "hidden",
+    "concurrency_limit": None,
+    "api_visibility": "private",
+    # By default what comes after a click is left out while it still goes on after the one before.
+    "trigger_mode": "multiple",
+}
 CACHE = (3600, 86400)
 """Seconds between looks through Gradio's own cache of uploads, and how long they stay."""
 
