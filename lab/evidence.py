@@ -35,12 +35,15 @@ SQUARE = (NATIVE, NATIVE)
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """told: an index into NAMES for each head, or UNTOLD. places: middles of figures, shares of the side."""
+    """told: an index into NAMES for each head, or UNTOLD. places: middles of figures, shares of the side.
+    least: the smallest figure's longer side, as such a share.
+    """
 
     kind: str
     picture: Array
     told: dict[str, int]
     places: tuple[tuple[float, float], ...] = ()
+    least: float = 1.0
 
 
 def case(seed: int, kind: str | None = None, scene: Scene | None = None) -> Case:
@@ -49,7 +52,8 @@ def case(seed: int, kind: str | None = None, scene: Scene | None = None) -> Case
     kind = kind or str(chance.choice(list(KINDS), p=[share for _, share in KINDS.values()]))
     one = scene or taught(seed)
     made = KINDS[kind][0](one, chance)
-    return Case(kind, made.picture, {name: made.told.get(name, UNTOLD) for name in NAMES}, made.places)
+    told = {name: made.told.get(name, UNTOLD) for name in NAMES}
+    return Case(kind, made.picture, told, made.places, made.least)
 
 
 def _named(**names: object) -> dict[str, int]:
@@ -95,7 +99,8 @@ def _told(one: Scene, figures: list[Figure]) -> dict[str, int]:
 
 def _shown(one: Scene, figures: list[Figure]) -> Case:
     picture = draw(one, tuple(figures), SQUARE)
-    return Case("", picture, _told(one, figures), tuple(map(_middle, figures)))
+    least = min((figure.long for figure in figures), default=1.0)
+    return Case("", picture, _told(one, figures), tuple(map(_middle, figures)), least)
 
 
 def _single(one: Scene, chance: np.random.RandomState) -> Case:

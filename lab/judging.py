@@ -1,4 +1,4 @@
-"""Teaching the judge, on true renderings only."""
+"""Teaching the judge, on true renderings: as they are, worn, and drawn anew by the base from their middle."""
 
 import copy
 from collections.abc import Iterator
@@ -10,15 +10,17 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy, max_pool2d
 from torch.utils.data import DataLoader, Dataset
 
+from lab import wear
 from lab.evidence import NAMES, UNTOLD, Case, case
 from lab.judge import FILE, Judge, load, pixels_of
 from lab.lessons import NATIVE
 from lab.paint import Array
 from lab.pool import workers
+from lab.redrawn import Hand, group
 from lab.train import half
 
 MAP = NATIVE // 8
@@ -29,7 +31,21 @@ SMALL_FIRST = 0.4
 """Share of the time in which cases are seen at half their side, where a batch costs a quarter."""
 
 
-class Cases(Dataset[Case]):
+REDRAWN = 0.05
+"""Of the cases, by the base at hand."""
+GROUPS = {1: (16, 0.75), 2: (4, 0.21), 4: (1, 0.04)}
+"""How many it draws at once, and their share, by how many times they are enlarged before."""
+AMONG = 0.25
+"""Of a batch, drawn anew."""
+LITTERED = 0.4
+"""Of batches."""
+WAYS = (wear.soft, wear.noisy, wear.sharpened, wear.frayed, wear.grained)
+
+Taught = tuple[Tensor, Tensor, Tensor]
+"""Pictures in bytes, what is told of them, maps of places."""
+
+
+class Cases(Dataset[Taught]):
     """Cases by number."""
 
     def __init__(self, number: int, seed: int) -> None:
@@ -40,8 +56,11 @@ class Cases(Dataset[Case]):
 
     def __getitem__(self, k: int) -> tuple[Array, Array, Array]:
         one = case((self.seed * 1_000_003 + k) % 2**31)
-        told = np.array([one.told[name] for name in NAMES], np.int64)
-        return one.picture, told, place_map(one)
+        return one.picture, told_of(one), place_map(one)
+
+
+def told_of(one: Case) -> Array:
+    return np.array([one.told[name] for name in NAMES], np.int64)
 
 
 def place_map(one: Case) -> Array:
@@ -70,6 +89,7 @@ class JudgeCourse:
         small: float = SMALL_FIRST,
     ) -> None:
         self.device, self.lessons, self.size, self.seed, self.small = device, lessons, batch, seed, small
+        self.source = source
         self.learner = (load(source, device) if source and (source / FILE).is_file() else Judge()).to(device)
         self.learner.train().requires_grad_(True).to(memory_format=torch.channels_last)
         self.vae = None
@@ -79,21 +99,24 @@ class JudgeCourse:
             )
         self.draw = np.random.RandomState(0)
 
-    def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Pictures in bytes, what is told of them, maps: all cases once, then again in another order."""
+    def batches(self, first: int) -> Iterator[Taught]:
+        """Of every batch some are drawn anew; all cases once, then again in another order."""
         loader = DataLoader(Cases(self.lessons, self.seed * 101 + first), 64, num_workers=workers())
-        pictures, told, maps = (torch.cat(part).to(self.device) for part in zip(*loader, strict=True))
-        while True:
-            order = torch.randperm(len(pictures), device=self.device)
-            for chosen in order.split(self.size):
-                yield pictures[chosen], told[chosen], maps[chosen]
+        plain = tuple(torch.cat(part).to(self.device) for part in zip(*loader, strict=True))
+        if self.source is None or not (self.source / "unet").is_dir():
+            yield from in_turn(plain, self.size)
+            return
+        anew = redrawn(self.source, self.device, int(REDRAWN * self.lessons), self.seed * 101 + first)
+        few = int(AMONG * self.size)
+        for most, some in zip(in_turn(plain, self.size - few), in_turn(anew, few), strict=True):
+            yield tuple(torch.cat(both) for both in zip(most, some, strict=True))
 
-    def loss(self, batch: tuple[Tensor, Tensor, Tensor], share: float) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: Taught, share: float) -> tuple[Tensor, dict[str, float]]:
         pictures, told, maps = batch
         pixels = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
         if self.draw.rand() < 0.5:
             pixels, maps = pixels.flip(-1), maps.flip(-1)
-        pixels = self.worn(pixels)
+        pixels = self.worn(pixels, maps)
         if share < self.small:
             pixels, maps = avg_pool2d(pixels, 2), max_pool2d(maps[:, None], 2)[:, 0]
         with half(self.device):
@@ -110,21 +133,18 @@ class JudgeCourse:
         return total + where, numbers | {"places": where.item()}
 
     @torch.no_grad()
-    def worn(self, pixels: Tensor) -> Tensor:
-        """As pictures out of a model are: some through the VAE, a little soft, a little noisy."""
-        way = self.draw.randint(4)
-        if way == 0 and self.vae is not None:
+    def worn(self, pixels: Tensor, maps: Tensor) -> Tensor:
+        """As pictures out of a model are: grained, frayed, soft; some through the VAE; some littered."""
+        if self.draw.rand() < LITTERED:
+            pixels = wear.littered(pixels, maps, self.draw)
+        if self.draw.rand() < 1 / 8 and self.vae is not None:
             # An eighth: it takes longer than all else of a batch.
             few = -(-len(pixels) // 8)
             with half(self.device):
                 again = self.vae.decode(self.vae.encode(pixels[:few]).latents).sample.float()
             pixels = torch.cat([again, pixels[few:]])
-        elif way == 1:
-            side = int(NATIVE * self.draw.uniform(0.5, 1))
-            small = nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
-            pixels = nn.functional.interpolate(small, pixels.shape[-2:], mode="bilinear")
-        elif way == 2:
-            pixels = pixels + self.draw.uniform(0, 0.08) * torch.randn_like(pixels)
+        for way in self.draw.choice(WAYS, self.draw.randint(3), replace=False):
+            pixels = way(pixels, self.draw)
         return pixels
 
     def grid(self, learned: Judge) -> Image.Image:
@@ -146,3 +166,24 @@ class JudgeCourse:
             for name, value in learned.state_dict().items()
         }
         save_file(weights, folder / FILE)
+
+
+def in_turn(cases: Taught, size: int) -> Iterator[Taught]:
+    """Batches without end: all cases once, then again in another order."""
+    while True:
+        order = torch.randperm(len(cases[0]), device=cases[0].device)
+        for chosen in order[: len(order) // size * size].split(size):
+            yield tuple(part[chosen] for part in cases)
+
+
+def redrawn(source: Path, device: torch.device, number: int, seed: int) -> Taught:
+    """So many cases that the base of a folder has drawn anew."""
+    hand, draw = Hand(source, device), np.random.RandomState(seed)
+    pictures, told, maps = [], [], []
+    for times, (size, share) in GROUPS.items():
+        for _ in range(-(-int(share * number) // size)):
+            these = group(int(draw.randint(1 << 30)), times, size)
+            pictures += hand.redraw(these, draw)
+            told += map(told_of, these.cases)
+            maps += map(place_map, these.cases)
+    return tuple(torch.tensor(np.stack(part), device=device) for part in (pictures, told, maps))

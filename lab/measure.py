@@ -6,13 +6,13 @@ python -m lab.measure vae|judge|base|repetition [--of assets/postcards] [--promp
 import argparse
 from pathlib import Path
 
-from lab import measure_base, measure_judge, measure_vae
+from lab import measure_base, measure_judge, measure_vae, repetition
 
 PARTS = {
     "vae": measure_vae.measure,
     "judge": measure_judge.measure,
     "base": measure_base.measure,
-    "repetition": measure_base.repetition,
+    "repetition": repetition.measure,
 }
 
 

@@ -1,4 +1,4 @@
-"""Whether Postcards draws what it is asked for, and why DemoFusion exists."""
+"""Whether Postcards draws what it is asked for."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +17,6 @@ from lab.tables import Row, rate, table
 from lab.world import Scene, phrases, render
 
 STEPS = 30
-LARGE = 4
 
 
 @dataclass(frozen=True)
@@ -76,21 +75,3 @@ def measure(folder: Path, number: int = 200, steps: int = STEPS) -> str:
     ]
     rows.append(Row("exactly one subject", *(of.share(lambda n: n == 1) for of in (made, true))))
     return table(rows, (f"{number} held-out prompts, {steps} steps", "drawn", "true renderings"))
-
-
-def repetition(folder: Path, number: int = 50, steps: int = STEPS) -> str:
-    """None, one, more than one subject at four times the side: direct inference and DemoFusion."""
-    judge, scenes = load(folder), unseen(number)
-    model = load_model(folder)
-    rows = []
-    for name, method in (("direct inference", "direct"), ("DemoFusion", "demofusion")):
-        pictures = [
-            drawn(model, prompt, seed, (1, 2, LARGE), steps, method=method)
-            for seed, prompt in enumerate(prompts(scenes))
-        ]
-        of = Answers(scenes, verdicts(judge, pictures))
-        counts = (of.share(lambda n: n == 0), of.share(lambda n: n == 1), of.share(lambda n: n > 1))
-        rows.append(Row(name, *counts, rate(of.hits("subject"), number)))
-    return table(
-        rows, (f"{number} prompts at {LARGE}x, {steps} steps", "none", "one", "more than one", "subject")
-    )

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from engine import load_model
-from lab import measure_base, measure_judge, measure_vae
+from lab import measure_base, measure_judge, measure_vae, repetition
 from lab.measure_base import drawn, prompts
 from lab.measure_vae import unseen
 
@@ -27,10 +27,9 @@ def samples(folder: Path) -> Image.Image:
 
 
 def large(folder: Path) -> Image.Image:
-    """Held-out prompts at four times the side."""
-    model, scenes = load_model(folder), unseen(LARGE_SAMPLES)
-    made = [drawn(model, text, seed, (1, 2, 4)) for seed, text in enumerate(prompts(scenes))]
-    return _sheet(made, 4)
+    """Held-out prompts at four times the side: the first of those in which subjects are counted."""
+    _, made = repetition.pictures(folder, LARGE_SAMPLES)
+    return _sheet(made["DemoFusion"], 4)
 
 
 def _sheet(pictures: list[np.ndarray], across: int) -> Image.Image:
@@ -42,9 +41,13 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "vae": measure_vae.measure,
     "judge": measure_judge.measure,
     "base": measure_base.measure,
-    "repetition": measure_base.repetition,
+    "repetition": repetition.measure,
 }
-FIGURES: dict[str, Callable[[Path], Image.Image]] = {"samples": samples, "large": large}
+FIGURES: dict[str, Callable[[Path], Image.Image]] = {
+    "samples": samples,
+    "large": large,
+    "repeated": repetition.figure,
+}
 
 
 def signed(figure: Image.Image, weights: str) -> Image.Image:

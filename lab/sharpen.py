@@ -14,12 +14,15 @@ from lab.train import half
 from lab.vae import Vae, detail, slopes
 
 CRITIC_FROM, CRITIC_WEIGHT = 1 / 4, 0.05
+"""Share of the time after which the critic is asked; it wants pictures that are nearly right."""
 NEAR = 8
 """px around a place within which strength and tone are asked for."""
 STAY = 0.3
 """Weight of how far the latents move."""
-FIRM, FIRM_CRITIC = 4.0, 0.1
-"""Weights of strength and critic where the decoder alone learns; it makes up what latents do not tell."""
+FIRM, FIRM_CRITIC, FIRM_FROM = 8.0, 0.15, 1 / 20
+"""Weights of strength and critic where the decoder alone learns, and from when on the critic is asked: it
+makes up what latents do not tell.
+"""
 
 Parts = dict[str, tuple[float, Tensor]]
 """Weight and value of each part of a loss."""
@@ -68,6 +71,7 @@ class Sharpening(Vae):
     """The course of an autoencoder that was taught already, on the same crops."""
 
     rate = 5e-4
+    critic_from = CRITIC_FROM
 
     def __init__(
         self, source: Path | None, device: torch.device, lessons: int = 8_000, batch: int = 16
@@ -93,13 +97,15 @@ class Sharpening(Vae):
     ) -> tuple[Tensor, dict[str, float]]:
         """The weighed sum, from some time on with the critic's word; and every part as it is."""
         total = sum((weight * part for weight, part in parts.values()), made.new_zeros(()))
-        if share >= CRITIC_FROM:
+        if share >= self.critic_from:
             total = total - trust * self.judged(made, target)
         return total, {name: part.item() for name, (_, part) in parts.items()}
 
 
 class Decoding(Sharpening):
     """The course of the decoder alone: latents stay, so that what draws them need not follow."""
+
+    critic_from = FIRM_FROM
 
     def __init__(
         self, source: Path | None, device: torch.device, lessons: int = 8_000, batch: int = 16

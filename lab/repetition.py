@@ -1,0 +1,67 @@
+"""Why DemoFusion exists: how often a subject is repeated at four times the side, with it and without."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine import Model, load_model
+from lab.judge import load, verdicts
+from lab.measure_base import Answers, drawn, prompts
+from lab.measure_vae import unseen
+from lab.paint import Array
+from lab.tables import Row, rate, table
+from lab.world import Scene
+
+SCALES, STEPS = (1.0, 2.0, 4.0), 20
+METHODS = {"direct inference": "direct", "DemoFusion": "demofusion"}
+KEPT = Path(".training/repetition")
+SHOWN, SIDE = 16, 200
+"""How many prompts a figure shows, and px of a picture in it."""
+
+
+def picture(model: Model, method: str, number: int, prompt: str, steps: int) -> Array:
+    """The picture of a prompt; it is drawn once, and kept for as long as the weights are the same."""
+    file = KEPT / f"{model.facts.hash[:12]}-{method}-{steps}-{number}.png"
+    if not file.is_file():
+        made = drawn(model, prompt, number, SCALES, steps, method=method)
+        KEPT.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        Image.fromarray(made).save(partial, "png")
+        partial.replace(file)
+    return np.asarray(Image.open(file))
+
+
+def pictures(folder: Path, number: int, steps: int = STEPS) -> tuple[list[Scene], dict[str, list[Array]]]:
+    """Of both methods, one prompt after another."""
+    model, scenes = load_model(folder), unseen(number)
+    made: dict[str, list[Array]] = {name: [] for name in METHODS}
+    for k, prompt in enumerate(prompts(scenes)):
+        for name, method in METHODS.items():
+            made[name].append(picture(model, method, k, prompt, steps))
+        print(f"{k + 1} of {number}", flush=True)
+    return scenes, made
+
+
+def measure(folder: Path, number: int = 50, steps: int = STEPS) -> str:
+    """None, one, more than one subject, as the judge counts."""
+    judge = load(folder)
+    scenes, made = pictures(folder, number, steps)
+    rows = []
+    for name, drawings in made.items():
+        of = Answers(scenes, verdicts(judge, drawings))
+        counts = (of.share(lambda n: n == 0), of.share(lambda n: n == 1), of.share(lambda n: n > 1))
+        rows.append(Row(name, *counts, rate(of.hits("subject"), number)))
+    title = f"{number} prompts at 1024 px, {steps} steps"
+    return table(rows, (title, "none", "one", "more than one", "the subject"))
+
+
+def figure(folder: Path) -> Image.Image:
+    """The first prompts: direct inference above, DemoFusion below."""
+    _, made = pictures(folder, SHOWN)
+    whole = Image.new("RGB", (SIDE * SHOWN // 2, SIDE * 4))
+    for row, drawings in enumerate(made.values()):
+        for k, one in enumerate(drawings):
+            small = Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            whole.paste(small, (SIDE * (k % (SHOWN // 2)), SIDE * (row + 2 * (k // (SHOWN // 2)))))
+    return whole
