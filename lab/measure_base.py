@@ -1,22 +1,19 @@
 """Whether Postcards draws what it is asked for."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from engine import Failed, Model, Recipe, StageDone, generate, load_model
+from engine import Model, load_model
+from lab.drawing import STEPS, kept
 from lab.evidence import NAMES
 from lab.judge import load, verdicts
 from lab.measure_vae import unseen
 from lab.paint import Array
 from lab.tables import Row, rate, table
 from lab.world import Scene, phrases, render
-
-STEPS = 30
 
 
 @dataclass(frozen=True)
@@ -45,21 +42,7 @@ def prompts(scenes: list[Scene]) -> list[str]:
 def native(model: Model, scenes: list[Scene], steps: int = STEPS) -> Iterator[Array]:
     """The pictures of the first stage."""
     for seed, prompt in enumerate(prompts(scenes)):
-        yield drawn(model, prompt, seed, (1,), steps)
-
-
-def drawn(
-    model: Model, prompt: str, seed: int, scales: tuple[float, ...], steps: int = STEPS, **more: object
-) -> Array:
-    """The last stage's picture."""
-    recipe = Recipe(prompt=prompt, seed=seed, scales=scales, steps=steps, **more)
-    with tempfile.TemporaryDirectory() as out:
-        for event in generate(recipe, model, out=out):
-            if isinstance(event, Failed):
-                raise SystemExit(event.sentence)
-            if isinstance(event, StageDone):
-                picture = np.asarray(Image.open(event.image).convert("RGB"))
-    return picture
+        yield kept(model, prompt, seed, (1,), steps)
 
 
 def measure(folder: Path, number: int = 200, steps: int = STEPS) -> str:

@@ -19,13 +19,14 @@ from PIL import Image
 
 from engine import load_model
 from lab.control import DEFAULT, FOLDER, beside, edges
+from lab.drawing import STEPS, drawn
 from lab.lessons import NATIVE
-from lab.measure_base import LARGE, STEPS, drawn
 from lab.measure_vae import unseen
 from lab.paint import Array
 from lab.tables import Row, table
 from lab.world import Scene, phrases, render
 
+LARGE = 4
 TOLERANCE = 2
 """px that an edge may lie beside the given one."""
 REDRAWN = 4000

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from engine import load_model
 from lab import measure_base, measure_judge, measure_vae, repetition
-from lab.measure_base import drawn, prompts
+from lab.measure_base import native
 from lab.measure_vae import unseen
 
 SAMPLES, LARGE_SAMPLES = 64, 8
@@ -22,8 +22,7 @@ STRIP = 16
 
 def samples(folder: Path) -> Image.Image:
     """Held-out prompts at native size, as they come."""
-    model, scenes = load_model(folder), unseen(SAMPLES)
-    return _sheet([drawn(model, text, seed, (1,)) for seed, text in enumerate(prompts(scenes))], 8)
+    return _sheet(list(native(load_model(folder), unseen(SAMPLES))), 8)
 
 
 def large(folder: Path) -> Image.Image:

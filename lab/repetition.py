@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from engine import Model, load_model
+from engine import load_model
+from lab.drawing import kept
 from lab.judge import load, verdicts
-from lab.measure_base import Answers, drawn, prompts
+from lab.measure_base import Answers, prompts
 from lab.measure_vae import unseen
 from lab.paint import Array
 from lab.tables import Row, rate, table
@@ -15,21 +15,8 @@ from lab.world import Scene
 
 SCALES, STEPS = (1.0, 2.0, 4.0), 20
 METHODS = {"direct inference": "direct", "DemoFusion": "demofusion"}
-KEPT = Path(".training/repetition")
 SHOWN, SIDE = 16, 200
 """How many prompts a figure shows, and px of a picture in it."""
-
-
-def picture(model: Model, method: str, number: int, prompt: str, steps: int) -> Array:
-    """The picture of a prompt; it is drawn once, and kept for as long as the weights are the same."""
-    file = KEPT / f"{model.facts.hash[:12]}-{method}-{steps}-{number}.png"
-    if not file.is_file():
-        made = drawn(model, prompt, number, SCALES, steps, method=method)
-        KEPT.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        Image.fromarray(made).save(partial, "png")
-        partial.replace(file)
-    return np.asarray(Image.open(file))
 
 
 def pictures(folder: Path, number: int, steps: int = STEPS) -> tuple[list[Scene], dict[str, list[Array]]]:
@@ -38,7 +25,7 @@ def pictures(folder: Path, number: int, steps: int = STEPS) -> tuple[list[Scene]
     made: dict[str, list[Array]] = {name: [] for name in METHODS}
     for k, prompt in enumerate(prompts(scenes)):
         for name, method in METHODS.items():
-            made[name].append(picture(model, method, k, prompt, steps))
+            made[name].append(kept(model, prompt, k, SCALES, steps, method=method))
         print(f"{k + 1} of {number}", flush=True)
     return scenes, made
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from engine import Model, load_model
 from engine.lettering import font_of
 from engine.methods import METHODS
-from lab.measure_base import drawn
+from lab.drawing import drawn
 from lab.refresh import signed
 
 PROMPTS = (
