@@ -116,9 +116,10 @@ class JudgeCourse:
         pixels = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
         if self.draw.rand() < 0.5:
             pixels, maps = pixels.flip(-1), maps.flip(-1)
-        pixels = self.worn(pixels, maps)
-        if share < self.small:
-            pixels, maps = avg_pool2d(pixels, 2), max_pool2d(maps[:, None], 2)[:, 0]
+        small = share < self.small
+        pixels = self.worn(avg_pool2d(pixels, 2) if small else pixels, maps)
+        if small:
+            maps = max_pool2d(maps[:, None], 2)[:, 0]
         with half(self.device):
             scores, places = self.learner(pixels.contiguous(memory_format=torch.channels_last))
         total = torch.zeros((), device=self.device)

@@ -18,7 +18,7 @@ from lab.base import Base
 from lab.evidence import Case, case
 from lab.lessons import NATIVE, taught
 from lab.paint import Array
-from lab.train import half
+from lab.train import halves
 from lab.world import phrases
 
 WINDOW = NATIVE // 8
@@ -67,7 +67,8 @@ class Hand:
 
     def __init__(self, source: Path, device: torch.device) -> None:
         self.base = Base(source, device)
-        self.base.learner.eval().requires_grad_(False)
+        self.dtype = torch.bfloat16 if halves(device) else torch.float32
+        self.base.learner.to(self.dtype).eval().requires_grad_(False)
 
     @torch.inference_mode()
     def redraw(self, these: Group, draw: np.random.RandomState) -> list[Array]:
@@ -100,14 +101,17 @@ class Hand:
         empty = tokens.clone()
         empty[:, 1:] = anatomy.tokenizer().eos_token_id
         ids = torch.tensor([[side, side, *corner, NATIVE, NATIVE]], device=z.device)
-        with half(self.base.device):
-            plain, told = self.base.learner(
-                torch.cat([z, z]),
+        plain, told = (
+            self.base.learner(
+                torch.cat([z, z]).to(self.dtype),
                 torch.full((2 * len(z),), t, device=z.device),
                 torch.cat([empty, tokens]),
                 ids.expand(2 * len(z), -1),
-            ).chunk(2)
-        return (plain + GUIDANCE * (told - plain)).float()
+            )
+            .float()
+            .chunk(2)
+        )
+        return plain + GUIDANCE * (told - plain)
 
 
 def edges(side: int, draw: np.random.RandomState) -> list[int]:

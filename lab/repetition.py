@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from PIL import Image
 
 from engine import load_model
@@ -11,21 +12,28 @@ from lab.measure_base import Answers, prompts
 from lab.measure_vae import unseen
 from lab.paint import Array
 from lab.tables import Row, rate, table
+from lab.train import halves
 from lab.world import Scene
 
-SCALES, STEPS = (1.0, 2.0, 4.0), 20
+SCALES, STEPS, SCHEDULER = (1.0, 2.0, 4.0), 12, "dpmpp_2m"
 METHODS = {"direct inference": "direct", "DemoFusion": "demofusion"}
 SHOWN, SIDE = 16, 200
 """How many prompts a figure shows, and px of a picture in it."""
 
 
+def quickest() -> str:
+    """The number format: half of it where a CPU computes with that, as fifty large pictures take an hour."""
+    return "auto" if torch.cuda.is_available() or not halves(torch.device("cpu")) else "bfloat16"
+
+
 def pictures(folder: Path, number: int, steps: int = STEPS) -> tuple[list[Scene], dict[str, list[Array]]]:
     """Of both methods, one prompt after another."""
-    model, scenes = load_model(folder), unseen(number)
+    model, scenes = load_model(folder, dtype=quickest()), unseen(number)
     made: dict[str, list[Array]] = {name: [] for name in METHODS}
     for k, prompt in enumerate(prompts(scenes)):
         for name, method in METHODS.items():
-            made[name].append(kept(model, prompt, k, SCALES, steps, method=method))
+            more = {"method": method, "scheduler": SCHEDULER}
+            made[name].append(kept(model, prompt, k, SCALES, steps, **more))
         print(f"{k + 1} of {number}", flush=True)
     return scenes, made
 
@@ -39,7 +47,7 @@ def measure(folder: Path, number: int = 50, steps: int = STEPS) -> str:
         of = Answers(scenes, verdicts(judge, drawings))
         counts = (of.share(lambda n: n == 0), of.share(lambda n: n == 1), of.share(lambda n: n > 1))
         rows.append(Row(name, *counts, rate(of.hits("subject"), number)))
-    title = f"{number} prompts at 1024 px, {steps} steps"
+    title = f"{number} prompts at 1024 px, {steps} steps of {SCHEDULER}"
     return table(rows, (title, "none", "one", "more than one", "the subject"))
 
 

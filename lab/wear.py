@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, grid_sample, interpolate, max_pool2d
 
-FINE = 9
+FINE = 7
 """px around a place of which texture is what differs from their mean."""
 CLEAR = 7
 """Cells around a figure's middle in which nothing is strewn."""
