@@ -140,6 +140,11 @@ def _second(one: Scene, chance: np.random.RandomState) -> Case:
     return beside(one, first, share, chance)
 
 
+def _small_second(one: Scene, chance: np.random.RandomState) -> Case:
+    """A second one that is easily overlooked."""
+    return beside(one, standing(one, half_sides(SQUARE)), chance.uniform(1 / 8, 1 / 5), chance)
+
+
 def beside(one: Scene, first: Figure, share: float, chance: np.random.RandomState) -> Case:
     """The scene with a second subject of this share of the first one's size, where there is room."""
     alike = chance.rand() < 0.7
@@ -202,11 +207,12 @@ def _crop(one: Scene, chance: np.random.RandomState) -> Case:
 
 
 KINDS = {
-    "single": (_single, 0.22),
+    "single": (_single, 0.20),
     "small single": (_small_single, 0.06),
     "none": (_bare, 0.06),
-    "crowd": (_crowd, 0.18),
-    "second": (_second, 0.14),
+    "crowd": (_crowd, 0.16),
+    "second": (_second, 0.12),
+    "small second": (_small_second, 0.06),
     "half": (_half, 0.04),
     "swapped": (_swapped, 0.03),
     "ruined": (_ruined, 0.03),

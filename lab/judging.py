@@ -37,7 +37,7 @@ GROUPS = {1: (16, 0.75), 2: (4, 0.21), 4: (1, 0.04)}
 """How many it draws at once, and their share, by how many times they are enlarged before."""
 AMONG = 0.25
 """Of a batch, drawn anew."""
-LITTERED = 0.4
+LITTERED = 0.25
 """Of batches."""
 WAYS = (wear.soft, wear.noisy, wear.sharpened, wear.frayed, wear.grained)
 

@@ -25,7 +25,8 @@ WINDOW = NATIVE // 8
 GUIDANCE, STEPS = 5.0, 5
 LEAST = 0.22
 """Of the picture's side: smaller figures may not survive the noise."""
-SHARES = {"single": 0.5, "none": 0.1, "crowd": 0.2, "second": 0.2}
+SHARES = {"single": 0.6, "none": 0.1, "crowd": 0.3}
+"""Of kinds. A small second one beside a first may not live through it, and would still be told of."""
 LOWEST, HIGHEST = {1: 250, 2: 350, 4: 350}, {1: 550, 2: 700, 4: 700}
 """Training times from which a picture is drawn anew, by how many times it was enlarged before."""
 CAREFUL = 0.4
