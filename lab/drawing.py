@@ -5,12 +5,16 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import torch
+from PIL import Image, ImageDraw
 
 from engine import Failed, Model, Recipe, StageDone, generate
 from lab.paint import Array
+from lab.train import halves
 
 STEPS = 30
+STRIP = 16
+"""px under a figure, for the hash."""
 KEPT = Path(".training/drawn")
 """May be removed at any time, and is to be when the engine draws otherwise."""
 
@@ -44,3 +48,16 @@ def kept(
         Image.fromarray(made).save(partial, "png")
         partial.replace(file)
     return np.asarray(Image.open(file))
+
+
+def quickest() -> str:
+    """The number format: half of it where a CPU computes with that, as fifty large pictures take an hour."""
+    return "auto" if torch.cuda.is_available() or not halves(torch.device("cpu")) else "bfloat16"
+
+
+def signed(figure: Image.Image, weights: str) -> Image.Image:
+    """The figure over a strip that says which weights made it."""
+    whole = Image.new("RGB", (figure.width, figure.height + STRIP), "white")
+    whole.paste(figure)
+    ImageDraw.Draw(whole).text((4, figure.height + 2), f"Postcards {weights}", fill="black")
+    return whole

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine import Failed, Recipe, StageDone, generate, load_model
 
+PLACE = Path("assets/example")
 PROMPT, SEED = "a blue boat on water at day", 2
 
 
@@ -30,7 +31,7 @@ def example(of: Path, to: Path, recipe: Recipe) -> list[StageDone]:
 def main() -> None:
     asked = argparse.ArgumentParser(prog="lab.example", description=__doc__)
     asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
-    asked.add_argument("--to", type=Path, default=Path("assets/example"))
+    asked.add_argument("--to", type=Path, default=PLACE)
     asked.add_argument("--prompt", default=PROMPT)
     asked.add_argument("--seed", type=int, default=SEED)
     given = asked.parse_args()

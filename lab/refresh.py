@@ -1,23 +1,26 @@
-"""Remakes all that is derived from the weights: samples and tables. Every figure carries the weights' hash.
+"""Remakes all that is derived from the weights: samples, tables, the systems side by side, pictures that
+follow edges, the one that the page opens with. Every figure carries the weights' hash.
+
+On two cores it takes hours; most of what was drawn before an interruption is kept.
 
 python -m lab.refresh [--of assets/postcards] [--to lab/figures] [--only vae samples]
 """
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from engine import load_model
-from lab import measure_base, measure_judge, measure_vae, repetition
+from engine import Recipe, load_model
+from lab import example, measure_base, measure_control, measure_judge, measure_vae, repetition, systems
+from lab.drawing import signed
 from lab.measure_base import native
 from lab.measure_vae import unseen
 
 SAMPLES, LARGE_SAMPLES = 64, 8
-STRIP = 16
-"""px under a figure, for the hash."""
 
 
 def samples(folder: Path) -> Image.Image:
@@ -46,15 +49,12 @@ FIGURES: dict[str, Callable[[Path], Image.Image]] = {
     "samples": samples,
     "large": large,
     "repeated": repetition.figure,
+    "systems-2x": partial(systems.figure, scale=2),
+    "systems-4x": partial(systems.figure, scale=4),
+    "control": measure_control.figure,
+    "control-1024": partial(measure_control.figure, large=True),
 }
-
-
-def signed(figure: Image.Image, weights: str) -> Image.Image:
-    """The figure over a strip that says which weights made it."""
-    whole = Image.new("RGB", (figure.width, figure.height + STRIP), "white")
-    whole.paste(figure)
-    ImageDraw.Draw(whole).text((4, figure.height + 2), f"Postcards {weights}", fill="black")
-    return whole
+EXAMPLE = "example"
 
 
 def refresh(of: Path, to: Path, only: list[str]) -> None:
@@ -64,6 +64,8 @@ def refresh(of: Path, to: Path, only: list[str]) -> None:
         print(name, flush=True)
         if name in TABLES:
             (to / f"{name}.md").write_text(f"Postcards {weights}\n\n{TABLES[name](of)}\n", encoding="utf-8")
+        elif name == EXAMPLE:
+            example.example(of, example.PLACE, Recipe(prompt=example.PROMPT, seed=example.SEED))
         else:
             signed(FIGURES[name](of), weights).save(to / f"{name}.jpg", quality=88)
 
@@ -72,7 +74,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="lab.refresh", description=__doc__)
     asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
     asked.add_argument("--to", type=Path, default=Path("lab/figures"))
-    known = [*TABLES, *FIGURES]
+    known = [*TABLES, *FIGURES, EXAMPLE]
     asked.add_argument("--only", nargs="*", choices=known, default=known)
     given = asked.parse_args()
     refresh(given.of, given.to, given.only)

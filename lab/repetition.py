@@ -2,28 +2,21 @@
 
 from pathlib import Path
 
-import torch
 from PIL import Image
 
 from engine import load_model
-from lab.drawing import kept
+from lab.drawing import kept, quickest
 from lab.judge import load, verdicts
 from lab.measure_base import Answers, prompts
 from lab.measure_vae import unseen
 from lab.paint import Array
 from lab.tables import Row, rate, table
-from lab.train import halves
 from lab.world import Scene
 
 SCALES, STEPS, SCHEDULER = (1.0, 2.0, 4.0), 12, "dpmpp_2m"
 METHODS = {"direct inference": "direct", "DemoFusion": "demofusion"}
 SHOWN, SIDE = 16, 200
 """How many prompts a figure shows, and px of a picture in it."""
-
-
-def quickest() -> str:
-    """The number format: half of it where a CPU computes with that, as fifty large pictures take an hour."""
-    return "auto" if torch.cuda.is_available() or not halves(torch.device("cpu")) else "bfloat16"
 
 
 def pictures(folder: Path, number: int, steps: int = STEPS) -> tuple[list[Scene], dict[str, list[Array]]]:
