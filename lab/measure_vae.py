@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -20,6 +21,7 @@ from lab.world import Scene, held_out, render, scene
 SQUARE = (NATIVE, NATIVE)
 LARGE = (4 * NATIVE, 4 * NATIVE)
 SCENES = 96
+SHOWN = (Scene("house", "red", "grass", "day", size=0.65), Scene("tree", "green", "water", "noon", size=0.65))
 BRIGHT = 40
 """A star outshines its surroundings by this many levels."""
 POINT = 40
@@ -76,6 +78,18 @@ def measure(folder: Path) -> str:
         rows += [Row(f"slope energy kept, {name}", f"{kept:.0%}", "")]
     rows += [_stars(vae), _enlarged(vae, scenes[:24]), *_thinned(vae, scenes[:12])]
     return table(rows) + "\n\n" + _kept_by(scenes, ratios)
+
+
+def figure(folder: Path) -> Image.Image:
+    """Parts of two 1024 px scenes at 1:1, true ones beside rebuilt ones."""
+    vae, rows = Tried(folder), []
+    for one in SHOWN:
+        pixels = pixels_of(render(one, LARGE))
+        both = [
+            ((x[0].permute(1, 2, 0) + 1) * 127.5).round().byte().numpy() for x in (pixels, vae.again(pixels))
+        ]
+        rows.append(np.concatenate([picture[300:812, 256:768] for picture in both], 1))
+    return Image.fromarray(np.concatenate(rows, 0))
 
 
 def _whole(scenes: list[Scene]) -> Iterator[Tensor]:

@@ -46,6 +46,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "repetition": repetition.measure,
 }
 FIGURES: dict[str, Callable[[Path], Image.Image]] = {
+    "rebuilt": measure_vae.figure,
     "samples": samples,
     "large": large,
     "repeated": repetition.figure,
