@@ -166,6 +166,13 @@ SHOWN = (
 )
 
 
+def emptied(tokens: Tensor) -> Tensor:
+    """The same number of empty prompts."""
+    empty = tokens.clone()
+    empty[:, 1:] = anatomy.tokenizer().eos_token_id
+    return empty
+
+
 @torch.inference_mode()
 def sample(
     learned: Callable[..., Tensor],
@@ -177,9 +184,7 @@ def sample(
 ) -> Tensor:
     """DDIM with plain guidance: quick pictures for the log; the engine is what really draws."""
     alphas, sigmas = levels()
-    empty = tokens[:1].clone()
-    empty[:, 1:] = anatomy.tokenizer().eos_token_id
-    both = torch.cat([empty.expand(len(tokens), -1), tokens])
+    both = torch.cat([emptied(tokens), tokens])
     ids = torch.tensor([[256, 256, 0, 0, 256, 256]], device=device).expand(len(both), -1)
     start = np.random.RandomState(0).standard_normal((len(tokens), channels, side, side))
     z = torch.tensor(start, dtype=torch.float32, device=device)

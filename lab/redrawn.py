@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lab import anatomy
-from lab.base import Base
+from lab.base import Base, emptied
 from lab.evidence import Case, case
 from lab.lessons import NATIVE, taught
 from lab.paint import Array
@@ -99,14 +98,12 @@ class Hand:
         return total / count
 
     def guided(self, z: Tensor, t: int, tokens: Tensor, corner: tuple[int, int], side: int) -> Tensor:
-        empty = tokens.clone()
-        empty[:, 1:] = anatomy.tokenizer().eos_token_id
         ids = torch.tensor([[side, side, *corner, NATIVE, NATIVE]], device=z.device)
         plain, told = (
             self.base.learner(
                 torch.cat([z, z]).to(self.dtype),
                 torch.full((2 * len(z),), t, device=z.device),
-                torch.cat([empty, tokens]),
+                torch.cat([emptied(tokens), tokens]),
                 ids.expand(2 * len(z), -1),
             )
             .float()
