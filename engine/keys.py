@@ -80,4 +80,9 @@ def _determines(stage: Stage, below: str) -> dict[str, Any]:
 def _followed(stage: Stage) -> list[dict[str, Any]]:
     """All that is followed at this stage, and by which ControlNets."""
     felt = ((control, determines(control, stage.number)) for control in stage.recipe.controls)
-    return [told | {"net": net_of(control, stage.facts).digest} for control, told in felt if told]
+    return [
+        # Blurs grow along with the stages, from the size of the first.
+        told | {"net": net_of(control, stage.facts).digest} | ({"from": stage.base} if "blur" in told else {})
+        for control, told in felt
+        if told
+    ]

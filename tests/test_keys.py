@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine import Recipe, keys, plan
+from engine.control import Control
 from tests.toys import facts
 
 FACTS = facts(hash="weights")
@@ -100,6 +101,13 @@ def test_a_longer_plan_has_the_same_first_stages():
 def test_as_published_the_first_stage_knows_how_far_it_will_grow():
     two, four = (keys_of(scales=(), width=side, height=side, faithful=True) for side in (2048, 4096))
     assert not set(two) & set(four)
+
+
+def test_blurs_that_grow_know_the_size_that_they_grow_from(photo):
+    soft = {"method": "direct", "controls": (Control(image=str(photo), kind="soft"),)}
+    assert keys_of(scales=(1, 4), **soft)[-1] != keys_of(scales=(0.5, 4), **soft)[-1]
+    edges = {"method": "direct", "controls": (Control(image=str(photo), kind="canny"),)}
+    assert keys_of(scales=(1, 4), **edges)[-1] == keys_of(scales=(0.5, 4), **edges)[-1]
 
 
 def test_growing_on_under_other_settings_has_keys_of_its_own():
