@@ -118,7 +118,12 @@ def _memory(planned: Plan, house: House) -> str:
     free = house.lender.free(planned.recipe.model)
     if free is None:
         return ""
-    return words.MEMORY.format(need=telling.gigabytes(planned.memory), free=telling.gigabytes(free))
+    return words.MEMORY.format(need=telling.gigabytes(_more(planned)), free=telling.gigabytes(free))
+
+
+def _more(planned: Plan) -> int:
+    """Bytes that a run takes beyond the weights, which are loaded where it is known what is free."""
+    return planned.memory - planned.facts.footprint.weights
 
 
 def too_large(recipe: Recipe, house: House) -> Said | None:
@@ -131,13 +136,13 @@ def too_large(recipe: Recipe, house: House) -> Said | None:
 
 def _too_large(planned: Plan, house: House) -> Said | None:
     """What cannot be made here for want of memory, and what could."""
-    free, weights = house.lender.free(planned.recipe.model), planned.facts.footprint.weights
-    if free is None or planned.memory - weights <= free:
+    free = house.lender.free(planned.recipe.model)
+    if free is None or _more(planned) <= free:
         return None
     stage = max(planned.stages, key=lambda each: each.memory)
     said = {
         "size": telling.size(*stage.size),
-        "need": telling.gigabytes(planned.memory),
+        "need": telling.gigabytes(_more(planned)),
         "free": telling.gigabytes(free),
     }
     fits = largest_fitting(planned, stage, free)
