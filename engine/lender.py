@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from engine import errors
 from engine.catalogue import Entry, Facts, entries, foreseen
@@ -120,14 +121,23 @@ class Lender:
         except NoRoom:
             if not self._models:
                 raise
+        self._let_go()
+        return self._loaded(entry)
+
+    def _let_go(self) -> None:
+        """Forgets all models but those that somebody holds: they fill the memory in any case, and whoever
+        asks for one of them is not to load it twice."""
         from engine import hardware
 
+        held = {name: ref(model) for name, model in self._models.items()}
         devices = {model.device for model in self._models.values()}
         self._models.clear()
         gc.collect()
+        for name, see in held.items():
+            if (model := see()) is not None:
+                self._models.setdefault(name, model)
         for device in devices:
             hardware.give_back(device)
-        return self._loaded(entry)
 
     def _loaded(self, entry: Entry) -> "Model":
         models, _ = _engine()

@@ -1,10 +1,12 @@
 """Several models on offer: one is chosen, what is not here is fetched meanwhile, memory is made for it."""
 
+import asyncio
 import re
 import shutil
 import threading
 
 import pytest
+from gradio import Request
 
 from engine import hardware, store
 from engine.catalogue import Defaults
@@ -15,8 +17,9 @@ from tests import tiny
 from tests.eyes import expect, generate, is_done, move, pattern, press, unfold
 from tests.page import launched, tiny_entry
 from ui import words
-from ui.choosing import carried
+from ui.choosing import Choosing, carried
 from ui.controls import titles, values_of
+from ui.handlers import Handlers
 from ui.house import open_house
 from ui.opening import first
 
@@ -77,6 +80,37 @@ def test_where_memory_is_short_the_others_are_let_go(two, monkeypatch):
     monkeypatch.setattr(hardware, "free", lambda device: 10**9 if not two.is_warm() else 1000)
     assert two.model("other").facts.name == "other"
     assert not two.is_warm()
+
+
+def test_a_model_that_a_run_holds_is_not_loaded_twice(two, monkeypatch):
+    at_work = two.model()
+    monkeypatch.setattr(hardware, "free", lambda device: 1000)
+    with pytest.raises(NoRoom):
+        two.model("other")
+    assert two.model() is at_work
+
+
+def test_pages_that_wait_for_a_model_hold_up_nothing_else(house, monkeypatch):
+    """More pages than asyncio has threads."""
+    arrives = threading.Event()
+    monkeypatch.setattr(house.lender, "model", lambda name="": arrives.wait())
+    choosing = Choosing(Handlers(house))
+    pages = [Request(session_hash=str(n)) for n in range(100)]
+    for page in pages:
+        house.visits.of(page.session_hash).wanted = "other"
+
+    async def all_wait():
+        waiting = [asyncio.ensure_future(anext(choosing.warmed(page))) for page in pages]
+        await asyncio.sleep(0)
+        try:
+            await asyncio.wait_for(asyncio.to_thread(lambda: None), 10)
+        finally:
+            arrives.set()
+            for each in waiting:
+                each.cancel()
+            await asyncio.wait(waiting)
+
+    asyncio.run(all_wait())
 
 
 def test_where_there_is_none_to_let_go_it_is_said(two, monkeypatch):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import gradio as gr
@@ -41,6 +42,9 @@ def choose(visit: Visit, house: House, name: str) -> None:
 class Choosing:
     def __init__(self, handlers: Handlers) -> None:
         self.handlers, self.house = handlers, handlers.house
+        # Of its own: fetching takes minutes, and asyncio's few threads are for what takes none.
+        self._threads = ThreadPoolExecutor(len(self.house.lender.entries), "models")
+        self._loads: dict[str, Future[Fault | None]] = {}
 
     @alone
     def chosen(self, given: dict, request: gr.Request) -> Outputs:
@@ -63,11 +67,19 @@ class Choosing:
         """Loads the page's model, or fetches the one it wants; time and memory are known from then on."""
         visit = self.handlers.visit(request)
         name = visit.model if visit.wanted is None else visit.wanted
-        loading = asyncio.ensure_future(asyncio.to_thread(self._fault_of, name))
+        loading = asyncio.wrap_future(self._loading(name))
         while not (await asyncio.wait([loading], timeout=REST))[0]:
             if visit.wanted == name:
                 yield await asyncio.to_thread(self._told, visit)
         yield await asyncio.to_thread(self._warmed, visit, name, loading.result())
+
+    def _loading(self, name: str) -> Future[Fault | None]:
+        """A model on its way, for all pages that wait for it."""
+        entry = self.house.entry(name).name
+        load = self._loads.get(entry)
+        if load is None or load.done():
+            load = self._loads[entry] = self._threads.submit(self._fault_of, entry)
+        return load
 
     def _fault_of(self, name: str) -> Fault | None:
         """Loads a model, or says why it cannot be had."""
