@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.errors import Fault
 from engine.lender import Lender, has_gpu, on_offer
-from ui.house import open_house
+from ui.house import keep_tidy, open_house
 from ui.studio import studio
 from ui.theme import launching
 
@@ -31,6 +31,7 @@ house = open_house(
     example=HERE / "assets" / "example",
     space=setting("SPACE_ID"),
 )
+keep_tidy(house)
 demo = studio(house)
 
 if __name__ == "__main__":

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from engine import errors, store
 from engine.errors import Fault, short
-from engine.events import END, Accepted, Event, StageDone, Stopped, Waiting, unexpected
+from engine.events import END, Accepted, Event, StageDone, Stopped, unexpected
 from engine.log import follow
 from engine.shelf import Shelf
-from engine.ticket import Price, Request, Start, Ticket, unknown
+from engine.ticket import Price, Request, Start, Ticket, full, tell_places, unknown
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING, PATIENCE, REMEMBERED = 12, 120.0, 200
-LOOKED_EVERY, SWEPT_EVERY = 60.0, 60.0
+LOOKED_EVERY = 60.0
 
 
 class LineFull(Fault):
@@ -48,7 +48,7 @@ class Desk:
         self.most, self.patience, self.clock = most, patience, clock
         self._tickets: dict[str, Ticket] = {}
         self._line: list[Ticket] = []
-        self._since = self._swept = clock()
+        self._since = clock()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
@@ -57,7 +57,7 @@ class Desk:
         prices = self._foretold(request)
         with self._lock:
             if len(self._line) > self.most:
-                raise LineFull(self._full())
+                raise LineFull(full(self._line))
             now = self.clock()
             ticket = Ticket(request, self._folder(), prices, now, now)
             self._tickets[ticket.run.name] = ticket
@@ -93,10 +93,24 @@ class Desk:
         if not ticket.log.ended:
             ticket.ask_to_stop()
 
+    def pause(self, name: str, after: int | None) -> None:
+        """Asks a run to stop after this stage, or no longer, whether or not anyone still watches then."""
+        self._ticket(name).pause = after
+
+    def ends(self, name: str) -> tuple[int | None, int | None]:
+        """The stages that a run is to end with: as it was asked for, and as was said since."""
+        ticket = self._ticket(name)
+        return ticket.request.until, ticket.pause
+
     def running(self) -> tuple[Path, ...]:
-        """Folders of all runs in the line, which are not to be swept."""
+        """Folders of all runs in the line."""
         with self._lock:
             return tuple(ticket.run for ticket in self._line)
+
+    def needed(self) -> frozenset[Path]:
+        """Folders and files that runs in the line need, and that are not to be removed."""
+        with self._lock:
+            return frozenset(path for ticket in self._line for path in ticket.needs)
 
     def close(self) -> None:
         """Stops all runs and waits until they have."""
@@ -203,6 +217,8 @@ class Desk:
             ticket.stage, ticket.last = event.first - 1, ticket.request.until or len(event.stages)
         if isinstance(event, StageDone):
             ticket.stage = event.stage
+            if ticket.pause is not None and ticket.pause <= event.stage < ticket.last:
+                ticket.ask_to_stop()
         if isinstance(event, END):
             ticket.events = None
             with self._lock:
@@ -214,18 +230,15 @@ class Desk:
         return event
 
     def _tidy(self, ticket: Ticket) -> None:
-        """After a run: the others move up, and what nobody needs any more goes."""
+        """After a run: the others move up; one that made nothing leaves no folder."""
         with self._lock:
             self._announce()
             self._forget_old()
         try:
             if ticket.run.is_dir() and not store.stages(ticket.run):
                 self.shelf.forget(ticket.run)
-            if self.clock() - self._swept > SWEPT_EVERY:
-                self._swept = self.clock()
-                self.shelf.sweep(self.running())
         except OSError as fault:
-            log.warning("old runs could not be removed: %s", fault)
+            log.warning("an empty run could not be removed: %s", fault)
 
     def _forget_old(self) -> None:
         ended = [name for name, ticket in self._tickets.items() if ticket not in self._line]
@@ -233,18 +246,4 @@ class Desk:
             del self._tickets[name]
 
     def _announce(self) -> None:
-        """Tells each waiting run its place, and how long those before it take."""
-        before: float | None = None
-        for place, ticket in enumerate(self._line):
-            if place:
-                ticket.log.add(Waiting(place, before))
-            price = ticket.price
-            if place == 0:
-                before = None if price is None else max(0.0, price - (self.clock() - self._since))
-            else:
-                before = None if price is None or before is None else before + price
-
-    def _full(self) -> str:
-        prices = [ticket.price for ticket in self._line]
-        when = errors.minutes(None if None in prices else sum(prices))
-        return errors.LINE_FULL.format(count=len(self._line) - 1, when=when)
+        tell_places(self._line, self.clock() - self._since)

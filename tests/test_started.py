@@ -214,7 +214,7 @@ def test_no_browser_fetches_what_was_dropped(served, visit, wide):
     page = visit(served.url)
     drop(page, "wide.jpg", wide)
     is_started_from(page)
-    (kept,) = served.house.uploads.folder.iterdir()
+    (kept,) = served.house.uploads.folder.rglob("*.png")
     assert page.request.get(f"{served.url}gradio_api/file={kept}").status in (403, 404)
 
 

@@ -94,6 +94,25 @@ def test_stop_here_pauses_after_a_stage(served, visit):
     is_done(page)
 
 
+def test_stop_here_holds_while_another_run_is_looked_at(served, visit):
+    page = visit(served.url)
+    generate(page)
+    is_done(page)
+    page.get_by_label(words.ASK).fill("a blue boat")
+    move(page, "scale_stages", 3)
+    served.gate.close()
+    generate(page)
+    served.gate.pass_(1)
+    page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+    page.locator(".st-earlier-run .st-look").last.click()
+    expect(finished_cards(page)).to_have_count(2)
+    move(page, "scale_stages", 2)
+    served.gate.open()
+    expect(line(page)).to_have_text(pattern(words.PAUSED))
+    newest = max(served.runs(), key=lambda run: run.stat().st_mtime)
+    assert len(store.stages(newest)) == 1
+
+
 def test_continue_pauses_where_it_was_asked_to(served, visit):
     page = visit(served.url)
     move(page, "scale_stages", 3)

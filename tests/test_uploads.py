@@ -10,8 +10,7 @@ from PIL import Image
 
 from engine import picture
 from engine.errors import BadRecipe
-from tests.toys import patches
-from ui.uploads import LONGEST, Uploads, uploaded
+from ui.uploads import LONGEST, PREFIX, Uploads, uploaded
 
 
 @pytest.fixture
@@ -66,23 +65,79 @@ def test_a_kept_picture_stays_when_the_upload_goes(photo):
     assert picture.digest(kept) == same
 
 
+def kept_in(uploads):
+    return set(uploads.folder.rglob("*.png"))
+
+
+def pictures(folder, count):
+    paths = [folder / f"{n}.png" for n in range(count)]
+    for n, path in enumerate(paths):
+        Image.new("RGB", (64, 64), (50 + n, 0, 0)).save(path)
+    return paths
+
+
 def test_the_oldest_make_room_for_a_new_one(tmp_path):
-    one = patches(tmp_path / "a.png", 64, 64)
+    one, two, three = pictures(tmp_path, 3)
     uploads = Uploads()
-    size = uploads.keep(one).stat().st_size
-    uploads.most = 2 * size
-    first, second, third = (uploads.keep(one) for _ in range(3))
-    assert set(uploads.folder.iterdir()) == {second, third}
+    first, second = uploads.keep(one), uploads.keep(two)
+    uploads.most = int(2.5 * first.stat().st_size)
+    third = uploads.keep(three)
+    assert kept_in(uploads) == {second, third}
+
+
+def test_the_same_picture_takes_room_once(tmp_path):
+    (one,) = pictures(tmp_path, 1)
+    uploads = Uploads()
+    assert uploads.keep(one) == uploads.keep(one)
+    assert len(kept_in(uploads)) == 1
+
+
+def test_who_drops_much_loses_what_is_theirs(tmp_path):
+    one, two, three, four = pictures(tmp_path, 4)
+    uploads = Uploads()
+    modest, first = uploads.keep(one, "modest"), uploads.keep(two, "greedy")
+    uploads.most = int(3.5 * modest.stat().st_size)
+    second, third = uploads.keep(three, "greedy"), uploads.keep(four, "greedy")
+    assert kept_in(uploads) == {modest, second, third}
     assert not first.exists()
 
 
-def test_none_is_kept_for_longer_than_a_day(photo):
+def test_what_a_waiting_run_needs_stays(tmp_path):
+    one, two, three = pictures(tmp_path, 3)
+    needed = []
+    uploads = Uploads(most=1, needed=lambda: needed)
+    needed.append(uploads.keep(one))
+    uploads.keep(two)
+    newest = uploads.keep(three)
+    assert kept_in(uploads) == {*needed, newest}
+
+
+def aged(path):
+    then = path.stat().st_mtime - LONGEST - 60
+    os.utime(path, (then, then))
+
+
+def test_none_is_kept_for_longer_than_a_day(tmp_path):
+    one, two = pictures(tmp_path, 2)
     uploads = Uploads()
-    old = uploads.keep(photo)
-    then = old.stat().st_mtime - LONGEST - 60
-    os.utime(old, (then, then))
-    new = uploads.keep(photo)
-    assert list(uploads.folder.iterdir()) == [new]
+    aged(uploads.keep(one))
+    new = uploads.keep(two)
+    assert kept_in(uploads) == {new}
+    aged(new)
+    uploads.sweep()
+    assert kept_in(uploads) == set()
+
+
+def test_what_another_process_left_behind_goes_in_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("ui.uploads.gettempdir", lambda: str(tmp_path))
+    old, new = tmp_path / f"{PREFIX}old", tmp_path / f"{PREFIX}new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "a.png").touch()
+    aged(old / "a.png")
+    aged(old)
+    Uploads().sweep()
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_file_that_is_no_picture_leaves_nothing(tmp_path):
@@ -90,4 +145,4 @@ def test_a_file_that_is_no_picture_leaves_nothing(tmp_path):
     (tmp_path / "no.png").write_bytes(b"no")
     with pytest.raises(BadRecipe):
         uploads.keep(tmp_path / "no.png")
-    assert list(uploads.folder.iterdir()) == []
+    assert kept_in(uploads) == set()

@@ -1,15 +1,17 @@
 """Stopping, watching, forgetting."""
 
-import os
 import time
+from pathlib import Path
 
 import pytest
 
-from engine import Fault, Finished, Preview, Progress, StageDone, Stopped, Waiting, store
+from engine import Fault, Finished, Preview, Progress, Recipe, StageDone, Stopped, Waiting
+from engine.control import Control
 from engine.desk import Desk, UnknownRun
 from engine.events import END
 from engine.shelf import Shelf
-from tests.line import Clock, ask, end
+from engine.ticket import Request
+from tests.line import ask, end
 
 
 def wait_until(true):
@@ -104,22 +106,35 @@ def test_runs_without_a_stage_leave_no_folder(desk, tmp_path):
     wait_until(lambda: not list(tmp_path.iterdir()))
 
 
-def test_old_runs_are_swept_when_one_ends_and_never_one_in_the_line(tmp_path, work, clock):
-    days = Clock()
-    desk = Desk(Shelf(tmp_path, days), work, clock=clock)
+def test_a_run_stops_after_the_stage_that_was_said_meanwhile_though_nobody_watches(desk, work):
     work.hold()
-    first, second = ask(desk, "a"), ask(desk, "b")
-    old = store.new_run(tmp_path)
-    days.now = 10**10
-    clock.now += 61
-    for run in (first, second):
-        desk.since(run)
-        os.utime(tmp_path / run / "looked", (0, 0))
-    # All of the first and, as they take turns, two stages of the second.
-    work.go(5 * work.steps)
-    assert end(desk, first) == Finished(3)
-    wait_until(lambda: not old.exists())
-    assert (tmp_path / second).exists()
+    run = ask(desk, "a")
+    work.at_work.wait()
+    desk.pause(run, 2)
+    assert desk.ends(run) == (None, 2)
+    work.go()
+    assert end(desk, run) == Stopped(3, 1)
+    assert work.done == [("a", 1), ("a", 2)]
+
+
+def test_what_was_said_can_be_taken_back(desk, work):
+    work.hold()
+    run = ask(desk, "a")
+    work.at_work.wait()
+    desk.pause(run, 1)
+    desk.pause(run, None)
+    work.go()
+    assert end(desk, run) == Finished(3)
+
+
+def test_what_runs_in_the_line_need_is_told(desk, work, tmp_path):
+    work.hold()
+    first = ask(desk, "a")
+    recipe = Recipe(image="start.png", controls=(Control(image="edges.png"),))
+    second = desk.submit(Request(recipe, resume=(str(tmp_path / "before"), 1)))
+    assert desk.needed() == {
+        tmp_path / first, tmp_path / second, tmp_path / "before", Path("start.png"), Path("edges.png"),
+    }  # fmt: skip
     work.go()
     end(desk, second)
 

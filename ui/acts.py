@@ -41,9 +41,13 @@ class Acts:
         return self.handlers.seen(visit, fill=fill)
 
     def do_stop_here(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        """Pause after this stage, or no longer."""
-        stage = asked.get("stage")
-        visit.stop_after = None if visit.stop_after == stage or not _is_number(stage) else stage
+        """Pause after this stage, or no longer: the run at work if it is shown, else the next one."""
+        stage = asked.get("stage") if _is_number(asked.get("stage")) else None
+        if visit.shown and visit.shown is visit.work:
+            visit.work.pause = None if visit.work.pause == stage else stage
+            self.house.desk.pause(visit.work.name, visit.work.pause)
+        else:
+            visit.stop_after = None if visit.stop_after == stage else stage
         visit.said = None
 
     def do_grow(self, visit: Visit, asked: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ def drop(visit: Visit, house: House, given: Any) -> bool:
         if recalled:
             _offer(visit, house, recalled, path)
         else:
-            _start_from(visit, house, house.uploads.keep(path))
+            _start_from(visit, house, house.uploads.keep(path, visit.drawer))
     except Fault as fault:
         visit.say(fault.sentence, fault=True)
         return False
@@ -50,7 +50,7 @@ def _recalled(path: Path) -> Recalled | None:
 
 def _offer(visit: Visit, house: House, recalled: Recalled, path: Path) -> None:
     try:
-        kept = house.uploads.keep(path)
+        kept = house.uploads.keep(path, visit.drawer)
     except BadRecipe:  # The recipe alone, as JSON, or a picture that is too large to start from.
         kept = None
     visit.offered = Offer(recalled.recipe, kept)

@@ -1,6 +1,8 @@
 """What all open pages share: models, the desk, finished runs. Names of runs are checked here."""
 
+import logging
 import re
+import threading
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,8 +21,12 @@ from ui.story import Story
 from ui.uploads import Uploads
 from ui.visit import Visits
 
+log = logging.getLogger(__name__)
+
 EXAMPLE = "example"
 """The run of this name came with the app."""
+TIDIED_EVERY = 300.0
+"""Seconds between looks for what is too old."""
 _RUN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -88,6 +94,7 @@ class House:
         try:
             events, story.next = self.desk.since(name)
             story.hear(events)
+            story.until, story.pause = self.desk.ends(name)
         except UnknownRun:
             pass
         story.made = story.made or {each.number: each for each in self.pictures(folder)}
@@ -108,12 +115,32 @@ class House:
         return story.end is None and story.run in self.desk.running()
 
     def forget(self, name: str) -> bool:
-        """Removes a run unless it is at work."""
+        """Removes a run unless it is at work, or one that waits is to go on from it."""
         folder = self.folder(name)
-        if folder is None or name == EXAMPLE or folder in self.desk.running():
+        if folder is None or name == EXAMPLE or folder in self.desk.needed():
             return False
         self.shelf.forget(folder)
         return True
+
+    def tidy(self) -> None:
+        """Removes runs and dropped pictures that have been kept for long enough."""
+        try:
+            self.shelf.sweep(tuple(self.desk.needed()))
+            self.uploads.sweep()
+        except OSError as fault:
+            log.warning("what is old could not be removed: %s", fault)
+
+
+def keep_tidy(house: House, every: float = TIDIED_EVERY) -> threading.Event:
+    """Tidies a house now and then, whether or not anyone comes, until this is set."""
+    over = threading.Event()
+
+    def tidying() -> None:
+        while not over.wait(every):
+            house.tidy()
+
+    threading.Thread(target=tidying, name="tidy", daemon=True).start()
+    return over
 
 
 def open_house(
@@ -131,6 +158,8 @@ def open_house(
     root.mkdir(parents=True, exist_ok=True)
     shelf = Shelf(root.resolve(), age=age, size=size)
     desk = Desk(shelf, lender.start, partial(lender.price, root=shelf.root), most=most, patience=patience)
-    shelf.sweep()
+    uploads = Uploads(needed=desk.needed)
     whole = example if example and example.is_dir() and store.stages(example) else None
-    return House(lender, desk, shelf, whole, space)
+    house = House(lender, desk, shelf, whole, space, uploads=uploads)
+    house.tidy()
+    return house

@@ -117,14 +117,12 @@ def _hear(visit: Visit, house: House, story: Story, events: Sequence[Event]) -> 
 
 
 def _arrived(visit: Visit, house: House, story: Story) -> None:
-    """Shows a finished stage in its place, and pauses after it if that was asked."""
+    """Shows a finished stage in its place."""
     if visit.shown is not story:
         return
     newest = house.pictures(story.run)
     if newest:
         visit.show(story, newest[-1].key)
-    if visit.stop_after is not None and story.last >= visit.stop_after and story.end is None:
-        house.desk.stop(story.name)
 
 
 def ended(visit: Visit, house: House, story: Story) -> None:
@@ -163,7 +161,7 @@ def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple
             return words.STOPPED_WAITING, False
         case Finished() if is_whole(story):
             return _done(house, story), False
-    paused = isinstance(end, Finished) or (visit.stop_after and story.last >= visit.stop_after)
+    paused = isinstance(end, Finished) or (story.pause and story.last >= story.pause)
     if paused:
         return words.PAUSED.format(stage=story.last, kept=kept), False
     if isinstance(end, Stopped):

@@ -28,7 +28,8 @@ SURE = 1.0
 class Story:
     """A run as its watchers know it. next: the number of the event to ask for.
     before: evaluations of this run before the present stage.   first: when its progress was first heard,
-    and at how many evaluations.   until: the stage that the run was asked to end with.   model: by name.
+    and at how many evaluations.   until: the stage that the run was asked to end with.
+    pause: the one that it is to stop after, said while it goes on.   model: by name.
     """
 
     run: Path
@@ -46,6 +47,7 @@ class Story:
     before: int = 0
     first: tuple[float, int] | None = None
     until: int | None = None
+    pause: int | None = None
     model: str = ""
     clock: Callable[[], float] = time.monotonic
 

@@ -1,10 +1,14 @@
 """What browsers hand over: uploads alone are opened, and what is kept lies where no browser reaches."""
 
+import os
 import secrets
 import shutil
+import threading
 import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import Any
 from weakref import finalize
 
@@ -16,6 +20,7 @@ from engine.prints import PNG_LEVEL
 
 MOST, LONGEST = 2 * 10**9, 86400.0
 """Bytes of all kept pictures together, and seconds that one is kept; a run keeps its own longer."""
+PREFIX = "start-pictures-"
 
 
 def uploaded(path: Any) -> Path:
@@ -29,32 +34,90 @@ def uploaded(path: Any) -> Path:
     return real
 
 
-class Uploads:
-    """Pictures that were dropped: their upright pixels as new files under names that nobody is told."""
+def drawer() -> str:
+    """A new name under which one page's pictures lie. Nobody is told."""
+    return secrets.token_hex(16)
 
-    def __init__(self, most: int = MOST) -> None:
-        self.most, self.folder = most, Path(mkdtemp(prefix="start-pictures-"))
+
+@dataclass(frozen=True)
+class _Kept:
+    path: Path
+    size: int
+    since: float
+
+
+class Uploads:
+    """Pictures that were dropped, as their upright pixels, in a drawer for each page.
+
+    needed: files that may not go yet, as a run that waits is to start from them.
+    """
+
+    def __init__(self, most: int = MOST, needed: Callable[[], Collection[Path]] = tuple) -> None:
+        self.most, self.needed = most, needed
+        self.folder = Path(mkdtemp(prefix=PREFIX))
+        self._lock = threading.Lock()
         finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
-    def keep(self, path: Path) -> Path:
-        """A picture of any kind as a file of its own, for which the oldest make room; else a Fault."""
+    def keep(self, path: Path, within: str = "") -> Path:
+        """A picture of any kind as a file of its own in a drawer, the same one as before if it lies there
+        already; whoever keeps most makes room for it. Else a Fault."""
         plain = picture.read(path)
-        kept = self.folder / f"{secrets.token_hex(16)}.png"
+        kept = self.folder / (within or "shared") / f"{picture.digest(path).removeprefix('sha256:')}.png"
+        partial = kept.with_suffix(f".{secrets.token_hex(4)}")
         try:
-            plain.save(kept, "PNG", compress_level=PNG_LEVEL)
+            kept.parent.mkdir(exist_ok=True)
+            if kept.is_file():
+                kept.touch()
+            else:
+                plain.save(partial, "PNG", compress_level=PNG_LEVEL)
+                partial.replace(kept)
             self._make_room(kept)
         except OSError as fault:
-            kept.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             raise Fault(errors.DISK.format(reason=fault.strerror or type(fault).__name__)) from fault
         return kept
 
-    def _make_room(self, newest: Path) -> None:
-        found = ((path, path.stat()) for path in self.folder.iterdir())
-        files = sorted(found, key=lambda each: each[1].st_mtime_ns, reverse=True)
-        total = newest.stat().st_size
-        for path, about in files:
-            if path == newest:
-                continue
-            total += about.st_size
-            if total > self.most or time.time() - about.st_mtime > LONGEST:
-                path.unlink(missing_ok=True)
+    def sweep(self) -> None:
+        """Removes what is too old; and what another process left behind, which nobody uses any more."""
+        self._make_room()
+        for other in Path(gettempdir()).glob(f"{PREFIX}*"):
+            if other != self.folder and _is_over(other):
+                shutil.rmtree(other, ignore_errors=True)
+
+    def _make_room(self, newest: Path | None = None) -> None:
+        """The oldest of the fullest drawer goes first: who drops much loses what is theirs."""
+        with self._lock:
+            spared = {newest, *self.needed()}
+            kept = _oldest_first(self.folder.rglob("*.png"))
+            full: dict[Path, int] = {}
+            for each in kept:
+                full[each.path.parent] = full.get(each.path.parent, 0) + each.size
+            old = [each for each in kept if time.time() - each.since > LONGEST]
+            while kept:
+                excess = sum(full.values()) > self.most
+                loose = [each for each in kept if each.path not in spared]
+                goes = next((each for each in loose if each in old), None)
+                if goes is None and excess:
+                    goes = max(loose, key=lambda each: full[each.path.parent], default=None)
+                if goes is None:
+                    return
+                goes.path.unlink(missing_ok=True)
+                full[goes.path.parent] -= goes.size
+                kept.remove(goes)
+
+
+def _oldest_first(paths: Iterable[Path]) -> list[_Kept]:
+    found = []
+    for path in paths:
+        try:
+            about = os.stat(path)
+        except OSError:  # Gone meanwhile.
+            continue
+        found.append(_Kept(path, about.st_size, about.st_mtime))
+    return sorted(found, key=lambda each: each.since)
+
+
+def _is_over(folder: Path) -> bool:
+    """Whether nothing was put there for as long as anything is kept."""
+    newest = max((each.since for each in _oldest_first([folder, *folder.rglob("*")])), default=0.0)
+    return time.time() - newest > LONGEST

@@ -88,7 +88,7 @@ def _card(
         if picture and to_make
         else "",
         "stop": to_make and n < last and n >= at_work and not _is_settled(n, visit, goes_on),
-        "stopping": visit.stop_after == n,
+        "stopping": n == (visit.shown.pause or visit.shown.until if goes_on else visit.stop_after),
         "grow": picture is not None and not goes_on and _can_grow(picture, ahead),
         "picture": shown(picture) if picture else None,
     }

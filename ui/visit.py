@@ -10,6 +10,7 @@ from engine.errors import BadRecipe
 from engine.plan import Plan
 from engine.recipe import SETTINGS, Recipe
 from ui.story import Story
+from ui.uploads import drawer
 
 MOST_VISITS = 500
 MOST_EARLIER = 20
@@ -61,6 +62,7 @@ class Visit:
     section, mapped: what the section of the picture to follow shows, and of which map.
     map_stage: the stage whose map was chosen.
     wanted: the model that is being fetched.   followed: the run whose log is being read.
+    drawer: where the pictures that were dropped lie.
     lock: held by whoever changes anything of this.
     """
 
@@ -94,6 +96,7 @@ class Visit:
     followed: Story | None = None
     wanted: str | None = None
     known: bool = False
+    drawer: str = field(default_factory=drawer)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
