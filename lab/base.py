@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d
 
 from lab import anatomy
 from lab.pool import Batch, Pool
-from lab.train import half
+from lab.train import COOLING, half
 
 MIN_SNR = 5.0
 SMALL_FIRST = 0.6
@@ -51,6 +51,7 @@ class Base:
     """The course of the base; the VAE is the one of the folder it begins with."""
 
     rate = 5e-4
+    cooling = COOLING
     small_first = SMALL_FIRST
     subjects: tuple[str, ...] = ()
     squares = 0.7

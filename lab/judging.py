@@ -21,7 +21,7 @@ from lab.lessons import NATIVE
 from lab.paint import Array
 from lab.pool import workers
 from lab.redrawn import Hand, group
-from lab.train import half
+from lab.train import COOLING, half
 
 MAP = NATIVE // 8
 """Cells along the side of the map of places."""
@@ -78,6 +78,7 @@ class JudgeCourse:
     """The course of the judge. With a VAE at hand some of what it sees went through it."""
 
     rate = 2e-3
+    cooling = COOLING
 
     def __init__(
         self,

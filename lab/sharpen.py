@@ -19,7 +19,7 @@ NEAR = 8
 """px around a place within which strength and tone are asked for."""
 STAY = 0.3
 """Weight of how far the latents move."""
-FIRM, FIRM_CRITIC, FIRM_FROM = 8.0, 0.15, 1 / 20
+FIRM, FIRM_CRITIC, FIRM_FROM = 16.0, 0.25, 1 / 20
 """Weights of strength and critic where the decoder alone learns, and from when on the critic is asked: it
 makes up what latents do not tell.
 """
@@ -106,6 +106,7 @@ class Decoding(Sharpening):
     """The course of the decoder alone: latents stay, so that what draws them need not follow."""
 
     critic_from = FIRM_FROM
+    cooling = 1 / 2  # Where most of the strength comes.
 
     def __init__(
         self, source: Path | None, device: torch.device, lessons: int = 8_000, batch: int = 16

@@ -29,7 +29,7 @@ POSTCARDS = Path("assets/postcards")
 WARM_UP = 100
 """Batches until the learning rate is whole."""
 COOLING = 0.25
-"""Last share of the time, in which the learning rate falls to a tenth."""
+"""Last share of the time, in which the learning rate falls to a tenth, unless a course says otherwise."""
 KEEP = 0.999
 """Of the averaged weights, at every batch."""
 EVERY, SAVED_EVERY = 60.0, 300.0
@@ -43,6 +43,7 @@ class Course(Protocol):
 
     learner: nn.Module
     rate: float
+    cooling: float
 
     def batches(self, first: int) -> Iterator[Any]:
         """Batches from this number on."""
@@ -57,9 +58,9 @@ class Course(Protocol):
         """Puts the learned part among the others."""
 
 
-def rate_at(batch: int, share: float) -> float:
-    """Share of the full learning rate: rises over the warm-up, falls to a tenth over the last quarter."""
-    cooled = max(0.0, share - (1 - COOLING)) / COOLING
+def rate_at(batch: int, share: float, cooling: float = COOLING) -> float:
+    """Share of the full learning rate: rises over the warm-up, falls to a tenth over the last share."""
+    cooled = max(0.0, share - (1 - cooling)) / cooling
     return min(1.0, (batch + 1) / WARM_UP) * (1 - 0.9 * min(1.0, cooled))
 
 
@@ -145,7 +146,7 @@ class Training:
     def learn(self, batch: Any) -> dict[str, float]:
         share = min(1.0, self.spent / self.whole)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.course.rate * rate_at(self.batch, share)
+            group["lr"] = self.course.rate * rate_at(self.batch, share, self.course.cooling)
         loss, numbers = self.course.loss(batch, share)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.course.learner.parameters(), 1.0)

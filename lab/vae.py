@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from lab import anatomy
 from lab.lessons import lesson
 from lab.pool import Batch, Pool
-from lab.train import half
+from lab.train import COOLING, half
 
 CROP = 96
 CRITIC_FROM = 2 / 3
@@ -92,6 +92,7 @@ class Vae:
     """The course of the VAE, on crops of every kind of lesson."""
 
     rate = 1e-3
+    cooling = COOLING
 
     def __init__(
         self, source: Path | None, device: torch.device, lessons: int = 8_000, batch: int = 16

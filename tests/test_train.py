@@ -15,7 +15,7 @@ from lab.train import Average, Training, rate_at
 class Line:
     """Learns y = 3 x; an interruption after so many batches."""
 
-    rate = 0.05
+    rate, cooling = 0.05, train.COOLING
 
     def __init__(self, end=10**9):
         torch.manual_seed(0)
@@ -95,6 +95,7 @@ def test_the_rate_rises_stays_and_falls_to_a_tenth():
     assert rate_at(0, 0) == pytest.approx(0.01)
     assert rate_at(500, 0.5) == rate_at(500, 0.75) == 1
     assert rate_at(500, 1) == pytest.approx(0.1)
+    assert rate_at(500, 0.75, cooling=0.5) == pytest.approx(0.55)
 
 
 def test_a_batch_that_overflows_teaches_nothing(tmp_path):
