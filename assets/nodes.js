@@ -1,7 +1,7 @@
 // Nodes, words and images: what the other scripts are made with.
 
 const KEPT_IMAGES = 200;
-const TRIES = 4;
+const LONGEST_WAIT = 10000;
 
 function make(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
@@ -25,7 +25,10 @@ function clamp(number, low, high) {
   return Math.min(Math.max(number, low), high);
 }
 
-/** Decoded images by address: each is fetched once, those drawn longest ago are forgotten first. */
+/**
+ * Decoded images by address: each is fetched once, those drawn longest ago are forgotten first. What did not come is
+ * asked for again as long as it is to be drawn, ever less often: the network may be back any time.
+ */
 class Images {
   constructor(arrived) {
     this.arrived = arrived;
@@ -35,6 +38,7 @@ class Images {
 
   get(url) {
     const entry = this.kept.get(url) || this.load(url, { tries: 0 });
+    if (entry.due && entry.due <= performance.now()) this.load(url, entry);
     this.kept.delete(url);
     this.kept.set(url, entry);
     entry.frame = this.frame;
@@ -45,7 +49,12 @@ class Images {
     entry.image = new Image();
     entry.image.src = url;
     entry.tries += 1;
-    const again = () => entry.tries < TRIES && setTimeout(() => this.load(url, entry), 1000 * entry.tries);
+    entry.due = 0;
+    const again = () => {
+      const wait = Math.min(1000 * entry.tries, LONGEST_WAIT);
+      entry.due = performance.now() + wait;
+      setTimeout(this.arrived, wait + 1);
+    };
     entry.image.decode().then(() => {
       entry.ready = true;
       this.arrived();

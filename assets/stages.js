@@ -35,8 +35,8 @@ const bench = make("div", { className: "st-bench" });
 // The parts below the viewer.
 
 const share = make("div", { className: "st-row st-share", role: "group", "aria-label": words.share });
-const notes = make("div", { className: "st-notes" });
-const strange = make("div", { className: "st-notes" });
+const notes = make("div", { className: "st-notes", "aria-live": "polite" });
+const strange = make("div", { className: "st-notes", "aria-live": "polite" });
 const complaints = make("div", { className: "st-row", role: "group", "aria-label": words.not_right });
 const complaintsPart = make(
   "div",

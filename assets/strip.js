@@ -1,17 +1,13 @@
 // The parts around the viewer: actions, the status line, the cards of the strip, notes, earlier runs.
 // Text reaches the page as textContent only; a finished card is made once and never drawn again.
 
-function pixels([height, width]) {
-  return fill(words.size, { width, height });
-}
+const pixels = ([height, width]) => fill(words.size, { width, height });
 
 function button(text, onclick, more = {}) {
   return make("button", { type: "button", className: "st-button", textContent: text, onclick, ...more });
 }
 
-function press(node, on) {
-  node.setAttribute("aria-pressed", String(Boolean(on)));
-}
+const press = (node, on) => node.setAttribute("aria-pressed", String(Boolean(on)));
 
 /** Keeps one node for each key, in order: what stays is neither made nor moved again. */
 class Row {
@@ -56,8 +52,12 @@ function actionNode(action) {
 
 function renderActions(name, node, actions) {
   if (!fresh(name, actions)) return;
+  const [at, before] = [[...node.children].indexOf(document.activeElement), node.querySelectorAll("a").length];
   node.replaceChildren(...(actions || []).map(actionNode));
   node.hidden = !(actions || []).length;
+  if (at >= 0) node.children[Math.min(at, node.children.length - 1)]?.focus();
+  const links = node.querySelectorAll("a");
+  if (name === "share" && links.length > before) say(status.quiet, links[links.length - 1].textContent);
 }
 
 /** Where the clipboard is refused, a selected field stands beside the button. */
@@ -83,13 +83,14 @@ async function copy(text, node, label) {
 async function save(event) {
   const link = event.currentTarget;
   event.preventDefault();
-  const answer = await fetch(link.href);
+  const answer = await fetch(link.href).catch(() => null);
+  if (!answer?.ok) return say(status.alarm, words.gone);
   const file = URL.createObjectURL(await answer.blob());
   make("a", { href: file, download: link.download }).click();
   setTimeout(() => URL.revokeObjectURL(file), 60000);
 }
 
-// The status line: seen at every change, heard only when `spoken` changes.
+// The status line: seen at every change, heard only when `spoken` changes. Once that has passed the line is read.
 
 function makeStatus() {
   const line = make("span", { className: "st-line", "aria-hidden": "true" });
@@ -101,10 +102,12 @@ function makeStatus() {
     say(line, fault ? "" : text);
     say(alarm, fault ? text : "");
     if (fresh("spoken", spoken) || fault) say(quiet, fault ? "" : text);
+    else if (quiet.textContent !== text) say(quiet, "");
+    line.setAttribute("aria-hidden", String(Boolean(quiet.textContent)));
     node.classList.toggle("st-fault", fault);
     renderActions("status", actions, wanted);
   };
-  return { node, quiet, update };
+  return { node, quiet, alarm, update };
 }
 
 // The strip: one card for each stage.

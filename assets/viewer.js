@@ -59,11 +59,8 @@ class Viewer {
     }
     const image = new Image();
     image.src = preview.image;
-    const decoded = await image.decode().then(
-      () => true,
-      () => false,
-    );
-    if (!decoded || this.awaited !== preview) return;
+    await image.decode().catch(() => null);
+    if (!image.naturalWidth || this.awaited !== preview) return;
     if (this.following) this.makeRoomFor(preview);
     this.preview = { ...preview, image };
     this.soon();
@@ -189,15 +186,18 @@ class Viewer {
     this.settle();
   }
 
-  /** No empty margin is dragged in; one-to-one stays so in a pane of another size. */
+  /** No empty margin is dragged in, unless another shape beside it reaches there; one-to-one stays so. */
   settle() {
     const side = this.side();
     if (!side) return;
     if (this.exact) this.at.zoom = this.oneToOneZoom();
-    const { across, down } = this.place(side);
-    const inside = (centre, seen) => (seen >= 1 ? 0.5 : clamp(centre, seen / 2, 1 - seen / 2));
-    this.at.x = inside(this.at.x, side.pane.width / across);
-    this.at.y = inside(this.at.y, this.canvas.height / down);
+    const edges = this.sides().map((each) => {
+      const { across, down } = this.place(each);
+      return [each.pane.width / across, this.canvas.height / down].map((seen) => Math.min(seen / 2, 0.5));
+    });
+    const [x, y] = [0, 1].map((axis) => Math.min(...edges.map((edge) => edge[axis])));
+    this.at.x = clamp(this.at.x, x, 1 - x);
+    this.at.y = clamp(this.at.y, y, 1 - y);
     this.soon();
   }
 

@@ -13,6 +13,7 @@ from ui import runs, telling, words
 from ui.controls import values_of
 from ui.house import EXAMPLE, House
 from ui.labels import labelled
+from ui.lines import settings_used
 from ui.link import Linked
 from ui.reading import take
 from ui.story import Story
@@ -30,20 +31,16 @@ def stored(visit: Visit, house: House) -> dict[str, Any]:
 
 
 def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked) -> None:
-    """Fills a visit; what a browser kept may be anything."""
+    """Fills a visit; what a browser kept may be anything. A tab takes its link's settings once."""
     names = kept.get("runs")
     for name in reversed(names[:MOST_EARLIER] if isinstance(names, list) else []):
         if house.folder(name) and name != EXAMPLE:
             visit.remember(name)
-    if linked.recipe != DEFAULTS or linked.strange:
-        take(visit, house, linked.recipe)
-        strange = words.LINK_STRANGE.format(strange=labelled(linked.strange))
-        if linked.strange:
-            visit.say(strange, fault=True)
-        elif visit.plan:
-            visit.say(words.LINKED)
-        return
     recipe = _recalled(kept.get("recipe"))
+    taken = kept.get("taken") is True and recipe is not None
+    if (linked.recipe != DEFAULTS or linked.strange) and not taken:
+        _take_link(visit, house, linked)
+        return
     if recipe is None:
         _show_example(visit, house)
         return
@@ -53,6 +50,20 @@ def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked)
         come_back(visit, house, story)
     elif kept.get("run"):
         visit.say(words.SWEPT.format(hours=telling.hours(house.shelf.age)))
+
+
+def _take_link(visit: Visit, house: House, linked: Linked) -> None:
+    """What a link brings into the controls; its model is fetched if it is on offer and not here."""
+    take(visit, house, linked.recipe)
+    model = house.offered(linked.recipe.model)
+    if house.facts_if_here(model) is None:
+        visit.wanted = model
+    if linked.strange:
+        visit.say(words.LINK_STRANGE.format(strange=labelled(linked.strange)), fault=True)
+    elif visit.plan and linked.recipe.model not in ("", *house.lender.entries):
+        visit.say(settings_used(linked.recipe, house, visit.model))
+    elif visit.plan:
+        visit.say(words.LINKED)
 
 
 def _recalled(values: Any) -> Recipe | None:

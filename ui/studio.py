@@ -30,7 +30,7 @@ from ui.writing import Writing
 
 STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""
-RUNS = ASSETS / "runs.js"
+RUNS, OPENED = ASSETS / "runs.js", ASSETS / "opened.js"
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 FOLLOWED = {
     "show_progress": "hidden",
@@ -201,7 +201,8 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
 
     shared = RUNS.read_text(encoding="utf-8")
     page.stored.change(None, [page.stored], js=shared, **QUIET)
-    opened = demo.load(handlers.opened, [page.stored], seen, js=shared, **QUIET)
+    at_first = f"(stored) => ({OPENED.read_text(encoding='utf-8')})(...({shared})(stored))"
+    opened = demo.load(handlers.opened, [page.stored], seen, js=at_first, **QUIET)
     opened.then(handlers.followed, **follow)
     opened.then(choosing.warmed, **follow)
 

@@ -99,8 +99,7 @@ STOPPED_WAITING = "Stopped before it began. Nothing was lost."
 NOTHING_KEPT = "No stage was finished yet."
 KEPT_HERE_ONE, KEPT_HERE = "Stage 1 is kept.", "Stages 1 to {last} are kept."
 PAUSED = "Paused after stage {stage}, as asked. {kept}"
-CONTINUE_FOR = "Continue{time}"
-FOR = " · {time}"
+CONTINUE_FOR, FOR = "Continue{time}", " · {time}"
 DONE = "Done in {time}: {size}, {stages}. Kept here for {hours}."
 DONE_AT_ONCE = "All stages were here already: {size}, {stages}. Kept here for {hours}."
 AWAY = "You were away. {told}"
@@ -236,6 +235,7 @@ STAGES = {
     "planned": "Stage {number} of {of}",
     "progress_of": "Progress of stage {number} of {of}",
     "download": "Download",
+    "gone": "The file cannot be had. Either it has been removed by now, or the connection is lost.",
     "download_stage": "Download stage {number}, {width} × {height} pixels",
     "stop_here": "Stop here",
     "stop_at": "Stop here, after stage {number}",
