@@ -170,7 +170,7 @@ def test_stages_and_ends_are_spoken_and_steps_are_not(served, visit):
     before = spoken.text_content()
     served.gate.pass_(1)
     expect(line(page)).to_contain_text(words.STEP.format(step=2, steps=4))
-    assert spoken.text_content() == before
+    assert spoken.text_content() in (before, "")
     served.gate.open()
     is_done(page)
     expect(spoken).to_have_text(pattern(words.DONE))

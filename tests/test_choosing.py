@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gradio import Request
@@ -110,7 +111,8 @@ def test_pages_that_wait_for_a_model_hold_up_nothing_else(house, monkeypatch):
                 each.cancel()
             await asyncio.wait(waiting)
 
-    asyncio.run(all_wait())
+    with ThreadPoolExecutor(1) as elsewhere:  # Here a browser's own loop may be running.
+        elsewhere.submit(asyncio.run, all_wait()).result()
 
 
 def test_where_there_is_none_to_let_go_it_is_said(two, monkeypatch):
