@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engine import Model
+from engine.timesteps import timesteps
 from lab.base import levels
 
 Views = list[tuple[slice, slice]]
@@ -46,8 +47,7 @@ def draw(
     told = torch.tensor([[*size, 0, 0, *size]], device=model.device).expand(2, -1)
     start = np.random.RandomState(seed).standard_normal((1, model.facts.channels, rows, cols))
     z = torch.tensor(start, dtype=torch.float32, device=model.device)
-    total = len(alpha)
-    times = [round(total - total * k / steps) - 1 for k in range(steps)]
+    times = [int(t) for t in timesteps("ddim", model.facts.scheduler, steps)]
     for t, after in zip(times, [*times[1:], 0], strict=True):
         summed, count = torch.zeros_like(z).repeat(2, 1, 1, 1), torch.zeros_like(z)
         for view in views:
