@@ -5,6 +5,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,21 +90,19 @@ class Uploads:
         with self._lock:
             spared = {newest, *self.needed()}
             kept = _oldest_first(self.folder.rglob("*.png"))
-            full: dict[Path, int] = {}
+            full = Counter[Path]()
             for each in kept:
-                full[each.path.parent] = full.get(each.path.parent, 0) + each.size
-            old = [each for each in kept if time.time() - each.since > LONGEST]
-            while kept:
-                excess = sum(full.values()) > self.most
-                loose = [each for each in kept if each.path not in spared]
-                goes = next((each for each in loose if each in old), None)
-                if goes is None and excess:
-                    goes = max(loose, key=lambda each: full[each.path.parent], default=None)
-                if goes is None:
-                    return
+                full[each.path.parent] += each.size
+            loose = [each for each in kept if each.path not in spared]
+            while loose:
+                goes = loose[0]
+                if time.time() - goes.since <= LONGEST:
+                    if full.total() <= self.most:
+                        return
+                    goes = max(loose, key=lambda each: full[each.path.parent])
                 goes.path.unlink(missing_ok=True)
                 full[goes.path.parent] -= goes.size
-                kept.remove(goes)
+                loose.remove(goes)
 
 
 def _oldest_first(paths: Iterable[Path]) -> list[_Kept]:
