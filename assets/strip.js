@@ -165,7 +165,7 @@ function makeFinishedCard({ picture, price }) {
 
 /** The toggle that pauses the next run after this stage. */
 function stopHere(place) {
-  return button(words.stop_here, () => act({ do: "stop_here", stage: place.number }), {
+  return button(words.stop_here, () => act({ do: "stop_here", stage: place.number, run }), {
     className: "st-small",
     "aria-label": fill(words.stop_at, place),
   });

@@ -5,10 +5,16 @@ import threading
 import gradio as gr
 import pytest
 
+from engine import Recipe, store
 from engine.lender import Lender
 from tests.page import tiny_entry
+from ui import runs
+from ui.acts import Acts
+from ui.handlers import Handlers
 from ui.house import House, open_house
+from ui.reading import take
 from ui.studio import studio
+from ui.visit import Visit
 
 
 class Asked:
@@ -63,3 +69,30 @@ def test_a_handler_waits_until_another_of_its_page_is_done(house, monkeypatch):
         thread.join()
     assert passed == ["first in", "first out", "second in", "second out"]
     assert visit.recipe.alpha1 == visit.plan.recipe.alpha1 == 2.5
+
+
+def test_a_run_pauses_where_it_was_told_to_though_a_look_away_was_heard_first(served):
+    visit, house = Visit(), served.house
+    take(visit, house, Recipe(prompt="a red house"))
+    served.gate.close()
+    runs.ask(visit, house, visit.recipe)
+    work = visit.work
+    visit.show(None)
+    Acts(Handlers(house)).do_stop_here(visit, {"do": "stop_here", "stage": 1, "run": work.name})
+    served.gate.open()
+    list(house.desk.follow(work.name))
+    assert len(store.stages(work.run)) == 1
+
+
+def test_where_another_run_is_shown_the_next_one_pauses(served):
+    visit, house = Visit(), served.house
+    take(visit, house, Recipe(prompt="a red house"))
+    served.gate.close()
+    runs.ask(visit, house, visit.recipe)
+    work = visit.work
+    visit.show(None)
+    Acts(Handlers(house)).do_stop_here(visit, {"do": "stop_here", "stage": 1, "run": "another"})
+    served.gate.open()
+    list(house.desk.follow(work.name))
+    assert len(store.stages(work.run)) == 2
+    assert visit.stop_after == 1

@@ -15,6 +15,8 @@ from ui import words
 
 pytestmark = pytest.mark.browser
 
+DRAWING = "document.querySelector('#curves svg').outerHTML"
+
 
 class Wire:
     """A proxy between a browser and a server that can be cut."""
@@ -121,13 +123,15 @@ def test_a_run_costs_little_and_each_file_is_fetched_once(served, visit):
 
 def test_a_slider_moves_with_one_request(served, visit):
     page = visit(served.url)
-    before, asked = page.locator("#curves").inner_text(), []
+    page.locator("#curves svg").wait_for()
+    before, asked = page.evaluate(DRAWING), []
     page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
     slider = page.get_by_label(re.compile("range slider for Layout release"))
     slider.focus()
-    slider.press("ArrowRight")
+    with page.expect_request(lambda request: request.method == "POST"):
+        slider.press("ArrowRight")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("3.1")
-    expect(page.locator("#curves")).not_to_have_text(before)
+    page.wait_for_function(f"before => {DRAWING} !== before", arg=before)
     assert len(asked) == 1, asked
 
 

@@ -42,10 +42,11 @@ class Acts:
 
     def do_stop_here(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Pause after this stage, or no longer: the run at work if it is shown, else the next one."""
-        stage = asked.get("stage") if _is_number(asked.get("stage")) else None
-        if visit.shown and visit.shown is visit.work:
-            visit.work.pause = None if visit.work.pause == stage else stage
-            self.house.desk.pause(visit.work.name, visit.work.pause)
+        stage, work = asked.get("stage") if _is_number(asked.get("stage")) else None, visit.work
+        # Presses may arrive in another order, so that the page itself says what it shows.
+        if work and (work is visit.shown or work.name == asked.get("run")):
+            work.pause = None if work.pause == stage else stage
+            self.house.desk.pause(work.name, work.pause)
         else:
             visit.stop_after = None if visit.stop_after == stage else stage
         visit.said = None
