@@ -1,7 +1,7 @@
 """How a stage starts from the one below, or from a picture that was given: enlarge, renoise, pull."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,13 +25,20 @@ def enlarge(latent: Tensor, size: tuple[int, int]) -> Tensor:
     return interpolate(latent, size, mode="bicubic", align_corners=False)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Anchor:
-    """The enlarged or given picture under one noise, at any step: n_i = alpha_i z0 + sigma_i noise."""
+    """The enlarged or given picture under one noise, at any step: n_i = alpha_i z0 + sigma_i noise.
+
+    picture: what the canvas is made of beside noise, m; followed where the solver draws its own.
+    """
 
     clean: Tensor
     noise: Tensor
     solver: Solver
+    picture: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.picture = self.clean
 
     def at(self, i: int) -> Tensor:
         alpha, sigma = self.solver.level(i)
@@ -41,16 +48,18 @@ class Anchor:
         """The skip residual, z <- (1 - c1) z + c1 n_i.
 
         Where the solver draws fresh noise, the two noises are independent and their sum has too little
-        variance, so only the clean picture is pulled: z <- z + c1 alpha_i (z0 - x0), x0 foreseen a step ago.
+        variance, so only the picture under it is pulled: z <- z + c1 alpha_i (z0 - m). A step ago x0 was
+        foreseen, and m <- x0 + k (m - x0), where k is the share that the step kept.
         """
-        if step.pull == 0:
-            return canvas
         if not self.solver.kind.draws_noise:
-            return (1 - step.pull) * canvas + step.pull * self.at(step.index)
+            return (1 - step.pull) * canvas + step.pull * self.at(step.index) if step.pull else canvas
         if foreseen is None:
             return canvas
+        self.picture = foreseen + self.solver.kept(step.index - 1) * (self.picture - foreseen)
+        moved = (1 - (1 - step.pull) ** self.solver.kind.firmness) * (self.clean - self.picture)
+        self.picture = self.picture + moved
         alpha, _ = self.solver.level(step.index)
-        return canvas + step.pull * alpha * (self.clean - foreseen)
+        return canvas + alpha * moved
 
 
 def begin(

@@ -13,7 +13,7 @@ from engine.nets import net_of
 from engine.recipe import SETTINGS
 from engine.stage import Stage
 
-PICTURES = 1
+PICTURES = 2
 """To be raised with every change of the engine that changes pictures."""
 
 OF_A_ROW = ("pulls", "restarts", "views", "placed", "shakes", "network")

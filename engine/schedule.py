@@ -14,6 +14,8 @@ import numpy as np
 PAPER_STEPS = 50
 # Below this a pull moves nothing that a corrector could undo.
 FELT = 1e-4
+# Per step of the paper's: 1 - e^-100 is 1.
+FIRMEST = 100.0
 # A neighbour with less weight than this makes the blur an identity.
 UNSEEN = 1e-6
 
@@ -22,10 +24,26 @@ def cosine(t: np.ndarray, total: int) -> np.ndarray:
     return (1 + np.cos(np.pi * (total - t) / total)) / 2
 
 
-def per_training_time(pull: np.ndarray, t: np.ndarray, total: int) -> np.ndarray:
-    """c1' = 1 - (1 - c1)^(50 dt / T): the paper's pull at 50 uniform steps, as firm at any other number."""
+def per_training_time(alpha1: float, t: np.ndarray, total: int) -> np.ndarray:
+    """c1' = 1 - (1 - c1)^(50 dt / T): the paper's pull at 50 uniform steps, as firm at any other number.
+
+    Where some steps are much longer than others (Karras), a long one's beginning does not speak for all that
+    it covers: c1' = 1 - exp(50 / T * integral of log(1 - c1) dt).
+    """
     covered = t - np.append(t[1:], 0)
-    return 1 - (1 - pull) ** (PAPER_STEPS * covered / total)
+    if is_even(t):
+        return 1 - (1 - cosine(t, total) ** alpha1) ** (PAPER_STEPS * covered / total)
+    times = np.arange(total)
+    with np.errstate(divide="ignore"):
+        firm = np.minimum(-np.log1p(-(cosine(times, total) ** alpha1)), FIRMEST)
+    reached = np.interp(np.append(t, 0), times, np.append(0, np.cumsum((firm[1:] + firm[:-1]) / 2)))
+    return 1 - np.exp(PAPER_STEPS / total * np.diff(reached))
+
+
+def is_even(t: np.ndarray) -> bool:
+    """Whether steps cover the same time but for rounding; the last may be cut short."""
+    covered = t[:-1] - t[1:]
+    return len(covered) == 0 or covered.max() <= 2 * covered.min()
 
 
 def exponent(alpha1: float, fidelity: float) -> float:
@@ -102,9 +120,9 @@ def lay(
     begin: the share of the training time at which it starts.
     """
     c = cosine(t.astype(np.float64), total)
-    pull = c ** alphas[0] if pulls else np.zeros(len(t))
-    if not faithful:
-        pull = per_training_time(pull, t.astype(np.float64), total)
+    pull = np.zeros(len(t))
+    if pulls:
+        pull = c ** alphas[0] if faithful else per_training_time(alphas[0], t.astype(np.float64), total)
     left = survival(pull)
     share = c ** alphas[1] if lattices else np.zeros(len(t))
     start = min(int(np.count_nonzero(t > begin * total)), len(t) - 1)

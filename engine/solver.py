@@ -50,6 +50,14 @@ class Solver:
         size = (alpha**2 + sigma**2) ** 0.5
         return alpha / size, sigma / size
 
+    def kept(self, i: int) -> float:
+        """Of a solver that draws noise: the share of the canvas's distance to the foreseen picture that is
+        left after step i. Ancestral, sigma_down / sigma = (sigma_(i+1) / sigma_i)^2; LCM leaves none.
+        """
+        if self.kind.state != "sigmas":
+            return 0.0
+        return float(self.scheduler.sigmas[i + 1] / self.scheduler.sigmas[i]) ** 2
+
     def start(self, noise: Tensor) -> Tensor:
         """The canvas of a stage with nothing below it."""
         return noise * self.scheduler.init_noise_sigma

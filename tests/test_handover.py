@@ -44,15 +44,30 @@ def test_the_skip_residual_mixes_canvas_and_anchor(name):
     assert torch.equal(anchor.pull(canvas, Step(3, 0, 0, 0, 0), None), canvas)
 
 
-@pytest.mark.parametrize("name", ["euler_a", "lcm"])
-def test_a_solver_that_draws_noise_is_pulled_in_the_clean_picture(name):
+def test_lcm_which_keeps_nothing_of_its_canvas_is_pulled_from_the_foreseen_picture():
     z0, eps, canvas, clean = random(4, 1, 4, 8, 8)
-    held = solver(name)
+    held = solver("lcm")
     alpha, _ = held.level(3)
     anchor = Anchor(z0, eps, held)
+    assert torch.equal(anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), None), canvas)
     pulled = anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), clean)
     assert torch.allclose(pulled, canvas + 0.25 * alpha * (z0 - clean), atol=1e-5)
-    assert torch.equal(anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), None), canvas)
+
+
+def test_an_ancestral_step_leaves_the_picture_that_its_anchor_follows():
+    """Whatever is predicted: the canvas less the noise that was drawn is the followed picture."""
+    z0, eps, *foreseen = random(6, 1, 4, 8, 8)
+    held, none = solver("euler_a"), torch.zeros(1, 4, 8, 8)
+    anchor, step = Anchor(z0, eps, held), Step(3, 0, 0.25, 0, 0)
+    canvas = z0  # Without its noise.
+    for n, x0 in enumerate(foreseen):
+        i = step.index + n
+        sigma = held.level(i)[1]
+        canvas = held.step((canvas - x0) / sigma, i, canvas, lambda: none)
+        pulled = anchor.pull(canvas, step._replace(index=i + 1), x0)
+        assert torch.allclose(pulled, anchor.picture, atol=1e-5)
+        assert not torch.allclose(pulled, canvas, atol=1e-3)
+        canvas = pulled
 
 
 def test_a_stage_begins_at_the_noise_of_its_first_worked_step():

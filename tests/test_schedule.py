@@ -26,9 +26,21 @@ def test_coefficients_at_a_known_step():
 
 def test_the_pull_is_the_papers_at_fifty_uniform_steps():
     c1 = cosine(T50.astype(float), 1000) ** 3
-    corrected = per_training_time(c1, T50.astype(float), 1000)
+    corrected = per_training_time(3, T50.astype(float), 1000)
     assert corrected[:-1] == pytest.approx(c1[:-1], abs=1e-12)
     assert corrected[-1] < 1e-12
+
+
+def test_a_long_step_holds_as_the_many_short_ones_would_that_it_covers():
+    every = per_training_time(3, np.arange(999.0, -1, -1), 1000)
+    uneven = np.array([999.0, 687, 146, 0])
+    longest = per_training_time(3, uneven, 1000)[1]
+    assert 1 - longest == pytest.approx(np.prod(1 - every[999 - 687 : 999 - 146]), rel=0.02)
+
+
+@pytest.mark.parametrize(("alpha1", "pull"), [(0, 1), (np.inf, 0)])
+def test_uneven_steps_hold_always_or_never(alpha1, pull):
+    assert per_training_time(alpha1, np.array([999.0, 687, 146]), 1000) == pytest.approx(pull)
 
 
 @pytest.mark.parametrize(("t", "survives"), [(661, 0.069), (581, 0.298), (521, 0.542), (381, 0.923)])

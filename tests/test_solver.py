@@ -12,7 +12,7 @@ from engine.solver import Solver
 from engine.timesteps import SCHEDULERS, timesteps
 from engine.tone import Tone
 from tests.tiny import SCHEDULER
-from tests.toys import AllNoise, Wants, facts, watch
+from tests.toys import AllNoise, Wants, facts, slowly, watch
 
 CONFIG = SCHEDULER | {"prediction_type": "epsilon"}
 # Many channels make the canvas's deviation a sharp measure: its own error is 0.1 %.
@@ -107,11 +107,19 @@ def distance(monkeypatch, **recipe):
 
 
 @pytest.mark.parametrize("steps", [12, 20, 50, 100])
-@pytest.mark.parametrize("name", [n for n in SCHEDULERS if n not in ("ddim", "lcm")])
-def test_every_solver_is_held_to_the_anchor_as_ddim_is(name, steps, monkeypatch):
+def test_the_pull_holds(steps, monkeypatch):
     ddim = distance(monkeypatch, scheduler="ddim", steps=steps)
     assert ddim < 0.6 * distance(monkeypatch, scheduler="ddim", steps=steps, skip_residual=False)
-    assert distance(monkeypatch, scheduler=name, steps=steps) == pytest.approx(ddim, rel=0.15)
+
+
+@pytest.mark.parametrize("steps", [4, 5, 6, 8, 12, 20, *slowly(7, 9, 10, 11, 15, 30, 50, 100)])
+@pytest.mark.parametrize("economy", [0.005, *slowly(0)])
+@pytest.mark.parametrize("name", [n for n in SCHEDULERS if n not in ("ddim", "lcm")])
+def test_every_solver_is_held_to_the_anchor_as_ddim_is(name, economy, steps, monkeypatch):
+    ddim = distance(monkeypatch, scheduler="ddim", steps=steps, economy=economy)
+    assert distance(monkeypatch, scheduler=name, steps=steps, economy=economy) == pytest.approx(
+        ddim, rel=0.15
+    )
 
 
 def test_unipc_with_its_corrector_would_not_be_held(monkeypatch):
