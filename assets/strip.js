@@ -52,12 +52,10 @@ function actionNode(action) {
 
 function renderActions(name, node, actions) {
   if (!fresh(name, actions)) return;
-  const [at, before] = [[...node.children].indexOf(document.activeElement), node.querySelectorAll("a").length];
+  const at = [...node.children].indexOf(document.activeElement);
   node.replaceChildren(...(actions || []).map(actionNode));
   node.hidden = !(actions || []).length;
   if (at >= 0) node.children[Math.min(at, node.children.length - 1)]?.focus();
-  const links = node.querySelectorAll("a");
-  if (name === "share" && links.length > before) say(status.quiet, links[links.length - 1].textContent);
 }
 
 /** Where the clipboard is refused, a selected field stands beside the button. */

@@ -24,6 +24,11 @@ def line(page):
     return page.locator(".st-status")
 
 
+def heard(page):
+    """What a screen reader says of that line."""
+    return line(page).get_by_role("status")
+
+
 def generate(page):
     page.get_by_role("button", name=words.GENERATE, exact=True).click()
 

@@ -7,7 +7,18 @@ import pytest
 
 from engine import store
 from tests.dropping import drop
-from tests.eyes import expect, fill_prompt, finished_cards, generate, is_done, line, pattern, press, unfold
+from tests.eyes import (
+    expect,
+    fill_prompt,
+    finished_cards,
+    generate,
+    heard,
+    is_done,
+    line,
+    pattern,
+    press,
+    unfold,
+)
 from tests.following import drop_and_follow
 from tests.toys import slowly
 from ui import words
@@ -162,7 +173,7 @@ def test_keys_of_the_viewer_do_nothing_while_a_person_writes(served, visit):
 
 def test_stages_and_ends_are_spoken_and_steps_are_not(served, visit):
     page = visit(served.url)
-    spoken = page.locator(".st-status").get_by_role("status")
+    spoken = heard(page)
     served.gate.close()
     generate(page)
     served.gate.pass_(1)

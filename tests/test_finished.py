@@ -14,6 +14,7 @@ from tests.eyes import (
     fill_prompt,
     finished_cards,
     generate,
+    heard,
     is_another,
     is_done,
     line,
@@ -53,6 +54,7 @@ def test_a_finished_picture_is_shared_as_link_label_and_dive(served, visit):
         (words.LABELLED, words.SAVED_LABELLED, "_labelled.png"),
     ):
         press(page, button)
+        expect(heard(page)).to_have_text(words.READY.format(label=save))
         with page.expect_download() as download:
             page.get_by_role("link", name=save).click()
         assert download.value.suggested_filename.endswith(end)

@@ -7,7 +7,7 @@ import pytest
 from engine import store
 from engine.errors import short
 from engine.lender import Lender
-from tests.eyes import expect, generate, is_done, line, move
+from tests.eyes import expect, generate, heard, is_done, line, move
 from tests.page import tiny_entry
 from ui import words
 from ui.house import open_house
@@ -67,7 +67,7 @@ def test_a_price_is_read_once_what_was_spoken_has_passed(served, visit):
     is_done(page)
     move(page, "scale_stages", 3)
     expect(page.locator(".st-line")).to_have_attribute("aria-hidden", "false")
-    expect(page.locator(".st-status").get_by_role("status")).to_have_text("")
+    expect(heard(page)).to_have_text("")
 
 
 @pytest.mark.browser

@@ -1,5 +1,6 @@
 """One source of truth: words, ranges and endpoints are told once. No browser, no server."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -54,6 +55,16 @@ def told():
     said |= {text for value in ours if isinstance(value, dict) for text in value.values()}
     settings = (*SETTINGS.values(), *CONTROL_SETTINGS.values(), *OPTIONS.values())
     return said | {text for setting in settings for text in (setting.label, setting.help)}
+
+
+@pytest.mark.parametrize("rows", [words, ways])
+def test_no_sentence_takes_the_name_of_another(rows):
+    tree = ast.parse(Path(rows.__file__).read_text(encoding="utf-8"))
+    given = [
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+    assert given
+    assert sorted(given) == sorted(set(given))
 
 
 @pytest.mark.parametrize("name", SETTINGS)

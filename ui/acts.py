@@ -238,7 +238,7 @@ class Acts:
             if refused:
                 visit.say(refused.sentence, fault=True)
             elif visit.said and visit.said.text == words.MAKING and not visit.pending:
-                visit.said = None
+                visit.say(words.READY.format(label=made["label"]))
             if made:
                 what, run, _ = asked
                 visit.saved[run, what] = made
