@@ -171,6 +171,24 @@ def test_keys_of_the_viewer_do_nothing_while_a_person_writes(served, visit):
     expect(page.get_by_role("group", name=words.STAGES["compare"], exact=True)).to_have_count(0)
 
 
+def test_a_button_keeps_the_keys_when_its_row_is_drawn_anew(served, visit):
+    page = visit(served.url)
+    generate(page)
+    is_done(page)
+    button = page.get_by_role("button", name=words.LABELLED)
+    button.press("Enter")
+    expect(page.get_by_role("link", name=words.SAVED_LABELLED)).to_be_visible()
+    expect(button).to_be_focused()
+
+
+def test_notes_are_heard_when_they_come(served, visit):
+    page = visit(served.url)
+    generate(page)
+    is_done(page)
+    fill_prompt(page, "a blue boat")
+    expect(page.locator("[aria-live=polite]").get_by_text(pattern(words.SINCE))).to_be_visible()
+
+
 def test_stages_and_ends_are_spoken_and_steps_are_not(served, visit):
     page = visit(served.url)
     spoken = heard(page)
