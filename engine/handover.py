@@ -45,11 +45,12 @@ class Anchor:
         return alpha * self.clean + sigma * self.noise
 
     def pull(self, canvas: Tensor, step: Step, foreseen: Tensor | None) -> Tensor:
-        """The skip residual, z <- (1 - c1) z + c1 n_i.
+        """The skip residual, z <- (1 - c1) z + c1 n_i. Called before every step, in order.
 
         Where the solver draws fresh noise, the two noises are independent and their sum has too little
-        variance, so only the picture under it is pulled: z <- z + c1 alpha_i (z0 - m). A step ago x0 was
-        foreseen, and m <- x0 + k (m - x0), where k is the share that the step kept.
+        variance, so only its picture is pulled: z <- z + c alpha_i (z0 - m), where c = 1 - (1 - c1)^firmness.
+        A step ago x0 was foreseen, and m <- x0 + k (m - x0), where k is the share that the step kept. (What
+        lattice "raw" takes for picture by mistake is not in m.)
         """
         if not self.solver.kind.draws_noise:
             return (1 - step.pull) * canvas + step.pull * self.at(step.index) if step.pull else canvas

@@ -14,8 +14,8 @@ import numpy as np
 PAPER_STEPS = 50
 # Below this a pull moves nothing that a corrector could undo.
 FELT = 1e-4
-# Per step of the paper's: 1 - e^-100 is 1.
-FIRMEST = 100.0
+# In place of -log 0: one training step of it leaves nothing.
+FIRMEST = 1e4
 # A neighbour with less weight than this makes the blur an identity.
 UNSEEN = 1e-6
 
@@ -27,8 +27,8 @@ def cosine(t: np.ndarray, total: int) -> np.ndarray:
 def per_training_time(alpha1: float, t: np.ndarray, total: int) -> np.ndarray:
     """c1' = 1 - (1 - c1)^(50 dt / T): the paper's pull at 50 uniform steps, as firm at any other number.
 
-    Where some steps are much longer than others (Karras), a long one's beginning does not speak for all that
-    it covers: c1' = 1 - exp(50 / T * integral of log(1 - c1) dt).
+    Even steps take c1 where they begin, as the paper's do. Where some are much longer than others (Karras), a
+    long one's beginning is that of several even ones: c1' = 1 - exp(50 / T * integral of log(1 - c1) dt).
     """
     covered = t - np.append(t[1:], 0)
     if is_even(t):

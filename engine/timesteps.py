@@ -36,7 +36,8 @@ class Scheduler:
 SCHEDULERS = {
     "ddim": Scheduler("DDIMScheduler", "alphas", {"clip_sample": False}, first_order=True),
     "euler": Scheduler("EulerDiscreteScheduler", "sigmas", first_order=True),
-    # It leaves its canvas behind twice as fast, also after the pull has let go; six was measured.
+    # It leaves its canvas behind twice as fast, also after the pull has let go. Six was measured, at 4 to 100
+    # steps, where pictures have unit variance; where it is 4, it ends a fifth nearer to the anchor than DDIM.
     "euler_a": Scheduler("EulerAncestralDiscreteScheduler", "sigmas", draws_noise=True, firmness=6.0),
     "dpmpp_2m": Scheduler("DPMSolverMultistepScheduler", "ratios"),
     "dpmpp_2m_karras": Scheduler("DPMSolverMultistepScheduler", "ratios", {"use_karras_sigmas": True}),

@@ -29,6 +29,11 @@ def heard(page):
     return line(page).get_by_role("status")
 
 
+def told_later(page):
+    """The places of notes, which a screen reader reads when something comes to stand there."""
+    return page.locator(".st-notes[aria-live=polite]")
+
+
 def generate(page):
     page.get_by_role("button", name=words.GENERATE, exact=True).click()
 

@@ -14,13 +14,13 @@ from tests.eyes import (
     fill_prompt,
     finished_cards,
     generate,
-    heard,
     is_another,
     is_done,
     line,
     move,
     pattern,
     press,
+    told_later,
 )
 from tests.page import serving
 from tests.toys import small
@@ -54,7 +54,7 @@ def test_a_finished_picture_is_shared_as_link_label_and_dive(served, visit):
         (words.LABELLED, words.SAVED_LABELLED, "_labelled.png"),
     ):
         press(page, button)
-        expect(heard(page)).to_have_text(words.READY.format(label=save))
+        expect(told_later(page).get_by_text(words.READY.format(label=save))).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name=save).click()
         assert download.value.suggested_filename.endswith(end)

@@ -15,7 +15,7 @@ from ui import words
 
 pytestmark = pytest.mark.browser
 
-DRAWING = "document.querySelector('#curves svg').outerHTML"
+DRAWING = "document.querySelector('#curves svg')?.outerHTML"
 
 
 class Wire:

@@ -43,7 +43,7 @@ class Acts:
     def do_stop_here(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Pause after this stage, or no longer: the run at work if it is shown, else the next one."""
         stage, work = asked.get("stage") if _is_number(asked.get("stage")) else None, visit.work
-        # Presses may arrive in another order, so that the page itself says what it shows.
+        # It is shown here or was on the page: presses may overtake each other, and the answer to Generate.
         if work and (work is visit.shown or work.name == asked.get("run")):
             work.pause = None if work.pause == stage else stage
             self.house.desk.pause(work.name, work.pause)
@@ -226,22 +226,25 @@ class Acts:
         """Makes what was asked for first, and offers it beside its run."""
         visit = self.handlers.visit(request)
         with visit.lock:
-            asked = visit.pending.pop(0) if visit.pending else None
-        if asked is None:
-            return {self.handlers.page.stages: gr.skip()}
-        made, refused = None, None
+            if not visit.pending:
+                return {self.handlers.page.stages: gr.skip()}
+            what, run, at = visit.pending.pop(0)
+        made = refused = None
         try:
-            made = keepsake(self.house, *asked)  # It takes seconds, and no other handler is to wait for it.
+            made = keepsake(
+                self.house, what, run, at
+            )  # It takes seconds, and no other handler is to wait for it.
         except Fault as fault:
             refused = fault
         with visit.lock:
             if refused:
                 visit.say(refused.sentence, fault=True)
             elif visit.said and visit.said.text == words.MAKING and not visit.pending:
-                visit.say(words.READY.format(label=made["label"]))
+                visit.said = None
             if made:
-                what, run, _ = asked
                 visit.saved[run, what] = made
+                if visit.shown and visit.shown.name == run:
+                    visit.notes = (*visit.notes, note(words.READY.format(label=made["label"])))
             return self.handlers.seen(visit)
 
 

@@ -142,7 +142,7 @@ FORGOTTEN_NEXT = f"{FORGOTTEN} The newest of the others is shown."
 FORGOTTEN_EXAMPLE = f"{FORGOTTEN} The example is shown."
 FOUND_STOPPED = "The run was stopped. {kept}"
 PROMPT_CHANGED, PICTURE_CHANGED = "the prompt", "the start picture"
-MAKING, READY = "Making it, a few seconds.", "Ready under the picture: {label}."
+MAKING, READY = "Making it, a few seconds.", "Ready: {label}."
 SURPRISES = (
     "a lighthouse on a cliff at dusk, oil on canvas",
     "a market street after the rain, film photograph",
