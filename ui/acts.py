@@ -43,8 +43,7 @@ class Acts:
     def do_stop_here(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Pause after this stage, or no longer: the run at work if it is shown, else the next one."""
         stage, work = asked.get("stage") if _is_number(asked.get("stage")) else None, visit.work
-        # It is shown here or was on the page: presses may overtake each other, and the answer to Generate.
-        if work and (work is visit.shown or work.name == asked.get("run")):
+        if work and (work is visit.shown or work.name == asked.get("run")):  # One press may overtake another.
             work.pause = None if work.pause == stage else stage
             self.house.desk.pause(work.name, work.pause)
         else:
@@ -229,13 +228,10 @@ class Acts:
             if not visit.pending:
                 return {self.handlers.page.stages: gr.skip()}
             what, run, at = visit.pending.pop(0)
-        made = refused = None
-        try:
-            made = keepsake(
-                self.house, what, run, at
-            )  # It takes seconds, and no other handler is to wait for it.
+        try:  # It takes seconds, and no other handler is to wait for it.
+            made, refused = keepsake(self.house, what, run, at), None
         except Fault as fault:
-            refused = fault
+            made, refused = None, fault
         with visit.lock:
             if refused:
                 visit.say(refused.sentence, fault=True)
