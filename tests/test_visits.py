@@ -71,28 +71,32 @@ def test_a_handler_waits_until_another_of_its_page_is_done(house, monkeypatch):
     assert visit.recipe.alpha1 == visit.plan.recipe.alpha1 == 2.5
 
 
-def test_a_run_pauses_where_it_was_told_to_though_a_look_away_was_heard_first(served):
-    visit, house = Visit(), served.house
-    take(visit, house, Recipe(prompt="a red house"))
+@pytest.fixture
+def looked_away(served):
+    """A visit whose run waits at the gate while no run is shown, and what presses do on it."""
+    visit = Visit()
+    take(visit, served.house, Recipe(prompt="a red house"))
     served.gate.close()
-    runs.ask(visit, house, visit.recipe)
-    work = visit.work
+    runs.ask(visit, served.house, visit.recipe)
     visit.show(None)
-    Acts(Handlers(house)).do_stop_here(visit, {"do": "stop_here", "stage": 1, "run": work.name})
-    served.gate.open()
-    list(house.desk.follow(work.name))
-    assert len(store.stages(work.run)) == 1
+    return visit, Acts(Handlers(served.house))
 
 
-def test_where_another_run_is_shown_the_next_one_pauses(served):
-    visit, house = Visit(), served.house
-    take(visit, house, Recipe(prompt="a red house"))
-    served.gate.close()
-    runs.ask(visit, house, visit.recipe)
-    work = visit.work
-    visit.show(None)
-    Acts(Handlers(house)).do_stop_here(visit, {"do": "stop_here", "stage": 1, "run": "another"})
+def stages_made(served, story):
+    """How many a run has made when it ends."""
     served.gate.open()
-    list(house.desk.follow(work.name))
-    assert len(store.stages(work.run)) == 2
+    list(served.house.desk.follow(story.name))
+    return len(store.stages(story.run))
+
+
+def test_a_run_pauses_where_it_was_told_to_though_a_look_away_was_heard_first(served, looked_away):
+    visit, acts = looked_away
+    acts.do_stop_here(visit, {"do": "stop_here", "stage": 1, "run": visit.work.name})
+    assert stages_made(served, visit.work) == 1
+
+
+def test_where_another_run_is_shown_the_next_one_pauses(served, looked_away):
+    visit, acts = looked_away
+    acts.do_stop_here(visit, {"do": "stop_here", "stage": 1, "run": "another"})
+    assert stages_made(served, visit.work) == 2
     assert visit.stop_after == 1
