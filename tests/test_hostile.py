@@ -7,6 +7,7 @@ import pytest
 import tests.page
 from engine import errors
 from engine.errors import short
+from engine.recipe import LARGEST_SEED
 from tests.dropping import drop, with_recipe
 from tests.eyes import (
     expect,
@@ -20,6 +21,7 @@ from tests.eyes import (
 )
 from tests.page import serving, tiny_entry
 from ui import words
+from ui.labels import by_label
 from ui.lines import unknown_words
 
 pytestmark = pytest.mark.browser
@@ -110,6 +112,17 @@ def test_a_fault_names_what_was_written_as_text(served, visit):
         page.get_by_label(words.OWN_SCALES).fill(text)
         expect(page.get_by_role("alert")).to_have_text(errors.SCALES_RISE.format(scales=short(text)))
         is_unharmed(page)
+
+
+def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(served, visit):
+    page = visit(served.url)
+    move(page, "seed", -1)
+    low, high = 0, LARGEST_SEED
+    sentence = errors.OUT_OF_RANGE.format(field="seed", value=-1, low=low, high=high)
+    expect(page.get_by_role("alert")).to_have_text(by_label(sentence))
+    move(page, "seed", 7)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_text("Error", exact=True)).to_have_count(0)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from ui.house import House, open_house
 from ui.reading import take
 from ui.studio import studio
 from ui.visit import Visit
+from ui.writing import Writing
 
 
 class Asked:
@@ -69,6 +70,21 @@ def test_a_handler_waits_until_another_of_its_page_is_done(house, monkeypatch):
         thread.join()
     assert passed == ["first in", "first out", "second in", "second out"]
     assert visit.recipe.alpha1 == visit.plan.recipe.alpha1 == 2.5
+
+
+def test_what_the_page_wrote_itself_is_no_change(house):
+    """A browser tells that the prompt was filled while what is filled with it still stands as before."""
+    handlers = handler(house, "moved").__self__
+    visit, request = house.visits.of("a page"), gr.Request(session_hash="a page")
+    controls = handlers.page.controls
+    take(visit, house, Recipe(prompt="a red house", alpha1=2.0))
+    visit.known = bool(handlers.seen(visit, fill=True))
+    before = {control: control.value for control in controls.values()}
+    worded = Writing(handlers).worded("prompt")
+    worded(before | {controls["prompt"]: "a red house"}, request)
+    assert visit.recipe.alpha1 == 2.0
+    worded(before | {controls["prompt"]: "a green tree"}, request)
+    assert (visit.recipe.prompt, visit.recipe.alpha1) == ("a green tree", 3.0)
 
 
 @pytest.fixture

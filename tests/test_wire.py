@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 
 from engine import Recipe, generate, store
-from tests.eyes import expect, finished_cards, is_done, line, move
+from engine.recipe import SETTINGS
+from tests.eyes import expect, finished_cards, is_done, line, move, press
 from tests.eyes import generate as press_generate
 from tests.toys import bytes_of, done
 from ui import words
@@ -133,6 +134,24 @@ def test_a_slider_moves_with_one_request(served, visit):
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("3.1")
     page.wait_for_function(f"before => {DRAWING} !== before", arg=before)
     assert len(asked) == 1, asked
+
+
+def test_presses_are_answered_in_turn(served, visit):
+    page, held, came_after = visit(served.url), [], []
+
+    def heard(route):
+        came_after.append(released := bool(came_after) and not held)
+        route.continue_() if released else held.append(route)
+
+    page.route("**/gradio_api/run/**", heard)
+    with page.expect_request("**/gradio_api/run/**"):
+        page.get_by_label(re.compile("range slider for Layout release")).press("ArrowRight")
+    press(page, words.NEW_SEED)
+    page.evaluate("fetch('theme.css').then((answer) => answer.text())")  # Sent after the press, and answered.
+    seed = page.get_by_label(SETTINGS["seed"].label).input_value()
+    held.pop().continue_()
+    expect(page.get_by_label(SETTINGS["seed"].label)).not_to_have_value(seed)
+    assert came_after[:2] == [False, True]
 
 
 def test_two_visitors_see_nothing_of_each_other(served, visit):

@@ -96,7 +96,7 @@ class Handlers:
         """The controls as the visit's recipe has them; those without effect are hidden."""
         controls, facts = self.page.controls, self.house.facts(visit.model)
         values = values_of(visit.recipe, facts) | {"model": self.house.entry(visit.model).name}
-        visit.without = self._without(visit)
+        visit.without, visit.written = self._without(visit), values
         out = {
             control: gr.update(value=values[name], visible=name not in visit.without)
             for name, control in controls.items()

@@ -31,7 +31,8 @@ from ui.writing import Writing
 STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""
 RUNS, OPENED = ASSETS / "runs.js", ASSETS / "opened.js"
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
+"""Values come as the browser has them: the recipe's checks say in a sentence what Gradio would throw."""
 FOLLOWED = {
     "show_progress": "hidden",
     "concurrency_limit": None,
@@ -182,11 +183,6 @@ def _fine(values: dict[str, Any], controls: dict[str, Any]) -> None:
         controls["faithful"] = control("faithful", values.get("faithful"))
 
 
-def _moved(control: gr.components.Component) -> Any:
-    """When a person changes a control. By `input` a textbox hears keys alone, not what is pasted."""
-    return control.change if isinstance(control, gr.Textbox) else control.input
-
-
 def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:
     acts, choosing, writing = Acts(handlers), Choosing(handlers), Writing(handlers)
     controls = page.controls
@@ -206,14 +202,11 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     opened.then(handlers.followed, **follow)
     opened.then(choosing.warmed, **follow)
 
-    gr.on(
-        [_moved(each) for name, each in controls.items() if name != "model"],
-        handlers.moved,
-        given,
-        seen,
-        trigger_mode="always_last",
-        **QUIET,
-    )
+    texts = {name: each for name, each in controls.items() if isinstance(each, gr.Textbox)}
+    moves = [each.input for name, each in controls.items() if name not in ("model", *texts)]
+    gr.on(moves, handlers.moved, given, seen, trigger_mode="always_last", **QUIET)
+    for name, text in texts.items():  # By `input` they hear keys alone, not what is pasted.
+        text.change(writing.worded(name), given, seen, trigger_mode="always_last", **QUIET)
     gr.on([chip.input for chip in page.chips.values()], writing.built, given, seen, **QUIET)
     controls["model"].input(choosing.chosen, given, seen, **QUIET).then(choosing.warmed, **follow)
     more["surprise"].click(writing.surprised, given, seen, **QUIET)
@@ -231,7 +224,7 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
 def _wire_pictures(page: Page, acts: Acts, handlers: Handlers, given: set[Any], seen: list[Any]) -> None:
     """What follows from a picture that is dropped: to start from, or to follow."""
     tracing = Tracing(handlers)
-    page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
+    page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET | {"preprocess": True})
     page.away.click(acts.taken_away, given, seen, **QUIET)
     page.follow_it.click(tracing.traced, given, seen, **QUIET)
     page.follow.away.click(tracing.unfollowed, given, seen, **QUIET)

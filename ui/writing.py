@@ -1,6 +1,7 @@
-"""What the page writes into its own controls: a prompt by chance or by the sentence builder, a new seed."""
+"""What is written into the page's texts: by a person, or by the page itself, by chance or by the builder."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -15,6 +16,20 @@ from ui.page import Outputs
 class Writing:
     def __init__(self, handlers: Handlers) -> None:
         self.handlers, self.house = handlers, handlers.house
+
+    def worded(self, name: str) -> Callable[..., Outputs]:
+        """The handler of a text that changed, also by being filled: then others are not filled yet, and what
+        the page stands for is known already."""
+
+        def changed(given: dict, request: gr.Request) -> Outputs:
+            visit, text = self.handlers.visit(request, given), given.get(self.handlers.page.controls[name])
+            with visit.lock:
+                if visit.written.get(name) == text:
+                    return {self.handlers.page.stages: gr.skip()}
+                visit.written[name] = text
+                return self.handlers.moved(given, request)
+
+        return changed
 
     def surprised(self, given: dict, request: gr.Request) -> Outputs:
         """Another prompt and seed, from the words that the model knows."""
@@ -40,5 +55,6 @@ class Writing:
     def _written(self, given: dict, request: gr.Request, **values: Any) -> Outputs:
         """Some controls set by the page itself."""
         controls = self.handlers.page.controls
+        self.handlers.visit(request, given).written |= values
         out = self.handlers.moved(given | {controls[name]: value for name, value in values.items()}, request)
         return out | {controls[name]: gr.update(value=value) for name, value in values.items()}
