@@ -46,6 +46,8 @@ class Writing:
     def built(self, given: dict, request: gr.Request) -> Outputs:
         """A word of the sentence builder was chosen: it takes its place in the prompt."""
         entry = self.house.entry(self.handlers.visit(request, given).model)
+        if not entry.draws:  # The model was changed meanwhile.
+            return {self.handlers.page.stages: gr.skip()}
         prompt = given.get(self.handlers.page.controls["prompt"])
         picked = {kind: given.get(chip) for kind, chip in self.handlers.page.chips.items()}
         sound = {kind: word for kind, word in picked.items() if word in entry.draws.get(kind, ())}
