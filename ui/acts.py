@@ -43,7 +43,7 @@ class Acts:
     def do_stop_here(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Pause after this stage, or no longer: the run at work if it is shown, else the next one."""
         stage, work = asked.get("stage") if _is_number(asked.get("stage")) else None, visit.work
-        if work and (work is visit.shown or work.name == asked.get("run")):  # One press may overtake another.
+        if work and (work is visit.shown or work.name == asked.get("run")):  # Whatever is shown by now.
             work.pause = None if work.pause == stage else stage
             self.house.desk.pause(work.name, work.pause)
         else:
