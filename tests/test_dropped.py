@@ -105,3 +105,13 @@ def test_the_next_good_file_follows_a_bad_one_without_ado(served, visit):
     drop(page, "tree.png", with_recipe(prompt="a green tree"))
     expect(page.get_by_text(pattern(words.OFFERED))).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_file_is_taken_though_a_control_is_refused(served, visit):
+    page = visit(served.url)
+    move(page, "seed", -1)
+    expect(page.get_by_role("alert")).to_contain_text("-1")
+    drop(page, "recipe.json", json.dumps({"prompt": "a green tree", "seed": 7}).encode())
+    press(page, words.USE_SETTINGS)
+    expect(page.locator("#seed input")).to_have_value("7")
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -186,7 +186,8 @@ class Acts:
         """A file was dropped."""
         visit, zone = self.handlers.visit(request, given), self.handlers.page.drop
         read(visit, self.house, self.handlers.recipe(visit, given))
-        fill = bool(given.get(zone)) and dropping.drop(visit, self.house, given[zone])
+        file = given.get(zone)
+        fill = isinstance(file, Mapping) and dropping.drop(visit, self.house, file.get("path"))
         return self.handlers.seen(visit, fill=fill) | {zone: None}  # Ready for the next one.
 
     @alone

@@ -224,7 +224,7 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
 def _wire_pictures(page: Page, acts: Acts, handlers: Handlers, given: set[Any], seen: list[Any]) -> None:
     """What follows from a picture that is dropped: to start from, or to follow."""
     tracing = Tracing(handlers)
-    page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET | {"preprocess": True})
+    page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
     page.away.click(acts.taken_away, given, seen, **QUIET)
     page.follow_it.click(tracing.traced, given, seen, **QUIET)
     page.follow.away.click(tracing.unfollowed, given, seen, **QUIET)
