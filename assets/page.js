@@ -1,17 +1,19 @@
 // Presses are answered in turn, Ctrl+Enter generates from anywhere on the page, a file may be dropped anywhere on it, and
 // on phones the sliders of later stages begin folded.
 () => {
-  // Each press is sent once the one before has been answered in full: on their way neither presses nor answers may
-  // overtake one another, or the page would end as an older answer left it.
+  // Each press is sent once the one before has been answered in full: on their way neither presses nor answers overtake
+  // one another. What is not answered for long, on a line that died, holds up nothing more.
+  const LONG = 5000;
   const send = window.fetch.bind(window);
   let before = Promise.resolve();
   window.fetch = (asked, how) => {
     if (!String(asked.url || asked).includes("/gradio_api/run/")) return send(asked, how);
-    const answered = before.then(async () => {
+    const patience = new Promise((done) => setTimeout(done, LONG));
+    const answered = Promise.race([before, patience]).then(async () => {
       const answer = await send(asked, how);
       return new Response(await answer.blob(), answer);
     });
-    before = answered.catch(() => {}); // A press that is lost holds up no other.
+    before = answered.catch(() => {});
     return answered;
   };
 

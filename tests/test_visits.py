@@ -72,19 +72,51 @@ def test_a_handler_waits_until_another_of_its_page_is_done(house, monkeypatch):
     assert visit.recipe.alpha1 == visit.plan.recipe.alpha1 == 2.5
 
 
-def test_what_the_page_wrote_itself_is_no_change(house):
-    """A browser tells that the prompt was filled while what is filled with it still stands as before."""
+@pytest.fixture
+def filled(house):
+    """A visit whose page was just filled, its handlers, and what a browser gives that is still to fill."""
     handlers = handler(house, "moved").__self__
-    visit, request = house.visits.of("a page"), gr.Request(session_hash="a page")
-    controls = handlers.page.controls
+    visit = house.visits.of("a page")
     take(visit, house, Recipe(prompt="a red house", alpha1=2.0))
     visit.known = bool(handlers.seen(visit, fill=True))
-    before = {control: control.value for control in controls.values()}
-    worded = Writing(handlers).worded("prompt")
-    worded(before | {controls["prompt"]: "a red house"}, request)
+    return visit, handlers, {control: control.value for control in handlers.page.controls.values()}
+
+
+REQUEST = gr.Request(session_hash="a page")
+
+
+def test_what_the_page_wrote_itself_is_no_change(filled):
+    visit, handlers, given = filled
+    prompt, worded = handlers.page.controls["prompt"], Writing(handlers).worded("prompt")
+    worded(given | {prompt: "a red house"}, REQUEST)
     assert visit.recipe.alpha1 == 2.0
-    worded(before | {controls["prompt"]: "a green tree"}, request)
+    worded(given | {prompt: "a green tree"}, REQUEST)
     assert (visit.recipe.prompt, visit.recipe.alpha1) == ("a green tree", 3.0)
+
+
+def test_what_the_page_wrote_is_told_again_after_a_press_that_was_made_before(filled):
+    visit, handlers, given = filled
+    handlers.moved(given, REQUEST)
+    assert visit.recipe.prompt != "a red house"
+    Writing(handlers).worded("prompt")(given | {handlers.page.controls["prompt"]: "a red house"}, REQUEST)
+    assert visit.recipe.prompt == "a red house"
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "shown"),
+    [
+        ("alpha1", 9, 5),
+        ("alpha1", -1, 0),
+        ("alpha1", None, 0),
+        ("stride", 100, 16),
+        ("stages", 9, (1, 2, 4, 8)),
+    ],
+)
+def test_what_is_typed_beyond_a_slider_is_taken_as_its_box_will_show_it(filled, name, typed, shown):
+    visit, handlers, given = filled
+    handlers.moved(given | {handlers.page.controls[name]: typed}, REQUEST)
+    assert visit.refused is None
+    assert getattr(visit.recipe, "scales" if name == "stages" else name) == shown
 
 
 @pytest.fixture

@@ -154,6 +154,39 @@ def test_presses_are_answered_in_turn(served, visit):
     assert came_after[:2] == [False, True]
 
 
+UNANSWERED = """
+const send = window.fetch.bind(window);
+window.sent = [];
+window.fetch = (asked, how) => {
+  const name = String(asked).split("/gradio_api/run/test-")[1];
+  if (!name) return send(asked, how);
+  window.sent.push(name);
+  const begun = (body) => { window.finish = () => body.close(); };
+  return Promise.resolve(new Response(new ReadableStream({ start: begun })));
+};
+"""
+"""Beneath the page's own scripts: answers that begin, and end when the last of them is let."""
+ASK = """(name) => {
+  window.fetch(`/gradio_api/run/test-${name}`);
+  return fetch("theme.css").then(() => window.sent);
+}"""
+
+
+def test_a_press_is_sent_when_the_one_before_is_answered_in_full_or_not_for_long(served, visit):
+    page = visit(served.url)
+    page.clock.install()
+    page.add_init_script(UNANSWERED)
+    page.reload()
+    page.locator("#sizes").get_by_text("px").wait_for()
+    assert page.evaluate(ASK, "first") == ["first"]
+    assert page.evaluate(ASK, "second") == ["first"]
+    page.evaluate("window.finish()")
+    page.wait_for_function("window.sent.length == 2")
+    assert page.evaluate(ASK, "third") == ["first", "second"]
+    page.clock.fast_forward(5000)
+    page.wait_for_function("window.sent.length == 3")
+
+
 def test_two_visitors_see_nothing_of_each_other(served, visit):
     first, heard = visit(served.url), []
     press_generate(first)

@@ -92,6 +92,16 @@ def _made(setting: Setting, value: Any, choices: Any, **said: Any) -> gr.compone
     raise ValueError(f"{setting.label} has no control")
 
 
+def as_shown(control: gr.components.Component, value: Any, most: float | None = None) -> Any:
+    """A value as its box shows it: a browser keeps it within a slider's ends, and tells nobody."""
+    if not isinstance(control, gr.Slider):
+        return value
+    if value is None:
+        return control.minimum
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return min(max(value, control.minimum), most or control.maximum) if is_number else value
+
+
 def titles(models: Iterable[Entry]) -> list[tuple[str, str]]:
     """The models to choose from, by their titles; of those that are not here, with what comes first."""
     return [(_title(entry), entry.name) for entry in models]

@@ -14,7 +14,7 @@ from engine.methods import METHODS
 from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe
 from ui import following, link, opening, readouts, runs, section, starting, ways, words
 from ui.badge import badge
-from ui.controls import recipe_of, shapes, titles, values_of, without_effect
+from ui.controls import as_shown, recipe_of, shapes, titles, values_of, without_effect
 from ui.house import House
 from ui.lines import unknown_words
 from ui.page import Outputs, Page, alone
@@ -49,10 +49,14 @@ class Handlers:
 
     def recipe(self, visit: Visit, given: Mapping[Any, Any]) -> Recipe | BadRecipe:
         """What the controls stand for, or why it is nothing."""
-        values = {name: given.get(control) for name, control in self.page.controls.items()}
+        controls = self.page.controls
+        values = {name: as_shown(control, given.get(control)) for name, control in controls.items()}
         values["model"] = self.house.offered(values["model"], visit.model)
+        visit.written = values
         try:
-            return recipe_of(values, visit.rest, self.house.facts(values["model"]))
+            facts = self.house.facts(values["model"])
+            values["stride"] = as_shown(controls["stride"], values["stride"], facts.window)
+            return recipe_of(values, visit.rest, facts)
         except BadRecipe as fault:
             return fault
         except Fault as fault:

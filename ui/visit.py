@@ -58,7 +58,7 @@ class Visit:
     looking: a picture to show, and how often one was asked for.   address: of the page.
     pending: (what, run, place) that are to be made for sharing.   saved: what has been, by (run, what).
     known: whether it has been filled; one that the server forgot is filled anew.
-    written: what was last written into the controls.
+    written: what was last read of the controls, or written into them.
     pictures: those that were dropped, by their digests.   start: of the start picture that is shown.
     section, mapped: what the section of the picture to follow shows, and of which map.
     map_stage: the stage whose map was chosen.

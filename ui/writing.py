@@ -18,15 +18,14 @@ class Writing:
         self.handlers, self.house = handlers, handlers.house
 
     def worded(self, name: str) -> Callable[..., Outputs]:
-        """The handler of a text that changed, also by being filled: then others are not filled yet, and what
-        the page stands for is known already."""
+        """The handler of a text that changed, also by being filled: then others may not be filled yet, and
+        what the page stands for is known already."""
 
         def changed(given: dict, request: gr.Request) -> Outputs:
             visit, text = self.handlers.visit(request, given), given.get(self.handlers.page.controls[name])
             with visit.lock:
                 if visit.written.get(name) == text:
                     return {self.handlers.page.stages: gr.skip()}
-                visit.written[name] = text
                 return self.handlers.moved(given, request)
 
         return changed
@@ -57,6 +56,5 @@ class Writing:
     def _written(self, given: dict, request: gr.Request, **values: Any) -> Outputs:
         """Some controls set by the page itself."""
         controls = self.handlers.page.controls
-        self.handlers.visit(request, given).written |= values
         out = self.handlers.moved(given | {controls[name]: value for name, value in values.items()}, request)
         return out | {controls[name]: gr.update(value=value) for name, value in values.items()}
