@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import load_model, store
+from engine import load_model, plan, store
 from engine.catalogue import HOME, entries, foreseen
 from engine.control import Control
+from engine.keys import keys
 from engine.lender import Lender
 from engine.nets import check_fits, net_of, offered
+from engine.recall import recall
 from lab.measure_control import by_engine, pairs
 from lab.measure_vae import unseen
 from tests.eyes import expect, finished_cards, generate, is_done, move, unfold
@@ -92,6 +94,17 @@ def test_the_example_was_made_by_these_weights(loaded):
     assert [record["scale"] for record in records] == [1.0, 2.0, 4.0]
 
 
+def test_the_examples_keys_stay_what_they_were(loaded):
+    """Whoever changes these lines makes every finished stage of every visitor be made again."""
+    folders = [folder for _, folder in store.stages(HOME / "assets" / "example").values()]
+    stages = plan(recall(folders[-1] / store.PICTURE).recipe, loaded.facts).stages
+    assert list(keys(stages)) == [
+        "b249137e060b0eac4ce3b8f44eec2883",
+        "f6e7aa679af1452c6d80013f146f574d",
+        "7362d84639eef511d1b552b89b15c994",
+    ]
+
+
 @pytest.mark.browser
 def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_path, visit):
     with serving(tmp_path / "runs", POSTCARDS, example=HOME / "assets" / "example") as app:
@@ -129,6 +142,7 @@ from pathlib import Path
 from engine import Recipe
 from engine.catalogue import entries
 from engine.control import Control
+from engine.keys import keys
 from engine.lender import Lender
 from engine.nets import check_fits, net_of, offered
 from lab.measure_control import by_engine, pairs
