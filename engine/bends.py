@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import NamedTuple
 
-from engine.noise import quarters
+from engine.formulas.noise import quarters
 from engine.sizes import SLACK, Size
 
 Level = tuple[float, float]

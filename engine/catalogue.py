@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import weights
-from engine.timesteps import train_steps
+from engine.formulas.timesteps import train_steps
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 HOME = CATALOGUE.parents[1]

@@ -10,7 +10,7 @@ from torch import Tensor
 from engine import hardware
 from engine.bends import STRAIGHT, Bend, Bends
 from engine.errors import StopAsked
-from engine.schedule import Step
+from engine.formulas.schedule import Step
 from engine.stage import Stage
 from engine.steering import Guide, Steering
 from engine.views import View

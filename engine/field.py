@@ -14,7 +14,7 @@ from torch.nn.functional import conv2d, pad
 from engine import views
 from engine.bends import STRAIGHT, Bends
 from engine.denoiser import Denoiser
-from engine.schedule import Step
+from engine.formulas.schedule import Step
 from engine.stage import Stage
 from engine.tone import toned
 from engine.views import Offset, View

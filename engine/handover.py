@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from engine.noise import Noise, Shape
-from engine.schedule import Step
+from engine.formulas.noise import Noise, Shape
+from engine.formulas.schedule import Step
 from engine.solver import Solver
 from engine.stage import Stage
 

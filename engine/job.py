@@ -13,9 +13,9 @@ from engine.clock import Clock
 from engine.control import Control
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault
+from engine.formulas.noise import Noise
 from engine.model import Model
 from engine.moment import Made
-from engine.noise import Noise
 from engine.pace import Pace
 from engine.plan import Plan, plan
 from engine.recall import ENGINE

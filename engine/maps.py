@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine import picture
 from engine.control import KINDS, Control
-from engine.noise import normal
+from engine.formulas.noise import normal
 from engine.stage import Stage
 from engine.views import Place
 

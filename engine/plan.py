@@ -9,14 +9,14 @@ from engine.catalogue import Facts
 from engine.checks import check
 from engine.control import Control
 from engine.errors import BadRecipe, short
+from engine.formulas.schedule import Schedule, exponent, lay, of_base
+from engine.formulas.timesteps import FIRST_ORDER, SCHEDULERS, scheduler_of, timesteps
 from engine.methods import METHODS, is_faithful, method_of
 from engine.nets import net_of
 from engine.options import changed, options_of
 from engine.recipe import Recipe
-from engine.schedule import Schedule, exponent, lay, of_base
 from engine.sizes import SLACK, fill_sizes, stage_cells
 from engine.stage import Stage
-from engine.timesteps import FIRST_ORDER, SCHEDULERS, scheduler_of, timesteps
 
 SHAPE_SLACK = 0.02
 """Of a map that is given: sides are whole cells, so shapes are never quite the same."""

@@ -15,10 +15,10 @@ from engine import control, errors, picture
 from engine.catalogue import lora_digests, lora_titles
 from engine.control import Control, controls_of
 from engine.errors import BadRecipe
+from engine.formulas.timesteps import SCHEDULERS
 from engine.methods import METHODS, silent
 from engine.options import OPTION_DEFAULTS, OPTIONS, options_of
 from engine.setting import Setting, frozen, setting, settings_of
-from engine.timesteps import SCHEDULERS
 
 VERSION = 1
 LONGEST_PROMPT = 2000

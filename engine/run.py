@@ -14,12 +14,12 @@ from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault, StopAsked
 from engine.field import field
 from engine.fitting import largest_fitting
+from engine.formulas.noise import Noise
 from engine.guidance import guide
 from engine.handover import Given, begin, nothing
 from engine.job import Job, settle
 from engine.model import Model
 from engine.moment import At, Foreseen, Made, Moment
-from engine.noise import Noise
 from engine.recipe import Recipe
 from engine.solver import Solver
 from engine.stage import Stage

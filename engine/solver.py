@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from engine.schedule import FELT, Schedule
-from engine.timesteps import scheduler_of
+from engine.formulas.schedule import FELT, Schedule
+from engine.formulas.timesteps import scheduler_of
 
 
 class Solver:

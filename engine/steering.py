@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from engine.control import Control
+from engine.formulas.schedule import Step
 from engine.maps import Detect, Maps
-from engine.schedule import Step
 from engine.stage import Stage
 from engine.views import View
 

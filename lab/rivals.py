@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine import Model
-from engine.timesteps import timesteps
+from engine.formulas.timesteps import timesteps
 from lab.base import levels
 
 Views = list[tuple[slice, slice]]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine import detectors
-from engine.noise import normal
+from engine.formulas.noise import normal
 
 COMMIT = "0" * 40
 

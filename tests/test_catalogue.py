@@ -8,8 +8,8 @@ from diffusers import DiffusionPipeline
 
 from engine import Fault, load_model
 from engine.catalogue import entries, find_lora, foreseen, lora_names, lora_source
+from engine.formulas.timesteps import timesteps
 from engine.lender import Lender, on_offer
-from engine.timesteps import timesteps
 from engine.weights import find, is_on_hub, layout_of
 from tests import original, tiny
 

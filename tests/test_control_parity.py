@@ -14,7 +14,7 @@ from diffusers import (
 from PIL import Image
 
 from engine import generate, load_model
-from engine.noise import normal
+from engine.formulas.noise import normal
 from tests import original
 from tests.nets import net
 from tests.toys import latents, scene, small

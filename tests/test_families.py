@@ -10,8 +10,8 @@ from diffusers import DDIMScheduler, DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from engine import WeightsMissing, load_model, plan
-from engine.noise import normal
-from engine.timesteps import scheduler_of
+from engine.formulas.noise import normal
+from engine.formulas.timesteps import scheduler_of
 from tests import original, tiny
 from tests.toys import latents, slowly, small
 

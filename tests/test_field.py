@@ -5,10 +5,10 @@ import torch
 
 from engine.denoiser import Denoiser
 from engine.field import blur, field
-from engine.noise import Noise
+from engine.formulas.noise import Noise
+from engine.formulas.schedule import Step
 from engine.plan import plan
 from engine.recipe import Recipe
-from engine.schedule import Step
 from tests.toys import Echo, facts
 
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
+from engine.formulas.noise import Noise
+from engine.formulas.schedule import Step, of_base
+from engine.formulas.timesteps import timesteps
 from engine.guidance import guide
 from engine.handover import Anchor, begin, enlarge
-from engine.noise import Noise
 from engine.plan import plan
 from engine.recipe import Recipe
-from engine.schedule import Step, of_base
 from engine.solver import Solver
-from engine.timesteps import timesteps
 from engine.tone import Tone
 from tests.tiny import SCHEDULER
 from tests.toys import facts

@@ -10,11 +10,11 @@ from diffusers import DiffusionPipeline
 from safetensors.numpy import load_file
 
 from engine import BadRecipe, Recipe, plan
+from engine.formulas.noise import normal
+from engine.formulas.timesteps import scheduler_of
 from engine.methods import METHODS, silent
-from engine.noise import normal
 from engine.recipe import unused
 from engine.surgery.hooks import hooked
-from engine.timesteps import scheduler_of
 from tests import original, tiny
 from tests.test_families import CLOSE
 from tests.toys import StopAfter, apart, done, facts, failed, latents, run, slowly, small, told

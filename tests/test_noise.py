@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.noise import Noise
+from engine.formulas.noise import Noise
 
 SHAPE = (1, 4, 8, 8)
 # The first numbers of seed 0: a picture made today must come out the same in years.

@@ -10,8 +10,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from engine import Recipe, load_model
-from engine.noise import normal
-from engine.timesteps import SCHEDULERS, scheduler_of
+from engine.formulas.noise import normal
+from engine.formulas.timesteps import SCHEDULERS, scheduler_of
 from tests.toys import latents, small
 
 REFERENCE = Path(__file__).with_name("reference")

@@ -2,7 +2,7 @@ import pytest
 
 from engine import BadRecipe, Recipe, plan
 from engine.catalogue import Footprint
-from engine.timesteps import SCHEDULERS
+from engine.formulas.timesteps import SCHEDULERS
 from tests.tiny import SCHEDULER
 from tests.toys import facts
 

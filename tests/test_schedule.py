@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.schedule import cosine, lay, of_base, per_training_time, survival
+from engine.formulas.schedule import cosine, lay, of_base, per_training_time, survival
 
 T50 = np.arange(981, 0, -20)
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from engine import views
 from engine.control import Control
+from engine.formulas.noise import Noise
 from engine.maps import Maps, fitted, share
-from engine.noise import Noise
 from engine.plan import plan
 from engine.recipe import Recipe
 from engine.views import Place

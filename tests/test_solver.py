@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from engine import Recipe
+from engine.formulas.schedule import of_base
+from engine.formulas.timesteps import SCHEDULERS, timesteps
 from engine.moment import Made
 from engine.plan import plan
-from engine.schedule import of_base
 from engine.solver import Solver
-from engine.timesteps import SCHEDULERS, timesteps
 from engine.tone import Tone
 from tests.tiny import SCHEDULER
 from tests.toys import AllNoise, Wants, facts, slowly, watch

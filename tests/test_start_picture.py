@@ -12,8 +12,8 @@ from engine import (
     picture,
     plan,
 )
+from engine.formulas.schedule import lay
 from engine.recipe import Recipe
-from engine.schedule import lay
 from tests.toys import facts, latents, patches, run, small
 
 SDXL = facts()

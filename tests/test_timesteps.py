@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from engine.errors import BadRecipe
-from engine.timesteps import SCHEDULERS, noise_levels, scheduler_of, timesteps
+from engine.formulas.timesteps import SCHEDULERS, noise_levels, scheduler_of, timesteps
 
 BETAS = {
     "num_train_timesteps": 1000,

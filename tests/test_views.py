@@ -3,7 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from engine.noise import Noise
+from engine.formulas.noise import Noise
 from engine.plan import plan
 from engine.recipe import Recipe
 from engine.stage import starts

@@ -12,7 +12,7 @@ from engine import Failed, Recipe, StageDone, generate
 from engine import run as loop
 from engine.catalogue import Defaults, Facts, family_buckets
 from engine.denoiser import Denoiser
-from engine.noise import Noise
+from engine.formulas.noise import Noise
 from engine.plan import plan
 from engine.solver import Solver
 from tests.tiny import SCHEDULER

@@ -8,8 +8,8 @@ from html import escape
 
 import numpy as np
 
+from engine.formulas.schedule import UNSEEN, cosine
 from engine.recipe import SETTINGS
-from engine.schedule import UNSEEN, cosine
 from engine.stage import Stage
 from ui import ways, words
 
