@@ -10,10 +10,9 @@ from typing import Any
 
 from engine import weights
 from engine.formulas.timesteps import train_steps
+from engine.paths import ROOT
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
-HOME = CATALOGUE.parents[1]
-"""Sources in the catalogue are folders here, or hub ids."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def entries() -> tuple[Entry, ...]:
 
 
 def _entry(name: str, listed: Mapping[str, Any]) -> Entry:
-    here = HOME / listed["source"]
+    here = ROOT / listed["source"]
     draws = {kind: tuple(words) for kind, words in listed.get("draws", {}).items()}
     source = str(here) if here.is_dir() else listed["source"]
     return Entry(

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import detectors, errors, weights
-from engine.catalogue import HOME, Facts, catalogue
+from engine.catalogue import Facts, catalogue
 from engine.control import KINDS, Control
 from engine.errors import BadRecipe, short
+from engine.paths import ROOT
 
 CONFIG = "config.json"
 ITEM = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -101,7 +102,7 @@ def nets(facts: Facts) -> dict[str, Net]:
     """A model's ControlNets by what they follow, as the catalogue lists them for its family and size."""
     found: dict[str, Net] = {}
     for each in _fitting(facts):
-        here = HOME / each.source
+        here = ROOT / each.source
         for follows in each.follows:
             net = Net(str(here) if here.is_dir() else each.source)
             found.setdefault(follows, net)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from engine import load_model, plan, store
-from engine.catalogue import HOME, entries, foreseen
+from engine.catalogue import entries, foreseen
 from engine.control import Control
 from engine.keys import keys
 from engine.lender import Lender
 from engine.nets import check_fits, net_of, offered
+from engine.paths import ASSETS, ROOT
 from engine.recall import recall
 from lab.measure_control import by_engine, pairs
 from lab.measure_vae import unseen
@@ -35,21 +36,19 @@ def loaded():
 
 def test_it_is_here_and_comes_first():
     assert POSTCARDS.name == "postcards"
-    assert Path(POSTCARDS.source) == HOME / "assets" / "postcards"
+    assert Path(POSTCARDS.source) == ASSETS / "postcards"
 
 
 def test_no_file_is_too_large_for_the_hub():
-    large = [
-        path for path in (HOME / "assets").rglob("*") if path.is_file() and path.stat().st_size > PLAIN_FILE
-    ]
+    large = [path for path in ASSETS.rglob("*") if path.is_file() and path.stat().st_size > PLAIN_FILE]
     assert large == []
 
 
 def test_the_tracked_tree_stays_small():
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=HOME, capture_output=True)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
     if listed.returncode:
         pytest.skip("not a checkout")
-    files = [HOME / name.decode() for name in listed.stdout.split(b"\0") if name]
+    files = [ROOT / name.decode() for name in listed.stdout.split(b"\0") if name]
     assert sum(path.stat().st_size for path in files if path.is_file()) < TREE
 
 
@@ -61,7 +60,7 @@ def test_its_facts_are_foreseen_before_it_is_loaded(loaded):
 
 def test_its_controlnet_lies_beside_it_and_fits(loaded):
     net = net_of(Control(), loaded.facts)
-    assert net.folder == HOME / "assets" / "postcards" / "controlnet"
+    assert net.folder == ASSETS / "postcards" / "controlnet"
     check_fits(net, dict(loaded.unet.config))
     assert [kind for kind, offers in offered(loaded.facts).items() if offers] == ["canny"]
 
@@ -87,7 +86,7 @@ def test_lent_it_is_called_by_the_entrys_name():
 
 
 def test_the_example_was_made_by_these_weights(loaded):
-    found = store.stages(HOME / "assets" / "example")
+    found = store.stages(ASSETS / "example")
     assert list(found) == [1, 2, 3]
     records = [store.read(folder).record for _, folder in found.values()]
     assert {record["model_hash"] for record in records} == {loaded.facts.hash}
@@ -96,7 +95,7 @@ def test_the_example_was_made_by_these_weights(loaded):
 
 def test_the_examples_keys_stay_what_they_were(loaded):
     """Whoever changes these lines makes every finished stage of every visitor be made again."""
-    folders = [folder for _, folder in store.stages(HOME / "assets" / "example").values()]
+    folders = [folder for _, folder in store.stages(ASSETS / "example").values()]
     stages = plan(recall(folders[-1] / store.PICTURE).recipe, loaded.facts).stages
     assert list(keys(stages)) == [
         "b249137e060b0eac4ce3b8f44eec2883",
@@ -107,7 +106,7 @@ def test_the_examples_keys_stay_what_they_were(loaded):
 
 @pytest.mark.browser
 def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_path, visit):
-    with serving(tmp_path / "runs", POSTCARDS, example=HOME / "assets" / "example") as app:
+    with serving(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
         page = visit(app.url, viewport={"width": 390, "height": 844}, has_touch=True)
         expect(finished_cards(page)).to_have_count(3)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -118,7 +117,7 @@ def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_pat
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
-    with serving(tmp_path / "runs", POSTCARDS, example=HOME / "assets" / "example") as app:
+    with serving(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
         page = visit(app.url)
         expect(finished_cards(page)).to_have_count(3)
         move(page, "scale_stages", 2)
@@ -153,7 +152,7 @@ threading.Thread(target=lender.model).start()
 print(list(lender.start(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=HOME, capture_output=True, text=True
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.stdout.split()[-1:] == ["Finished(stage=1)"], done.stdout + done.stderr
 
@@ -173,6 +172,6 @@ print(sum(isinstance(event, StageDone) for event in made))
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
-        cwd=HOME, capture_output=True, text=True, env=os.environ | {"HF_HOME": str(tmp_path)},
+        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"HF_HOME": str(tmp_path)},
     )  # fmt: skip
     assert done.stdout.split()[-1:] == ["1"], done.stderr

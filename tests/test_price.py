@@ -9,10 +9,11 @@ from diffusers import UNet2DConditionModel
 from engine import catalogue
 from engine.bends import Look, work
 from engine.hidiffusion import hidiffusion
+from engine.paths import ASSETS
 from tests.flops import SD15, SD21, SDXL, counts, levels_of, on_meta
 from tests.toys import slowly
 
-POSTCARDS = catalogue.HOME / "assets" / "postcards"
+POSTCARDS = ASSETS / "postcards"
 SLACK = 0.08
 PLAIN = -1
 """In place of a step: the network as it is."""

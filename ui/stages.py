@@ -3,12 +3,12 @@
 No text ever goes through its template: the script makes nodes and sets their text.
 """
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-ASSETS = Path(__file__).parents[1] / "assets"
+from engine.paths import ASSETS
+
 SCRIPTS = ("nodes.js", "tiles.js", "viewer.js", "hands.js", "compare.js", "strip.js", "stages.js")
 STYLE = ASSETS / "stages.css"
 TEMPLATE = '<div class="st"></div>'
