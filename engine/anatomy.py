@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from engine import hardware, weights
-from engine.catalogue import Facts, Footprint, body_of, defaults_of, family_buckets, levels_of
+from engine import hardware
+from engine.catalogue import weights
+from engine.catalogue.entries import Facts, Footprint, body_of, defaults_of, family_buckets, levels_of
 from engine.hardware import Need, Place
 
 WINDOWS = range(4, 1025)

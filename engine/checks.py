@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 from engine import errors, picture
-from engine.catalogue import lora_names
+from engine.catalogue.entries import lora_names
 from engine.control import CONTROL_SETTINGS, MOST_CONTROLS, MOST_STAGES, STRONGEST, Control
 from engine.errors import BadRecipe, short
 from engine.options import OPTIONS, Options, changed

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine import errors, weights
+from engine import errors
+from engine.catalogue import weights
 from engine.control import KINDS, TRANSFORMERS
 from engine.errors import BadRecipe
 from engine.seeing import Depth, Detector, Pose, Whole

@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from engine import detectors, errors, models, picture, weights
+from engine import detectors, errors, models, picture
+from engine.catalogue import weights
 from engine.control import KINDS, Control
 from engine.errors import BadRecipe, short
 from engine.model import Model

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from engine.catalogue import lora_digests
+from engine.catalogue.entries import lora_digests
 from engine.control import determines
 from engine.methods import ABLATIONS, OF_THE_PULL, method_of, silent
 from engine.nets import net_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from engine import errors
-from engine.catalogue import Entry, Facts, entries, foreseen
+from engine.catalogue.entries import Entry, Facts, entries, foreseen
 from engine.errors import BadRecipe, Fault, NoRoom, WeightsMissing, short
 from engine.events import Event, Failed
 from engine.pace import Pace

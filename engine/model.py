@@ -9,7 +9,7 @@ from torch import Tensor
 from engine import text
 from engine.anatomy import parts_of
 from engine.bends import Bend
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.steering import Guide, residuals
 from engine.surgery.bent import bent
 from engine.text import Text

@@ -15,9 +15,10 @@ import transformers
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from engine import errors, hardware, weights
+from engine import errors, hardware
 from engine.anatomy import facts_of, need_of, parts_of
-from engine.catalogue import Entry
+from engine.catalogue import weights
+from engine.catalogue.entries import Entry
 from engine.codec import preview_matrix
 from engine.errors import Fault, NoRoom, WeightsMissing, short
 from engine.hardware import Place

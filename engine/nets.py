@@ -12,8 +12,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from engine import detectors, errors, weights
-from engine.catalogue import Facts, catalogue
+from engine import detectors, errors
+from engine.catalogue import weights
+from engine.catalogue.entries import Facts, catalogue
 from engine.control import KINDS, Control
 from engine.errors import BadRecipe, short
 from engine.paths import ROOT

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from engine.catalogue import Facts, known_pace
+from engine.catalogue.entries import Facts, known_pace
 from engine.stage import Stage
 
 log = logging.getLogger(__name__)

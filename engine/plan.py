@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import ceil
 
 from engine import errors, picture
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.checks import check
 from engine.control import Control
 from engine.errors import BadRecipe, short

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from engine import control, errors, picture
-from engine.catalogue import lora_digests, lora_titles
+from engine.catalogue.entries import lora_digests, lora_titles
 from engine.control import Control, controls_of
 from engine.errors import BadRecipe
 from engine.formulas.timesteps import SCHEDULERS

@@ -3,7 +3,7 @@
 from math import ceil, sqrt
 
 from engine import errors, picture
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
 from engine.recipe import LARGEST_SIDE, Recipe
 

@@ -10,7 +10,7 @@ from math import ceil
 
 from engine.bending import bends_of, local_areas
 from engine.bends import Bends
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.control import Control
 from engine.formulas.schedule import Schedule
 from engine.methods import Method, method_of

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from engine import Failed, Model, Recipe, StageDone, generate
-from engine.catalogue import Defaults, Facts
+from engine.catalogue.entries import Defaults, Facts
 from lab import anatomy
 from lab.base import SHOWN, Base, Learner
 from lab.rivals import draw

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.catalogue import Defaults, Entry
+from engine.catalogue.entries import Defaults, Entry
 from engine.lender import Lender
 from ui.house import House, open_house
 from ui.studio import studio

@@ -72,7 +72,7 @@ def test_light_rooms_import_without_torch(name):
 def test_the_engine_plans_without_torch():
     code = """
 from engine import Recipe, plan
-from engine.catalogue import Facts, family_buckets, family_defaults
+from engine.catalogue.entries import Facts, family_buckets, family_defaults
 config = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading", "steps_offset": 1}
 facts = Facts(name="x", family="sdxl", window=128, cell=8, channels=4, scheduler=config,
               defaults=family_defaults("sdxl"), buckets=family_buckets("sdxl", 1024))

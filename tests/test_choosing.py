@@ -10,7 +10,7 @@ import pytest
 from gradio import Request
 
 from engine import hardware, store
-from engine.catalogue import Defaults
+from engine.catalogue.entries import Defaults
 from engine.errors import NoRoom
 from engine.lender import Lender
 from engine.recall import recall

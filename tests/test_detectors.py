@@ -89,7 +89,7 @@ def test_weights_that_are_not_here_are_told(hub):
 
 def test_what_could_be_fetched_is_offered_until_it_was_asked_for_in_vain(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("engine.weights.fetch", lambda source, only: None)
+    monkeypatch.setattr("engine.catalogue.weights.fetch", lambda source, only: None)
     assert detectors.why_not("depth") == ""
     refused("depth")
     assert detectors.why_not("depth") == errors.DETECTOR_NOT_HERE

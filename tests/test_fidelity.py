@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from engine import Recipe, load_model, picture
-from engine.catalogue import entries
+from engine.catalogue.entries import entries
 from lab.world import held_out, phrases, render, scene
 from tests.toys import last, run
 

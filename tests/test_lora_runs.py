@@ -8,7 +8,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate, plan
-from engine.catalogue import lora_names
+from engine.catalogue.entries import lora_names
 from engine.checks import check, check_value
 from engine.errors import short
 from engine.keys import keys

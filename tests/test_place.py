@@ -5,8 +5,8 @@ import torch
 
 from engine import load_model
 from engine.anatomy import need_of, view_memory
+from engine.catalogue.weights import counts
 from engine.hardware import Need, Place, place
-from engine.weights import counts
 from tests import original, tiny
 from tests.test_models import peak
 

@@ -1,7 +1,7 @@
 import pytest
 
 from engine import BadRecipe, Recipe, plan
-from engine.catalogue import Footprint
+from engine.catalogue.entries import Footprint
 from engine.formulas.timesteps import SCHEDULERS
 from tests.tiny import SCHEDULER
 from tests.toys import facts

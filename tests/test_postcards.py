@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import load_model, plan, store
-from engine.catalogue import entries, foreseen
+from engine.catalogue.entries import entries, foreseen
 from engine.control import Control
 from engine.keys import keys
 from engine.lender import Lender
@@ -139,7 +139,7 @@ def test_a_run_that_is_asked_for_while_the_model_is_loaded_waits_for_it(tmp_path
 import sys, threading
 from pathlib import Path
 from engine import Recipe
-from engine.catalogue import entries
+from engine.catalogue.entries import entries
 from engine.control import Control
 from engine.keys import keys
 from engine.lender import Lender
@@ -164,7 +164,7 @@ import socket
 def none(*given, **more): raise OSError("no network")
 socket.getaddrinfo = none
 from engine import Recipe, StageDone, generate, load_model
-from engine.catalogue import entries
+from engine.catalogue.entries import entries
 import sys
 recipe, model = Recipe(prompt="a red house", scales=(1,), steps=4), load_model(entries()[0].source)
 made = list(generate(recipe, model, out=sys.argv[1]))

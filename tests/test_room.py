@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine import Recipe, plan
-from engine.catalogue import Footprint
+from engine.catalogue.entries import Footprint
 from engine.lender import Lender
 from tests.toys import facts
 from ui.house import open_house

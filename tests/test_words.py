@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine import vocabulary
-from engine.catalogue import entries
+from engine.catalogue import vocabulary
+from engine.catalogue.entries import entries
 from lab import anatomy
 from lab.world import COLOURS
 from tests.eyes import expect, generate, line

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from engine import Failed, Recipe, StageDone, generate
 from engine import run as loop
-from engine.catalogue import Defaults, Facts, family_buckets
+from engine.catalogue.entries import Defaults, Facts, family_buckets
 from engine.denoiser import Denoiser
 from engine.formulas.noise import Noise
 from engine.plan import plan

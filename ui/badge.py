@@ -2,7 +2,7 @@
 
 from html import escape
 
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from ui import words
 from ui.house import House
 

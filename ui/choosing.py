@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.errors import Fault
 from engine.recipe import DEFAULTS
 from ui import words

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from engine import errors
-from engine.catalogue import Entry, Facts
+from engine.catalogue.entries import Entry, Facts
 from engine.checks import check_value
 from engine.control import CONTROL_SETTINGS, KINDS, Control
 from engine.errors import BadRecipe, short

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine import detectors
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.control import CONTROL_SETTINGS, KINDS, Control
 from engine.nets import offered
 from engine.picture import is_digest

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine import vocabulary
+from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe

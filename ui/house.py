@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from engine import store
-from engine.catalogue import Entry, Facts
+from engine.catalogue.entries import Entry, Facts
 from engine.desk import Desk, UnknownRun
 from engine.errors import Fault
 from engine.keys import keys

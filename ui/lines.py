@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine import vocabulary
-from engine.catalogue import Entry
+from engine.catalogue import vocabulary
+from engine.catalogue.entries import Entry
 from engine.checks import check_value
 from engine.errors import BadRecipe, Fault, short
 from engine.fitting import largest_fitting

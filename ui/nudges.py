@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any, NamedTuple
 
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.methods import silent
 from engine.options import OPTIONS
 from engine.recipe import DEFAULTS, SETTINGS, Recipe

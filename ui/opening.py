@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine import vocabulary
+from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.recall import recall_json
 from engine.recipe import DEFAULTS, Recipe, to_dict

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from engine import store
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.control import Control
 from engine.errors import BadRecipe
 from engine.options import OPTIONS, options_of

@@ -5,7 +5,7 @@ from math import sqrt
 from typing import Any
 
 from engine import errors
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.checks import check_value
 from engine.errors import BadRecipe, short
 from engine.recipe import LARGEST_SIDE, Recipe

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.catalogue import Facts
+from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
 from engine.events import (
     END,

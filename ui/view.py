@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from engine import weights
+from engine.catalogue import weights
 from engine.events import Preview
 from engine.plan import Plan
 from ui import telling, words

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine import vocabulary
+from engine.catalogue import vocabulary
 from engine.recipe import LARGEST_SEED
 from ui import words
 from ui.handlers import Handlers

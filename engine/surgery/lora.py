@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import errors, weights
-from engine.catalogue import find_lora, lora_source
+from engine import errors
+from engine.catalogue import weights
+from engine.catalogue.entries import find_lora, lora_source
 from engine.errors import BadRecipe, short
 from engine.moment import Made, Moment
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from engine.catalogue import Entry
+from engine.catalogue.entries import Entry
 
 STOPS = frozenset(",.")
 

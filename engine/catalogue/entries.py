@@ -8,7 +8,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
-from engine import weights
+from engine.catalogue import weights
 from engine.formulas.timesteps import train_steps
 from engine.paths import ROOT
 
