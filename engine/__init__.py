@@ -21,7 +21,7 @@ from engine.events import (
     Waiting,
 )
 from engine.plan import Plan, plan
-from engine.recipe import Recipe
+from engine.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from engine.model import Model

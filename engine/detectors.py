@@ -19,8 +19,8 @@ import numpy as np
 
 from engine import errors
 from engine.catalogue import weights
-from engine.control import KINDS, TRANSFORMERS
 from engine.errors import BadRecipe
+from engine.recipe.controls import KINDS, TRANSFORMERS
 from engine.seeing import Depth, Detector, Pose, Whole
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 
 from engine import errors
-from engine.recipe import Recipe
+from engine.recipe.recipe import Recipe
 
 log = logging.getLogger(__name__)
 

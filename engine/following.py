@@ -4,12 +4,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from engine import detectors, errors, models, picture
+from engine import detectors, errors, models
 from engine.catalogue import weights
-from engine.control import KINDS, Control
 from engine.errors import BadRecipe, short
 from engine.model import Model
 from engine.nets import CONFIG, Net, check_fits, net_of
+from engine.recipe import images
+from engine.recipe.controls import KINDS, Control
 from engine.steering import Followed, Steering
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def steering(
 ) -> Steering:
     """What a run with these controls follows."""
     followed = tuple(
-        Followed(control, net, mode, picture.read(path))
+        Followed(control, net, mode, images.read(path))
         for control, (net, mode), path in zip(controls, nets, pictures, strict=True)
     )
     return Steering(followed, detectors.detect)

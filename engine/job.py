@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 
-from engine import codec, errors, events, following, keys, picture, store
+from engine import codec, errors, events, following, keys, store
 from engine.clock import Clock
-from engine.control import Control
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault
 from engine.formulas.noise import Noise
@@ -18,8 +17,10 @@ from engine.model import Model
 from engine.moment import Made
 from engine.pace import Pace
 from engine.plan import Plan, plan
-from engine.recall import ENGINE
-from engine.recipe import Recipe, to_dict, unused
+from engine.recipe import images as picture
+from engine.recipe.controls import Control
+from engine.recipe.recall import ENGINE
+from engine.recipe.recipe import Recipe, to_dict, unused
 from engine.shelf import Shelf
 from engine.stage import Stage
 from engine.start import Start, elsewhere, place_of, start_of, told

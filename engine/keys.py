@@ -7,10 +7,10 @@ from hashlib import sha256
 from typing import Any
 
 from engine.catalogue.entries import lora_digests
-from engine.control import determines
 from engine.methods import ABLATIONS, OF_THE_PULL, method_of, silent
 from engine.nets import net_of
-from engine.recipe import SETTINGS
+from engine.recipe.controls import determines
+from engine.recipe.recipe import SETTINGS
 from engine.stage import Stage
 
 PICTURES = 2

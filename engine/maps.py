@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from engine import picture
-from engine.control import KINDS, Control
 from engine.formulas.noise import normal
+from engine.recipe import images
+from engine.recipe.controls import KINDS, Control
 from engine.stage import Stage
 from engine.views import Place
 
@@ -36,7 +36,7 @@ class Maps:
         whole = (given.height, given.width)
         self.how = {
             "grown": sqrt(stage.size[0] * stage.size[1] / (stage.base[0] * stage.base[1])),
-            "enlarged": max(1.0, sqrt(stage.size[0] * stage.size[1] / picture.pixels(whole, stage.size))),
+            "enlarged": max(1.0, sqrt(stage.size[0] * stage.size[1] / images.pixels(whole, stage.size))),
             "seed": stage.recipe.seed,
         }
         if control.given:
@@ -106,8 +106,8 @@ def share(
 def _filling(given: Image.Image, size: tuple[int, int], enlarged: float) -> Array:
     """The picture at a stage's size, by filters that draw no rings: those would be edges of their own."""
     if enlarged <= 1:
-        return np.asarray(picture.filling(given, size, Image.Resampling.HAMMING))
-    smooth = np.asarray(picture.filling(given, size, Image.Resampling.BILINEAR))
+        return np.asarray(images.filling(given, size, Image.Resampling.HAMMING))
+    smooth = np.asarray(images.filling(given, size, Image.Resampling.BILINEAR))
     return _blurred(smooth, enlarged / 2)
 
 

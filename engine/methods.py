@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from engine.options import options_of
+from engine.recipe.options import options_of
 
 if TYPE_CHECKING:
-    from engine.recipe import Recipe
+    from engine.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

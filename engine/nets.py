@@ -15,9 +15,9 @@ from typing import Any
 from engine import detectors, errors
 from engine.catalogue import weights
 from engine.catalogue.entries import Facts, catalogue
-from engine.control import KINDS, Control
 from engine.errors import BadRecipe, short
 from engine.paths import ROOT
+from engine.recipe.controls import KINDS, Control
 
 CONFIG = "config.json"
 ITEM = {"float32": 4, "float16": 2, "bfloat16": 2}

@@ -4,17 +4,18 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
-from engine import errors, picture
+from engine import errors
 from engine.catalogue.entries import Facts
-from engine.checks import check
-from engine.control import Control
 from engine.errors import BadRecipe, short
 from engine.formulas.schedule import Schedule, exponent, lay, of_base
 from engine.formulas.timesteps import FIRST_ORDER, SCHEDULERS, scheduler_of, timesteps
 from engine.methods import METHODS, is_faithful, method_of
 from engine.nets import net_of
-from engine.options import changed, options_of
-from engine.recipe import Recipe
+from engine.recipe import images
+from engine.recipe.checks import check
+from engine.recipe.controls import Control
+from engine.recipe.options import changed, options_of
+from engine.recipe.recipe import Recipe
 from engine.sizes import SLACK, fill_sizes, stage_cells
 from engine.stage import Stage
 
@@ -106,7 +107,7 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
         steps=defaults.steps if recipe.steps is None else recipe.steps,
         guidance=defaults.guidance if recipe.guidance is None else recipe.guidance,
         scheduler=_scheduler(recipe, facts),
-        image=None if recipe.image is None else picture.digest(recipe.image),
+        image=None if recipe.image is None else images.digest(recipe.image),
         controls=tuple(_control(control, facts) for control in recipe.controls),
     )
     if not recipe.faithful:
@@ -132,7 +133,7 @@ def _control(control: Control, facts: Facts) -> Control:
     """The control with its picture by its digest; BadRecipe if this model cannot follow it."""
     net_of(control, facts)
     try:
-        return replace(control, image=picture.digest(control.image))
+        return replace(control, image=images.digest(control.image))
     except BadRecipe as fault:
         raise BadRecipe("controls", fault.sentence) from fault
 
@@ -147,9 +148,9 @@ def _check_views(stages: tuple[Stage, ...]) -> None:
 
 def _check_map(control: Control, stages: tuple[Stage, ...]) -> None:
     """A map that was given has the picture's shape, and is as large as each stage that follows it."""
-    if not control.given or picture.is_digest(control.image):
+    if not control.given or images.is_digest(control.image):
         return
-    height, width = picture.measure(control.image)
+    height, width = images.measure(control.image)
     said, (high, wide) = {"width": width, "height": height}, stages[-1].size
     if abs(height * wide - width * high) > max(width * high, height * wide) * SHAPE_SLACK:
         raise BadRecipe("controls", errors.CONTROL_MAP_SHAPE.format(wide=wide, high=high, **said))

@@ -20,7 +20,7 @@ from engine.handover import Given, begin, nothing
 from engine.job import Job, settle
 from engine.model import Model
 from engine.moment import At, Foreseen, Made, Moment
-from engine.recipe import Recipe
+from engine.recipe.recipe import Recipe
 from engine.solver import Solver
 from engine.stage import Stage
 from engine.surgery.lora import by_stage

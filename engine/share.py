@@ -18,8 +18,8 @@ from engine.errors import BadRecipe, Fault, short
 from engine.lettering import drawable, font_of, shortened, width_of, wrapped
 from engine.methods import silent
 from engine.prints import PNG_LEVEL
-from engine.recall import recall_json
-from engine.recipe import Recipe
+from engine.recipe.recall import recall_json
+from engine.recipe.recipe import Recipe
 from engine.store import PICTURE, RECORD, stages
 
 LABELLED, DIVE = "labelled.png", "dive.webp"

@@ -2,10 +2,11 @@
 
 from math import ceil, sqrt
 
-from engine import errors, picture
+from engine import errors
 from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
-from engine.recipe import LARGEST_SIDE, Recipe
+from engine.recipe import images
+from engine.recipe.recipe import LARGEST_SIDE, Recipe
 
 Size = tuple[int, int]
 
@@ -36,10 +37,10 @@ def _shape(recipe: Recipe) -> tuple[float, float]:
     if given is None:
         return 1.0, 1.0
     field, gone = ("image", errors.PICTURE_GONE) if recipe.image else ("controls", errors.CONTROL_GONE)
-    if picture.is_digest(given):
+    if images.is_digest(given):
         raise BadRecipe(field, gone)
     try:
-        height, width = picture.measure(given)
+        height, width = images.measure(given)
     except BadRecipe as fault:
         raise BadRecipe(field, fault.sentence) from fault
     tall = min(max(sqrt(height / width), LONGEST_ASPECT**-0.5), LONGEST_ASPECT**0.5)

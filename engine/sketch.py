@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from engine.control import Control
 from engine.maps import Array, fitted
+from engine.recipe.controls import Control
 
 INK = (200, 0, 80)
 """RGB of what is followed."""

@@ -11,12 +11,12 @@ from math import ceil
 from engine.bending import bends_of, local_areas
 from engine.bends import Bends
 from engine.catalogue.entries import Facts
-from engine.control import Control
 from engine.formulas.schedule import Schedule
 from engine.methods import Method, method_of
 from engine.nets import net_of
-from engine.options import Options, options_of
-from engine.recipe import Recipe
+from engine.recipe.controls import Control
+from engine.recipe.options import Options, options_of
+from engine.recipe.recipe import Recipe
 from engine.sizes import Size
 
 # Float32 canvases held at once: two predictions and their sums, canvas, anchor, noise, solver history.

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.control import Control
 from engine.formulas.schedule import Step
 from engine.maps import Detect, Maps
+from engine.recipe.controls import Control
 from engine.stage import Stage
 from engine.views import View
 

@@ -24,9 +24,9 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from engine import errors
-from engine import picture as picture_file
 from engine.errors import BadRecipe
 from engine.prints import PNG_LEVEL, Save, prints
+from engine.recipe import images as picture_file
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 from engine import errors, store
 from engine.events import Event, Waiting
 from engine.log import Log
-from engine.recipe import Recipe
+from engine.recipe.recipe import Recipe
 
 log = logging.getLogger(__name__)
 

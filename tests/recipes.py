@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from engine import Recipe
-from engine.control import CONTROL_SETTINGS, STRONGEST, Control
-from engine.options import OPTIONS, Options, changed
-from engine.recipe import SETTINGS
+from engine.recipe.controls import CONTROL_SETTINGS, STRONGEST, Control
+from engine.recipe.options import OPTIONS, Options, changed
+from engine.recipe.recipe import SETTINGS
 
 DIGEST = "sha256:" + "5e" * 32
 

@@ -12,8 +12,8 @@ from PIL import Image
 from engine import Recipe, StageDone, errors, generate, store
 from engine.events import Accepted, Finished, Progress
 from engine.plan import plan
-from engine.recall import recall
-from engine.recipe import to_dict
+from engine.recipe.recall import recall
+from engine.recipe.recipe import to_dict
 from tests.toys import bytes_of, done, last, slowly
 from ui import words
 from ui.lines import line

@@ -6,7 +6,8 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from engine import Recipe, errors, generate, picture, store
+from engine import Recipe, errors, generate, store
+from engine.recipe import images
 from tests.toys import bytes_of, done
 
 pytestmark = pytest.mark.usefixtures("offered")
@@ -31,9 +32,9 @@ def test_an_upload_is_followed_as_in_the_library_and_kept_by_its_run(served, cli
     made = done(generate(by_library, model, out=tmp_path / "library"))[-1]
     control = {"image": handle_file(photo), "scale": 0.8}
     accepted, *_ = client.submit(api_name="/generate", controls=[control], **ASKED)
-    assert accepted["recipe"]["controls"] == [{"image": picture.digest(photo), "kind": "canny", "scale": 0.8}]
+    assert accepted["recipe"]["controls"] == [{"image": images.digest(photo), "kind": "canny", "scale": 0.8}]
     (run,) = served.runs()
-    assert picture.digest(photo) in {picture.digest(path) for path in run.glob("upload-*.png")}
+    assert images.digest(photo) in {images.digest(path) for path in run.glob("upload-*.png")}
     planned = client.predict(api_name="/plan", controls=[control], **ASKED)
     assert planned["recipe"] == accepted["recipe"]
     assert store.read(store.find(run, 2)[1]).latents.tobytes() == bytes_of(made)

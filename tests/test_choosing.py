@@ -13,7 +13,7 @@ from engine import hardware, store
 from engine.catalogue.entries import Defaults
 from engine.errors import NoRoom
 from engine.lender import Lender
-from engine.recall import recall
+from engine.recipe.recall import recall
 from tests import tiny
 from tests.eyes import expect, generate, is_done, move, pattern, press, unfold
 from tests.page import launched, tiny_entry

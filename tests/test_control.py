@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from engine import BadRecipe, Failed, Recipe, errors, nets, plan
-from engine.checks import check, check_value
-from engine.control import CONTROL_SETTINGS, KINDS, Control
-from engine.picture import digest
-from engine.recipe import from_dict, to_dict
+from engine.recipe.checks import check, check_value
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.images import digest
+from engine.recipe.recipe import from_dict, to_dict
 from tests import original, tiny
 from tests.nets import net
 from tests.toys import facts, run

@@ -9,8 +9,8 @@ from PIL import Image
 
 from engine import Failed, StageDone, errors, generate, plan
 from engine.keys import keys
-from engine.picture import digest
-from engine.recall import recall
+from engine.recipe.images import digest
+from engine.recipe.recall import recall
 from engine.shelf import Shelf
 from tests.nets import net
 from tests.toys import bytes_of, done, last, run

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.checks import check
 from engine.errors import BadRecipe
-from engine.options import OPTIONS
 from engine.plan import plan
-from engine.recipe import SETTINGS, Recipe
+from engine.recipe.checks import check
+from engine.recipe.options import OPTIONS
+from engine.recipe.recipe import SETTINGS, Recipe
 from tests import toys
 from tests.recipes import RECIPES, as_a_page_sends
 from tests.test_recall import ANYTHING, MANY

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from engine import detectors, errors
-from engine.control import KINDS
 from engine.errors import BadRecipe
+from engine.recipe.controls import KINDS
 from tests import annotators
 from tests.test_borders import ROOT, in_a_process_without
 

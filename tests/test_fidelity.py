@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import Recipe, load_model, picture
+from engine import Recipe, load_model
 from engine.catalogue.entries import entries
+from engine.recipe import images
 from lab.world import held_out, phrases, render, scene
 from tests.toys import last, run
 
@@ -37,15 +38,15 @@ def made(model, out, image, fidelity):
     recipe = Recipe(
         prompt=phrases(UNSEEN)[0], image=str(image), fidelity=fidelity, scales=(1, 2), steps=STEPS
     )
-    return picture.read(last(run(recipe, model, out)).image)
+    return images.read(last(run(recipe, model, out)).image)
 
 
 def test_more_fidelity_is_nearer_to_the_picture(postcards, tmp_path):
     image = drawn(tmp_path, 256)
     levels = []
     for fidelity in (0, 0.25, 0.5, 0.75, 1):
-        shrunk = picture.filling(made(postcards, tmp_path, image, fidelity), (256, 256))
-        levels.append(psnr(shrunk, picture.read(image)))
+        shrunk = images.filling(made(postcards, tmp_path, image, fidelity), (256, 256))
+        levels.append(psnr(shrunk, images.read(image)))
     assert levels == sorted(levels)
     assert levels[-1] > 28
     assert levels[-1] - levels[0] > 6
@@ -54,7 +55,7 @@ def test_more_fidelity_is_nearer_to_the_picture(postcards, tmp_path):
 def test_a_larger_picture_keeps_its_detail(postcards, tmp_path):
     """What lies between 256 and 512 px is in the result only if the second stage starts from the original."""
     large, small = drawn(tmp_path, 512), tmp_path / "shrunk.png"
-    true = picture.read(large)
-    picture.filling(true, (256, 256)).save(small)
+    true = images.read(large)
+    images.filling(true, (256, 256)).save(small)
     kept, lost = (psnr(made(postcards, tmp_path, image, 1), true) for image in (large, small))
     assert kept > lost + 0.5

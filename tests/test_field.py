@@ -8,7 +8,7 @@ from engine.field import blur, field
 from engine.formulas.noise import Noise
 from engine.formulas.schedule import Step
 from engine.plan import plan
-from engine.recipe import Recipe
+from engine.recipe.recipe import Recipe
 from tests.toys import Echo, facts
 
 

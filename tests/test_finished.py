@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from engine import share
-from engine.recall import recall
+from engine.recipe.recall import recall
 from lab.example import example
 from tests.eyes import (
     expect,

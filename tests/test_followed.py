@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, errors, nets, picture
-from engine.checks import check
-from engine.control import CONTROL_SETTINGS, KINDS, Control
+from engine import Recipe, errors, nets
 from engine.errors import BadRecipe
 from engine.lender import Lender
+from engine.recipe import images
+from engine.recipe.checks import check
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from tests import toys
 from tests.page import tiny_entry
 from ui import following, words
@@ -39,8 +40,8 @@ def house(tiny_folder, tmp_path, offered):
 @pytest.fixture
 def visit(house, photo):
     """One that follows a picture of coloured squares that was dropped on it."""
-    visit = Visit(pictures={picture.digest(photo): house.uploads.keep(photo)})
-    take(visit, house, Recipe(prompt="a red house", controls=(Control(image=picture.digest(photo)),)))
+    visit = Visit(pictures={images.digest(photo): house.uploads.keep(photo)})
+    take(visit, house, Recipe(prompt="a red house", controls=(Control(image=images.digest(photo)),)))
     assert visit.refused is None
     return visit
 

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from engine import errors, generate, store
-from engine.control import CONTROL_SETTINGS, KINDS
 from engine.errors import short
-from engine.recall import recall
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS
+from engine.recipe.recall import recall
 from tests.dropping import drop
 from tests.eyes import (
     expect,

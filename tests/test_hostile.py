@@ -7,7 +7,7 @@ import pytest
 import tests.page
 from engine import errors
 from engine.errors import short
-from engine.recipe import LARGEST_SEED
+from engine.recipe.recipe import LARGEST_SEED
 from tests.dropping import drop, with_recipe
 from tests.eyes import (
     expect,

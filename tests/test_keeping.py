@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import Accepted, Finished, StageDone, Stopped, generate, store
-from engine.recall import recall
+from engine.recipe.recall import recall
 from engine.shelf import Shelf
 from tests.toys import bytes_of, done, kinds, last, run, slowly, small
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import Accepted, BadRecipe, Finished, StageDone, Stopped, errors, generate, picture, plan
-from engine.checks import check_value
-from engine.recall import recall, recall_json
-from engine.recipe import Recipe, to_dict
+from engine import Accepted, BadRecipe, Finished, StageDone, Stopped, errors, generate, plan
+from engine.recipe import images
+from engine.recipe.checks import check_value
+from engine.recipe.recall import recall, recall_json
+from engine.recipe.recipe import Recipe, to_dict
 from tests.toys import bytes_of, done, facts, failed, kinds, last, run, small
 
 SDXL = facts()
@@ -61,7 +62,7 @@ def test_a_picture_that_is_not_kept_is_asked_for_again_and_nothing_is_left(model
 
 def test_what_is_written_tells_the_pixels_and_never_the_path(model, photo, tmp_path):
     events = run(small(image=photo, steps=4), model, tmp_path / "runs")
-    digest = picture.digest(photo)
+    digest = images.digest(photo)
     written = recall(done(events)[0].image)
     assert written.recipe.image == written.record["recipe"]["image"] == digest
     assert written.recipe == events[0].recipe

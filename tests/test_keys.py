@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine import Recipe, keys, plan
-from engine.control import Control
+from engine.recipe.controls import Control
 from tests.toys import facts
 
 FACTS = facts(hash="weights")

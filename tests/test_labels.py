@@ -3,9 +3,9 @@
 import pytest
 
 from engine import Recipe, errors
-from engine.checks import check
 from engine.errors import BadRecipe
-from engine.recipe import SETTINGS
+from engine.recipe.checks import check
+from engine.recipe.recipe import SETTINGS
 from tests.eyes import expect, fill_prompt, generate, line, move, pattern, press, unfold
 from ui import words
 from ui.labels import by_label, labelled

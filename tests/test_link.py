@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Recipe
-from engine.checks import check
-from engine.recipe import DEFAULTS, SETTINGS
+from engine.recipe.checks import check
+from engine.recipe.recipe import DEFAULTS, SETTINGS
 from tests.recipes import options
 from ui.link import LONGEST_QUERY, address, from_query, left_out, to_query
 

@@ -9,9 +9,9 @@ from safetensors.numpy import load_file
 
 from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate, plan
 from engine.catalogue.entries import lora_names
-from engine.checks import check, check_value
 from engine.errors import short
 from engine.keys import keys
+from engine.recipe.checks import check, check_value
 from tests.loras import state
 from tests.toys import done, latents, small, told
 

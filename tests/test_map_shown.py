@@ -3,7 +3,7 @@
 import pytest
 
 from engine import errors
-from engine.control import CONTROL_SETTINGS, KINDS
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS
 from tests.eyes import (
     expect,
     line,

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.control import KINDS, Control
 from engine.maps import draw, fitted
+from engine.recipe.controls import KINDS, Control
 
 HERE = [name for name, kind in KINDS.items() if not kind.source]
 

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from engine import store
-from engine.options import OPTIONS
-from engine.recall import recall
-from engine.recipe import SETTINGS
+from engine.recipe.options import OPTIONS
+from engine.recipe.recall import recall
+from engine.recipe.recipe import SETTINGS
 from tests.eyes import expect, fill_prompt, finished_cards, generate, is_done, press, unfold
 from ui import ways, words
 

@@ -13,7 +13,7 @@ from engine import BadRecipe, Recipe, plan
 from engine.formulas.noise import normal
 from engine.formulas.timesteps import scheduler_of
 from engine.methods import METHODS, silent
-from engine.recipe import unused
+from engine.recipe.recipe import unused
 from engine.surgery.hooks import hooked
 from tests import original, tiny
 from tests.test_families import CLOSE

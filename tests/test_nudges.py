@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine import Recipe, plan
-from engine.checks import check
+from engine.recipe.checks import check
 from tests.toys import facts
 from ui.nudges import NUDGES, nudge, told
 

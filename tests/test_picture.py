@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from engine import BadRecipe, errors, picture
+from engine import BadRecipe, errors
 from engine.errors import short
+from engine.recipe import images
 
 UNREADABLE = errors.PICTURE_UNREADABLE.format(name=short("given"))
 LARGE = errors.PICTURE_LARGE.format(limit=40)
@@ -22,7 +23,7 @@ def file(folder, image, format="PNG", **more):
 
 
 def colours(path):
-    return np.asarray(picture.read(path)).reshape(-1, 3).tolist()
+    return np.asarray(images.read(path)).reshape(-1, 3).tolist()
 
 
 def corners():
@@ -47,15 +48,15 @@ def test_a_picture_is_turned_as_its_camera_was(orientation, seen, format, tmp_pa
     exif[0x0112] = orientation
     path = file(tmp_path, corners(), format, exif=exif)
     height, width = (4, 6) if orientation < 5 else (6, 4)
-    upright = picture.read(path)
+    upright = images.read(path)
     places = [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)]
     assert [upright.getpixel(place) for place in places] == [CORNERS[int(n)] for n in seen]
-    assert picture.measure(path) == (upright.height, upright.width) == (height, width)
+    assert images.measure(path) == (upright.height, upright.width) == (height, width)
 
 
 def test_exif_that_makes_no_sense_turns_nothing(tmp_path):
     path = file(tmp_path, corners(), exif=b"Exif\0\0MM\0*\0\0\0\x08half")
-    assert picture.read(path).tobytes() == corners().tobytes()
+    assert images.read(path).tobytes() == corners().tobytes()
 
 
 @pytest.mark.parametrize(
@@ -114,29 +115,29 @@ def test_of_several_frames_the_first_is_taken(format, tmp_path):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "LAB"])
 def test_any_mode_becomes_plain_pixels_and_nothing_else(mode, tmp_path):
     path = file(tmp_path, Image.new(mode, (6, 4)), "TIFF", description="secret", icc_profile=b"profile")
-    read = picture.read(path)
+    read = images.read(path)
     assert (read.mode, read.size, read.info) == ("RGB", (6, 4), {})
 
 
 def test_the_digest_is_of_what_is_seen(tmp_path):
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    first = picture.digest(file(tmp_path / "a", corners()))
-    assert picture.is_digest(first)
-    assert picture.digest(first) == first
-    assert picture.digest(file(tmp_path / "b", corners(), "TIFF", description="else")) == first
-    assert picture.digest(file(tmp_path / "b", corners().rotate(180))) != first
+    first = images.digest(file(tmp_path / "a", corners()))
+    assert images.is_digest(first)
+    assert images.digest(first) == first
+    assert images.digest(file(tmp_path / "b", corners(), "TIFF", description="else")) == first
+    assert images.digest(file(tmp_path / "b", corners().rotate(180))) != first
 
 
 def test_the_digest_knows_the_shape(tmp_path):
-    lying, standing = (picture.digest(file(tmp_path, Image.new("RGB", size))) for size in ((6, 4), (4, 6)))
+    lying, standing = (images.digest(file(tmp_path, Image.new("RGB", size))) for size in ((6, 4), (4, 6)))
     assert lying != standing
 
 
 def test_a_file_that_was_changed_is_read_again(tmp_path):
-    before = picture.digest(file(tmp_path, Image.new("RGB", (6, 4))))
+    before = images.digest(file(tmp_path, Image.new("RGB", (6, 4))))
     os.utime(path := file(tmp_path, Image.new("RGB", (4, 6), "red")), ns=(1, 1))
-    assert picture.digest(path) != before
-    assert picture.measure(path) == (6, 4)
+    assert images.digest(path) != before
+    assert images.measure(path) == (6, 4)
 
 
 def png(width, height, pixels=b""):
@@ -179,23 +180,23 @@ def drawing():
 def test_what_cannot_be_taken_is_told_in_a_sentence(data, sentence, tmp_path):
     (tmp_path / "given").write_bytes(data)
     with pytest.raises(BadRecipe) as fault:
-        picture.read(tmp_path / "given")
+        images.read(tmp_path / "given")
     assert (fault.value.field, fault.value.sentence) == ("image", sentence)
 
 
 def test_what_is_too_large_is_seen_before_a_pixel_is_read(tmp_path):
     (tmp_path / "given").write_bytes(png(8000, 5000))
-    assert picture.measure(tmp_path / "given") == (5000, 8000)
+    assert images.measure(tmp_path / "given") == (5000, 8000)
     (tmp_path / "given").write_bytes(png(8000, 5001))
     with pytest.raises(BadRecipe, match="40 megapixels"):
-        picture.measure(tmp_path / "given")
+        images.measure(tmp_path / "given")
 
 
 def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "given")
     for path in (tmp_path / "given", tmp_path, tmp_path / "nothing", "https://example.org/a.png", "\ud800"):
         with pytest.raises(BadRecipe, match="could not be read"):
-            picture.digest(path)
+            images.digest(path)
 
 
 @pytest.mark.parametrize(
@@ -208,15 +209,15 @@ def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
     ],
 )
 def test_the_part_that_fills_a_shape_is_central_and_as_large_as_can_be(whole, shape, box):
-    assert picture.part(whole, shape) == box
-    assert picture.pixels(whole, shape) == (box[2] - box[0]) * (box[3] - box[1])
+    assert images.part(whole, shape) == box
+    assert images.pixels(whole, shape) == (box[2] - box[0]) * (box[3] - box[1])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 96), (200, 160), (8, 8)])
 def test_a_filled_stage_has_no_bars_and_nothing_is_stretched(size):
     disc = Image.new("RGB", (300, 200), "white")
     ImageDraw.Draw(disc).ellipse((100, 50, 200, 150), "black")
-    filled = picture.filling(disc, size)
+    filled = images.filling(disc, size)
     assert (filled.height, filled.width) == size
     dark = np.asarray(filled.convert("L")) < 128
     assert abs(int(dark.any(1).sum()) - int(dark.any(0).sum())) <= 1
@@ -227,6 +228,6 @@ def test_a_filled_stage_has_no_bars_and_nothing_is_stretched(size):
 
 def test_shrinking_averages_what_would_flicker():
     board = Image.fromarray((np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)).convert("RGB")
-    grey = np.asarray(picture.filling(board, (32, 32)))[4:-4, 4:-4]
+    grey = np.asarray(images.filling(board, (32, 32)))[4:-4, 4:-4]
     assert grey.min() >= 126
     assert grey.max() <= 129

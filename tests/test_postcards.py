@@ -9,12 +9,12 @@ import pytest
 
 from engine import load_model, plan, store
 from engine.catalogue.entries import entries, foreseen
-from engine.control import Control
 from engine.keys import keys
 from engine.lender import Lender
 from engine.nets import check_fits, net_of, offered
 from engine.paths import ASSETS, ROOT
-from engine.recall import recall
+from engine.recipe.controls import Control
+from engine.recipe.recall import recall
 from lab.measure_control import by_engine, pairs
 from lab.measure_vae import unseen
 from tests.eyes import expect, finished_cards, generate, is_done, move, unfold
@@ -140,7 +140,7 @@ import sys, threading
 from pathlib import Path
 from engine import Recipe
 from engine.catalogue.entries import entries
-from engine.control import Control
+from engine.recipe.controls import Control
 from engine.keys import keys
 from engine.lender import Lender
 from engine.nets import check_fits, net_of, offered

@@ -5,8 +5,8 @@ import pickle
 import pytest
 
 from engine import BadRecipe, Recipe
-from engine.checks import check
-from engine.recipe import SETTINGS, from_dict, to_dict, unused
+from engine.recipe.checks import check
+from engine.recipe.recipe import SETTINGS, from_dict, to_dict, unused
 
 
 def test_a_recipe_survives_json():

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from engine import Fault, Recipe, lettering, share, store
-from engine.recall import recall
-from engine.recipe import to_dict
+from engine.recipe.recall import recall
+from engine.recipe.recipe import to_dict
 from engine.share import DIVE, LABELLED, dive, labelled
 from engine.shelf import Shelf
 from engine.store import Kept

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from engine import views
-from engine.control import Control
 from engine.formulas.noise import Noise
 from engine.maps import Maps, fitted, share
 from engine.plan import plan
-from engine.recipe import Recipe
+from engine.recipe.controls import Control
+from engine.recipe.recipe import Recipe
 from engine.views import Place
 from tests.toys import facts, scene
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.control import Control
+from engine.recipe.controls import Control
 from engine.sketch import INK, sketch, within
 
 

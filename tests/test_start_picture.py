@@ -4,16 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import (
-    BadRecipe,
-    codec,
-    errors,
-    keys,
-    picture,
-    plan,
-)
+from engine import BadRecipe, codec, errors, keys, plan
 from engine.formulas.schedule import lay
-from engine.recipe import Recipe
+from engine.recipe import images
+from engine.recipe.recipe import Recipe
 from tests.toys import facts, latents, patches, run, small
 
 SDXL = facts()
@@ -117,7 +111,7 @@ def test_a_copy_of_the_picture_has_the_same_key_and_other_pixels_have_not(photo,
 
 
 def encoded(model, photo, side):
-    given = picture.filling(picture.read(photo), (side, side))
+    given = images.filling(images.read(photo), (side, side))
     return codec.encode(model.vae, given, model.facts.window)
 
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 from engine import errors, generate, store
 from engine.errors import short
-from engine.recall import recall
-from engine.recipe import SETTINGS
+from engine.recipe.recall import recall
+from engine.recipe.recipe import SETTINGS
 from tests.dropping import animated, deep, drop, encoded, huge, printed
 from tests.eyes import (
     expect,

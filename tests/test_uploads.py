@@ -8,8 +8,8 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from engine import picture
 from engine.errors import BadRecipe
+from engine.recipe import images
 from ui.uploads import LONGEST, PREFIX, Uploads, uploaded
 
 
@@ -53,16 +53,16 @@ def test_a_picture_is_kept_as_its_pixels_and_nothing_else(photo, tmp_path):
     Image.open(photo).save(told, exif=exif, comment=b"who I am")
     uploads = Uploads()
     kept = uploads.keep(told)
-    assert picture.digest(kept) == picture.digest(told)
+    assert images.digest(kept) == images.digest(told)
     with Image.open(kept) as ours:
         assert (ours.format, ours.info, dict(ours.getexif())) == ("PNG", {}, {})
 
 
 def test_a_kept_picture_stays_when_the_upload_goes(photo):
     uploads, given = Uploads(), Path(photo)
-    kept, same = uploads.keep(given), picture.digest(given)
+    kept, same = uploads.keep(given), images.digest(given)
     given.unlink()
-    assert picture.digest(kept) == same
+    assert images.digest(kept) == same
 
 
 def kept_in(uploads):

@@ -5,7 +5,7 @@ import pytest
 
 from engine.formulas.noise import Noise
 from engine.plan import plan
-from engine.recipe import Recipe
+from engine.recipe.recipe import Recipe
 from engine.stage import starts
 from engine.views import feather, jitter_range, lattice, lattice_pad, whole, windows
 from tests.toys import facts

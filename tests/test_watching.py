@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from engine import Fault, Finished, Preview, Progress, Recipe, StageDone, Stopped, Waiting
-from engine.control import Control
 from engine.desk import Desk, UnknownRun
 from engine.events import END
+from engine.recipe.controls import Control
 from engine.shelf import Shelf
 from engine.ticket import Request
 from tests.line import ask, end

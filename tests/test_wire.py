@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from engine import Recipe, generate, store
-from engine.recipe import SETTINGS
+from engine.recipe.recipe import SETTINGS
 from tests.eyes import expect, finished_cards, is_done, line, move, press
 from tests.eyes import generate as press_generate
 from tests.toys import bytes_of, done

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from engine.errors import Fault
-from engine.recipe import DEFAULTS
+from engine.recipe.recipe import DEFAULTS
 from ui import dropping, runs, telling, words
 from ui.following import untouched
 from ui.handlers import Handlers

@@ -12,15 +12,16 @@ from typing import Any
 
 import gradio as gr
 
-from engine import errors, picture
-from engine.checks import check, check_value
-from engine.control import MOST_CONTROLS, Control
+from engine import errors
 from engine.errors import BadRecipe, Fault, short
 from engine.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.nets import check_drawn
 from engine.plan import plan
-from engine.recall import recall
-from engine.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
+from engine.recipe import images as picture
+from engine.recipe.checks import check, check_value
+from engine.recipe.controls import MOST_CONTROLS, Control
+from engine.recipe.recall import recall
+from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
 from engine.ticket import Request
 from ui import words
 from ui.house import House

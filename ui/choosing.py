@@ -9,7 +9,7 @@ import gradio as gr
 
 from engine.catalogue.entries import Facts
 from engine.errors import Fault
-from engine.recipe import DEFAULTS
+from engine.recipe.recipe import DEFAULTS
 from ui import words
 from ui.badge import badge
 from ui.controls import recipe_of, values_of

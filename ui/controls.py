@@ -11,13 +11,13 @@ import gradio as gr
 
 from engine import errors
 from engine.catalogue.entries import Entry, Facts
-from engine.checks import check_value
-from engine.control import CONTROL_SETTINGS, KINDS, Control
 from engine.errors import BadRecipe, short
 from engine.methods import silent
-from engine.options import OPTION_DEFAULTS, OPTIONS, Options, changed, options_of
-from engine.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
-from engine.setting import Setting
+from engine.recipe.checks import check_value
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.fields import Setting
+from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed, options_of
+from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
 from ui import following, ways, words
 from ui.following import knob, knobs_of, turned
 from ui.labels import LABELS

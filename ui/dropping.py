@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine import picture
-from engine.control import Control
 from engine.errors import BadRecipe, Fault
-from engine.recall import Recalled, recall
-from engine.recipe import DEFAULTS, Recipe
+from engine.recipe import images
+from engine.recipe.controls import Control
+from engine.recipe.recall import Recalled, recall
+from engine.recipe.recipe import DEFAULTS, Recipe
 from ui import words
 from ui.controls import summary
 from ui.following import first_kind, follows
@@ -65,7 +65,7 @@ def _offer(visit: Visit, house: House, recalled: Recalled, path: Path) -> None:
 
 def _start_from(visit: Visit, house: House, kept: Path, **changes: Any) -> None:
     """Makes it the start picture; its shape is the new picture's."""
-    digest, before = picture.digest(kept), visit.recipe
+    digest, before = images.digest(kept), visit.recipe
     visit.pictures[digest] = kept
     visit.step = None
     take(visit, house, replace(visit.recipe, image=digest, width=None, height=None, **changes))
@@ -86,7 +86,7 @@ def enlarge(visit: Visit, house: House) -> bool:
     if visit.offered is None or visit.offered.picture is None or visit.offered.recipe is None:
         return False
     before, (recipe, kept, _) = visit.recipe, visit.offered
-    height, width = picture.measure(kept)
+    height, width = images.measure(kept)
     scales = beyond(before.scales, height * width, house.facts(before.model))
     _start_from(visit, house, kept, prompt=recipe.prompt, negative=recipe.negative, scales=scales)
     visit.step = Step(before, visit.recipe)
@@ -118,7 +118,7 @@ def follow(visit: Visit, house: House) -> bool:
     if visit.offered is None or visit.offered.picture is None:
         return False
     _, kept, started = visit.offered
-    digest = picture.digest(kept)
+    digest = images.digest(kept)
     visit.pictures[digest] = kept
     return _follow(visit, house, digest, started.undone(visit.recipe) if started else visit.recipe)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from engine import detectors
 from engine.catalogue.entries import Facts
-from engine.control import CONTROL_SETTINGS, KINDS, Control
 from engine.nets import offered
-from engine.picture import is_digest
-from engine.recipe import Recipe
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.images import is_digest
+from engine.recipe.recipe import Recipe
 from ui import words
 
 SAID = ("kind", "scale", "start", "end", "low", "high", "blur", "given")

@@ -11,7 +11,7 @@ import gradio as gr
 from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
-from engine.recipe import DEFAULTS, LARGEST_SEED, Recipe
+from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, Recipe
 from ui import following, link, opening, readouts, runs, section, starting, ways, words
 from ui.badge import badge
 from ui.controls import as_shown, recipe_of, shapes, titles, values_of, without_effect

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from engine.options import OPTIONS
-from engine.recipe import SETTINGS
+from engine.recipe.options import OPTIONS
+from engine.recipe.recipe import SETTINGS
 from ui import words
 
 LABELS = {name: setting.label for name, setting in (SETTINGS | OPTIONS).items()} | {

@@ -5,12 +5,12 @@ from typing import Any
 
 from engine.catalogue import vocabulary
 from engine.catalogue.entries import Entry
-from engine.checks import check_value
 from engine.errors import BadRecipe, Fault, short
 from engine.fitting import largest_fitting
 from engine.plan import Plan, plan
-from engine.recipe import Recipe
-from engine.setting import frozen
+from engine.recipe.checks import check_value
+from engine.recipe.fields import frozen
+from engine.recipe.recipe import Recipe
 from ui import telling, ways, words
 from ui.house import EXAMPLE, House
 from ui.labels import by_label

@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
 
-from engine.checks import check, check_value
 from engine.errors import BadRecipe
-from engine.options import OPTIONS
-from engine.recall import NAMED
-from engine.recipe import DEFAULTS, SETTINGS, Recipe
+from engine.recipe.checks import check, check_value
+from engine.recipe.options import OPTIONS
+from engine.recipe.recall import NAMED
+from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
 
 LONGEST_QUERY = 7000
 """Characters of a link's query; web servers refuse addresses of more than about eight thousand."""

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from engine.catalogue.entries import Facts
 from engine.methods import silent
-from engine.options import OPTIONS
-from engine.recipe import DEFAULTS, SETTINGS, Recipe
+from engine.recipe.options import OPTIONS
+from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
 from ui import ways
 
 Move = Callable[[Any], Any]

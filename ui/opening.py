@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
-from engine.recall import recall_json
-from engine.recipe import DEFAULTS, Recipe, to_dict
+from engine.recipe.recall import recall_json
+from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
 from ui import runs, telling, words
 from ui.controls import values_of
 from ui.house import EXAMPLE, House

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from engine import detectors, picture
-from engine.control import KINDS, Control
+from engine import detectors
 from engine.errors import BadRecipe
 from engine.maps import Maps
+from engine.recipe import images
+from engine.recipe.controls import KINDS, Control
 from engine.sketch import sketch, within
 from engine.stage import Stage
 from ui import telling, words
@@ -87,7 +88,7 @@ def _asked(path: Path, control: Control, stage: Stage) -> Asked:
 @lru_cache(maxsize=MOST_DRAWN)
 def drawn(asked: Asked) -> str:
     """The figure. Such a file never changes."""
-    maps = Maps(asked.control, picture.read(asked.path), asked.stage, detectors.detect)
+    maps = Maps(asked.control, images.read(asked.path), asked.stage, detectors.detect)
     title = KINDS[asked.control.kind].title
     alt = (words.MAP_GIVEN if asked.control.given else words.MAP).format(kind=title.lower())
     whole, fitting = (_image(asked.control, maps, side, alt) for side in (LONGEST_SIDE, COLUMN))

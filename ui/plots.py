@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from engine.formulas.schedule import UNSEEN, cosine
-from engine.recipe import SETTINGS
+from engine.recipe.recipe import SETTINGS
 from engine.stage import Stage
 from ui import ways, words
 

@@ -7,7 +7,7 @@ from typing import Any
 from engine.errors import BadRecipe, Fault
 from engine.nets import check_drawn
 from engine.plan import plan
-from engine.recipe import Recipe
+from engine.recipe.recipe import Recipe
 from ui import runs, words
 from ui.controls import recipe_of, rest_of, values_of
 from ui.house import House

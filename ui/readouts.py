@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 
-from engine.options import OPTIONS, options_of
 from engine.plan import Plan
-from engine.recipe import SETTINGS, Recipe
+from engine.recipe.options import OPTIONS, options_of
+from engine.recipe.recipe import SETTINGS, Recipe
 from ui import following, telling, ways, words
 from ui.nudges import Change, told
 from ui.pictures import UNTOLD

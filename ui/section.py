@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine.control import CONTROL_SETTINGS
+from engine.recipe.controls import CONTROL_SETTINGS
 from ui import following, telling, words
 from ui.controls import follow_control
 from ui.following import KNOBS, knob

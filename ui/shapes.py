@@ -6,9 +6,9 @@ from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import Facts
-from engine.checks import check_value
 from engine.errors import BadRecipe, short
-from engine.recipe import LARGEST_SIDE, Recipe
+from engine.recipe.checks import check_value
+from engine.recipe.recipe import LARGEST_SIDE, Recipe
 
 SHAPES = {
     "1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "3:2": 3 / 2, "2:3": 2 / 3, "16:9": 16 / 9, "9:16": 9 / 16,

@@ -9,10 +9,11 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
-from engine import errors, picture, store
-from engine.control import Control
+from engine import errors, store
 from engine.errors import BadRecipe
-from engine.recipe import Recipe
+from engine.recipe import images
+from engine.recipe.controls import Control
+from engine.recipe.recipe import Recipe
 from engine.sizes import fill_sizes
 from ui import telling, words
 from ui.house import House
@@ -76,7 +77,7 @@ def seen(visit: Visit, house: House) -> str:
 @lru_cache(maxsize=64)
 def _seen(path: Path) -> str:
     """Such a file never changes."""
-    plain, small = picture.read(path), BytesIO()
+    plain, small = images.read(path), BytesIO()
     size = telling.size(plain.height, plain.width)
     plain.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     plain.save(small, "JPEG", quality=85)

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from engine.methods import OF_COMBINATIONS
-from engine.options import OPTIONS
+from engine.recipe.options import OPTIONS
 from ui import api, opening, ways, words
 from ui.acts import Acts
 from ui.badge import badge

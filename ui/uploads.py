@@ -15,9 +15,10 @@ from weakref import finalize
 
 from gradio.utils import get_upload_folder
 
-from engine import errors, picture
+from engine import errors
 from engine.errors import BadRecipe, Fault, short
 from engine.prints import PNG_LEVEL
+from engine.recipe import images
 
 MOST, LONGEST = 2 * 10**9, 86400.0
 """Bytes of all kept pictures together, and seconds that one is kept; a run keeps its own longer."""
@@ -62,8 +63,8 @@ class Uploads:
     def keep(self, path: Path, within: str = "") -> Path:
         """A picture of any kind as a file of its own in a drawer, the same one as before if it lies there
         already; whoever keeps most makes room for it. Else a Fault."""
-        plain = picture.read(path)
-        kept = self.folder / (within or "shared") / f"{picture.digest(path).removeprefix('sha256:')}.png"
+        plain = images.read(path)
+        kept = self.folder / (within or "shared") / f"{images.digest(path).removeprefix('sha256:')}.png"
         partial = kept.with_suffix(f".{secrets.token_hex(4)}")
         try:
             kept.parent.mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.errors import BadRecipe
 from engine.plan import Plan
-from engine.recipe import SETTINGS, Recipe
+from engine.recipe.recipe import SETTINGS, Recipe
 from ui.story import Story
 from ui.uploads import drawer
 

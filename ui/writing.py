@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from engine.catalogue import vocabulary
-from engine.recipe import LARGEST_SEED
+from engine.recipe.recipe import LARGEST_SEED
 from ui import words
 from ui.handlers import Handlers
 from ui.page import Outputs

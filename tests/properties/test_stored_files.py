@@ -14,8 +14,8 @@ import pytest
 
 from engine import Accepted, Finished, Recipe, StageDone, generate, load_model, plan
 from engine.keys import keys
-from engine.recall import recall, recall_json
-from engine.recipe import to_dict
+from engine.recipe.recall import recall, recall_json
+from engine.recipe.recipe import to_dict
 from ui.link import from_query
 
 STORED = Path(__file__).with_name("stored")

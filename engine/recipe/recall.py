@@ -11,9 +11,9 @@ from typing import Any
 from PIL import Image
 
 from engine import errors
-from engine.checks import check, check_value
 from engine.errors import BadRecipe, short
-from engine.recipe import DEFAULTS, SETTINGS, Recipe, from_dict
+from engine.recipe.checks import check, check_value
+from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, from_dict
 from engine.store import RECORD
 
 ENGINE = "0.2"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from engine import picture
-from engine.setting import Setting, setting, settings_of
+from engine.recipe import images
+from engine.recipe.fields import Setting, setting, settings_of
 
 MOST_CONTROLS = 4
 MOST_STAGES = 8
@@ -128,7 +128,7 @@ def told(control: Control) -> dict[str, Any]:
     """Plain values for JSON, what differs from the defaults; no file by its path."""
     values = {f.name: getattr(control, f.name) for f in fields(Control)}
     if values["image"] and isinstance(values["image"], str | os.PathLike):
-        values["image"] = picture.digest(values["image"])
+        values["image"] = images.digest(values["image"])
     if os.path.exists(values["net"]):
         values["net"] = os.path.basename(os.path.normpath(values["net"]))
     default = _default()
@@ -144,7 +144,7 @@ def determines(control: Control, stage: int) -> dict[str, Any] | None:
     values: Mapping[str, Any] = {
         name: getattr(control, name) for name in ("kind", "given", "start", "end", *read)
     }
-    return dict(values) | {"image": picture.digest(control.image), "strength": strength}
+    return dict(values) | {"image": images.digest(control.image), "strength": strength}
 
 
 @cache

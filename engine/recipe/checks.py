@@ -8,20 +8,14 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from engine import errors, picture
+from engine import errors
 from engine.catalogue.entries import lora_names
-from engine.control import CONTROL_SETTINGS, MOST_CONTROLS, MOST_STAGES, STRONGEST, Control
 from engine.errors import BadRecipe, short
-from engine.options import OPTIONS, Options, changed
-from engine.recipe import (
-    LONGEST_PROMPT,
-    MOST_LORAS,
-    MOST_SCALES,
-    SETTINGS,
-    STRONGEST_LORA,
-    Recipe,
-)
-from engine.setting import Setting
+from engine.recipe import images
+from engine.recipe.controls import CONTROL_SETTINGS, MOST_CONTROLS, MOST_STAGES, STRONGEST, Control
+from engine.recipe.fields import Setting
+from engine.recipe.options import OPTIONS, Options, changed
+from engine.recipe.recipe import LONGEST_PROMPT, MOST_LORAS, MOST_SCALES, SETTINGS, STRONGEST_LORA, Recipe
 
 
 def check(recipe: Recipe) -> Recipe:
@@ -38,7 +32,7 @@ def check_value(name: str, value: Any) -> Any:
 
     It names no file: what comes from elsewhere tells a picture by its digest, a LoRA by its listed name.
     """
-    if SETTINGS[name].kind == "picture" and value is not None and not picture.is_digest(value):
+    if SETTINGS[name].kind == "picture" and value is not None and not images.is_digest(value):
         raise BadRecipe(name, errors.PICTURE_NAMED.format(value=short(value)))
     value = _checked(name, value)
     if SETTINGS[name].kind == "loras":
@@ -185,7 +179,7 @@ def _strengths(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
 def _check_foreign(controls: tuple[Control, ...]) -> None:
     """What comes from elsewhere names no file, and no net either."""
     for control in controls:
-        if not picture.is_digest(control.image):
+        if not images.is_digest(control.image):
             raise BadRecipe("controls", errors.PICTURE_NAMED.format(value=short(control.image)))
         if control.net:
             raise BadRecipe("controls", errors.CONTROL_NET_NAMED.format(net=short(control.net)))

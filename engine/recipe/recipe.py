@@ -11,14 +11,16 @@ from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any
 
-from engine import control, errors, picture
+from engine import errors
 from engine.catalogue.entries import lora_digests, lora_titles
-from engine.control import Control, controls_of
 from engine.errors import BadRecipe
 from engine.formulas.timesteps import SCHEDULERS
 from engine.methods import METHODS, silent
-from engine.options import OPTION_DEFAULTS, OPTIONS, options_of
-from engine.setting import Setting, frozen, setting, settings_of
+from engine.recipe import controls as control
+from engine.recipe import images
+from engine.recipe.controls import Control, controls_of
+from engine.recipe.fields import Setting, frozen, setting, settings_of
+from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, options_of
 
 VERSION = 1
 LONGEST_PROMPT = 2000
@@ -210,7 +212,7 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     """Plain values for JSON, the format's version among them; no file by its path."""
     values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
     if values["image"] and isinstance(values["image"], str | os.PathLike):
-        values["image"] = picture.digest(values["image"])
+        values["image"] = images.digest(values["image"])
     values["loras"] = lora_titles(recipe.loras)
     values["controls"] = tuple(control.told(c) if isinstance(c, Control) else c for c in recipe.controls)
     return {"version": VERSION} | values

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from engine.setting import Setting, setting, settings_of
+from engine.recipe.fields import Setting, setting, settings_of
 
 VIEWS = ("", "windows", "large", "whole")
 NETWORKS = ("", "attention", "scalecrafter", "hidiffusion")
