@@ -20,7 +20,7 @@ from engine.events import (
     Stopped,
     Waiting,
 )
-from engine.plan import Plan, plan
+from engine.planning.plan import Plan, plan
 from engine.recipe.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from engine import detectors, errors, models
 from engine.catalogue import weights
 from engine.errors import BadRecipe, short
 from engine.model import Model
-from engine.nets import CONFIG, Net, check_fits, net_of
+from engine.planning.controlnets import CONFIG, Net, check_fits, net_of
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
 from engine.steering import Followed, Steering

@@ -15,14 +15,14 @@ from engine.errors import BadRecipe, Fault
 from engine.formulas.noise import Noise
 from engine.model import Model
 from engine.moment import Made
-from engine.pace import Pace
-from engine.plan import Plan, plan
+from engine.planning.pace import Pace
+from engine.planning.plan import Plan, plan
+from engine.planning.stage import Stage
 from engine.recipe import images as picture
 from engine.recipe.controls import Control
 from engine.recipe.recall import ENGINE
 from engine.recipe.recipe import Recipe, to_dict, unused
 from engine.shelf import Shelf
-from engine.stage import Stage
 from engine.start import Start, elsewhere, place_of, start_of, told
 from engine.steering import Steering
 from engine.surgery import lora

@@ -8,10 +8,10 @@ from typing import Any
 
 from engine.catalogue.entries import lora_digests
 from engine.methods import ABLATIONS, OF_THE_PULL, method_of, silent
-from engine.nets import net_of
+from engine.planning.controlnets import net_of
+from engine.planning.stage import Stage
 from engine.recipe.controls import determines
 from engine.recipe.recipe import SETTINGS
-from engine.stage import Stage
 
 PICTURES = 2
 """To be raised with every change of the engine that changes pictures."""

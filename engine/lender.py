@@ -14,8 +14,8 @@ from engine import errors
 from engine.catalogue.entries import Entry, Facts, entries, foreseen
 from engine.errors import BadRecipe, Fault, NoRoom, WeightsMissing, short
 from engine.events import Event, Failed
-from engine.pace import Pace
-from engine.plan import plan
+from engine.planning.pace import Pace
+from engine.planning.plan import plan
 from engine.ticket import Request
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from engine.formulas.noise import normal
+from engine.planning.stage import Stage
+from engine.planning.views import Place
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
-from engine.stage import Stage
-from engine.views import Place
 
 Array = np.ndarray
 Detect = Callable[[str, Array], Array]

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from engine import text
 from engine.anatomy import parts_of
-from engine.bends import Bend
 from engine.catalogue.entries import Facts
+from engine.planning.patches import Bend
 from engine.steering import Guide, residuals
 from engine.surgery.bent import bent
 from engine.text import Text

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from engine.stage import Stage
+from engine.planning.stage import Stage
 from engine.tone import Tone
 
 

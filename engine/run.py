@@ -13,16 +13,16 @@ from engine.clock import Clock
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault, StopAsked
 from engine.field import field
-from engine.fitting import largest_fitting
 from engine.formulas.noise import Noise
 from engine.guidance import guide
 from engine.handover import Given, begin, nothing
 from engine.job import Job, settle
 from engine.model import Model
 from engine.moment import At, Foreseen, Made, Moment
+from engine.planning.fitting import largest_fitting
+from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
 from engine.solver import Solver
-from engine.stage import Stage
 from engine.surgery.lora import by_stage
 from engine.tone import Tone
 

@@ -10,10 +10,10 @@ import torch
 
 from engine import errors, events, keys, store
 from engine.errors import BadRecipe, short
-from engine.plan import Plan, plan
+from engine.planning.plan import Plan, plan
+from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
 from engine.shelf import Found, Shelf
-from engine.stage import Stage
 from engine.store import Kept
 
 

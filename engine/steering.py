@@ -11,9 +11,9 @@ from torch import Tensor
 
 from engine.formulas.schedule import Step
 from engine.maps import Detect, Maps
+from engine.planning.stage import Stage
+from engine.planning.views import View
 from engine.recipe.controls import Control
-from engine.stage import Stage
-from engine.views import View
 
 
 class Guide(NamedTuple):

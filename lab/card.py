@@ -18,8 +18,9 @@ from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPi
 from safetensors.numpy import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model, plan
-from engine.pace import Pace
+from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model
+from engine.planning import plan
+from engine.planning.pace import Pace
 from tests import tiny
 
 LEVELS = {name: tiny.SCHEDULER[name] for name in tiny.SCHEDULER if name.startswith(("beta", "timestep"))}

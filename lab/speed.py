@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import Failed, Model, Recipe, generate, load_model, plan
+from engine import Failed, Model, Recipe, generate, load_model
+from engine.planning import plan
 from tests import tiny
 
 

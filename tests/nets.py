@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import ControlNetModel, ControlNetUnionModel, UNet2DConditionModel
 
-from engine import nets
+from engine.planning import controlnets
 from tests.toys import scene, small
 
 EMBEDDING = (8, 8, 16, 16)
@@ -73,6 +73,6 @@ def net_folder(tiny_folder, tmp_path_factory):
 def offered(net_folder, monkeypatch):
     """The catalogue lists it; more kinds that it is to follow may be added to the list that this gives."""
     follows = ["canny"]
-    listed = nets._Listed(str(net_folder), "sdxl", 128, follows)
-    monkeypatch.setattr(nets, "_listed", lambda: (listed,))
+    listed = controlnets._Listed(str(net_folder), "sdxl", 128, follows)
+    monkeypatch.setattr(controlnets, "_listed", lambda: (listed,))
     return follows

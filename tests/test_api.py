@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine import Recipe, StageDone, errors, generate, store
 from engine.events import Accepted, Finished, Progress
-from engine.plan import plan
+from engine.planning.plan import plan
 from engine.recipe.recall import recall
 from engine.recipe.recipe import to_dict
 from tests.toys import bytes_of, done, last, slowly

@@ -5,7 +5,7 @@ from math import log, sqrt
 import pytest
 import torch
 
-from engine.bends import Quartered, Tempered
+from engine.planning.patches import Quartered, Tempered
 from engine.surgery.attention import Quarters
 from engine.surgery.bent import bent
 from tests import tiny

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from engine import BadRecipe, Failed, Recipe, errors, nets, plan
+from engine import BadRecipe, Failed, Recipe, errors
+from engine.planning import controlnets, plan
 from engine.recipe.checks import check, check_value
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.images import digest
@@ -73,7 +74,7 @@ def test_what_comes_from_elsewhere_names_no_file_and_no_net():
     ("sdxl", 128, set()),
 ])  # fmt: skip
 def test_each_family_follows_what_it_has_nets_for(family, native, follows):
-    offers = nets.offered(facts(native // 8, family=family))
+    offers = controlnets.offered(facts(native // 8, family=family))
     assert list(offers) == list(KINDS)
     assert follows <= {kind for kind, here in offers.items() if here}
     assert bool(follows) == any(offers.values())

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import Failed, StageDone, errors, generate, plan
+from engine import Failed, StageDone, errors, generate
 from engine.keys import keys
+from engine.planning import plan
 from engine.recipe.images import digest
 from engine.recipe.recall import recall
 from engine.shelf import Shelf

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.errors import BadRecipe
-from engine.plan import plan
+from engine.planning.plan import plan
 from engine.recipe.checks import check
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe

@@ -9,7 +9,7 @@ from peft import LoraConfig
 from torch import nn
 from torch.nn.functional import conv2d, interpolate
 
-from engine.bends import Dilated
+from engine.planning.patches import Dilated
 from engine.surgery.bent import bent
 from engine.surgery.convolution import dispersed_weight, dispersion
 from tests import tiny

@@ -11,10 +11,11 @@ import psutil
 import pytest
 from safetensors.numpy import load_file
 
-from engine import Failed, Finished, Progress, StageDone, Stopped, generate, plan, store
+from engine import Failed, Finished, Progress, StageDone, Stopped, generate, store
 from engine.desk import Desk
 from engine.events import END
-from engine.pace import Pace
+from engine.planning import plan
+from engine.planning.pace import Pace
 from engine.shelf import Shelf
 from engine.ticket import Request
 from tests.toys import done, slowly, small

@@ -9,9 +9,10 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
-from engine import WeightsMissing, load_model, plan
+from engine import WeightsMissing, load_model
 from engine.formulas.noise import normal
 from engine.formulas.timesteps import scheduler_of
+from engine.planning import plan
 from tests import original, tiny
 from tests.toys import latents, slowly, small
 

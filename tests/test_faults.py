@@ -7,16 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine import (
-    Accepted,
-    Failed,
-    Progress,
-    Recipe,
-    Stopped,
-    generate,
-    plan,
-    store,
-)
+from engine import Accepted, Failed, Progress, Recipe, Stopped, generate, store
+from engine.planning import plan
 from tests.toys import StopAfter, done, kinds, small, told
 
 

@@ -7,7 +7,7 @@ from engine.denoiser import Denoiser
 from engine.field import blur, field
 from engine.formulas.noise import Noise
 from engine.formulas.schedule import Step
-from engine.plan import plan
+from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from tests.toys import Echo, facts
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, errors, nets
+from engine import Recipe, errors
 from engine.errors import BadRecipe
 from engine.lender import Lender
+from engine.planning import controlnets
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
@@ -159,7 +160,7 @@ def test_nobody_follows_anothers_picture_by_its_digest(visit, house):
 
 
 def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(visit, house, monkeypatch):
-    monkeypatch.setattr(nets, "_listed", tuple)
+    monkeypatch.setattr(controlnets, "_listed", tuple)
     take(visit, house, visit.recipe)
     said = line(visit, house)
     assert (said.fault, said.text) == (True, by_label(errors.CONTROL_NOTHING.format(model="tiny")))

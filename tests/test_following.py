@@ -147,7 +147,7 @@ def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(served, visit):
 
 
 def test_a_model_without_controlnets_shows_nothing_of_it(served, visit, monkeypatch):
-    monkeypatch.setattr("engine.nets._listed", tuple)
+    monkeypatch.setattr("engine.planning.controlnets._listed", tuple)
     page = visit(served.url)
     drop(page, "drawing.png", drawing())
     expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()

@@ -7,7 +7,7 @@ from engine.formulas.schedule import Step, of_base
 from engine.formulas.timesteps import timesteps
 from engine.guidance import guide
 from engine.handover import Anchor, begin, enlarge
-from engine.plan import plan
+from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from engine.solver import Solver
 from engine.tone import Tone

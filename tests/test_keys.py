@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, keys, plan
+from engine import Recipe, keys
+from engine.planning import plan
 from engine.recipe.controls import Control
 from tests.toys import facts
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from engine import Recipe, plan
-from engine.views import lattice, whole, windows
+from engine import Recipe
+from engine.planning import plan
+from engine.planning.views import lattice, whole, windows
 from lab.lessons import BUCKETS, MIX, NATIVE, lesson, taught
 from lab.world import held_out, render
 from tests.toys import facts

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate, plan
+from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate
 from engine.catalogue.entries import lora_names
 from engine.errors import short
 from engine.keys import keys
+from engine.planning import plan
 from engine.recipe.checks import check, check_value
 from tests.loras import state
 from tests.toys import done, latents, small, told

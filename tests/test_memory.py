@@ -12,8 +12,9 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.numpy import load_file
 
-from engine import Failed, Retreated, codec, generate, hardware, plan, store, tiles
-from engine.fitting import largest_fitting
+from engine import Failed, Retreated, codec, generate, hardware, store, tiles
+from engine.planning import plan
+from engine.planning.fitting import largest_fitting
 from tests.toys import apart, done, facts, latents, slowly, small, told
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")

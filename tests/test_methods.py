@@ -9,10 +9,11 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors.numpy import load_file
 
-from engine import BadRecipe, Recipe, plan
+from engine import BadRecipe, Recipe
 from engine.formulas.noise import normal
 from engine.formulas.timesteps import scheduler_of
 from engine.methods import METHODS, silent
+from engine.planning import plan
 from engine.recipe.recipe import unused
 from engine.surgery.hooks import hooked
 from tests import original, tiny

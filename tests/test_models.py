@@ -12,7 +12,7 @@ from engine import Fault, WeightsMissing, load_model
 from engine.anatomy import decode_memory, view_memory
 from engine.denoiser import Denoiser
 from engine.errors import StopAsked
-from engine.views import Place, View
+from engine.planning.views import Place, View
 from tests import tiny
 
 

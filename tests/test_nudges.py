@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, plan
+from engine import Recipe
+from engine.planning import plan
 from engine.recipe.checks import check
 from tests.toys import facts
 from ui.nudges import NUDGES, nudge, told

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, generate, plan
-from engine.pace import Pace
+from engine import Recipe, generate
+from engine.planning import plan
+from engine.planning.pace import Pace
 from tests.toys import facts, small
 
 FACTS = facts(device="some card", dtype="float16", name="mine")

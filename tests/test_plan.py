@@ -1,8 +1,9 @@
 import pytest
 
-from engine import BadRecipe, Recipe, plan
+from engine import BadRecipe, Recipe
 from engine.catalogue.entries import Footprint
 from engine.formulas.timesteps import SCHEDULERS
+from engine.planning import plan
 from tests.tiny import SCHEDULER
 from tests.toys import facts
 

@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from engine import Recipe, plan
+from engine import Recipe
+from engine.planning import plan
 from tests.toys import facts
 from ui.plots import clauses, curves, sentence
 

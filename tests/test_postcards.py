@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import load_model, plan, store
+from engine import load_model, store
 from engine.catalogue.entries import entries, foreseen
 from engine.keys import keys
 from engine.lender import Lender
-from engine.nets import check_fits, net_of, offered
 from engine.paths import ASSETS, ROOT
+from engine.planning import plan
+from engine.planning.controlnets import check_fits, net_of, offered
 from engine.recipe.controls import Control
 from engine.recipe.recall import recall
 from lab.measure_control import by_engine, pairs
@@ -143,7 +144,7 @@ from engine.catalogue.entries import entries
 from engine.recipe.controls import Control
 from engine.keys import keys
 from engine.lender import Lender
-from engine.nets import check_fits, net_of, offered
+from engine.planning.controlnets import check_fits, net_of, offered
 from lab.measure_control import by_engine, pairs
 from lab.measure_vae import unseen
 from engine.ticket import Request

@@ -6,10 +6,10 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from engine.bends import Look, work
 from engine.catalogue import entries
-from engine.hidiffusion import hidiffusion
 from engine.paths import ASSETS
+from engine.planning.hidiffusion import hidiffusion
+from engine.planning.patches import Look, work
 from tests.flops import SD15, SD21, SDXL, counts, levels_of, on_meta
 from tests.toys import slowly
 

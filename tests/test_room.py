@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, plan
+from engine import Recipe
 from engine.catalogue.entries import Footprint
 from engine.lender import Lender
+from engine.planning import plan
 from tests.toys import facts
 from ui.house import open_house
 from ui.lines import cost

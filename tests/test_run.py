@@ -19,9 +19,9 @@ from engine import (
     Stopped,
     generate,
     load_model,
-    plan,
     store,
 )
+from engine.planning import plan
 from tests.toys import apart, done, kinds, latents, slowly, small, told
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import views
 from engine.formulas.noise import Noise
 from engine.maps import Maps, fitted, share
-from engine.plan import plan
+from engine.planning import views
+from engine.planning.plan import plan
+from engine.planning.views import Place
 from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
-from engine.views import Place
 from tests.toys import facts, scene
 
 SOFT = Control(kind="tile")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
-from engine.bends import Pooled, Strided
+from engine.planning.patches import Pooled, Strided
 from engine.surgery.bent import bent
 from tests import original, tiny
 

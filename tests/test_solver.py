@@ -8,7 +8,7 @@ from engine import Recipe
 from engine.formulas.schedule import of_base
 from engine.formulas.timesteps import SCHEDULERS, timesteps
 from engine.moment import Made
-from engine.plan import plan
+from engine.planning.plan import plan
 from engine.solver import Solver
 from engine.tone import Tone
 from tests.tiny import SCHEDULER

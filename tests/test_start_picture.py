@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import BadRecipe, codec, errors, keys, plan
+from engine import BadRecipe, codec, errors, keys
 from engine.formulas.schedule import lay
+from engine.planning import plan
 from engine.recipe import images
 from engine.recipe.recipe import Recipe
 from tests.toys import facts, latents, patches, run, small

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.bends import Bends, Dilated, Look, Pooled, Quartered, Strided, is_beyond, whole_steps
-from engine.hidiffusion import hidiffusion
-from engine.scalecrafter import scalecrafter
+from engine.planning.hidiffusion import hidiffusion
+from engine.planning.patches import Bends, Dilated, Look, Pooled, Quartered, Strided, is_beyond, whole_steps
+from engine.planning.scalecrafter import scalecrafter
 
 STEPS = 50
 PLAIN = {"bent_until": None, "dispersed": False, "damped": True, "windowed": True}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from engine.formulas.noise import Noise
-from engine.plan import plan
+from engine.planning.plan import plan
+from engine.planning.stage import starts
+from engine.planning.views import feather, jitter_range, lattice, lattice_pad, whole, windows
 from engine.recipe.recipe import Recipe
-from engine.stage import starts
-from engine.views import feather, jitter_range, lattice, lattice_pad, whole, windows
 from tests.toys import facts
 
 

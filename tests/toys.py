@@ -13,7 +13,7 @@ from engine import run as loop
 from engine.catalogue.entries import Defaults, Facts, family_buckets
 from engine.denoiser import Denoiser
 from engine.formulas.noise import Noise
-from engine.plan import plan
+from engine.planning.plan import plan
 from engine.solver import Solver
 from tests.tiny import SCHEDULER
 

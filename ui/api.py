@@ -15,8 +15,8 @@ import gradio as gr
 from engine import errors
 from engine.errors import BadRecipe, Fault, short
 from engine.events import END, Accepted, Event, Failed, Preview, StageDone
-from engine.nets import check_drawn
-from engine.plan import plan
+from engine.planning.controlnets import check_drawn
+from engine.planning.plan import plan
 from engine.recipe import images as picture
 from engine.recipe.checks import check, check_value
 from engine.recipe.controls import MOST_CONTROLS, Control

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine import detectors
 from engine.catalogue.entries import Facts
-from engine.nets import offered
+from engine.planning.controlnets import offered
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.images import is_digest
 from engine.recipe.recipe import Recipe

@@ -13,8 +13,8 @@ from engine.desk import Desk, UnknownRun
 from engine.errors import Fault
 from engine.keys import keys
 from engine.lender import Lender
-from engine.pace import Pace
-from engine.plan import Plan, plan
+from engine.planning.pace import Pace
+from engine.planning.plan import Plan, plan
 from engine.shelf import Shelf
 from ui.pictures import Picture, pictures
 from ui.story import Story

@@ -6,8 +6,8 @@ from typing import Any
 from engine.catalogue import vocabulary
 from engine.catalogue.entries import Entry
 from engine.errors import BadRecipe, Fault, short
-from engine.fitting import largest_fitting
-from engine.plan import Plan, plan
+from engine.planning.fitting import largest_fitting
+from engine.planning.plan import Plan, plan
 from engine.recipe.checks import check_value
 from engine.recipe.fields import frozen
 from engine.recipe.recipe import Recipe

@@ -13,10 +13,10 @@ from PIL import Image
 from engine import detectors
 from engine.errors import BadRecipe
 from engine.maps import Maps
+from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
 from engine.sketch import sketch, within
-from engine.stage import Stage
 from ui import telling, words
 from ui.following import first
 from ui.house import House

@@ -9,8 +9,8 @@ from html import escape
 import numpy as np
 
 from engine.formulas.schedule import UNSEEN, cosine
+from engine.planning.stage import Stage
 from engine.recipe.recipe import SETTINGS
-from engine.stage import Stage
 from ui import ways, words
 
 FREE = 0.5

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import BadRecipe, Fault
-from engine.nets import check_drawn
-from engine.plan import plan
+from engine.planning.controlnets import check_drawn
+from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from ui import runs, words
 from ui.controls import recipe_of, rest_of, values_of

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from engine.plan import Plan
+from engine.planning.plan import Plan
 from engine.recipe.options import OPTIONS, options_of
 from engine.recipe.recipe import SETTINGS, Recipe
 from ui import following, telling, ways, words

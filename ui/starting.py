@@ -11,10 +11,10 @@ from pathlib import Path
 
 from engine import errors, store
 from engine.errors import BadRecipe
+from engine.planning.sizes import fill_sizes
 from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
-from engine.sizes import fill_sizes
 from ui import telling, words
 from ui.house import House
 from ui.shapes import pictured

@@ -17,7 +17,7 @@ from engine.events import (
     StageDone,
     Waiting,
 )
-from engine.plan import Plan, plan
+from engine.planning.plan import Plan, plan
 from ui.pictures import Picture
 
 SURE = 1.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.catalogue import weights
 from engine.events import Preview
-from engine.plan import Plan
+from engine.planning.plan import Plan
 from ui import telling, words
 from ui.house import EXAMPLE, House
 from ui.labels import labelled

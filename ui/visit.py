@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import BadRecipe
-from engine.plan import Plan
+from engine.planning.plan import Plan
 from engine.recipe.recipe import SETTINGS, Recipe
 from ui.story import Story
 from ui.uploads import drawer

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from engine.bends import Quartered, Tempered
+from engine.planning.patches import Quartered, Tempered
 from engine.surgery.hooks import hooked, part
 
 

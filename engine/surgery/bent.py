@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 from engine import errors
-from engine.bends import Bend, Bends, Dilated, Pooled, Quartered, Strided, Tempered
 from engine.errors import BadRecipe
+from engine.planning.patches import Bend, Bends, Dilated, Pooled, Quartered, Strided, Tempered
 from engine.surgery.attention import quartered, tempered
 from engine.surgery.convolution import dilated, has_convolutions
 from engine.surgery.shrink import DOWN, UP, pooled, strided

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from engine.bends import Bend, Dilated
+from engine.planning.patches import Bend, Dilated
 from engine.surgery.hooks import altered, hooked
 
 PIXEL_WEIGHT = 0.05

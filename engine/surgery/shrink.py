@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from engine.bends import Pooled, Strided
+from engine.planning.patches import Pooled, Strided
 from engine.surgery.hooks import altered, hooked, part
 
 DOWN, UP = "{}.downsamplers.0.conv", "{}.upsamplers.0"

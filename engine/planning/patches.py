@@ -11,7 +11,7 @@ from math import ceil, sqrt
 from typing import NamedTuple
 
 from engine.formulas.noise import quarters
-from engine.sizes import SLACK, Size
+from engine.planning.sizes import SLACK, Size
 
 Level = tuple[float, float]
 """Shares of a native evaluation that one level of the network takes: in proportion to the area, and (its

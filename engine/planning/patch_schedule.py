@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.bends import STRAIGHT, Bending, Bends, Look, attention, is_beyond, work
-from engine.hidiffusion import hidiffusion
-from engine.scalecrafter import scalecrafter
+from engine.planning.hidiffusion import hidiffusion
+from engine.planning.patches import STRAIGHT, Bending, Bends, Look, attention, is_beyond, work
+from engine.planning.scalecrafter import scalecrafter
 
 if TYPE_CHECKING:
-    from engine.stage import Stage
+    from engine.planning.stage import Stage
 
 BENDS: dict[str, Bending] = {
     "attention": attention,

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
-from engine.bending import bends_of, local_areas
-from engine.bends import Bends
 from engine.catalogue.entries import Facts
 from engine.formulas.schedule import Schedule
 from engine.methods import Method, method_of
-from engine.nets import net_of
+from engine.planning.controlnets import net_of
+from engine.planning.patch_schedule import bends_of, local_areas
+from engine.planning.patches import Bends
+from engine.planning.sizes import Size
 from engine.recipe.controls import Control
 from engine.recipe.options import Options, options_of
 from engine.recipe.recipe import Recipe
-from engine.sizes import Size
 
 # Float32 canvases held at once: two predictions and their sums, canvas, anchor, noise, solver history.
 CANVASES = 16

@@ -10,14 +10,14 @@ from engine.errors import BadRecipe, short
 from engine.formulas.schedule import Schedule, exponent, lay, of_base
 from engine.formulas.timesteps import FIRST_ORDER, SCHEDULERS, scheduler_of, timesteps
 from engine.methods import METHODS, is_faithful, method_of
-from engine.nets import net_of
+from engine.planning.controlnets import net_of
+from engine.planning.sizes import SLACK, fill_sizes, stage_cells
+from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import Control
 from engine.recipe.options import changed, options_of
 from engine.recipe.recipe import Recipe
-from engine.sizes import SLACK, fill_sizes, stage_cells
-from engine.stage import Stage
 
 SHAPE_SLACK = 0.02
 """Of a map that is given: sides are whole cells, so shapes are never quite the same."""

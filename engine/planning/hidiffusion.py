@@ -5,7 +5,7 @@ largest attention a quarter of it at a time (MSW-MSA). Published steps, as multi
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.bends import Bend, Bends, Look, Pooled, Quartered, Strided, whole_steps
+from engine.planning.patches import Bend, Bends, Look, Pooled, Quartered, Strided, whole_steps
 
 LARGE = 4
 """Times the native side, on both axes, from which the steps of large pictures hold."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.stage import Stage
+from engine.planning.stage import Stage
 
 Ids = tuple[int, int, int, int, int, int]
 Range = tuple[int, int]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 
-from engine.bends import Bends, Dilated, Look, whole_steps
+from engine.planning.patches import Bends, Dilated, Look, whole_steps
 
 LARGE = 8**0.5
 WHOLE_NEAR = 0.05

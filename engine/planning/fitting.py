@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from engine.errors import BadRecipe
-from engine.plan import Plan, plan
-from engine.stage import Stage
+from engine.planning.plan import Plan, plan
+from engine.planning.stage import Stage
 
 TRIES = 48
 

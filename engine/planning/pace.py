@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.catalogue.entries import Facts, known_pace
-from engine.stage import Stage
+from engine.planning.stage import Stage
 
 log = logging.getLogger(__name__)
 
