@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from engine import codec, errors, events, following, keys, store
+from engine import errors, events, following, keys, store
 from engine.clock import Clock
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault
@@ -28,6 +28,7 @@ from engine.steering import Steering
 from engine.surgery import lora
 from engine.surgery.bent import check_parts
 from engine.tone import Tone
+from engine.vae import codec
 
 TRIES = 3
 

@@ -19,11 +19,11 @@ from engine import errors, hardware
 from engine.anatomy import facts_of, need_of, parts_of
 from engine.catalogue import weights
 from engine.catalogue.entries import Entry
-from engine.codec import preview_matrix
 from engine.errors import Fault, NoRoom, WeightsMissing, short
 from engine.hardware import Place
 from engine.model import Model
 from engine.surgery import lora
+from engine.vae.codec import preview_matrix
 
 log = logging.getLogger(__name__)
 

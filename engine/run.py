@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from engine import codec, errors, events, hardware
+from engine import errors, events, hardware
 from engine.clock import Clock
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault, StopAsked
@@ -25,6 +25,7 @@ from engine.recipe.recipe import Recipe
 from engine.solver import Solver
 from engine.surgery.lora import by_stage
 from engine.tone import Tone
+from engine.vae import codec
 
 log = logging.getLogger(__name__)
 

@@ -50,7 +50,7 @@ class Whole:
     def __call__(self, pixels: Array) -> Array:
         import torch
 
-        from engine.tiles import blended
+        from engine.vae.tiling import blended
 
         cell = self.cell
         whole = padded(pixels, cell)

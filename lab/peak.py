@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
-from engine import codec
+from engine.vae import codec
 
 
 class Enough(Exception):

@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 
-from engine import codec
+from engine.vae import codec
 
 
 def pixels(image):

@@ -12,9 +12,10 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.numpy import load_file
 
-from engine import Failed, Retreated, codec, generate, hardware, store, tiles
+from engine import Failed, Retreated, generate, hardware, store
 from engine.planning import plan
 from engine.planning.fitting import largest_fitting
+from engine.vae import codec, tiling
 from tests.toys import apart, done, facts, latents, slowly, small, told
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")
@@ -207,7 +208,7 @@ def test_a_decoder_that_is_full_at_the_smallest_tile_is_a_fault(model, monkeypat
 @pytest.mark.parametrize("length", [8, 16, 17, 20, 31, 32, 33, 64, 100, 127])
 @pytest.mark.parametrize("side", [8, 16, 32])
 def test_tiles_cover_an_axis_and_overlap_and_cost_little(length, side):
-    starts, tile, overlap = tiles.tile_starts(length, side)
+    starts, tile, overlap = tiling.tile_starts(length, side)
     assert starts[0] == 0
     assert starts[-1] + tile == length
     assert tile <= side

@@ -11,7 +11,7 @@ from PIL import Image
 from torch.nn.functional import conv2d
 from torch.overrides import TorchFunctionMode
 
-from engine import codec, overview, tiles
+from engine.vae import codec, global_statistics, tiling
 from lab import world
 from tests.test_codec import random
 
@@ -53,7 +53,7 @@ def apart(made, whole, side):
     off = np.abs(levels(made) - levels(whole)).mean(2)
     lines = []
     for across in (off, off.T):
-        starts, long, _ = tiles.tile_starts(len(across) // 8, side)
+        starts, long, _ = tiling.tile_starts(len(across) // 8, side)
         for border in [*starts[1:], *(start + long for start in starts[:-1])]:
             lines.append(across[8 * border - 2 : 8 * border + 2].mean())
     return off.mean(), max(lines)
@@ -161,7 +161,9 @@ def test_a_fault_leaves_the_vae_as_it_was(at, model, monkeypatch):
 def test_another_thread_shares_the_vae_undisturbed(model):
     latent, said = random(24, 24), []
     whole = codec.decode(model.vae, latent).tobytes()
-    known = overview.look(model.vae.decode, lambda rows, cols: latent[..., rows, cols], (24, 24), 8, 16)
+    known = global_statistics.look(
+        model.vae.decode, lambda rows, cols: latent[..., rows, cols], (24, 24), 8, 16
+    )
     with torch.inference_mode(), known.lent(slice(0, 16), slice(0, 16)):
         other = threading.Thread(target=lambda: said.append(codec.decode(model.vae, latent).tobytes()))
         other.start()
@@ -171,14 +173,14 @@ def test_another_thread_shares_the_vae_undisturbed(model):
 
 def test_tiles_that_are_cut_from_a_picture_give_it_back_row_by_row():
     whole = torch.rand(3, 50, 37)
-    rows = list(tiles.blended(lambda rows, cols: whole[:, rows, cols], (50, 37), 16))
+    rows = list(tiling.blended(lambda rows, cols: whole[:, rows, cols], (50, 37), 16))
     assert torch.allclose(torch.cat([part for _, part in rows], 1), whole, atol=1e-6)
     assert [top for top, _ in rows] == [0, 12, 24, 36]
 
 
 @pytest.mark.parametrize("length", [5, 9, 10, 23, 33, 64, 100, 1024])
 def test_patches_lie_side_by_side_from_end_to_end(length):
-    starts, patch = overview.patch_starts(length, 32)
+    starts, patch = global_statistics.patch_starts(length, 32)
     assert starts[0] == 0
     assert all(b - a >= patch for a, b in pairwise(starts))
     assert starts[-1] + patch == length or len(starts) == 1

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from engine import hardware
-from engine.overview import look
-from engine.tiles import blended
+from engine.vae.global_statistics import look
+from engine.vae.tiling import blended
 
 PREVIEW_SIDE = 512
 SMALLEST_TILE = 8
