@@ -24,11 +24,11 @@ from engine.planning.plan import Plan, plan
 from engine.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
-    from engine.model import Model
-    from engine.models import load_model
+    from engine.network.model import Model
+    from engine.network.models import load_model
     from engine.run import generate
 
-_LAZY = {"generate": "engine.run", "load_model": "engine.models", "Model": "engine.model"}
+_LAZY = {"generate": "engine.run", "load_model": "engine.network.models", "Model": "engine.network.model"}
 
 __all__ = [
     "Accepted",

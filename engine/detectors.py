@@ -132,7 +132,7 @@ def _loaded(kind: str) -> Detector:
     with _hushed():
         package = _imported(PACKAGES[KINDS[kind].source][0])
         folder = _cached(origin) or _fetched(origin)
-        from engine import models
+        from engine.network import models
 
         try:
             if kind == "depth":

@@ -4,10 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from engine import detectors, errors, models
+from engine import detectors, errors
 from engine.catalogue import weights
 from engine.errors import BadRecipe, short
-from engine.model import Model
+from engine.network import models
+from engine.network.model import Model
 from engine.planning.controlnets import CONFIG, Net, check_fits, net_of
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control

@@ -13,8 +13,10 @@ from engine.clock import Clock
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault
 from engine.formulas.noise import Noise
-from engine.model import Model
 from engine.moment import Made
+from engine.network import lora
+from engine.network.model import Model
+from engine.network.patching.apply import check_parts
 from engine.planning.pace import Pace
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
@@ -25,8 +27,6 @@ from engine.recipe.recipe import Recipe, to_dict, unused
 from engine.shelf import Shelf
 from engine.start import Start, elsewhere, place_of, start_of, told
 from engine.steering import Steering
-from engine.surgery import lora
-from engine.surgery.bent import check_parts
 from engine.tone import Tone
 from engine.vae import codec
 

@@ -19,7 +19,7 @@ from engine.planning.plan import plan
 from engine.ticket import Request
 
 if TYPE_CHECKING:
-    from engine.model import Model
+    from engine.network.model import Model
 
 
 GPUS = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
@@ -45,10 +45,11 @@ def on_offer(named: Sequence[str], gpu: bool) -> list[Entry]:
 
 
 def _engine() -> tuple[ModuleType, ModuleType]:
-    """engine.models and engine.run. While diffusers is imported it puts another module in its place: a thread
+    """engine.network.models and engine.run. While diffusers is imported it puts another module in its place: a thread
     that waited for the first one would be left with that, and none of its classes."""
     with _IMPORTING:
-        from engine import models, run
+        from engine import run
+        from engine.network import models
     return models, run
 
 

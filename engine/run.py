@@ -17,13 +17,13 @@ from engine.formulas.noise import Noise
 from engine.guidance import guide
 from engine.handover import Given, begin, nothing
 from engine.job import Job, settle
-from engine.model import Model
 from engine.moment import At, Foreseen, Made, Moment
+from engine.network.lora import by_stage
+from engine.network.model import Model
 from engine.planning.fitting import largest_fitting
 from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
 from engine.solver import Solver
-from engine.surgery.lora import by_stage
 from engine.tone import Tone
 from engine.vae import codec
 

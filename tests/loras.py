@@ -8,7 +8,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
 from engine import load_model
-from engine.anatomy import fingerprint
+from engine.network.facts import fingerprint
 from tests import original, tiny
 
 

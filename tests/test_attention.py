@@ -5,9 +5,9 @@ from math import log, sqrt
 import pytest
 import torch
 
+from engine.network.patching.apply import bent
+from engine.network.patching.attention import Quarters
 from engine.planning.patches import Quartered, Tempered
-from engine.surgery.attention import Quarters
-from engine.surgery.bent import bent
 from tests import tiny
 
 SIZES = [(8, 12), (7, 12), (8, 11), (7, 11), (2, 2), (1, 3)]

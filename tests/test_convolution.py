@@ -9,9 +9,9 @@ from peft import LoraConfig
 from torch import nn
 from torch.nn.functional import conv2d, interpolate
 
+from engine.network.patching.apply import bent
+from engine.network.patching.convolution import dispersed_weight, dispersion
 from engine.planning.patches import Dilated
-from engine.surgery.bent import bent
-from engine.surgery.convolution import dispersed_weight, dispersion
 from tests import tiny
 
 PIXEL_WEIGHT, SIDE = 0.05, 7

@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from engine import BadRecipe, load_model
-from engine.anatomy import fingerprint
-from engine.surgery.lora import fuse, wearing
+from engine.network.facts import fingerprint
+from engine.network.lora import fuse, wearing
 from tests import tiny
 from tests.loras import lora, state
 

@@ -13,9 +13,9 @@ from engine import BadRecipe, Recipe
 from engine.formulas.noise import normal
 from engine.formulas.timesteps import scheduler_of
 from engine.methods import METHODS, silent
+from engine.network.patching.hooks import hooked
 from engine.planning import plan
 from engine.recipe.recipe import unused
-from engine.surgery.hooks import hooked
 from tests import original, tiny
 from tests.test_families import CLOSE
 from tests.toys import StopAfter, apart, done, facts, failed, latents, run, slowly, small, told

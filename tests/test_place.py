@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from engine import load_model
-from engine.anatomy import need_of, view_memory
 from engine.catalogue.weights import counts
 from engine.hardware import Need, Place, place
+from engine.network.facts import need_of, view_memory
 from tests import original, tiny
 from tests.test_models import peak
 

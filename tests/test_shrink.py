@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
+from engine.network.patching.apply import bent
 from engine.planning.patches import Pooled, Strided
-from engine.surgery.bent import bent
 from tests import original, tiny
 
 XL_STRIDED = Strided("down_blocks.1", "up_blocks.0", 1)

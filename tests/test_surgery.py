@@ -12,8 +12,8 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
 from engine import Failed, Recipe, load_model
+from engine.network.patching.apply import bent
 from engine.planning.patches import Dilated, Pooled, Quartered, Strided, Tempered
-from engine.surgery.bent import bent
 from tests import original, tiny
 from tests.toys import failed, latents, run, small, told
 

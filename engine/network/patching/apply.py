@@ -8,10 +8,10 @@ from torch import nn
 
 from engine import errors
 from engine.errors import BadRecipe
+from engine.network.patching.attention import quartered, tempered
+from engine.network.patching.convolution import dilated, has_convolutions
+from engine.network.patching.levels import DOWN, UP, pooled, strided
 from engine.planning.patches import Bend, Bends, Dilated, Pooled, Quartered, Strided, Tempered
-from engine.surgery.attention import quartered, tempered
-from engine.surgery.convolution import dilated, has_convolutions
-from engine.surgery.shrink import DOWN, UP, pooled, strided
 
 Surgery = Callable[[nn.Module, Any], AbstractContextManager[None]]
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from engine.network.patching.hooks import hooked, part
 from engine.planning.patches import Quartered, Tempered
-from engine.surgery.hooks import hooked, part
 
 
 class Quarters(NamedTuple):

@@ -16,13 +16,13 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from engine import errors, hardware
-from engine.anatomy import facts_of, need_of, parts_of
 from engine.catalogue import weights
 from engine.catalogue.entries import Entry
 from engine.errors import Fault, NoRoom, WeightsMissing, short
 from engine.hardware import Place
-from engine.model import Model
-from engine.surgery import lora
+from engine.network import lora
+from engine.network.facts import facts_of, need_of, parts_of
+from engine.network.model import Model
 from engine.vae.codec import preview_matrix
 
 log = logging.getLogger(__name__)

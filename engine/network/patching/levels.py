@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
+from engine.network.patching.hooks import altered, hooked, part
 from engine.planning.patches import Pooled, Strided
-from engine.surgery.hooks import altered, hooked, part
 
 DOWN, UP = "{}.downsamplers.0.conv", "{}.upsamplers.0"
 MORE = 12

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import text
-from engine.anatomy import parts_of
 from engine.catalogue.entries import Facts
+from engine.network import text
+from engine.network.facts import parts_of
+from engine.network.patching.apply import bent
+from engine.network.text import Text
 from engine.planning.patches import Bend
 from engine.steering import Guide, residuals
-from engine.surgery.bent import bent
-from engine.text import Text
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from engine.network.patching.hooks import altered, hooked
 from engine.planning.patches import Bend, Dilated
-from engine.surgery.hooks import altered, hooked
 
 PIXEL_WEIGHT = 0.05
 """Of the dispersed kernel's likeness to the plain one at the scale that it was trained at, as published."""
