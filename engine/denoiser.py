@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from engine import hardware
+from engine.control.conditioning import Guide, Steering
 from engine.errors import StopAsked
 from engine.formulas.schedule import Step
 from engine.planning.patches import STRAIGHT, Bend, Bends
 from engine.planning.stage import Stage
 from engine.planning.views import View
-from engine.steering import Guide, Steering
 
 
 class Network(Protocol):

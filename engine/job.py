@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
-from engine import errors, events, following, keys, store
+from engine import errors, events, keys, store
 from engine.clock import Clock
+from engine.control import load
+from engine.control.conditioning import Steering
 from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault
 from engine.formulas.noise import Noise
@@ -26,7 +28,6 @@ from engine.recipe.recall import ENGINE
 from engine.recipe.recipe import Recipe, to_dict, unused
 from engine.shelf import Shelf
 from engine.start import Start, elsewhere, place_of, start_of, told
-from engine.steering import Steering
 from engine.tone import Tone
 from engine.vae import codec
 
@@ -187,7 +188,7 @@ def settle(
     planned = plan(recipe, model.facts)
     check_parts(model.unet, model.facts.name, (bends for stage in planned.stages for bends in stage.bends))
     loras = lora.worn(planned.recipe.loras)
-    nets = following.nets_of(planned.recipe.controls, model)
+    nets = load.nets_of(planned.recipe.controls, model)
     for tries in range(TRIES):
         whole, start, last = start_of(recipe, planned, shelf, resume, until, keyed=noise is None)
         run = run or shelf.new_run()
@@ -204,7 +205,7 @@ def settle(
     named = keys.keys(ahead, start.last.key if start.last else "")
     named = named if noise is None else tuple(keys.of_its_own() for _ in ahead)
     seeded = Noise(whole.recipe.seed, noise)
-    steering = following.steering(whole.recipe.controls, nets, pictures)
+    steering = load.steering(whole.recipe.controls, nets, pictures)
     return Job(
         recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run, upload, loras, steering
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import detectors
+from engine.control import detectors
 from engine.formulas.noise import normal
 
 COMMIT = "0" * 40

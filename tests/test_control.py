@@ -110,7 +110,7 @@ def test_a_control_gives_its_shape(leading, tmp_path, model):
     ids=["no picture", "no net", "no detector"],
 )
 def test_what_is_missing_is_told_before_work_starts(changes, told, led, model, tmp_path, calls, monkeypatch):
-    monkeypatch.setattr("engine.detectors.PACKAGES", {"controlnet-aux": ("not_installed",)})
+    monkeypatch.setattr("engine.control.detectors.PACKAGES", {"controlnet-aux": ("not_installed",)})
     end = refused(led(**changes), model, tmp_path / "runs")
     assert told in end.sentence
     assert end.field == "controls"

@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from engine import detectors, errors
+from engine import errors
+from engine.control import detectors
 from engine.errors import BadRecipe
 from engine.recipe.controls import KINDS
 from tests import annotators
@@ -28,7 +29,7 @@ def test_every_kind_that_others_make_has_an_origin():
 
 @pytest.mark.parametrize("package", ["controlnet_aux", "torchvision"])
 def test_a_package_that_is_not_installed_is_told(package):
-    code = "from engine.detectors import why_not; print(why_not('hed')); print(why_not('openpose'))"
+    code = "from engine.control.detectors import why_not; print(why_not('hed')); print(why_not('openpose'))"
     done = in_a_process_without([package], code)
     assert done.stdout.splitlines() == [f"{package} is not installed"] * 2, done.stderr
 
@@ -38,7 +39,7 @@ def test_asking_imports_nothing_and_asks_no_network():
 import socket, sys
 def refuse(*given): raise SystemExit("the network was asked")
 socket.socket.connect = socket.getaddrinfo = refuse
-from engine.detectors import ORIGINS, why_not
+from engine.control.detectors import ORIGINS, why_not
 for kind in ORIGINS: why_not(kind)
 print({"torch", "torchvision", "controlnet_aux", "transformers"} & set(sys.modules))
 """

@@ -105,7 +105,7 @@ def test_knobs_that_a_kind_does_not_read_are_idle(offered):
 
 
 def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch):
-    monkeypatch.setattr("engine.detectors.why_not", lambda kind: "it is not installed.")
+    monkeypatch.setattr("engine.control.detectors.why_not", lambda kind: "it is not installed.")
     offered += ["openpose"]
     assert following.choices(FACTS, None) == ("canny",)
     assert following.choices(FACTS, Control(given=True)) == ("canny", "openpose")
@@ -115,7 +115,7 @@ def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch
 
 
 def test_a_missing_detector_is_told_beside_the_price(visit, house, offered, monkeypatch):
-    monkeypatch.setattr("engine.detectors.why_not", lambda kind: "it is not installed")
+    monkeypatch.setattr("engine.control.detectors.why_not", lambda kind: "it is not installed")
     offered += ["openpose"]
     pose = replace(visit.recipe.controls[0], kind="openpose")
     take(visit, house, replace(visit.recipe, controls=(pose,)))

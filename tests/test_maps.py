@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.maps import draw, fitted
+from engine.control.maps import draw, fitted
 from engine.recipe.controls import KINDS, Control
 
 HERE = [name for name, kind in KINDS.items() if not kind.source]

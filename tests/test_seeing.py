@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine import detectors, seeing
-from engine.seeing import guided
+from engine.control import detector_adapters, detectors
+from engine.control.detector_adapters import guided
 from tests import annotators
 from tests.annotators import photo
 
@@ -65,7 +65,7 @@ def test_a_large_picture_is_seen_in_tiles_that_blend(hub, monkeypatch):
     annotators.write("hed", hub("hed"))
     pixels = photo(64, 1500)
     whole = detectors.detect("hed", pixels).astype(int)
-    monkeypatch.setattr(seeing, "TILE", 1024)
+    monkeypatch.setattr(detector_adapters, "TILE", 1024)
     tiled = detectors.detect("hed", pixels)
     assert tiled.shape == whole.shape
     assert np.abs(tiled - whole).max() <= 8
@@ -75,7 +75,7 @@ def test_a_large_picture_is_seen_in_tiles_that_blend(hub, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(256, 512), (1024, 768)])
 def test_a_figure_is_drawn_where_it_stands_at_the_size_of_the_picture(size):
-    figure = seeing.Pose(annotators.Standing((0.25, 0.25), (0.25, 0.5)))
+    figure = detector_adapters.Pose(annotators.Standing((0.25, 0.25), (0.25, 0.5)))
     drawn = figure(np.zeros((*size, 3), np.uint8))
     assert drawn.shape == (*size, 3)
     rows, cols = np.nonzero(drawn.max(-1))
@@ -103,7 +103,9 @@ def test_what_a_network_calls_near_is_white(hub):
     drawn = detectors.detect("depth", pixels)
     net = detectors._ready["depth"].net
     with torch.no_grad():
-        given = torch.from_numpy((pixels / 255 - seeing.MEAN) / seeing.DEVIATION).permute(2, 0, 1)[None]
+        given = torch.from_numpy(
+            (pixels / 255 - detector_adapters.MEAN) / detector_adapters.DEVIATION
+        ).permute(2, 0, 1)[None]
         near = net(given.float()).predicted_depth[0].numpy()
     assert drawn[np.unravel_index(near.argmax(), near.shape)].tolist() == [255] * 3
     assert drawn[np.unravel_index(near.argmin(), near.shape)].tolist() == [0] * 3
@@ -112,7 +114,7 @@ def test_what_a_network_calls_near_is_white(hub):
 @pytest.mark.parametrize(("size", "whole"), [((64, 128), (64, 128)), ((65, 1), (128, 64))])
 def test_padding_repeats_the_edge(size, whole):
     pixels = photo(*size)
-    seen = seeing.padded(pixels, 64)
+    seen = detector_adapters.padded(pixels, 64)
     assert seen.shape[:2] == whole
     assert (seen[: size[0], : size[1]] == pixels).all()
     assert (seen[-1] == seen[size[0] - 1]).all()

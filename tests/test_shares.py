@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.control.maps import Maps, fitted, share
 from engine.formulas.noise import Noise
-from engine.maps import Maps, fitted, share
 from engine.planning import views
 from engine.planning.plan import plan
 from engine.planning.views import Place

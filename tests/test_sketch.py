@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from engine.control.overlay import INK, sketch, within
 from engine.recipe.controls import Control
-from engine.sketch import INK, sketch, within
 
 
 def flat(level, size=(8, 12)):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine import detectors
 from engine.catalogue.entries import Facts
+from engine.control import detectors
 from engine.planning.controlnets import offered
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.images import is_digest

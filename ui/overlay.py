@@ -10,13 +10,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from engine import detectors
+from engine.control import detectors
+from engine.control.maps import Maps
+from engine.control.overlay import sketch, within
 from engine.errors import BadRecipe
-from engine.maps import Maps
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
-from engine.sketch import sketch, within
 from ui import telling, words
 from ui.following import first
 from ui.house import House

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from engine.catalogue.entries import Facts
+from engine.control.conditioning import Guide, residuals
 from engine.network import text
 from engine.network.facts import parts_of
 from engine.network.patching.apply import bent
 from engine.network.text import Text
 from engine.planning.patches import Bend
-from engine.steering import Guide, residuals
 
 
 @dataclass(frozen=True, eq=False)

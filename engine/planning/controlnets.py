@@ -12,9 +12,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from engine import detectors, errors
+from engine import errors
 from engine.catalogue import weights
 from engine.catalogue.entries import Facts, catalogue
+from engine.control import detectors
 from engine.errors import BadRecipe, short
 from engine.paths import ROOT
 from engine.recipe.controls import KINDS, Control

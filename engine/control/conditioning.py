@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from engine.control.maps import Detect, Maps
 from engine.formulas.schedule import Step
-from engine.maps import Detect, Maps
 from engine.planning.stage import Stage
 from engine.planning.views import View
 from engine.recipe.controls import Control

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from engine.maps import Array, fitted
+from engine.control.maps import Array, fitted
 from engine.recipe.controls import Control
 
 INK = (200, 0, 80)

@@ -4,15 +4,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from engine import detectors, errors
+from engine import errors
 from engine.catalogue import weights
+from engine.control import detectors
+from engine.control.conditioning import Followed, Steering
 from engine.errors import BadRecipe, short
 from engine.network import models
 from engine.network.model import Model
 from engine.planning.controlnets import CONFIG, Net, check_fits, net_of
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
-from engine.steering import Followed, Steering
 
 log = logging.getLogger(__name__)
 

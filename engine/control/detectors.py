@@ -19,9 +19,9 @@ import numpy as np
 
 from engine import errors
 from engine.catalogue import weights
+from engine.control.detector_adapters import Depth, Detector, Pose, Whole
 from engine.errors import BadRecipe
 from engine.recipe.controls import KINDS, TRANSFORMERS
-from engine.seeing import Depth, Detector, Pose, Whole
 
 log = logging.getLogger(__name__)
 
