@@ -12,10 +12,8 @@ from engine import errors, events, keys, store
 from engine.clock import Clock
 from engine.control import load
 from engine.control.conditioning import Steering
-from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault
 from engine.formulas.noise import Noise
-from engine.moment import Made
 from engine.network import lora
 from engine.network.model import Model
 from engine.network.patching.apply import check_parts
@@ -26,9 +24,11 @@ from engine.recipe import images as picture
 from engine.recipe.controls import Control
 from engine.recipe.recall import ENGINE
 from engine.recipe.recipe import Recipe, to_dict, unused
+from engine.sampling.denoiser import Denoiser
+from engine.sampling.signals import Made
+from engine.sampling.tone import Tone
 from engine.shelf import Shelf
 from engine.start import Start, elsewhere, place_of, start_of, told
-from engine.tone import Tone
 from engine.vae import codec
 
 TRIES = 3

@@ -10,21 +10,21 @@ import torch
 
 from engine import errors, events, hardware
 from engine.clock import Clock
-from engine.denoiser import Denoiser
 from engine.errors import BadRecipe, Fault, StopAsked
-from engine.field import field
 from engine.formulas.noise import Noise
-from engine.guidance import guide
-from engine.handover import Given, begin, nothing
 from engine.job import Job, settle
-from engine.moment import At, Foreseen, Made, Moment
 from engine.network.lora import by_stage
 from engine.network.model import Model
 from engine.planning.fitting import largest_fitting
 from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
-from engine.solver import Solver
-from engine.tone import Tone
+from engine.sampling.denoiser import Denoiser
+from engine.sampling.fuse import field
+from engine.sampling.guidance import guide
+from engine.sampling.signals import At, Foreseen, Made, Moment
+from engine.sampling.solver import Solver
+from engine.sampling.start import Given, begin, nothing
+from engine.sampling.tone import Tone
 from engine.vae import codec
 
 log = logging.getLogger(__name__)

@@ -3,12 +3,12 @@ from functools import partial
 import pytest
 import torch
 
-from engine.denoiser import Denoiser
-from engine.field import blur, field
 from engine.formulas.noise import Noise
 from engine.formulas.schedule import Step
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
+from engine.sampling.denoiser import Denoiser
+from engine.sampling.fuse import blur, field
 from tests.toys import Echo, facts
 
 

@@ -5,12 +5,12 @@ import torch
 from engine.formulas.noise import Noise
 from engine.formulas.schedule import Step, of_base
 from engine.formulas.timesteps import timesteps
-from engine.guidance import guide
-from engine.handover import Anchor, begin, enlarge
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
-from engine.solver import Solver
-from engine.tone import Tone
+from engine.sampling.guidance import guide
+from engine.sampling.solver import Solver
+from engine.sampling.start import Anchor, begin, enlarge
+from engine.sampling.tone import Tone
 from tests.tiny import SCHEDULER
 from tests.toys import facts
 

@@ -9,10 +9,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine import Fault, WeightsMissing, load_model
-from engine.denoiser import Denoiser
 from engine.errors import StopAsked
 from engine.network.facts import decode_memory, view_memory
 from engine.planning.views import Place, View
+from engine.sampling.denoiser import Denoiser
 from tests import tiny
 
 

@@ -7,10 +7,10 @@ import torch
 from engine import Recipe
 from engine.formulas.schedule import of_base
 from engine.formulas.timesteps import SCHEDULERS, timesteps
-from engine.moment import Made
 from engine.planning.plan import plan
-from engine.solver import Solver
-from engine.tone import Tone
+from engine.sampling.signals import Made
+from engine.sampling.solver import Solver
+from engine.sampling.tone import Tone
 from tests.tiny import SCHEDULER
 from tests.toys import AllNoise, Wants, facts, slowly, watch
 
@@ -124,7 +124,7 @@ def test_every_solver_is_held_to_the_anchor_as_ddim_is(name, economy, steps, mon
 
 def test_unipc_with_its_corrector_would_not_be_held(monkeypatch):
     held = distance(monkeypatch, scheduler="unipc", steps=20)
-    monkeypatch.setattr("engine.solver.FELT", 2.0)
+    monkeypatch.setattr("engine.sampling.solver.FELT", 2.0)
     assert distance(monkeypatch, scheduler="unipc", steps=20) > 1.4 * held
 
 

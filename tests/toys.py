@@ -11,10 +11,10 @@ from safetensors.numpy import load_file
 from engine import Failed, Recipe, StageDone, generate
 from engine import run as loop
 from engine.catalogue.entries import Defaults, Facts, family_buckets
-from engine.denoiser import Denoiser
 from engine.formulas.noise import Noise
 from engine.planning.plan import plan
-from engine.solver import Solver
+from engine.sampling.denoiser import Denoiser
+from engine.sampling.solver import Solver
 from tests.tiny import SCHEDULER
 
 SDXL_SCHEDULER = SCHEDULER | {"_class_name": "EulerDiscreteScheduler"}

@@ -9,7 +9,7 @@ from engine import errors
 from engine.catalogue import weights
 from engine.catalogue.entries import find_lora, lora_source
 from engine.errors import BadRecipe, short
-from engine.moment import Made, Moment
+from engine.sampling.signals import Made, Moment
 
 Worn = tuple[tuple[Path, float], ...]
 """Files and how strongly each is felt."""

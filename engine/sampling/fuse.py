@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from engine.denoiser import Denoiser
 from engine.formulas.schedule import Step
 from engine.planning import views
 from engine.planning.patches import STRAIGHT, Bends
 from engine.planning.stage import Stage
 from engine.planning.views import Offset, View
-from engine.tone import toned
+from engine.sampling.denoiser import Denoiser
+from engine.sampling.tone import toned
 
 
 class Fused(NamedTuple):

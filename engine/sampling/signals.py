@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.planning.stage import Stage
-from engine.tone import Tone
+from engine.sampling.tone import Tone
 
 
 @dataclass(frozen=True)

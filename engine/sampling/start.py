@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 from engine.formulas.noise import Noise, Shape
 from engine.formulas.schedule import Step
 from engine.planning.stage import Stage
-from engine.solver import Solver
+from engine.sampling.solver import Solver
 
 Given = Callable[[Stage, Tensor | None], Tensor | None]
 """The clean latent of a start picture for a stage, unless the latent below holds as much."""
