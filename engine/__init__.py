@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadRecipe, Fault, WeightsMissing
-from engine.events import (
+from engine.planning.plan import Plan, plan
+from engine.recipe.recipe import Recipe
+from engine.runs.events import (
     Accepted,
     Event,
     Failed,
@@ -20,15 +22,17 @@ from engine.events import (
     Stopped,
     Waiting,
 )
-from engine.planning.plan import Plan, plan
-from engine.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from engine.network.model import Model
     from engine.network.models import load_model
-    from engine.run import generate
+    from engine.runs.generate import generate
 
-_LAZY = {"generate": "engine.run", "load_model": "engine.network.models", "Model": "engine.network.model"}
+_LAZY = {
+    "generate": "engine.runs.generate",
+    "load_model": "engine.network.models",
+    "Model": "engine.network.model",
+}
 
 __all__ = [
     "Accepted",

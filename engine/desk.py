@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from engine import errors, store
+from engine import errors
 from engine.errors import Fault, short
-from engine.events import END, Accepted, Event, StageDone, Stopped, unexpected
 from engine.log import follow
-from engine.shelf import Shelf
+from engine.runs import store
+from engine.runs.cache import Shelf
+from engine.runs.events import END, Accepted, Event, StageDone, Stopped, unexpected
 from engine.ticket import Price, Request, Start, Ticket, full, tell_places, unknown
 
 log = logging.getLogger(__name__)

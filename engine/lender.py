@@ -13,9 +13,9 @@ from weakref import ref
 from engine import errors
 from engine.catalogue.entries import Entry, Facts, entries, foreseen
 from engine.errors import BadRecipe, Fault, NoRoom, WeightsMissing, short
-from engine.events import Event, Failed
 from engine.planning.pace import Pace
 from engine.planning.plan import plan
+from engine.runs.events import Event, Failed
 from engine.ticket import Request
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def on_offer(named: Sequence[str], gpu: bool) -> list[Entry]:
 
 
 def _engine() -> tuple[ModuleType, ModuleType]:
-    """engine.network.models and engine.run. While diffusers is imported it puts another module in its place: a thread
+    """engine.network.models and engine.runs.generate. While diffusers is imported it puts another module in its place: a thread
     that waited for the first one would be left with that, and none of its classes."""
     with _IMPORTING:
-        from engine import run
         from engine.network import models
+        from engine.runs import generate as run
     return models, run
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 
-from engine.events import END, Event, Preview, Progress, Waiting
+from engine.runs.events import END, Event, Preview, Progress, Waiting
 
 PASSING = (Waiting, Progress, Preview)
 """Of these only the newest is of interest."""

@@ -17,10 +17,10 @@ from engine import errors
 from engine.errors import BadRecipe, Fault, short
 from engine.lettering import drawable, font_of, shortened, width_of, wrapped
 from engine.methods import silent
-from engine.prints import PNG_LEVEL
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import Recipe
-from engine.store import PICTURE, RECORD, stages
+from engine.runs.store import PICTURE, RECORD, stages
+from engine.runs.thumbnails import PNG_LEVEL
 
 LABELLED, DIVE = "labelled.png", "dive.webp"
 

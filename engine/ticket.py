@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import errors, store
-from engine.events import Event, Waiting
+from engine import errors
 from engine.log import Log
 from engine.recipe.recipe import Recipe
+from engine.runs import store
+from engine.runs.events import Event, Waiting
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import zlib
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine import store
+from engine.runs import store
 from tests.eyes import unfold
 from ui import words
 

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
-from engine import Failed, generate, load_model, store
+from engine import Failed, generate, load_model
+from engine.runs import store
 from tests.toys import small
 
 CALLS, FILES = 13, 7

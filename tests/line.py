@@ -4,9 +4,10 @@ import threading
 
 import pytest
 
-from engine import Accepted, Finished, Progress, Recipe, StageDone, Stopped, store
+from engine import Accepted, Finished, Progress, Recipe, StageDone, Stopped
 from engine.desk import Desk
-from engine.shelf import Shelf
+from engine.runs import store
+from engine.runs.cache import Shelf
 from engine.ticket import Request
 
 

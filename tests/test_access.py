@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import store
+from engine.runs import store
 from tests.dropping import drop
 from tests.eyes import (
     expect,

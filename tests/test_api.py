@@ -9,11 +9,12 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from engine import Recipe, StageDone, errors, generate, store
-from engine.events import Accepted, Finished, Progress
+from engine import Recipe, StageDone, errors, generate
 from engine.planning.plan import plan
 from engine.recipe.recall import recall
 from engine.recipe.recipe import to_dict
+from engine.runs import store
+from engine.runs.events import Accepted, Finished, Progress
 from tests.toys import bytes_of, done, last, slowly
 from ui import words
 from ui.lines import line

@@ -6,8 +6,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from engine import Recipe, errors, generate, store
+from engine import Recipe, errors, generate
 from engine.recipe import images
+from engine.runs import store
 from tests.toys import bytes_of, done
 
 pytestmark = pytest.mark.usefixtures("offered")

@@ -1,4 +1,4 @@
-from engine.clock import Clock
+from engine.runs.clock import Clock
 
 
 class Hands:

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from engine import Failed, StageDone, errors, generate
-from engine.keys import keys
 from engine.planning import plan
 from engine.recipe.images import digest
 from engine.recipe.recall import recall
-from engine.shelf import Shelf
+from engine.runs.cache import Shelf
+from engine.runs.keys import keys
 from tests.nets import net
 from tests.toys import bytes_of, done, last, run
 

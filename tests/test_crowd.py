@@ -11,12 +11,13 @@ import psutil
 import pytest
 from safetensors.numpy import load_file
 
-from engine import Failed, Finished, Progress, StageDone, Stopped, generate, store
+from engine import Failed, Finished, Progress, StageDone, Stopped, generate
 from engine.desk import Desk
-from engine.events import END
 from engine.planning import plan
 from engine.planning.pace import Pace
-from engine.shelf import Shelf
+from engine.runs import store
+from engine.runs.cache import Shelf
+from engine.runs.events import END
 from engine.ticket import Request
 from tests.toys import done, slowly, small
 

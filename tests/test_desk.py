@@ -7,7 +7,7 @@ import pytest
 
 from engine import Accepted, Failed, Finished, Recipe, StageDone, Waiting
 from engine.desk import Desk, LineFull
-from engine.shelf import Shelf
+from engine.runs.cache import Shelf
 from engine.ticket import Request
 from tests.line import ask, end
 

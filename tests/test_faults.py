@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine import Accepted, Failed, Progress, Recipe, Stopped, generate, store
+from engine import Accepted, Failed, Progress, Recipe, Stopped, generate
 from engine.planning import plan
+from engine.runs import store
 from tests.toys import StopAfter, done, kinds, small, told
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine import errors, generate, store
+from engine import errors, generate
 from engine.errors import short
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS
 from engine.recipe.recall import recall
+from engine.runs import store
 from tests.dropping import drop
 from tests.eyes import (
     expect,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import Accepted, Finished, store
+from engine import Accepted, Finished
+from engine.runs import store
 from tests.toys import bytes_of, done, failed, kinds, run, small
 
 

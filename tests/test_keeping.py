@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Accepted, Finished, StageDone, Stopped, generate, store
+from engine import Accepted, Finished, StageDone, Stopped, generate
 from engine.recipe.recall import recall
-from engine.shelf import Shelf
+from engine.runs import store
+from engine.runs.cache import Shelf
 from tests.toys import bytes_of, done, kinds, last, run, slowly, small
 
 

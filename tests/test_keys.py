@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, keys
+from engine import Recipe
 from engine.planning import plan
 from engine.recipe.controls import Control
+from engine.runs import keys
 from tests.toys import facts
 
 FACTS = facts(hash="weights")

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from engine import store
 from engine.errors import short
 from engine.lender import Lender
+from engine.runs import store
 from tests.eyes import expect, generate, heard, is_done, line, move
 from tests.page import tiny_entry
 from ui import words

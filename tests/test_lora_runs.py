@@ -10,9 +10,9 @@ from safetensors.numpy import load_file
 from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate
 from engine.catalogue.entries import lora_names
 from engine.errors import short
-from engine.keys import keys
 from engine.planning import plan
 from engine.recipe.checks import check, check_value
+from engine.runs.keys import keys
 from tests.loras import state
 from tests.toys import done, latents, small, told
 

@@ -12,9 +12,10 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.numpy import load_file
 
-from engine import Failed, Retreated, generate, hardware, store
+from engine import Failed, Retreated, generate, hardware
 from engine.planning import plan
 from engine.planning.fitting import largest_fitting
+from engine.runs import store
 from engine.vae import codec, tiling
 from tests.toys import apart, done, facts, latents, slowly, small, told
 

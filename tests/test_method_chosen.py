@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from engine import store
 from engine.recipe.options import OPTIONS
 from engine.recipe.recall import recall
 from engine.recipe.recipe import SETTINGS
+from engine.runs import store
 from tests.eyes import expect, fill_prompt, finished_cards, generate, is_done, press, unfold
 from ui import ways, words
 

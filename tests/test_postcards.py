@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from engine import load_model, store
+from engine import load_model
 from engine.catalogue.entries import entries, foreseen
-from engine.keys import keys
 from engine.lender import Lender
 from engine.paths import ASSETS, ROOT
 from engine.planning import plan
 from engine.planning.controlnets import check_fits, net_of, offered
 from engine.recipe.controls import Control
 from engine.recipe.recall import recall
+from engine.runs import store
+from engine.runs.keys import keys
 from lab.measure_control import by_engine, pairs
 from lab.measure_vae import unseen
 from tests.eyes import expect, finished_cards, generate, is_done, move, unfold
@@ -142,7 +143,7 @@ from pathlib import Path
 from engine import Recipe
 from engine.catalogue.entries import entries
 from engine.recipe.controls import Control
-from engine.keys import keys
+from engine.runs.keys import keys
 from engine.lender import Lender
 from engine.planning.controlnets import check_fits, net_of, offered
 from lab.measure_control import by_engine, pairs

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.events import Finished, Progress, StageDone
+from engine.runs.events import Finished, Progress, StageDone
 from ui import runs
 
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine import BadRecipe, Recipe, store
+from engine import BadRecipe, Recipe
 from engine.recipe.checks import check
 from engine.recipe.recall import LONGEST, recall, recall_json
 from engine.recipe.recipe import SETTINGS, from_dict, to_dict
+from engine.runs import store
 from tests.recipes import RECIPES, as_a_page_sends
 
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

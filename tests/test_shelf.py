@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import store
-from engine.shelf import DAY, HOUR, Shelf
+from engine.runs import store
+from engine.runs.cache import DAY, HOUR, Shelf
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import BadRecipe, errors, keys
+from engine import BadRecipe, errors
 from engine.formulas.schedule import lay
 from engine.planning import plan
 from engine.recipe import images
 from engine.recipe.recipe import Recipe
+from engine.runs import keys
 from engine.vae import codec
 from tests.toys import facts, latents, patches, run, small
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine import errors, generate, store
+from engine import errors, generate
 from engine.errors import short
 from engine.recipe.recall import recall
 from engine.recipe.recipe import SETTINGS
+from engine.runs import store
 from tests.dropping import animated, deep, drop, encoded, huge, printed
 from tests.eyes import (
     expect,

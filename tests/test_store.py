@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from engine import BadRecipe, Recipe, store
-from engine.prints import levels
+from engine import BadRecipe, Recipe
 from engine.recipe import images as picture
 from engine.recipe.recipe import to_dict
+from engine.runs import store
+from engine.runs.thumbnails import levels
 
 LATENT = np.random.RandomState(0).standard_normal((1, 4, 2, 2)).astype(np.float32)
 KEY = "0123456789abcdef" * 2

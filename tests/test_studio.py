@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from engine import store
+from engine.runs import store
 from tests.eyes import (
     expect,
     finished_cards,

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from engine import store
 from engine.lender import Lender
+from engine.runs import store
 from ui.house import keep_tidy, open_house
 
 

@@ -5,8 +5,9 @@ import threading
 import gradio as gr
 import pytest
 
-from engine import Recipe, store
+from engine import Recipe
 from engine.lender import Lender
+from engine.runs import store
 from tests.page import tiny_entry
 from ui import runs
 from ui.acts import Acts

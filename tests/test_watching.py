@@ -7,9 +7,9 @@ import pytest
 
 from engine import Fault, Finished, Preview, Progress, Recipe, StageDone, Stopped, Waiting
 from engine.desk import Desk, UnknownRun
-from engine.events import END
 from engine.recipe.controls import Control
-from engine.shelf import Shelf
+from engine.runs.cache import Shelf
+from engine.runs.events import END
 from engine.ticket import Request
 from tests.line import ask, end
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from engine import Recipe, generate, store
+from engine import Recipe, generate
 from engine.recipe.recipe import SETTINGS
+from engine.runs import store
 from tests.eyes import expect, finished_cards, is_done, line, move, press
 from tests.eyes import generate as press_generate
 from tests.toys import bytes_of, done

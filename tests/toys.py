@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw
 from safetensors.numpy import load_file
 
 from engine import Failed, Recipe, StageDone, generate
-from engine import run as loop
 from engine.catalogue.entries import Defaults, Facts, family_buckets
 from engine.formulas.noise import Noise
 from engine.planning.plan import plan
+from engine.runs import generate as loop
 from engine.sampling.denoiser import Denoiser
 from engine.sampling.solver import Solver
 from tests.tiny import SCHEDULER

@@ -14,7 +14,6 @@ import gradio as gr
 
 from engine import errors
 from engine.errors import BadRecipe, Fault, short
-from engine.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.planning.controlnets import check_drawn
 from engine.planning.plan import plan
 from engine.recipe import images as picture
@@ -22,6 +21,7 @@ from engine.recipe.checks import check, check_value
 from engine.recipe.controls import MOST_CONTROLS, Control
 from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
+from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.ticket import Request
 from ui import words
 from ui.house import House

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from engine import store
 from engine.catalogue.entries import Entry, Facts
 from engine.desk import Desk, UnknownRun
 from engine.errors import Fault
-from engine.keys import keys
 from engine.lender import Lender
 from engine.planning.pace import Pace
 from engine.planning.plan import Plan, plan
-from engine.shelf import Shelf
+from engine.runs import store
+from engine.runs.cache import Shelf
+from engine.runs.keys import keys
 from ui.pictures import Picture, pictures
 from ui.story import Story
 from ui.uploads import Uploads

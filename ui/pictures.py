@@ -9,17 +9,17 @@ from typing import Any
 
 from PIL import Image
 
-from engine import store
 from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
 from engine.planning.plan import plan
 from engine.planning.stage import Stage
-from engine.prints import levels
 from engine.recipe.controls import Control
 from engine.recipe.images import is_digest
 from engine.recipe.options import OPTIONS, options_of
 from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
+from engine.runs import store
+from engine.runs.thumbnails import levels
 from ui import following, telling, ways
 
 log = logging.getLogger(__name__)

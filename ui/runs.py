@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from engine.desk import UnknownRun
 from engine.errors import BadRecipe, Fault
-from engine.events import Event, Failed, Finished, Preview, Progress, Stopped
 from engine.recipe.recipe import Recipe
+from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped
 from engine.ticket import Request
 from ui import telling, words
 from ui.house import House

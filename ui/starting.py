@@ -9,12 +9,13 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
-from engine import errors, store
+from engine import errors
 from engine.errors import BadRecipe
 from engine.planning.sizes import fill_sizes
 from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
+from engine.runs import store
 from ui import telling, words
 from ui.house import House
 from ui.shapes import pictured

@@ -7,17 +7,8 @@ from pathlib import Path
 
 from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
-from engine.events import (
-    END,
-    Accepted,
-    Event,
-    Preview,
-    Progress,
-    Retreated,
-    StageDone,
-    Waiting,
-)
 from engine.planning.plan import Plan, plan
+from engine.runs.events import END, Accepted, Event, Preview, Progress, Retreated, StageDone, Waiting
 from ui.pictures import Picture
 
 SURE = 1.0

@@ -17,8 +17,8 @@ from gradio.utils import get_upload_folder
 
 from engine import errors
 from engine.errors import BadRecipe, Fault, short
-from engine.prints import PNG_LEVEL
 from engine.recipe import images
+from engine.runs.thumbnails import PNG_LEVEL
 
 MOST, LONGEST = 2 * 10**9, 86400.0
 """Bytes of all kept pictures together, and seconds that one is kept; a run keeps its own longer."""

@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 
 from engine.catalogue import weights
-from engine.events import Preview
 from engine.planning.plan import Plan
+from engine.runs.events import Preview
 from ui import telling, words
 from ui.house import EXAMPLE, House
 from ui.labels import labelled

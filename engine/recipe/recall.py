@@ -14,7 +14,7 @@ from engine import errors
 from engine.errors import BadRecipe, short
 from engine.recipe.checks import check, check_value
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, from_dict
-from engine.store import RECORD
+from engine.runs.store import RECORD
 
 ENGINE = "0.2"
 """The engine's version, as pictures tell it."""

@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 from engine import Accepted, Finished, Recipe, StageDone, generate, load_model
-from engine.keys import keys
 from engine.planning import plan
 from engine.recipe.recall import recall, recall_json
 from engine.recipe.recipe import to_dict
+from engine.runs.keys import keys
 from ui.link import from_query
 
 STORED = Path(__file__).with_name("stored")

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import store
+from engine.runs import store
 from engine.errors import BadRecipe
-from engine.store import Kept
+from engine.runs.store import Kept
 
 log = logging.getLogger(__name__)
 

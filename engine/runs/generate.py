@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from engine import errors, events, hardware
-from engine.clock import Clock
+from engine import errors, hardware
+from engine.runs import events
+from engine.runs.clock import Clock
 from engine.errors import BadRecipe, Fault, StopAsked
 from engine.formulas.noise import Noise
-from engine.job import Job, settle
+from engine.runs.prepare import Job, settle
 from engine.network.lora import by_stage
 from engine.network.model import Model
 from engine.planning.fitting import largest_fitting

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-from engine import errors, events, keys, store
+from engine import errors
+from engine.runs import events, keys, store
 from engine.errors import BadRecipe, short
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
-from engine.shelf import Found, Shelf
-from engine.store import Kept
+from engine.runs.cache import Found, Shelf
+from engine.runs.store import Kept
 
 
 @dataclass(frozen=True)

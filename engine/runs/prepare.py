@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from engine import errors, events, keys, store
-from engine.clock import Clock
+from engine import errors
+from engine.runs import events, keys, store
+from engine.runs.clock import Clock
 from engine.control import load
 from engine.control.conditioning import Steering
 from engine.errors import BadRecipe, Fault
@@ -27,8 +28,8 @@ from engine.recipe.recipe import Recipe, to_dict, unused
 from engine.sampling.denoiser import Denoiser
 from engine.sampling.signals import Made
 from engine.sampling.tone import Tone
-from engine.shelf import Shelf
-from engine.start import Start, elsewhere, place_of, start_of, told
+from engine.runs.cache import Shelf
+from engine.runs.resume import Start, elsewhere, place_of, start_of, told
 from engine.vae import codec
 
 TRIES = 3

@@ -25,7 +25,7 @@ from safetensors.numpy import save
 
 from engine import errors
 from engine.errors import BadRecipe
-from engine.prints import PNG_LEVEL, Save, prints
+from engine.runs.thumbnails import PNG_LEVEL, Save, prints
 from engine.recipe import images as picture_file
 
 log = logging.getLogger(__name__)
