@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from engine.errors import Fault
-from engine.lender import Lender, has_gpu, on_offer
+from engine.serving.model_pool import Lender, has_gpu, on_offer
 from ui.house import keep_tidy, open_house
 from ui.studio import studio
 from ui.theme import launching

@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from engine import Accepted, Finished, Progress, Recipe, StageDone, Stopped
-from engine.desk import Desk
 from engine.runs import store
 from engine.runs.cache import Shelf
-from engine.ticket import Request
+from engine.serving.entry import Request
+from engine.serving.queue import Desk
 
 
 class Clock:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.catalogue.entries import Defaults, Entry
-from engine.lender import Lender
+from engine.serving.model_pool import Lender
 from ui.house import House, open_house
 from ui.studio import studio
 from ui.theme import launching

@@ -3,7 +3,7 @@
 import gradio as gr
 import pytest
 
-from engine.lender import Lender
+from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
 from ui.acts import Acts
 from ui.house import open_house

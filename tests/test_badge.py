@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.lender import Lender
+from engine.serving.model_pool import Lender
 from tests.eyes import expect
 from tests.page import tiny_entry
 from ui import words

@@ -10,7 +10,7 @@ from engine import Fault, load_model
 from engine.catalogue.entries import entries, find_lora, foreseen, lora_names, lora_source
 from engine.catalogue.weights import find, is_on_hub, layout_of
 from engine.formulas.timesteps import timesteps
-from engine.lender import Lender, on_offer
+from engine.serving.model_pool import Lender, on_offer
 from tests import original, tiny
 
 LISTED = {entry.name: entry for entry in entries()}

@@ -12,9 +12,9 @@ from gradio import Request
 from engine import hardware
 from engine.catalogue.entries import Defaults
 from engine.errors import NoRoom
-from engine.lender import Lender
 from engine.recipe.recall import recall
 from engine.runs import store
+from engine.serving.model_pool import Lender
 from tests import tiny
 from tests.eyes import expect, generate, is_done, move, pattern, press, unfold
 from tests.page import launched, tiny_entry

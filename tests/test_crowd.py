@@ -12,13 +12,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from engine import Failed, Finished, Progress, StageDone, Stopped, generate
-from engine.desk import Desk
 from engine.planning import plan
 from engine.planning.pace import Pace
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.events import END
-from engine.ticket import Request
+from engine.serving.entry import Request
+from engine.serving.queue import Desk
 from tests.toys import done, slowly, small
 
 

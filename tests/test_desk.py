@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from engine import Accepted, Failed, Finished, Recipe, StageDone, Waiting
-from engine.desk import Desk, LineFull
 from engine.runs.cache import Shelf
-from engine.ticket import Request
+from engine.serving.entry import Request
+from engine.serving.queue import Desk, LineFull
 from tests.line import ask, end
 
 

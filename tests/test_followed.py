@@ -6,11 +6,11 @@ import pytest
 
 from engine import Recipe, errors
 from engine.errors import BadRecipe
-from engine.lender import Lender
 from engine.planning import controlnets
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.serving.model_pool import Lender
 from tests import toys
 from tests.page import tiny_entry
 from ui import following, words

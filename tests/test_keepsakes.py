@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.lender import Lender
+from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
 from tests.toys import small, told
 from ui.house import EXAMPLE, open_house

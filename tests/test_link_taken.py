@@ -5,8 +5,8 @@ import re
 import pytest
 
 from engine.errors import short
-from engine.lender import Lender
 from engine.runs import store
+from engine.serving.model_pool import Lender
 from tests.eyes import expect, generate, heard, is_done, line, move
 from tests.page import tiny_entry
 from ui import words

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from engine.errors import WeightsMissing
-from engine.lender import Lender
+from engine.serving.model_pool import Lender
 from tests.eyes import expect, fill_prompt, generate, is_done, line
 from tests.page import launched, tiny_entry
 from ui import words

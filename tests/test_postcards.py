@@ -9,7 +9,6 @@ import pytest
 
 from engine import load_model
 from engine.catalogue.entries import entries, foreseen
-from engine.lender import Lender
 from engine.paths import ASSETS, ROOT
 from engine.planning import plan
 from engine.planning.controlnets import check_fits, net_of, offered
@@ -17,6 +16,7 @@ from engine.recipe.controls import Control
 from engine.recipe.recall import recall
 from engine.runs import store
 from engine.runs.keys import keys
+from engine.serving.model_pool import Lender
 from lab.measure_control import by_engine, pairs
 from lab.measure_vae import unseen
 from tests.eyes import expect, finished_cards, generate, is_done, move, unfold
@@ -144,11 +144,11 @@ from engine import Recipe
 from engine.catalogue.entries import entries
 from engine.recipe.controls import Control
 from engine.runs.keys import keys
-from engine.lender import Lender
+from engine.serving.model_pool import Lender
 from engine.planning.controlnets import check_fits, net_of, offered
 from lab.measure_control import by_engine, pairs
 from lab.measure_vae import unseen
-from engine.ticket import Request
+from engine.serving.entry import Request
 lender, out = Lender(entries()[:1], "cpu", "float32"), Path(sys.argv[1])
 threading.Thread(target=lender.model).start()
 print(list(lender.start(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])

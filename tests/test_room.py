@@ -6,8 +6,8 @@ import pytest
 
 from engine import Recipe
 from engine.catalogue.entries import Footprint
-from engine.lender import Lender
 from engine.planning import plan
+from engine.serving.model_pool import Lender
 from tests.toys import facts
 from ui.house import open_house
 from ui.lines import cost

@@ -7,11 +7,11 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from engine.lender import Lender
 from engine.methods import METHODS
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
+from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
 from ui import ways, words
 from ui.controls import PLAIN, SIZES

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from engine.lender import Lender
 from engine.runs import store
+from engine.serving.model_pool import Lender
 from ui.house import keep_tidy, open_house
 
 

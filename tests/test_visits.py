@@ -6,8 +6,8 @@ import gradio as gr
 import pytest
 
 from engine import Recipe
-from engine.lender import Lender
 from engine.runs import store
+from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
 from ui import runs
 from ui.acts import Acts

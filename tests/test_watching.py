@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from engine import Fault, Finished, Preview, Progress, Recipe, StageDone, Stopped, Waiting
-from engine.desk import Desk, UnknownRun
 from engine.recipe.controls import Control
 from engine.runs.cache import Shelf
 from engine.runs.events import END
-from engine.ticket import Request
+from engine.serving.entry import Request
+from engine.serving.queue import Desk, UnknownRun
 from tests.line import ask, end
 
 
@@ -140,7 +140,7 @@ def test_what_runs_in_the_line_need_is_told(desk, work, tmp_path):
 
 
 def test_old_logs_are_forgotten(desk, monkeypatch):
-    monkeypatch.setattr("engine.desk.REMEMBERED", 3)
+    monkeypatch.setattr("engine.serving.queue.REMEMBERED", 3)
     runs = [ask(desk, str(n)) for n in range(6)]
     for run in runs[-3:]:
         end(desk, run)
@@ -156,7 +156,7 @@ def test_following_from_past_the_end_ends(desk):
 
 
 def test_a_long_run_outlives_many_short_ones_in_memory(desk, work, monkeypatch):
-    monkeypatch.setattr("engine.desk.REMEMBERED", 2)
+    monkeypatch.setattr("engine.serving.queue.REMEMBERED", 2)
     work.hold()
     long = ask(desk, "long")
     work.at_work.wait()

@@ -22,7 +22,7 @@ from engine.recipe.controls import MOST_CONTROLS, Control
 from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
-from engine.ticket import Request
+from engine.serving.entry import Request
 from ui import words
 from ui.house import House
 from ui.lines import too_large

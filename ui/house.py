@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from engine.catalogue.entries import Entry, Facts
-from engine.desk import Desk, UnknownRun
 from engine.errors import Fault
-from engine.lender import Lender
 from engine.planning.pace import Pace
 from engine.planning.plan import Plan, plan
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.keys import keys
+from engine.serving.model_pool import Lender
+from engine.serving.queue import Desk, UnknownRun
 from ui.pictures import Picture, pictures
 from ui.story import Story
 from ui.uploads import Uploads

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from engine.desk import UnknownRun
 from engine.errors import BadRecipe, Fault
 from engine.recipe.recipe import Recipe
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped
-from engine.ticket import Request
+from engine.serving.entry import Request
+from engine.serving.queue import UnknownRun
 from ui import telling, words
 from ui.house import House
 from ui.labels import by_label

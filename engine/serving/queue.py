@@ -12,11 +12,11 @@ from pathlib import Path
 
 from engine import errors
 from engine.errors import Fault, short
-from engine.log import follow
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.events import END, Accepted, Event, StageDone, Stopped, unexpected
-from engine.ticket import Price, Request, Start, Ticket, full, tell_places, unknown
+from engine.serving.entry import Price, Request, Start, Ticket, full, tell_places, unknown
+from engine.serving.log import follow
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from engine.errors import BadRecipe, Fault, NoRoom, WeightsMissing, short
 from engine.planning.pace import Pace
 from engine.planning.plan import plan
 from engine.runs.events import Event, Failed
-from engine.ticket import Request
+from engine.serving.entry import Request
 
 if TYPE_CHECKING:
     from engine.network.model import Model

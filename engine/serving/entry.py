@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import errors
-from engine.log import Log
 from engine.recipe.recipe import Recipe
 from engine.runs import store
 from engine.runs.events import Event, Waiting
+from engine.serving.log import Log
 
 log = logging.getLogger(__name__)
 
