@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from engine import Model, load_model
-from engine.lettering import font_of
+from engine.export.lettering import font_of
 from engine.methods import METHODS
 from lab.drawing import kept, quickest, signed
 

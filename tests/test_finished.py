@@ -6,7 +6,7 @@ import threading
 import pytest
 from PIL import Image
 
-from engine import share
+from engine.export import share
 from engine.recipe.recall import recall
 from lab.example import example
 from tests.eyes import (

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import Fault, Recipe, lettering, share
+from engine import Fault, Recipe
+from engine.export import lettering, share
+from engine.export.share import DIVE, LABELLED, dive, labelled
 from engine.recipe.recall import recall
 from engine.recipe.recipe import to_dict
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.store import Kept
-from engine.share import DIVE, LABELLED, dive, labelled
 
 GREY = {64: 40, 128: 120, 256: 200}
 HOSTILE = "红房子 🏠 مرحبا नमस्ते \x00\u202e <img src=x onerror=alert(1)> ${5 \\ "

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from engine import errors, share
+from engine import errors
 from engine.errors import Fault
+from engine.export import share
 from ui import words
 from ui.house import EXAMPLE, House
 from ui.pictures import Picture, file, file_name

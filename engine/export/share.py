@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engine import errors
 from engine.errors import BadRecipe, Fault, short
-from engine.lettering import drawable, font_of, shortened, width_of, wrapped
+from engine.export.lettering import drawable, font_of, shortened, width_of, wrapped
 from engine.methods import silent
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import Recipe
