@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engine.runs import store
 from tests.eyes import unfold
-from ui import words
+from ui.text import words
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

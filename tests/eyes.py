@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.page import WAIT
-from ui import words
+from ui.text import words
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import expect

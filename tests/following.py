@@ -4,7 +4,7 @@ from PIL import Image, ImageDraw
 
 from tests.dropping import drop, encoded
 from tests.eyes import expect, press
-from ui import words
+from ui.text import words
 
 
 def drawing():

@@ -18,7 +18,7 @@ from tests.eyes import (
 )
 from tests.following import drop_and_follow
 from tests.toys import slowly
-from ui import words
+from ui.text import words
 
 axe = pytest.importorskip("axe_playwright_python.base", reason="axe-playwright-python is not installed")
 

@@ -16,9 +16,9 @@ from engine.recipe.recipe import to_dict
 from engine.runs import store
 from engine.runs.events import Accepted, Finished, Progress
 from tests.toys import bytes_of, done, last, slowly
-from ui import words
 from ui.lines import line
 from ui.reading import take
+from ui.text import words
 from ui.visit import Visit
 
 ASKED = {

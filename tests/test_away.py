@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.eyes import expect, finished_cards, generate, is_done, is_stored_after, line, move, pattern
-from ui import words
+from ui.text import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

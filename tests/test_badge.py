@@ -7,9 +7,9 @@ import pytest
 from engine.serving.model_pool import Lender
 from tests.eyes import expect
 from tests.page import tiny_entry
-from ui import words
 from ui.badge import badge
 from ui.house import open_house
+from ui.text import words
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from engine.errors import short
 from tests.dropping import PNG, drop, huge, with_recipe
 from tests.eyes import expect, fill_prompt, line, move, pattern, press, unfold
 from tests.toys import done, small
-from ui import words
-from ui.labels import labelled
+from ui.text import words
+from ui.text.labels import labelled
 
 pytestmark = pytest.mark.browser
 

@@ -24,8 +24,8 @@ from tests.eyes import (
 )
 from tests.page import serving
 from tests.toys import small
-from ui import words
-from ui.labels import labelled
+from ui.text import words
+from ui.text.labels import labelled
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

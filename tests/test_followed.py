@@ -13,18 +13,19 @@ from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.serving.model_pool import Lender
 from tests import toys
 from tests.page import tiny_entry
-from ui import following, words
+from ui import following
 from ui.controls import follow_control, recipe_of, rest_of, values_of, without_effect
 from ui.dropping import follow_start, unfollow
 from ui.following import KNOBS, knob
 from ui.house import open_house
-from ui.labels import by_label
 from ui.lines import line
 from ui.link import left_out, to_query
 from ui.overlay import overlay
 from ui.pictures import told_settings
 from ui.reading import take
 from ui.readouts import differences
+from ui.text import words
+from ui.text.labels import by_label
 from ui.visit import Visit
 
 DIGEST = "sha256:" + "5e" * 32

@@ -32,7 +32,7 @@ from tests.following import (
     map_shown,
 )
 from tests.toys import done, small
-from ui import words
+from ui.text import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("offered")]
 

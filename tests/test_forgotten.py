@@ -18,7 +18,7 @@ from tests.eyes import (
 )
 from tests.page import serving
 from tests.toys import small
-from ui import words
+from ui.text import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.eyes import expect, fill_prompt, generate, heard, is_done, line, pattern, press, told_later
-from ui import words
+from ui.text import words
 
 pytestmark = pytest.mark.browser
 

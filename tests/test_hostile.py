@@ -20,9 +20,9 @@ from tests.eyes import (
     unfold,
 )
 from tests.page import serving, tiny_entry
-from ui import words
-from ui.labels import by_label
 from ui.lines import unknown_words
+from ui.text import words
+from ui.text.labels import by_label
 
 pytestmark = pytest.mark.browser
 

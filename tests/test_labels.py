@@ -7,8 +7,8 @@ from engine.errors import BadRecipe
 from engine.recipe.checks import check
 from engine.recipe.recipe import SETTINGS
 from tests.eyes import expect, fill_prompt, generate, line, move, pattern, press, unfold
-from ui import words
-from ui.labels import by_label, labelled
+from ui.text import words
+from ui.text.labels import by_label, labelled
 
 SMOOTHING = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
 

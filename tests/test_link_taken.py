@@ -9,10 +9,10 @@ from engine.runs import store
 from engine.serving.model_pool import Lender
 from tests.eyes import expect, generate, heard, is_done, line, move
 from tests.page import tiny_entry
-from ui import words
 from ui.house import open_house
 from ui.link import from_query
 from ui.opening import take_up
+from ui.text import words
 from ui.visit import Visit
 
 

@@ -8,8 +8,8 @@ from engine.errors import WeightsMissing
 from engine.serving.model_pool import Lender
 from tests.eyes import expect, fill_prompt, generate, is_done, line
 from tests.page import launched, tiny_entry
-from ui import words
 from ui.house import open_house
+from ui.text import words
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 

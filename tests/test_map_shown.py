@@ -14,7 +14,7 @@ from tests.following import (
     is_followed,
     source,
 )
-from ui import words
+from ui.text import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("offered")]
 

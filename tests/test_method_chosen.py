@@ -9,15 +9,17 @@ from engine.recipe.recall import recall
 from engine.recipe.recipe import SETTINGS
 from engine.runs import store
 from tests.eyes import expect, fill_prompt, finished_cards, generate, is_done, press, unfold
-from ui import ways, words
+from ui.text import methods, words
 
 pytestmark = pytest.mark.browser
 
 
 def choose(page, method):
-    unfold(page, re.compile(f"^{ways.METHOD}"))
+    unfold(page, re.compile(f"^{methods.METHOD}"))
     page.locator(f"#method input[value={method}]").check()
-    expect(page.get_by_role("button", name=ways.METHOD_IS.format(title=ways.METHODS[method]))).to_be_visible()
+    expect(
+        page.get_by_role("button", name=methods.METHOD_IS.format(title=methods.METHODS[method]))
+    ).to_be_visible()
 
 
 def test_a_method_brings_its_settings_and_the_picture_names_it(served, visit):
@@ -43,8 +45,8 @@ def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(served, vis
     page = visit(served.url)
     fill_prompt(page)
     choose(page, "direct")
-    expect(page.get_by_role("button", name=ways.OF_THE_METHOD)).to_be_visible()
-    expect(page.locator("#windows")).to_contain_text(ways.ALL_AT_ONCE)
+    expect(page.get_by_role("button", name=methods.OF_THE_METHOD)).to_be_visible()
+    expect(page.locator("#windows")).to_contain_text(methods.ALL_AT_ONCE)
     generate(page)
     is_done(page, stages=1)
     page.locator("#method input[value=demofusion]").check()
@@ -52,7 +54,7 @@ def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(served, vis
     generate(page)
     is_done(page)
     expect(page.locator(".st-earlier-run")).to_have_count(2)
-    expect(page.locator(".st-earlier")).to_contain_text(f"{ways.METHODS['direct']} · a red house")
+    expect(page.locator(".st-earlier")).to_contain_text(f"{methods.METHODS['direct']} · a red house")
 
 
 def test_a_start_picture_of_a_method_that_takes_none_offers_the_one_that_does(served, visit, photo):
@@ -63,6 +65,6 @@ def test_a_start_picture_of_a_method_that_takes_none_offers_the_one_that_does(se
     expect(page.locator("#away")).to_be_visible()
     choose(page, "hidiffusion")
     expect(page.locator(".st-status")).to_contain_text("from words alone")
-    press(page, words.USE.format(value=ways.METHODS["demofusion"]))
+    press(page, words.USE.format(value=methods.METHODS["demofusion"]))
     expect(page.locator("#method input[value=demofusion]")).to_be_checked()
     expect(finished_cards(page)).to_have_count(0)

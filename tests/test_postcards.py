@@ -21,7 +21,7 @@ from lab.measure_control import by_engine, pairs
 from lab.measure_vae import unseen
 from tests.eyes import expect, finished_cards, generate, is_done, move, unfold
 from tests.page import serving
-from ui import words
+from ui.text import words
 
 POSTCARDS = entries()[0]
 PLAIN_FILE = 9 * 2**20

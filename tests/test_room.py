@@ -11,7 +11,7 @@ from engine.serving.model_pool import Lender
 from tests.toys import facts
 from ui.house import open_house
 from ui.lines import cost
-from ui.telling import GB, gigabytes
+from ui.text.formatting import GB, gigabytes
 from ui.visit import Visit
 
 LOADED = facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))

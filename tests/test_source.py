@@ -13,13 +13,14 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
-from ui import ways, words
 from ui.controls import PLAIN, SIZES
 from ui.following import KNOBS
 from ui.house import open_house
 from ui.shapes import SHAPES
 from ui.stages import TEMPLATE, Stages
 from ui.studio import studio
+from ui.text import methods as ways
+from ui.text import words
 
 SCRIPTS = sorted(Path(__file__).parents[1].glob("assets/*.js"))
 OWN_IDS = {"stages": "scale_stages", "scales": "own_scales"}

@@ -25,7 +25,7 @@ from tests.eyes import (
 )
 from tests.eyes import generate as press_generate
 from tests.toys import done, patches, small
-from ui import words
+from ui.text import words
 
 pytestmark = pytest.mark.browser
 

@@ -18,8 +18,8 @@ from tests.eyes import (
     rectangle,
     stop_after_one,
 )
-from ui import words
-from ui.labels import labelled
+from ui.text import words
+from ui.text.labels import labelled
 
 pytestmark = pytest.mark.browser
 

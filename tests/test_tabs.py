@@ -3,7 +3,7 @@
 import pytest
 
 from tests.eyes import expect, fill_prompt, generate, is_done, is_stored_after, move, press
-from ui import words
+from ui.text import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from engine.runs import store
 from tests.eyes import expect, finished_cards, is_done, line, move, press
 from tests.eyes import generate as press_generate
 from tests.toys import bytes_of, done
-from ui import words
+from ui.text import words
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from lab import anatomy
 from lab.world import COLOURS
 from tests.eyes import expect, generate, line
 from tests.page import serving
-from ui import words
+from ui.text import words
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import gradio as gr
 
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
-from ui import dropping, runs, telling, words
+from ui import dropping, runs
 from ui.following import untouched
 from ui.handlers import Handlers
 from ui.house import EXAMPLE
@@ -17,6 +17,7 @@ from ui.lines import settings_used, sound
 from ui.nudges import NUDGES, nudge, told
 from ui.page import Outputs, alone
 from ui.reading import notes, read, take
+from ui.text import formatting, words
 from ui.view import note
 from ui.visit import Step, Visit
 
@@ -88,8 +89,8 @@ class Acts:
             return ""
         stage = visit.plan.stages[max(visit.held, min(1, len(visit.plan.stages) - 1))]
         seconds = self.house.pace.seconds([stage])
-        about = "" if seconds is None else f" · {telling.short_time(seconds)}"
-        return words.AT_PX.format(size=telling.side(*stage.size), about=about)
+        about = "" if seconds is None else f" · {formatting.short_time(seconds)}"
+        return words.AT_PX.format(size=formatting.side(*stage.size), about=about)
 
     def do_try(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Runs the nudged settings to the first stage that they change."""

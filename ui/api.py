@@ -23,10 +23,10 @@ from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.serving.entry import Request
-from ui import words
 from ui.house import House
 from ui.lines import too_large
 from ui.pictures import file
+from ui.text import words
 from ui.uploads import uploaded
 
 PAUSE = 0.2

@@ -3,8 +3,8 @@
 from html import escape
 
 from engine.catalogue.entries import Facts
-from ui import words
 from ui.house import House
+from ui.text import words
 
 
 def badge(house: House, model: str = "") -> str:

@@ -10,13 +10,13 @@ import gradio as gr
 from engine.catalogue.entries import Facts
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
-from ui import words
 from ui.badge import badge
 from ui.controls import recipe_of, values_of
 from ui.handlers import Handlers
 from ui.house import House
 from ui.page import Outputs, alone
 from ui.reading import again, read, take
+from ui.text import words
 from ui.view import view
 from ui.visit import Visit
 

@@ -18,10 +18,11 @@ from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.fields import Setting
 from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed, options_of
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
-from ui import following, ways, words
+from ui import following
 from ui.following import knob, knobs_of, turned
-from ui.labels import LABELS
 from ui.shapes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
+from ui.text import methods, words
+from ui.text.labels import LABELS
 
 ALWAYS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
 FINE = ("negative", "guidance", "steps", "scheduler")
@@ -37,9 +38,9 @@ REST = tuple(name for name in SETTINGS if name not in (*PLAIN, "options", "width
 CHOICES = {
     "scheduler": [(label, name) for name, label in words.SOLVERS.items()],
     "kernel": [(label, name) for name, label in words.KERNELS.items()],
-    "method": [(title, name) for name, title in ways.METHODS.items()],
-    "views": [(label, name) for name, label in ways.VIEWS.items()],
-    "network": [(label, name) for name, label in ways.NETWORKS.items()],
+    "method": [(title, name) for name, title in methods.METHODS.items()],
+    "views": [(label, name) for name, label in methods.VIEWS.items()],
+    "network": [(label, name) for name, label in methods.NETWORKS.items()],
 }
 
 
@@ -53,8 +54,8 @@ def control(name: str, value: Any = None, **more: Any) -> gr.components.Componen
 def method_control(value: Any = None) -> gr.Radio:
     """The methods, each with what it does and when one would want it."""
     said = [
-        (ways.METHOD_CHOICE.format(title=title, line=ways.METHOD_LINES[name]), name)
-        for name, title in ways.METHODS.items()
+        (methods.METHOD_CHOICE.format(title=title, line=methods.METHOD_LINES[name]), name)
+        for name, title in methods.METHODS.items()
     ]
     told = {"label": LABELS["method"], "info": SETTINGS["method"].help, "elem_id": "method"}
     return gr.Radio(said, value=value or DEFAULTS.method, interactive=True, **told)
@@ -217,6 +218,6 @@ def without_effect(recipe: Recipe, facts: Facts) -> frozenset[str]:
 def summary(recipe: Recipe) -> str:
     """The settings that an artist tells pictures apart by, in a line."""
     if recipe.method != DEFAULTS.method:
-        return f"{ways.METHODS[recipe.method]} · seed {recipe.seed}"
+        return f"{methods.METHODS[recipe.method]} · seed {recipe.seed}"
     alphas = " ".join(f"{value:g}" for value in (recipe.alpha1, recipe.alpha2, recipe.alpha3))
     return f"α {alphas} · σ {recipe.sigma1:g} {recipe.sigma2:g} · seed {recipe.seed}"

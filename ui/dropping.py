@@ -9,14 +9,14 @@ from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
-from ui import words
 from ui.controls import summary
 from ui.following import first_kind, follows
 from ui.house import House
-from ui.labels import labelled
 from ui.lines import settings_used
 from ui.reading import notes, take
 from ui.shapes import beyond
+from ui.text import words
+from ui.text.labels import labelled
 from ui.uploads import uploaded
 from ui.view import note
 from ui.visit import Offer, Step, Visit

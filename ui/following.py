@@ -13,7 +13,7 @@ from engine.planning.controlnets import offered
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.images import is_digest
 from engine.recipe.recipe import Recipe
-from ui import words
+from ui.text import words
 
 SAID = ("kind", "scale", "start", "end", "low", "high", "blur", "given")
 """Settings of a control that have a knob, in the order in which they stand."""

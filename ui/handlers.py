@@ -12,7 +12,7 @@ from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import following, link, opening, readouts, runs, section, starting, ways, words
+from ui import following, link, opening, readouts, runs, section, starting
 from ui.badge import badge
 from ui.controls import as_shown, recipe_of, shapes, titles, values_of, without_effect
 from ui.house import House
@@ -21,6 +21,7 @@ from ui.page import Outputs, Page, alone
 from ui.plots import drawn
 from ui.reading import again, is_shown, notes, read, undoable
 from ui.shapes import pictured
+from ui.text import methods, words
 from ui.view import view
 from ui.visit import Visit
 
@@ -129,8 +130,8 @@ class Handlers:
         grown = words.FROM_STAGE_ONE if recipe.image else words.FROM_STAGE_TWO
         grows = METHODS[recipe.method].grows
         return {
-            page.methods: gr.update(label=ways.METHOD_IS.format(title=ways.METHODS[recipe.method])),
-            page.growing: gr.update(label=grown if grows else ways.OF_THE_METHOD),
+            page.methods: gr.update(label=methods.METHOD_IS.format(title=methods.METHODS[recipe.method])),
+            page.growing: gr.update(label=grown if grows else methods.OF_THE_METHOD),
             page.alphas: gr.update(visible="alpha2" not in visit.without),
         }
 

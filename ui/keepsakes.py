@@ -6,9 +6,9 @@ from typing import Any
 from engine import errors
 from engine.errors import Fault
 from engine.export import share
-from ui import words
 from ui.house import EXAMPLE, House
 from ui.pictures import Picture, file, file_name
+from ui.text import words
 
 DIVES = 20
 """Places along each side that a dive may lead to."""

@@ -11,10 +11,10 @@ from engine.planning.plan import Plan, plan
 from engine.recipe.checks import check_value
 from engine.recipe.fields import frozen
 from engine.recipe.recipe import Recipe
-from ui import telling, ways, words
 from ui.house import EXAMPLE, House
-from ui.labels import by_label
 from ui.story import Story
+from ui.text import formatting, methods, words
+from ui.text.labels import by_label
 from ui.visit import Said, Visit
 
 FITS = frozenset("width height scales steps stride sigma1 scheduler faithful method options".split())
@@ -73,12 +73,12 @@ def sound(fit: Mapping[str, Any]) -> dict[str, Any]:
 
 def _named(fit: Mapping[str, Any]) -> str:
     if {"width", "height"} <= set(fit):
-        return telling.size(fit["height"], fit["width"])
+        return formatting.size(fit["height"], fit["width"])
     ((name, value),) = fit.items()
     if name == "method":
-        return ways.METHODS[value]
+        return methods.METHODS[value]
     if name == "options":
-        return ways.VIEWS[dict(value)["views"]]
+        return methods.VIEWS[dict(value)["views"]]
     if isinstance(value, tuple):
         return ", ".join(f"{each:g}" for each in value)
     if isinstance(value, bool):
@@ -99,13 +99,13 @@ def cost(visit: Visit, house: House) -> Said:
     ahead = planned.stages[held:last]
     seconds = house.pace.seconds(ahead)
     said = {
-        "time": words.UNKNOWN_TIME if seconds is None else words.TIME.format(time=telling.about(seconds)),
+        "time": words.UNKNOWN_TIME if seconds is None else words.TIME.format(time=formatting.about(seconds)),
         "evaluations": f"{sum(stage.evaluations for stage in ahead):,}",
     }
     if not held and visit.stop_after is None:
-        sizes = telling.path([stage.size for stage in planned.stages])
+        sizes = formatting.path([stage.size for stage in planned.stages])
         text = words.COST.format(
-            stages=telling.stages(last), sizes=sizes, memory=_memory(planned, house), **said
+            stages=formatting.stages(last), sizes=sizes, memory=_memory(planned, house), **said
         )
         return Said(text)
     kept = "" if not held else words.KEPT_ONE if held == 1 else words.KEPT_MANY.format(last=held)
@@ -118,7 +118,7 @@ def _memory(planned: Plan, house: House) -> str:
     free = house.lender.free(planned.recipe.model)
     if free is None:
         return ""
-    return words.MEMORY.format(need=telling.gigabytes(_more(planned)), free=telling.gigabytes(free))
+    return words.MEMORY.format(need=formatting.gigabytes(_more(planned)), free=formatting.gigabytes(free))
 
 
 def _more(planned: Plan) -> int:
@@ -141,38 +141,38 @@ def _too_large(planned: Plan, house: House) -> Said | None:
         return None
     stage = max(planned.stages, key=lambda each: each.memory)
     said = {
-        "size": telling.size(*stage.size),
-        "need": telling.gigabytes(_more(planned)),
-        "free": telling.gigabytes(free),
+        "size": formatting.size(*stage.size),
+        "need": formatting.gigabytes(_more(planned)),
+        "free": formatting.gigabytes(free),
     }
     fits = largest_fitting(planned, stage, free)
     if fits is None:
         return Said(words.TOO_LARGE_AT_ALL.format(**said), fault=True)
     fit = {"height": fits[0], "width": fits[1], "scales": []}
-    use = {"do": "fit", "fit": fit, "label": words.USE.format(value=telling.size(*fits))}
-    return Said(words.TOO_LARGE.format(fit=telling.size(*fits), **said), fault=True, actions=(use,))
+    use = {"do": "fit", "fit": fit, "label": words.USE.format(value=formatting.size(*fits))}
+    return Said(words.TOO_LARGE.format(fit=formatting.size(*fits), **said), fault=True, actions=(use,))
 
 
 def running(story: Story, house: House) -> str:
     """Where a run is."""
     if story.waiting:
         waiting = story.waiting
-        about = "" if waiting.seconds is None else words.ABOUT.format(time=telling.about(waiting.seconds))
+        about = "" if waiting.seconds is None else words.ABOUT.format(time=formatting.about(waiting.seconds))
         pattern = words.WAITING_ONE if waiting.place == 1 else words.WAITING
         return pattern.format(count=waiting.place, time=about)
     progress, planned = story.progress, story.plan
     if not (progress and planned):
         if story.accepted and story.last:
-            size = telling.side(*story.made[story.last].size)
+            size = formatting.side(*story.made[story.last].size)
             return words.MADE.format(stage=story.last, of=len(story.accepted.stages), size=size)
         return words.STARTING if house.lender.is_warm(story.model) else words.WARMING
     stages = planned.stages
     here, whole = story.left(house.pace.each(stages))
     return words.RUNNING.format(
-        stage=progress.stage, of=len(stages), size=telling.side(*stages[progress.stage - 1].size),
+        stage=progress.stage, of=len(stages), size=formatting.side(*stages[progress.stage - 1].size),
         step=progress.step, steps=progress.steps,
-        here="" if here is None else words.LEFT_HERE.format(time=telling.time(here)),
-        all="" if whole is None else words.LEFT_ALL.format(time=telling.time(whole)),
+        here="" if here is None else words.LEFT_HERE.format(time=formatting.time(here)),
+        all="" if whole is None else words.LEFT_ALL.format(time=formatting.time(whole)),
     ) + "".join(f" {more}" for more in _asides(story))  # fmt: skip
 
 
@@ -193,7 +193,7 @@ def continuation(house: House, story: Story, until: int | None = None) -> dict[s
     """The button that goes on with a run, with what that costs as far as it will go."""
     until = until if until and until > story.last else None
     seconds = house.pace.seconds(story.plan.stages[story.last : until]) if story.plan else None
-    about = "" if seconds is None else words.FOR.format(time=telling.about(seconds))
+    about = "" if seconds is None else words.FOR.format(time=formatting.about(seconds))
     return {"do": "continue", "run": story.name, "label": words.CONTINUE_FOR.format(time=about)}
 
 
@@ -211,6 +211,6 @@ def unknown_words(prompt: str, entry: Entry) -> str:
         return ""
     example = vocabulary.sentence({kind: choices[0] for kind, choices in entry.draws.items()})
     return words.UNKNOWN_WORDS.format(
-        title=entry.title, words=telling.listed(strange[:6]), subjects=", ".join(entry.draws["subject"]),
+        title=entry.title, words=formatting.listed(strange[:6]), subjects=", ".join(entry.draws["subject"]),
         example=example,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from engine.catalogue.entries import Facts
 from engine.methods import silent
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
-from ui import ways
+from ui.text import methods
 
 Move = Callable[[Any], Any]
 """From a setting's value to the wanted one, before it is rounded and kept within its range."""
@@ -121,7 +121,9 @@ def _name(field: str) -> str:
 
 def _value(change: Change, value: Any) -> str:
     """Choices in their own words."""
-    named = {"method": ways.METHODS, "views": ways.VIEWS, "network": ways.NETWORKS}.get(change.field, {})
+    named = {"method": methods.METHODS, "views": methods.VIEWS, "network": methods.NETWORKS}.get(
+        change.field, {}
+    )
     return named.get(value) or _shown(value)
 
 

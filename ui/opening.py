@@ -9,14 +9,15 @@ from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
-from ui import runs, telling, words
+from ui import runs
 from ui.controls import values_of
 from ui.house import EXAMPLE, House
-from ui.labels import labelled
 from ui.lines import settings_used
 from ui.link import Linked
 from ui.reading import take
 from ui.story import Story
+from ui.text import formatting, words
+from ui.text.labels import labelled
 from ui.visit import MOST_EARLIER, Visit
 
 
@@ -49,7 +50,7 @@ def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked)
     if story:
         come_back(visit, house, story)
     elif kept.get("run"):
-        visit.say(words.SWEPT.format(hours=telling.hours(house.shelf.age)))
+        visit.say(words.SWEPT.format(hours=formatting.hours(house.shelf.age)))
 
 
 def _take_link(visit: Visit, house: House, linked: Linked) -> None:

@@ -17,11 +17,11 @@ from engine.errors import BadRecipe
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
-from ui import telling, words
 from ui.following import first
 from ui.house import House
-from ui.labels import by_label
 from ui.starting import found
+from ui.text import formatting, words
+from ui.text.labels import by_label
 from ui.visit import Visit
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def drawn(asked: Asked) -> str:
     title = KINDS[asked.control.kind].title
     alt = (words.MAP_GIVEN if asked.control.given else words.MAP).format(kind=title.lower())
     whole, fitting = (_image(asked.control, maps, side, alt) for side in (LONGEST_SIDE, COLUMN))
-    size, told = telling.size(*asked.size), telling.size(*within(asked.size, LONGEST_SIDE))
+    size, told = formatting.size(*asked.size), formatting.size(*within(asked.size, LONGEST_SIDE))
     caption = words.PX.format(sizes=size) if told == size else words.MAP_REDUCED.format(size=size, shown=told)
     # It takes the focus, so that keys scroll it where it is shown 1:1.
     return f'<p class="quiet">{caption}</p><figure tabindex="0">{fitting}{whole}</figure>'

@@ -20,7 +20,8 @@ from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
 from engine.runs import store
 from engine.runs.thumbnails import levels
-from ui import following, telling, ways
+from ui import following
+from ui.text import formatting, methods
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def told_settings(recipe: Recipe) -> list[list[str]]:
         if name not in (*UNTOLD, "method")
     ]
     options = asdict(options_of(recipe.options))
-    method = ["method", SETTINGS["method"].label, ways.METHODS[recipe.method]]
+    method = ["method", SETTINGS["method"].label, methods.METHODS[recipe.method]]
     return [method, *told, *([name, OPTIONS[name].label, _said(options[name])] for name in OPTIONS)]
 
 
@@ -173,5 +174,5 @@ def file_name(recipe: Recipe, width: int) -> str:
 
 def title(recipe: Recipe, sizes: Sequence[tuple[int, int]]) -> str:
     prompt = recipe.prompt if len(recipe.prompt) <= 60 else recipe.prompt[:59] + "…"
-    way = "" if recipe.method == DEFAULTS.method else f"{ways.METHODS[recipe.method]} · "
-    return f"{way}{prompt or '–'} · {telling.path(sizes)}"
+    way = "" if recipe.method == DEFAULTS.method else f"{methods.METHODS[recipe.method]} · "
+    return f"{way}{prompt or '–'} · {formatting.path(sizes)}"

@@ -11,7 +11,7 @@ import numpy as np
 from engine.formulas.schedule import UNSEEN, cosine
 from engine.planning.stage import Stage
 from engine.recipe.recipe import SETTINGS
-from ui import ways, words
+from ui.text import methods, words
 
 FREE = 0.5
 """The layout is let go where at least this share of a step's own work survives."""
@@ -89,7 +89,7 @@ def sentence(stage: Stage) -> str:
 
 
 def _of_start(stage: Stage) -> str:
-    return ways.BEGINS_AT.format(step=stage.schedule.first + 1, steps=len(stage.schedule.t))
+    return methods.BEGINS_AT.format(step=stage.schedule.first + 1, steps=len(stage.schedule.t))
 
 
 def _of_layout(said: Clauses, steps: int) -> str:

@@ -5,9 +5,10 @@ from dataclasses import asdict
 from engine.planning.plan import Plan
 from engine.recipe.options import OPTIONS, options_of
 from engine.recipe.recipe import SETTINGS, Recipe
-from ui import following, telling, ways, words
+from ui import following
 from ui.nudges import Change, told
 from ui.pictures import UNTOLD
+from ui.text import formatting, methods, words
 
 IN_WORDS = {"prompt": words.PROMPT_CHANGED, "image": words.PICTURE_CHANGED}
 """Settings of which it is told that they changed, and not how."""
@@ -15,7 +16,7 @@ IN_WORDS = {"prompt": words.PROMPT_CHANGED, "image": words.PICTURE_CHANGED}
 
 def sizes(planned: Plan | None) -> str:
     """256 → 512 → 1024 px"""
-    return words.PX.format(sizes=telling.path([stage.size for stage in planned.stages])) if planned else ""
+    return words.PX.format(sizes=formatting.path([stage.size for stage in planned.stages])) if planned else ""
 
 
 def windows(planned: Plan | None) -> str:
@@ -24,7 +25,7 @@ def windows(planned: Plan | None) -> str:
         return ""
     stage, window = planned.stages[-1], planned.facts.window
     if stage.looks_whole and not stage.is_base:
-        return ways.ALL_AT_ONCE
+        return methods.ALL_AT_ONCE
     overlap = round(100 * (1 - planned.recipe.stride / window))
     said = words.WINDOWS_ONE if stage.windows == 1 else words.WINDOWS
     saved = round(100 * planned.economy_saves)

@@ -8,12 +8,12 @@ from engine.recipe.recipe import Recipe
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped
 from engine.serving.entry import Request
 from engine.serving.queue import UnknownRun
-from ui import telling, words
 from ui.house import House
-from ui.labels import by_label
 from ui.lines import continuation, is_whole, too_large
 from ui.starting import at_hand
 from ui.story import Story
+from ui.text import formatting, words
+from ui.text.labels import by_label
 from ui.visit import Visit
 
 PAUSE = 0.1
@@ -153,7 +153,7 @@ def found(visit: Visit, house: House, story: Story) -> None:
 
 def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple[str, bool]:
     """How a run ended, and whether that is a fault."""
-    kept = telling.kept(story.last)
+    kept = formatting.kept(story.last)
     match end:
         case Failed():
             return by_label(end.sentence) if end.field else end.sentence, True
@@ -175,10 +175,10 @@ def _done(house: House, story: Story) -> str:
     seconds = sum(stage.seconds for stage in made if stage.stage not in kept)
     height, width = story.made[story.last].size
     said = {
-        "size": telling.size(height, width),
-        "stages": telling.stages(len(story.made)),
-        "hours": telling.hours(house.shelf.age),
+        "size": formatting.size(height, width),
+        "stages": formatting.stages(len(story.made)),
+        "hours": formatting.hours(house.shelf.age),
     }
     if not seconds:
         return words.DONE_AT_ONCE.format(**said)
-    return words.DONE.format(time=telling.spent(seconds), **said)
+    return words.DONE.format(time=formatting.spent(seconds), **said)

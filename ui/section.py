@@ -6,12 +6,13 @@ from typing import Any
 import gradio as gr
 
 from engine.recipe.controls import CONTROL_SETTINGS
-from ui import following, telling, words
+from ui import following
 from ui.controls import follow_control
 from ui.following import KNOBS, knob
 from ui.house import House
 from ui.overlay import overlay, stage_shown
 from ui.page import Outputs, Section
+from ui.text import formatting, words
 from ui.visit import Visit
 
 TOGGLE = f'<label class="toggle"><input type="checkbox" id="map-close"> {words.MAP_CLOSE}</label>'
@@ -56,7 +57,7 @@ def _around(part: Section, visit: Visit, house: House) -> Outputs:
     return {
         part.fold: gr.update(visible=offers or control is not None, **({"open": True} if is_new else {})),
         part.stage: gr.update(
-            choices=[(telling.side(*size), n) for n, size in enumerate(sizes, 1)],
+            choices=[(formatting.side(*size), n) for n, size in enumerate(sizes, 1)],
             value=stage_shown(visit).number if sizes else None,
             visible=len(sizes) > 1,
         ),

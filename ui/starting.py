@@ -16,9 +16,9 @@ from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
 from engine.runs import store
-from ui import telling, words
 from ui.house import House
 from ui.shapes import pictured
+from ui.text import formatting, words
 from ui.visit import Visit
 
 LONGEST_SIDE = 280
@@ -79,7 +79,7 @@ def seen(visit: Visit, house: House) -> str:
 def _seen(path: Path) -> str:
     """Such a file never changes."""
     plain, small = images.read(path), BytesIO()
-    size = telling.size(plain.height, plain.width)
+    size = formatting.size(plain.height, plain.width)
     plain.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     plain.save(small, "JPEG", quality=85)
     image = f"data:image/jpeg;base64,{b64encode(small.getvalue()).decode()}"

@@ -6,7 +6,7 @@ import gradio as gr
 
 from engine.methods import OF_COMBINATIONS
 from engine.recipe.options import OPTIONS
-from ui import api, opening, ways, words
+from ui import api, opening
 from ui.acts import Acts
 from ui.badge import badge
 from ui.choosing import Choosing
@@ -25,6 +25,7 @@ from ui.house import House
 from ui.page import Page
 from ui.section import section
 from ui.stages import ASSETS, Stages
+from ui.text import methods, words
 from ui.tracing import Tracing
 from ui.writing import Writing
 
@@ -114,7 +115,7 @@ def _chips(house: House) -> dict[str, gr.Radio]:
 def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
     """The settings: how large, by which method, from what, and the rest. curves, sizes, windows."""
     sizes = _sizes(values, controls, more)
-    with gr.Accordion(ways.METHOD, open=False, elem_id="methods") as more["methods"]:
+    with gr.Accordion(methods.METHOD, open=False, elem_id="methods") as more["methods"]:
         controls["method"] = method_control(values.get("method"))
     windows, curves = _growing(values, controls, more)
     _start(values, controls, more)

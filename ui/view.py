@@ -9,14 +9,14 @@ from typing import Any
 from engine.catalogue import weights
 from engine.planning.plan import Plan
 from engine.runs.events import Preview
-from ui import telling, words
 from ui.house import EXAMPLE, House
-from ui.labels import labelled
 from ui.lines import line
 from ui.link import address, left_out
 from ui.nudges import NUDGES
 from ui.pictures import Picture, shown, title
 from ui.story import Story
+from ui.text import formatting, words
+from ui.text.labels import labelled
 from ui.visit import Visit
 
 LARGEST_PREVIEW = 60_000
@@ -47,7 +47,7 @@ def view(visit: Visit, house: House) -> dict[str, Any]:
         "share": _share(visit, house, kept, goes_on),
         "earlier": earlier(visit, house),
         "here": here(visit, house),
-        "kept": words.KEPT_FOR.format(hours=telling.hours(house.shelf.age)) if visit.earlier else "",
+        "kept": words.KEPT_FOR.format(hours=formatting.hours(house.shelf.age)) if visit.earlier else "",
     }  # fmt: skip
 
 
@@ -83,8 +83,8 @@ def _card(
         "of": of,
         "size": list(picture.size if picture else stage.size if stage else (0, 0)),
         "state": "made" if picture else "working" if n == at_work else "planned",
-        "price": telling.short_time(picture.seconds) if picture else price,
-        "again": f"{telling.side(*stage.size)}{' · ' + price if price else ''}"
+        "price": formatting.short_time(picture.seconds) if picture else price,
+        "again": f"{formatting.side(*stage.size)}{' · ' + price if price else ''}"
         if picture and to_make
         else "",
         "stop": to_make and n < last and n >= at_work and not _is_settled(n, visit, goes_on),
@@ -100,7 +100,7 @@ def _is_settled(n: int, visit: Visit, goes_on: bool) -> bool:
 
 
 def _price(seconds: float | None) -> str:
-    return "" if seconds is None else telling.short_time(seconds)
+    return "" if seconds is None else formatting.short_time(seconds)
 
 
 def _can_grow(picture: Picture, ahead: Plan | None) -> bool:
@@ -120,7 +120,7 @@ def working(story: Story, house: House) -> dict[str, Any] | None:
         "stage": progress.stage,
         "share": round(story.stage_share, 3),
         "text": words.STEP.format(step=progress.step, steps=progress.steps),
-        "left": "" if here is None else words.LEFT.format(time=telling.short_time(here)),
+        "left": "" if here is None else words.LEFT.format(time=formatting.short_time(here)),
     }
 
 
@@ -141,7 +141,7 @@ def _of_the_example(story: Story | None, kept: Sequence[Picture]) -> list[dict[s
     if story is None or story.name != EXAMPLE:
         return []
     seconds = sum(each.seconds for each in kept)
-    return [note(words.EXAMPLE.format(time=telling.time(seconds)), kind="example")]
+    return [note(words.EXAMPLE.format(time=formatting.time(seconds)), kind="example")]
 
 
 def _of_the_link(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:

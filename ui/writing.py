@@ -8,9 +8,9 @@ import gradio as gr
 
 from engine.catalogue import vocabulary
 from engine.recipe.recipe import LARGEST_SEED
-from ui import words
 from ui.handlers import Handlers
 from ui.page import Outputs
+from ui.text import words
 
 
 class Writing:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import ceil
 
-from ui import words
+from ui.text import words
 
 GB = 1024**3
 

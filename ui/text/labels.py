@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS
-from ui import words
+from ui.text import words
 
 LABELS = {name: setting.label for name, setting in (SETTINGS | OPTIONS).items()} | {
     "stages": SETTINGS["scales"].label,
