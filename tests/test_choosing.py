@@ -19,10 +19,10 @@ from tests import tiny
 from tests.eyes import expect, generate, is_done, move, pattern, press, unfold
 from tests.page import launched, tiny_entry
 from ui.choosing import Choosing, carried
-from ui.controls import titles, values_of
 from ui.handlers import Handlers
 from ui.house import open_house
 from ui.opening import first
+from ui.settings.widgets import titles, values_of
 from ui.text import words
 
 OTHER = Defaults(6, 5.0, "euler", (1.0, 2.0))

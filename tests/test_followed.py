@@ -13,17 +13,17 @@ from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.serving.model_pool import Lender
 from tests import toys
 from tests.page import tiny_entry
-from ui import following
-from ui.controls import follow_control, recipe_of, rest_of, values_of, without_effect
 from ui.dropping import follow_start, unfollow
-from ui.following import KNOBS, knob
 from ui.house import open_house
 from ui.lines import line
-from ui.link import left_out, to_query
 from ui.overlay import overlay
 from ui.pictures import told_settings
 from ui.reading import take
 from ui.readouts import differences
+from ui.settings import control_settings
+from ui.settings.control_settings import KNOBS, knob
+from ui.settings.link import left_out, to_query
+from ui.settings.widgets import follow_control, recipe_of, rest_of, values_of, without_effect
 from ui.text import words
 from ui.text.labels import by_label
 from ui.visit import Visit
@@ -108,9 +108,9 @@ def test_knobs_that_a_kind_does_not_read_are_idle(offered):
 def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch):
     monkeypatch.setattr("engine.control.detectors.why_not", lambda kind: "it is not installed.")
     offered += ["openpose"]
-    assert following.choices(FACTS, None) == ("canny",)
-    assert following.choices(FACTS, Control(given=True)) == ("canny", "openpose")
-    told = following.not_offered("Tiny", FACTS, None)
+    assert control_settings.choices(FACTS, None) == ("canny",)
+    assert control_settings.choices(FACTS, Control(given=True)) == ("canny", "openpose")
+    told = control_settings.not_offered("Tiny", FACTS, None)
     said = {"kinds": "pose", "source": KINDS["openpose"].source, "reason": "it is not installed"}
     assert told.endswith(words.FOLLOWS_NOT_HERE.format(**said))
 

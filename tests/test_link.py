@@ -11,7 +11,7 @@ from engine import Recipe
 from engine.recipe.checks import check
 from engine.recipe.recipe import DEFAULTS, SETTINGS
 from tests.recipes import options
-from ui.link import LONGEST_QUERY, address, from_query, left_out, to_query
+from ui.settings.link import LONGEST_QUERY, address, from_query, left_out, to_query
 
 
 def opened(query):

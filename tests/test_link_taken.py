@@ -10,8 +10,8 @@ from engine.serving.model_pool import Lender
 from tests.eyes import expect, generate, heard, is_done, line, move
 from tests.page import tiny_entry
 from ui.house import open_house
-from ui.link import from_query
 from ui.opening import take_up
+from ui.settings.link import from_query
 from ui.text import words
 from ui.visit import Visit
 

@@ -8,7 +8,7 @@ from engine import Recipe
 from engine.planning import plan
 from engine.recipe.checks import check
 from tests.toys import facts
-from ui.nudges import NUDGES, nudge, told
+from ui.settings.complaints import NUDGES, nudge, told
 
 TOY = facts(window=32, channels=8)
 

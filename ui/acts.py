@@ -9,14 +9,14 @@ import gradio as gr
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
 from ui import dropping, runs
-from ui.following import untouched
 from ui.handlers import Handlers
 from ui.house import EXAMPLE
 from ui.keepsakes import centre, keepsake
 from ui.lines import settings_used, sound
-from ui.nudges import NUDGES, nudge, told
 from ui.page import Outputs, alone
 from ui.reading import notes, read, take
+from ui.settings.complaints import NUDGES, nudge, told
+from ui.settings.control_settings import untouched
 from ui.text import formatting, words
 from ui.view import note
 from ui.visit import Step, Visit

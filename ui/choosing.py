@@ -11,11 +11,11 @@ from engine.catalogue.entries import Facts
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
 from ui.badge import badge
-from ui.controls import recipe_of, values_of
 from ui.handlers import Handlers
 from ui.house import House
 from ui.page import Outputs, alone
 from ui.reading import again, read, take
+from ui.settings.widgets import recipe_of, values_of
 from ui.text import words
 from ui.view import view
 from ui.visit import Visit

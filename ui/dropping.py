@@ -9,12 +9,12 @@ from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
-from ui.controls import summary
-from ui.following import first_kind, follows
 from ui.house import House
 from ui.lines import settings_used
 from ui.reading import notes, take
-from ui.shapes import beyond
+from ui.settings.control_settings import first_kind, follows
+from ui.settings.sizes import beyond
+from ui.settings.widgets import summary
 from ui.text import words
 from ui.text.labels import labelled
 from ui.uploads import uploaded

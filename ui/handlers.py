@@ -12,20 +12,21 @@ from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import following, link, opening, readouts, runs, section, starting
+from ui import opening, readouts, runs, section, starting
 from ui.badge import badge
-from ui.controls import as_shown, recipe_of, shapes, titles, values_of, without_effect
 from ui.house import House
 from ui.lines import unknown_words
 from ui.page import Outputs, Page, alone
 from ui.plots import drawn
 from ui.reading import again, is_shown, notes, read, undoable
-from ui.shapes import pictured
+from ui.settings import control_settings, link
+from ui.settings.sizes import pictured
+from ui.settings.widgets import as_shown, recipe_of, shapes, titles, values_of, without_effect
 from ui.text import methods, words
 from ui.view import view
 from ui.visit import Visit
 
-KIND = following.knob("kind")
+KIND = control_settings.knob("kind")
 
 
 class Handlers:
@@ -147,7 +148,7 @@ class Handlers:
         return out
 
     def _follows(self, visit: Visit) -> tuple[str, ...]:
-        return following.follows(self.house.facts(visit.model))
+        return control_settings.follows(self.house.facts(visit.model))
 
     def _without(self, visit: Visit) -> frozenset[str]:
         recipe = (visit.plan or visit).recipe
@@ -155,7 +156,7 @@ class Handlers:
 
     def _kinds(self, visit: Visit) -> list[tuple[str, str]]:
         facts = self.house.facts(visit.model)
-        return following.titles(following.choices(facts, following.first(visit.recipe)))
+        return control_settings.titles(control_settings.choices(facts, control_settings.first(visit.recipe)))
 
     def chosen(self, visit: Visit) -> Outputs:
         """The words of the prompt in the sentence builder."""

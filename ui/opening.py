@@ -10,11 +10,11 @@ from engine.errors import BadRecipe, Fault
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
 from ui import runs
-from ui.controls import values_of
 from ui.house import EXAMPLE, House
 from ui.lines import settings_used
-from ui.link import Linked
 from ui.reading import take
+from ui.settings.link import Linked
+from ui.settings.widgets import values_of
 from ui.story import Story
 from ui.text import formatting, words
 from ui.text.labels import labelled

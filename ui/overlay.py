@@ -17,8 +17,8 @@ from engine.errors import BadRecipe
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
-from ui.following import first
 from ui.house import House
+from ui.settings.control_settings import first
 from ui.starting import found
 from ui.text import formatting, words
 from ui.text.labels import by_label

@@ -20,7 +20,7 @@ from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
 from engine.runs import store
 from engine.runs.thumbnails import levels
-from ui import following
+from ui.settings import control_settings
 from ui.text import formatting, methods
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def told_settings(recipe: Recipe) -> list[list[str]]:
 def _said(value: Any) -> str:
     match value:
         case (Control(), *_):
-            return following.told(value)
+            return control_settings.told(value)
         case bool():
             return "on" if value else "off"
         case tuple():

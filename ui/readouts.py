@@ -5,9 +5,9 @@ from dataclasses import asdict
 from engine.planning.plan import Plan
 from engine.recipe.options import OPTIONS, options_of
 from engine.recipe.recipe import SETTINGS, Recipe
-from ui import following
-from ui.nudges import Change, told
 from ui.pictures import UNTOLD
+from ui.settings import control_settings
+from ui.settings.complaints import Change, told
 from ui.text import formatting, methods, words
 
 IN_WORDS = {"prompt": words.PROMPT_CHANGED, "image": words.PICTURE_CHANGED}
@@ -43,5 +43,5 @@ def differences(before: Recipe, after: Recipe) -> str:
     old, new = asdict(options_of(before.options)), asdict(options_of(after.options))
     changes += tuple(Change(name, old[name], new[name]) for name in OPTIONS if old[name] != new[name])
     words_changed = [said for name, said in IN_WORDS.items() if getattr(before, name) != getattr(after, name)]
-    followed = following.differences(before.controls, after.controls)
+    followed = control_settings.differences(before.controls, after.controls)
     return ", ".join([*words_changed, *([told(changes)] if changes else []), *followed])

@@ -6,12 +6,12 @@ from typing import Any
 import gradio as gr
 
 from engine.recipe.controls import CONTROL_SETTINGS
-from ui import following
-from ui.controls import follow_control
-from ui.following import KNOBS, knob
 from ui.house import House
 from ui.overlay import overlay, stage_shown
 from ui.page import Outputs, Section
+from ui.settings import control_settings
+from ui.settings.control_settings import KNOBS, knob
+from ui.settings.widgets import follow_control
 from ui.text import formatting, words
 from ui.visit import Visit
 
@@ -45,8 +45,8 @@ def shown(part: Section, visit: Visit, house: House) -> Outputs:
 
 def _around(part: Section, visit: Visit, house: House) -> Outputs:
     """All but the map."""
-    facts, control = house.facts_if_here(visit.model), following.first(visit.recipe)
-    offers = facts is not None and bool(following.follows(facts))
+    facts, control = house.facts_if_here(visit.model), control_settings.first(visit.recipe)
+    offers = facts is not None and bool(control_settings.follows(facts))
     sizes = tuple(stage.size for stage in visit.plan.stages) if control and visit.plan else ()
     sentences = _asides(visit, house) if facts else ()
     now = (offers, control and control.image, sizes, visit.map_stage, sentences)
@@ -68,14 +68,14 @@ def _around(part: Section, visit: Visit, house: House) -> Outputs:
 
 
 def _asides(visit: Visit, house: House) -> tuple[str, ...]:
-    control, others = following.first(visit.recipe), visit.recipe.controls[1:]
+    control, others = control_settings.first(visit.recipe), visit.recipe.controls[1:]
     entry, facts = house.entry(visit.model), house.facts(visit.model)
-    told = [following.not_offered(entry.title, facts, control)]
+    told = [control_settings.not_offered(entry.title, facts, control)]
     if control and control.stages:
-        strengths = following.said(control.stages)
+        strengths = control_settings.said(control.stages)
         told.append(words.EACH_STAGE.format(strengths=strengths, label=CONTROL_SETTINGS["scale"].label))
     if others:
-        told.append(words.ALSO_FOLLOWED.format(controls=following.told(others)))
+        told.append(words.ALSO_FOLLOWED.format(controls=control_settings.told(others)))
     return tuple(filter(None, told))
 
 

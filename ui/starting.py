@@ -17,7 +17,7 @@ from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
 from engine.runs import store
 from ui.house import House
-from ui.shapes import pictured
+from ui.settings.sizes import pictured
 from ui.text import formatting, words
 from ui.visit import Visit
 

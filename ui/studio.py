@@ -10,7 +10,11 @@ from ui import api, opening
 from ui.acts import Acts
 from ui.badge import badge
 from ui.choosing import Choosing
-from ui.controls import (
+from ui.handlers import Handlers
+from ui.house import House
+from ui.page import Page
+from ui.section import section
+from ui.settings.widgets import (
     ALWAYS,
     FINE,
     PARTS,
@@ -20,10 +24,6 @@ from ui.controls import (
     option_control,
     size_control,
 )
-from ui.handlers import Handlers
-from ui.house import House
-from ui.page import Page
-from ui.section import section
 from ui.stages import ASSETS, Stages
 from ui.text import methods, words
 from ui.tracing import Tracing

@@ -11,9 +11,9 @@ from engine.planning.plan import Plan
 from engine.runs.events import Preview
 from ui.house import EXAMPLE, House
 from ui.lines import line
-from ui.link import address, left_out
-from ui.nudges import NUDGES
 from ui.pictures import Picture, shown, title
+from ui.settings.complaints import NUDGES
+from ui.settings.link import address, left_out
 from ui.story import Story
 from ui.text import formatting, words
 from ui.text.labels import labelled

@@ -17,7 +17,7 @@ from engine.planning import plan
 from engine.recipe.recall import recall, recall_json
 from engine.recipe.recipe import to_dict
 from engine.runs.keys import keys
-from ui.link import from_query
+from ui.settings.link import from_query
 
 STORED = Path(__file__).with_name("stored")
 TINY = Path(__file__).parents[1] / "reference" / "tiny-sdxl"

@@ -18,9 +18,9 @@ from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.fields import Setting
 from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed, options_of
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
-from ui import following
-from ui.following import knob, knobs_of, turned
-from ui.shapes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
+from ui.settings import control_settings
+from ui.settings.control_settings import knob, knobs_of, turned
+from ui.settings.sizes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
 from ui.text import methods, words
 from ui.text.labels import LABELS
 
@@ -72,7 +72,7 @@ def follow_control(name: str, value: Any = None, **more: Any) -> gr.components.C
     """The knob of a setting of the picture to follow."""
     setting = CONTROL_SETTINGS[name]
     value = getattr(Control(), name) if value is None else value
-    said = {"label": setting.label, "elem_id": knob(name), "choices": following.titles(KINDS)} | more
+    said = {"label": setting.label, "elem_id": knob(name), "choices": control_settings.titles(KINDS)} | more
     return _made(setting, value, **said)
 
 
@@ -212,7 +212,7 @@ def _size(name: str, value: Any) -> Any:
 
 def without_effect(recipe: Recipe, facts: Facts) -> frozenset[str]:
     """Controls that change nothing beside the others."""
-    return frozenset(silent(recipe)) | following.idle(recipe, facts)
+    return frozenset(silent(recipe)) | control_settings.idle(recipe, facts)
 
 
 def summary(recipe: Recipe) -> str:
