@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.errors import Fault
 from engine.serving.model_pool import Lender, has_gpu, on_offer
-from ui.house import keep_tidy, open_house
+from ui.session.services import keep_tidy, open_house
 from ui.studio import studio
 from ui.theme import launching
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine.catalogue.entries import Defaults, Entry
 from engine.serving.model_pool import Lender
-from ui.house import House, open_house
+from ui.session.services import House, open_house
 from ui.studio import studio
 from ui.theme import launching
 

@@ -18,8 +18,8 @@ from engine.runs.events import Accepted, Finished, Progress
 from tests.toys import bytes_of, done, last, slowly
 from ui.lines import line
 from ui.reading import take
+from ui.session.session import Visit
 from ui.text import words
-from ui.visit import Visit
 
 ASKED = {
     "prompt": "a green tree", "seed": 7, "alpha1": 1.5, "scales": [1, 2], "steps": 4, "guidance": 3.0,

@@ -20,8 +20,8 @@ from tests.eyes import expect, generate, is_done, move, pattern, press, unfold
 from tests.page import launched, tiny_entry
 from ui.choosing import Choosing, carried
 from ui.handlers import Handlers
-from ui.house import open_house
 from ui.opening import first
+from ui.session.services import open_house
 from ui.settings.widgets import titles, values_of
 from ui.text import words
 

@@ -15,8 +15,8 @@ from engine.recipe.recipe import SETTINGS, Recipe
 from tests import toys
 from tests.recipes import RECIPES, as_a_page_sends
 from tests.test_recall import ANYTHING, MANY
-from ui.pictures import UNTOLD
 from ui.readouts import differences
+from ui.session.finished import UNTOLD
 from ui.settings.control_settings import KNOBS
 from ui.settings.sizes import SHAPES, Growth, grown, growth_of, size_of
 from ui.settings.widgets import PLAIN, REST, SIZES, control, recipe_of, rest_of, size_control, values_of

@@ -14,19 +14,19 @@ from engine.serving.model_pool import Lender
 from tests import toys
 from tests.page import tiny_entry
 from ui.dropping import follow_start, unfollow
-from ui.house import open_house
 from ui.lines import line
 from ui.overlay import overlay
-from ui.pictures import told_settings
 from ui.reading import take
 from ui.readouts import differences
+from ui.session.finished import told_settings
+from ui.session.services import open_house
+from ui.session.session import Visit
 from ui.settings import control_settings
 from ui.settings.control_settings import KNOBS, knob
 from ui.settings.link import left_out, to_query
 from ui.settings.widgets import follow_control, recipe_of, rest_of, values_of, without_effect
 from ui.text import words
 from ui.text.labels import by_label
-from ui.visit import Visit
 
 DIGEST = "sha256:" + "5e" * 32
 FACTS = toys.facts(window=16)

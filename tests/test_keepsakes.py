@@ -7,8 +7,8 @@ import pytest
 from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
 from tests.toys import small, told
-from ui.house import EXAMPLE, open_house
 from ui.keepsakes import centre, keepsake
+from ui.session.services import EXAMPLE, open_house
 
 
 @pytest.fixture

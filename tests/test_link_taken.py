@@ -9,11 +9,11 @@ from engine.runs import store
 from engine.serving.model_pool import Lender
 from tests.eyes import expect, generate, heard, is_done, line, move
 from tests.page import tiny_entry
-from ui.house import open_house
 from ui.opening import take_up
+from ui.session.services import open_house
+from ui.session.session import Visit
 from ui.settings.link import from_query
 from ui.text import words
-from ui.visit import Visit
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from engine.errors import WeightsMissing
 from engine.serving.model_pool import Lender
 from tests.eyes import expect, fill_prompt, generate, is_done, line
 from tests.page import launched, tiny_entry
-from ui.house import open_house
+from ui.session.services import open_house
 from ui.text import words
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"

@@ -9,10 +9,10 @@ from engine.catalogue.entries import Footprint
 from engine.planning import plan
 from engine.serving.model_pool import Lender
 from tests.toys import facts
-from ui.house import open_house
 from ui.lines import cost
+from ui.session.services import open_house
+from ui.session.session import Visit
 from ui.text.formatting import GB, gigabytes
-from ui.visit import Visit
 
 LOADED = facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
 

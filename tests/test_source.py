@@ -13,7 +13,7 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
-from ui.house import open_house
+from ui.session.services import open_house
 from ui.settings.control_settings import KNOBS
 from ui.settings.sizes import SHAPES
 from ui.settings.widgets import PLAIN, SIZES

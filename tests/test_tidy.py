@@ -7,7 +7,7 @@ import pytest
 
 from engine.runs import store
 from engine.serving.model_pool import Lender
-from ui.house import keep_tidy, open_house
+from ui.session.services import keep_tidy, open_house
 
 
 @pytest.fixture

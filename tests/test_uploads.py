@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.errors import BadRecipe
 from engine.recipe import images
-from ui.uploads import LONGEST, PREFIX, Uploads, uploaded
+from ui.session.uploads import LONGEST, PREFIX, Uploads, uploaded
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_none_is_kept_for_longer_than_a_day(tmp_path):
 
 
 def test_what_another_process_left_behind_goes_in_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("ui.uploads.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("ui.session.uploads.gettempdir", lambda: str(tmp_path))
     old, new = tmp_path / f"{PREFIX}old", tmp_path / f"{PREFIX}new"
     for folder in (old, new):
         folder.mkdir()

@@ -12,10 +12,10 @@ from tests.page import tiny_entry
 from ui import runs
 from ui.acts import Acts
 from ui.handlers import Handlers
-from ui.house import House, open_house
 from ui.reading import take
+from ui.session.services import House, open_house
+from ui.session.session import Visit
 from ui.studio import studio
-from ui.visit import Visit
 from ui.writing import Writing
 
 

@@ -10,16 +10,16 @@ from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
 from ui import dropping, runs
 from ui.handlers import Handlers
-from ui.house import EXAMPLE
 from ui.keepsakes import centre, keepsake
 from ui.lines import settings_used, sound
 from ui.page import Outputs, alone
 from ui.reading import notes, read, take
+from ui.session.services import EXAMPLE
+from ui.session.session import Step, Visit
 from ui.settings.complaints import NUDGES, nudge, told
 from ui.settings.control_settings import untouched
 from ui.text import formatting, words
 from ui.view import note
-from ui.visit import Step, Visit
 
 
 class Acts:

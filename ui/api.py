@@ -23,11 +23,11 @@ from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.serving.entry import Request
-from ui.house import House
 from ui.lines import too_large
-from ui.pictures import file
+from ui.session.finished import file
+from ui.session.services import House
+from ui.session.uploads import uploaded
 from ui.text import words
-from ui.uploads import uploaded
 
 PAUSE = 0.2
 LEFT_OUT = ("image", "loras")

@@ -3,7 +3,7 @@
 from html import escape
 
 from engine.catalogue.entries import Facts
-from ui.house import House
+from ui.session.services import House
 from ui.text import words
 
 

@@ -12,13 +12,13 @@ from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
 from ui.badge import badge
 from ui.handlers import Handlers
-from ui.house import House
 from ui.page import Outputs, alone
 from ui.reading import again, read, take
+from ui.session.services import House
+from ui.session.session import Visit
 from ui.settings.widgets import recipe_of, values_of
 from ui.text import words
 from ui.view import view
-from ui.visit import Visit
 
 REST = 1.0
 """Seconds between looks at how much has been fetched."""

@@ -9,17 +9,17 @@ from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
-from ui.house import House
 from ui.lines import settings_used
 from ui.reading import notes, take
+from ui.session.services import House
+from ui.session.session import Offer, Step, Visit
+from ui.session.uploads import uploaded
 from ui.settings.control_settings import first_kind, follows
 from ui.settings.sizes import beyond
 from ui.settings.widgets import summary
 from ui.text import words
 from ui.text.labels import labelled
-from ui.uploads import uploaded
 from ui.view import note
-from ui.visit import Offer, Step, Visit
 
 
 def drop(visit: Visit, house: House, given: Any) -> bool:

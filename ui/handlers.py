@@ -12,19 +12,20 @@ from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import opening, readouts, runs, section, starting
+from ui import opening, readouts, runs, section
 from ui.badge import badge
-from ui.house import House
 from ui.lines import unknown_words
 from ui.page import Outputs, Page, alone
 from ui.plots import drawn
 from ui.reading import again, is_shown, notes, read, undoable
+from ui.session import images
+from ui.session.services import House
+from ui.session.session import Visit
 from ui.settings import control_settings, link
 from ui.settings.sizes import pictured
 from ui.settings.widgets import as_shown, recipe_of, shapes, titles, values_of, without_effect
 from ui.text import methods, words
 from ui.view import view
-from ui.visit import Visit
 
 KIND = control_settings.knob("kind")
 
@@ -120,7 +121,7 @@ class Handlers:
         is_new, visit.start = image not in (None, visit.start), image
         return {
             page.start: gr.update(open=True) if is_new else gr.skip(),
-            page.given: gr.update(value=starting.seen(visit, self.house), visible=image is not None),
+            page.given: gr.update(value=images.seen(visit, self.house), visible=image is not None),
             page.away: gr.update(visible=image is not None),
             page.follow_it: gr.update(visible=image is not None and bool(self._follows(visit))),
         }

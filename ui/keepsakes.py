@@ -6,8 +6,8 @@ from typing import Any
 from engine import errors
 from engine.errors import Fault
 from engine.export import share
-from ui.house import EXAMPLE, House
-from ui.pictures import Picture, file, file_name
+from ui.session.finished import Picture, file, file_name
+from ui.session.services import EXAMPLE, House
 from ui.text import words
 
 DIVES = 20

@@ -11,11 +11,11 @@ from engine.planning.plan import Plan, plan
 from engine.recipe.checks import check_value
 from engine.recipe.fields import frozen
 from engine.recipe.recipe import Recipe
-from ui.house import EXAMPLE, House
-from ui.story import Story
+from ui.session.progress import Story
+from ui.session.services import EXAMPLE, House
+from ui.session.session import Said, Visit
 from ui.text import formatting, methods, words
 from ui.text.labels import by_label
-from ui.visit import Said, Visit
 
 FITS = frozenset("width height scales steps stride sigma1 scheduler faithful method options".split())
 """Settings that a refusal may offer."""

@@ -10,15 +10,15 @@ from engine.errors import BadRecipe, Fault
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
 from ui import runs
-from ui.house import EXAMPLE, House
 from ui.lines import settings_used
 from ui.reading import take
+from ui.session.progress import Story
+from ui.session.services import EXAMPLE, House
+from ui.session.session import MOST_EARLIER, Visit
 from ui.settings.link import Linked
 from ui.settings.widgets import values_of
-from ui.story import Story
 from ui.text import formatting, words
 from ui.text.labels import labelled
-from ui.visit import MOST_EARLIER, Visit
 
 
 def stored(visit: Visit, house: House) -> dict[str, Any]:

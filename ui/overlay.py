@@ -17,12 +17,12 @@ from engine.errors import BadRecipe
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
-from ui.house import House
+from ui.session.images import found
+from ui.session.services import House
+from ui.session.session import Visit
 from ui.settings.control_settings import first
-from ui.starting import found
 from ui.text import formatting, words
 from ui.text.labels import by_label
-from ui.visit import Visit
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from engine.planning.controlnets import check_drawn
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from ui import runs
-from ui.house import House
 from ui.lines import unknown_words
 from ui.readouts import differences
+from ui.session.images import as_shaped, at_hand
+from ui.session.services import House
+from ui.session.session import Visit
 from ui.settings.widgets import recipe_of, rest_of, values_of
-from ui.starting import as_shaped, at_hand
 from ui.text import words
-from ui.visit import Visit
 
 
 def read(visit: Visit, house: House, recipe: Recipe | BadRecipe) -> None:

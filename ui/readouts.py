@@ -5,7 +5,7 @@ from dataclasses import asdict
 from engine.planning.plan import Plan
 from engine.recipe.options import OPTIONS, options_of
 from engine.recipe.recipe import SETTINGS, Recipe
-from ui.pictures import UNTOLD
+from ui.session.finished import UNTOLD
 from ui.settings import control_settings
 from ui.settings.complaints import Change, told
 from ui.text import formatting, methods, words

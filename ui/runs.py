@@ -8,13 +8,13 @@ from engine.recipe.recipe import Recipe
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped
 from engine.serving.entry import Request
 from engine.serving.queue import UnknownRun
-from ui.house import House
 from ui.lines import continuation, is_whole, too_large
-from ui.starting import at_hand
-from ui.story import Story
+from ui.session.images import at_hand
+from ui.session.progress import Story
+from ui.session.services import House
+from ui.session.session import Visit
 from ui.text import formatting, words
 from ui.text.labels import by_label
-from ui.visit import Visit
 
 PAUSE = 0.1
 """Seconds between looks into a log."""

@@ -6,14 +6,14 @@ from typing import Any
 import gradio as gr
 
 from engine.recipe.controls import CONTROL_SETTINGS
-from ui.house import House
 from ui.overlay import overlay, stage_shown
 from ui.page import Outputs, Section
+from ui.session.services import House
+from ui.session.session import Visit
 from ui.settings import control_settings
 from ui.settings.control_settings import KNOBS, knob
 from ui.settings.widgets import follow_control
 from ui.text import formatting, words
-from ui.visit import Visit
 
 TOGGLE = f'<label class="toggle"><input type="checkbox" id="map-close"> {words.MAP_CLOSE}</label>'
 """By style alone; apart from the map, so that it stays as it is while maps come and go."""

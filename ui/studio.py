@@ -11,9 +11,9 @@ from ui.acts import Acts
 from ui.badge import badge
 from ui.choosing import Choosing
 from ui.handlers import Handlers
-from ui.house import House
 from ui.page import Page
 from ui.section import section
+from ui.session.services import House
 from ui.settings.widgets import (
     ALWAYS,
     FINE,

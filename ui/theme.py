@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.house import House
+from ui.session.services import House
 from ui.stages import ASSETS, STYLE
 
 LARGEST_UPLOAD = "40mb"

@@ -7,10 +7,10 @@ import gradio as gr
 
 from ui import dropping, section
 from ui.handlers import Handlers
-from ui.house import House
 from ui.page import Outputs, alone
 from ui.reading import read
-from ui.visit import Visit
+from ui.session.services import House
+from ui.session.session import Visit
 
 
 class Tracing:

@@ -9,15 +9,15 @@ from typing import Any
 from engine.catalogue import weights
 from engine.planning.plan import Plan
 from engine.runs.events import Preview
-from ui.house import EXAMPLE, House
 from ui.lines import line
-from ui.pictures import Picture, shown, title
+from ui.session.finished import Picture, shown, title
+from ui.session.progress import Story
+from ui.session.services import EXAMPLE, House
+from ui.session.session import Visit
 from ui.settings.complaints import NUDGES
 from ui.settings.link import address, left_out
-from ui.story import Story
 from ui.text import formatting, words
 from ui.text.labels import labelled
-from ui.visit import Visit
 
 LARGEST_PREVIEW = 60_000
 _MOMENTS = count(time.time_ns() // 1000)

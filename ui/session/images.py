@@ -16,10 +16,10 @@ from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
 from engine.runs import store
-from ui.house import House
+from ui.session.services import House
+from ui.session.session import Visit
 from ui.settings.sizes import pictured
 from ui.text import formatting, words
-from ui.visit import Visit
 
 LONGEST_SIDE = 280
 """px of the small view."""

@@ -9,7 +9,7 @@ from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
 from engine.planning.plan import Plan, plan
 from engine.runs.events import END, Accepted, Event, Preview, Progress, Retreated, StageDone, Waiting
-from ui.pictures import Picture
+from ui.session.finished import Picture
 
 SURE = 1.0
 """Seconds of a stage after which its own pace is believed more than what is remembered."""

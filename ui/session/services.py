@@ -16,10 +16,10 @@ from engine.runs.cache import Shelf
 from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
 from engine.serving.queue import Desk, UnknownRun
-from ui.pictures import Picture, pictures
-from ui.story import Story
-from ui.uploads import Uploads
-from ui.visit import Visits
+from ui.session.finished import Picture, pictures
+from ui.session.progress import Story
+from ui.session.session import Visits
+from ui.session.uploads import Uploads
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from engine.errors import BadRecipe
 from engine.planning.plan import Plan
 from engine.recipe.recipe import SETTINGS, Recipe
-from ui.story import Story
-from ui.uploads import drawer
+from ui.session.progress import Story
+from ui.session.uploads import drawer
 
 MOST_VISITS = 500
 MOST_EARLIER = 20
