@@ -15,7 +15,7 @@ from engine.recipe.recipe import SETTINGS, Recipe
 from tests import toys
 from tests.recipes import RECIPES, as_a_page_sends
 from tests.test_recall import ANYTHING, MANY
-from ui.readouts import differences
+from ui.messages.facts import differences
 from ui.session.finished import UNTOLD
 from ui.settings.control_settings import KNOBS
 from ui.settings.sizes import SHAPES, Growth, grown, growth_of, size_of

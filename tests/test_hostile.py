@@ -20,7 +20,7 @@ from tests.eyes import (
     unfold,
 )
 from tests.page import serving, tiny_entry
-from ui.lines import unknown_words
+from ui.messages.status import unknown_words
 from ui.text import words
 from ui.text.labels import by_label
 

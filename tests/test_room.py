@@ -9,7 +9,7 @@ from engine.catalogue.entries import Footprint
 from engine.planning import plan
 from engine.serving.model_pool import Lender
 from tests.toys import facts
-from ui.lines import cost
+from ui.messages.status import cost
 from ui.session.services import open_house
 from ui.session.session import Visit
 from ui.text.formatting import GB, gigabytes

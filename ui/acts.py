@@ -11,7 +11,7 @@ from engine.recipe.recipe import DEFAULTS
 from ui import dropping, runs
 from ui.handlers import Handlers
 from ui.keepsakes import centre, keepsake
-from ui.lines import settings_used, sound
+from ui.messages.status import settings_used, sound
 from ui.page import Outputs, alone
 from ui.reading import notes, read, take
 from ui.session.services import EXAMPLE

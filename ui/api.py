@@ -23,7 +23,7 @@ from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.serving.entry import Request
-from ui.lines import too_large
+from ui.messages.status import too_large
 from ui.session.finished import file
 from ui.session.services import House
 from ui.session.uploads import uploaded

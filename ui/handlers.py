@@ -12,9 +12,10 @@ from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import opening, readouts, runs, section
+from ui import opening, runs, section
 from ui.badge import badge
-from ui.lines import unknown_words
+from ui.messages import facts as readouts
+from ui.messages.status import unknown_words
 from ui.page import Outputs, Page, alone
 from ui.plots import drawn
 from ui.reading import again, is_shown, notes, read, undoable

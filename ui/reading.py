@@ -9,8 +9,8 @@ from engine.planning.controlnets import check_drawn
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from ui import runs
-from ui.lines import unknown_words
-from ui.readouts import differences
+from ui.messages.facts import differences
+from ui.messages.status import unknown_words
 from ui.session.images import as_shaped, at_hand
 from ui.session.services import House
 from ui.session.session import Visit

@@ -8,7 +8,7 @@ from engine.recipe.recipe import Recipe
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped
 from engine.serving.entry import Request
 from engine.serving.queue import UnknownRun
-from ui.lines import continuation, is_whole, too_large
+from ui.messages.status import continuation, is_whole, too_large
 from ui.session.images import at_hand
 from ui.session.progress import Story
 from ui.session.services import House

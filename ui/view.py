@@ -9,7 +9,7 @@ from typing import Any
 from engine.catalogue import weights
 from engine.planning.plan import Plan
 from engine.runs.events import Preview
-from ui.lines import line
+from ui.messages.status import line
 from ui.session.finished import Picture, shown, title
 from ui.session.progress import Story
 from ui.session.services import EXAMPLE, House
