@@ -16,8 +16,8 @@ from engine.recipe.recipe import to_dict
 from engine.runs import store
 from engine.runs.events import Accepted, Finished, Progress
 from tests.toys import bytes_of, done, last, slowly
+from ui.actions.replan import take
 from ui.messages.status import line
-from ui.reading import take
 from ui.session.session import Visit
 from ui.text import words
 

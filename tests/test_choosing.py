@@ -18,9 +18,9 @@ from engine.serving.model_pool import Lender
 from tests import tiny
 from tests.eyes import expect, generate, is_done, move, pattern, press, unfold
 from tests.page import launched, tiny_entry
+from ui.actions.restore import first
 from ui.choosing import Choosing, carried
 from ui.handlers import Handlers
-from ui.opening import first
 from ui.session.services import open_house
 from ui.settings.widgets import titles, values_of
 from ui.text import words

@@ -13,11 +13,11 @@ from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.serving.model_pool import Lender
 from tests import toys
 from tests.page import tiny_entry
-from ui.dropping import follow_start, unfollow
+from ui.actions.dropped import follow_start, unfollow
+from ui.actions.replan import take
 from ui.messages.facts import differences
 from ui.messages.status import line
 from ui.overlay import overlay
-from ui.reading import take
 from ui.session.finished import told_settings
 from ui.session.services import open_house
 from ui.session.session import Visit

@@ -9,7 +9,7 @@ from engine.runs import store
 from engine.serving.model_pool import Lender
 from tests.eyes import expect, generate, heard, is_done, line, move
 from tests.page import tiny_entry
-from ui.opening import take_up
+from ui.actions.restore import take_up
 from ui.session.services import open_house
 from ui.session.session import Visit
 from ui.settings.link import from_query

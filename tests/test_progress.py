@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.runs.events import Finished, Progress, StageDone
-from ui import runs
+from ui.actions import runs
 
 
 def alone(watch):

@@ -9,10 +9,10 @@ from engine import Recipe
 from engine.runs import store
 from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
-from ui import runs
+from ui.actions import runs
+from ui.actions.replan import take
 from ui.acts import Acts
 from ui.handlers import Handlers
-from ui.reading import take
 from ui.session.services import House, open_house
 from ui.session.session import Visit
 from ui.studio import studio

@@ -8,12 +8,13 @@ import gradio as gr
 
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
-from ui import dropping, runs
+from ui.actions import dropped as dropping
+from ui.actions import runs
+from ui.actions.replan import notes, read, take
 from ui.handlers import Handlers
 from ui.keepsakes import centre, keepsake
 from ui.messages.status import settings_used, sound
 from ui.page import Outputs, alone
-from ui.reading import notes, read, take
 from ui.session.services import EXAMPLE
 from ui.session.session import Step, Visit
 from ui.settings.complaints import NUDGES, nudge, told

@@ -10,10 +10,10 @@ import gradio as gr
 from engine.catalogue.entries import Facts
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
+from ui.actions.replan import again, read, take
 from ui.badge import badge
 from ui.handlers import Handlers
 from ui.page import Outputs, alone
-from ui.reading import again, read, take
 from ui.session.services import House
 from ui.session.session import Visit
 from ui.settings.widgets import recipe_of, values_of

@@ -12,13 +12,14 @@ from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import opening, runs, section
+from ui import section
+from ui.actions import restore, runs
+from ui.actions.replan import again, is_shown, notes, read, undoable
 from ui.badge import badge
 from ui.messages import facts as readouts
 from ui.messages.status import unknown_words
 from ui.page import Outputs, Page, alone
 from ui.plots import drawn
-from ui.reading import again, is_shown, notes, read, undoable
 from ui.session import images
 from ui.session.services import House
 from ui.session.session import Visit
@@ -45,7 +46,7 @@ class Handlers:
         visit.address = str(request.request.base_url) if request.request else ""
         if not visit.known and given is not None:
             stored = given.get(self.page.stored)
-            opening.take_up(
+            restore.take_up(
                 visit, self.house, stored if isinstance(stored, dict) else {}, link.Linked(DEFAULTS)
             )
         visit.known = visit.known or given is not None
@@ -89,7 +90,7 @@ class Handlers:
                 visible=not at_work,
             ),
             page.stop: gr.update(visible=at_work),
-            page.stored: opening.stored(visit, house),
+            page.stored: restore.stored(visit, house),
             page.curves: drawn(visit.plan.stages[-1]) if visit.plan else "",
             page.sizes: readouts.sizes(visit.plan),
             page.windows: readouts.windows(visit.plan),
@@ -176,7 +177,7 @@ class Handlers:
         visit.known = True
         try:
             linked = link.from_query(dict(request.query_params or {}))
-            opening.take_up(visit, self.house, stored if isinstance(stored, dict) else {}, linked)
+            restore.take_up(visit, self.house, stored if isinstance(stored, dict) else {}, linked)
             visit.notes = notes(visit, self.house)
         except Fault as fault:
             visit.say(fault.sentence, fault=True)

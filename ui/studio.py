@@ -6,7 +6,8 @@ import gradio as gr
 
 from engine.methods import OF_COMBINATIONS
 from engine.recipe.options import OPTIONS
-from ui import api, opening
+from ui import api
+from ui.actions import restore
 from ui.acts import Acts
 from ui.badge import badge
 from ui.choosing import Choosing
@@ -58,7 +59,7 @@ def studio(house: House) -> gr.Blocks:
 
 
 def _page(house: House) -> tuple[Page, dict[str, Any]]:
-    controls, more, values = {}, {}, opening.at_first(house)
+    controls, more, values = {}, {}, restore.at_first(house)
     with gr.Row(elem_id="head"):
         gr.Markdown(f"# {words.TITLE}", elem_id="title")
         shown_badge = gr.HTML(badge(house), elem_id="badge")

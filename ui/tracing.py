@@ -5,10 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from ui import dropping, section
+from ui import section
+from ui.actions import dropped
+from ui.actions.replan import read
 from ui.handlers import Handlers
 from ui.page import Outputs, alone
-from ui.reading import read
 from ui.session.services import House
 from ui.session.session import Visit
 
@@ -29,12 +30,12 @@ class Tracing:
     @alone
     def traced(self, given: dict, request: gr.Request) -> Outputs:
         """The start picture is to be followed instead."""
-        return self._done(dropping.follow_start, given, request)
+        return self._done(dropped.follow_start, given, request)
 
     @alone
     def unfollowed(self, given: dict, request: gr.Request) -> Outputs:
         """The picture to follow is to go."""
-        return self._done(dropping.unfollow, given, request)
+        return self._done(dropped.unfollow, given, request)
 
     def _done(self, doing: Callable[[Visit, House], Any], given: dict, request: gr.Request) -> Outputs:
         visit = self.handlers.visit(request, given)

@@ -8,7 +8,7 @@ from engine.errors import BadRecipe, Fault
 from engine.planning.controlnets import check_drawn
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
-from ui import runs
+from ui.actions import runs
 from ui.messages.facts import differences
 from ui.messages.status import unknown_words
 from ui.session.images import as_shaped, at_hand

@@ -9,9 +9,9 @@ from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
-from ui import runs
+from ui.actions import runs
+from ui.actions.replan import take
 from ui.messages.status import settings_used
-from ui.reading import take
 from ui.session.progress import Story
 from ui.session.services import EXAMPLE, House
 from ui.session.session import MOST_EARLIER, Visit

@@ -9,8 +9,8 @@ from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
+from ui.actions.replan import notes, take
 from ui.messages.status import settings_used
-from ui.reading import notes, take
 from ui.session.services import House
 from ui.session.session import Offer, Step, Visit
 from ui.session.uploads import uploaded
