@@ -7,7 +7,7 @@ import pytest
 from engine.serving.model_pool import Lender
 from tests.eyes import expect
 from tests.page import tiny_entry
-from ui.badge import badge
+from ui.panels.badge import badge
 from ui.session.services import open_house
 from ui.text import words
 

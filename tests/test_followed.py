@@ -17,7 +17,7 @@ from ui.actions.dropped import follow_start, unfollow
 from ui.actions.replan import take
 from ui.messages.facts import differences
 from ui.messages.status import line
-from ui.overlay import overlay
+from ui.panels.control_map import overlay
 from ui.session.finished import told_settings
 from ui.session.services import open_house
 from ui.session.session import Visit
@@ -141,7 +141,7 @@ def test_the_map_is_drawn_once_for_all_knobs_that_it_does_not_read(visit, house)
 
 
 def test_a_stage_has_its_own_map_and_no_longer_side_than_is_shown(visit, house, monkeypatch):
-    monkeypatch.setattr("ui.overlay.LONGEST_SIDE", 300)
+    monkeypatch.setattr("ui.panels.control_map.LONGEST_SIDE", 300)
     stages = [stage.size for stage in visit.plan.stages]
     assert stages == [(128, 128), (256, 256)]
     assert words.PX.format(sizes="256 × 256") in overlay(visit, house)

@@ -7,7 +7,7 @@ import pytest
 from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
 from tests.toys import small, told
-from ui.keepsakes import centre, keepsake
+from ui.panels.exports import centre, keepsake
 from ui.session.services import EXAMPLE, open_house
 
 

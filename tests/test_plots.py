@@ -7,7 +7,7 @@ import pytest
 from engine import Recipe
 from engine.planning import plan
 from tests.toys import facts
-from ui.plots import clauses, curves, sentence
+from ui.panels.curves import clauses, curves, sentence
 
 TOY = facts(window=32, channels=8)
 

@@ -13,11 +13,11 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
+from ui.panels.stages import TEMPLATE, Stages
 from ui.session.services import open_house
 from ui.settings.control_settings import KNOBS
 from ui.settings.sizes import SHAPES
 from ui.settings.widgets import PLAIN, SIZES
-from ui.stages import TEMPLATE, Stages
 from ui.studio import studio
 from ui.text import methods as ways
 from ui.text import words

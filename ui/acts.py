@@ -12,15 +12,15 @@ from ui.actions import dropped as dropping
 from ui.actions import runs
 from ui.actions.replan import notes, read, take
 from ui.handlers import Handlers
-from ui.keepsakes import centre, keepsake
 from ui.messages.status import settings_used, sound
 from ui.page import Outputs, alone
+from ui.panels.exports import centre, keepsake
+from ui.panels.view import note
 from ui.session.services import EXAMPLE
 from ui.session.session import Step, Visit
 from ui.settings.complaints import NUDGES, nudge, told
 from ui.settings.control_settings import untouched
 from ui.text import formatting, words
-from ui.view import note
 
 
 class Acts:

@@ -11,14 +11,14 @@ from engine.catalogue.entries import Facts
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
 from ui.actions.replan import again, read, take
-from ui.badge import badge
 from ui.handlers import Handlers
 from ui.page import Outputs, alone
+from ui.panels.badge import badge
+from ui.panels.view import view
 from ui.session.services import House
 from ui.session.session import Visit
 from ui.settings.widgets import recipe_of, values_of
 from ui.text import words
-from ui.view import view
 
 REST = 1.0
 """Seconds between looks at how much has been fetched."""

@@ -12,14 +12,15 @@ from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, Recipe
-from ui import section
 from ui.actions import restore, runs
 from ui.actions.replan import again, is_shown, notes, read, undoable
-from ui.badge import badge
 from ui.messages import facts as readouts
 from ui.messages.status import unknown_words
 from ui.page import Outputs, Page, alone
-from ui.plots import drawn
+from ui.panels import control as section
+from ui.panels.badge import badge
+from ui.panels.curves import drawn
+from ui.panels.view import view
 from ui.session import images
 from ui.session.services import House
 from ui.session.session import Visit
@@ -27,7 +28,6 @@ from ui.settings import control_settings, link
 from ui.settings.sizes import pictured
 from ui.settings.widgets import as_shown, recipe_of, shapes, titles, values_of, without_effect
 from ui.text import methods, words
-from ui.view import view
 
 KIND = control_settings.knob("kind")
 

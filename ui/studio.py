@@ -9,11 +9,12 @@ from engine.recipe.options import OPTIONS
 from ui import api
 from ui.actions import restore
 from ui.acts import Acts
-from ui.badge import badge
 from ui.choosing import Choosing
 from ui.handlers import Handlers
 from ui.page import Page
-from ui.section import section
+from ui.panels.badge import badge
+from ui.panels.control import section
+from ui.panels.stages import ASSETS, Stages
 from ui.session.services import House
 from ui.settings.widgets import (
     ALWAYS,
@@ -25,7 +26,6 @@ from ui.settings.widgets import (
     option_control,
     size_control,
 )
-from ui.stages import ASSETS, Stages
 from ui.text import methods, words
 from ui.tracing import Tracing
 from ui.writing import Writing

@@ -4,8 +4,8 @@ from typing import Any
 
 import gradio as gr
 
+from ui.panels.stages import ASSETS, STYLE
 from ui.session.services import House
-from ui.stages import ASSETS, STYLE
 
 LARGEST_UPLOAD = "40mb"
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")

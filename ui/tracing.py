@@ -5,11 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from ui import section
 from ui.actions import dropped
 from ui.actions.replan import read
 from ui.handlers import Handlers
 from ui.page import Outputs, alone
+from ui.panels import control
 from ui.session.services import House
 from ui.session.session import Visit
 
@@ -25,7 +25,7 @@ class Tracing:
         visit, stage = self.handlers.visit(request, given), given.get(part.stage)
         last = len(visit.plan.stages) if visit.plan else 0
         visit.map_stage = stage if isinstance(stage, int) and 0 < stage < last else None
-        return {self.handlers.page.stages: gr.skip()} | section.shown(part, visit, self.house)
+        return {self.handlers.page.stages: gr.skip()} | control.shown(part, visit, self.house)
 
     @alone
     def traced(self, given: dict, request: gr.Request) -> Outputs:

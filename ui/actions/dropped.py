@@ -11,6 +11,7 @@ from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
 from ui.actions.replan import notes, take
 from ui.messages.status import settings_used
+from ui.panels.view import note
 from ui.session.services import House
 from ui.session.session import Offer, Step, Visit
 from ui.session.uploads import uploaded
@@ -19,7 +20,6 @@ from ui.settings.sizes import beyond
 from ui.settings.widgets import summary
 from ui.text import words
 from ui.text.labels import labelled
-from ui.view import note
 
 
 def drop(visit: Visit, house: House, given: Any) -> bool:

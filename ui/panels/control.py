@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from engine.recipe.controls import CONTROL_SETTINGS
-from ui.overlay import overlay, stage_shown
 from ui.page import Outputs, Section
+from ui.panels.control_map import overlay, stage_shown
 from ui.session.services import House
 from ui.session.session import Visit
 from ui.settings import control_settings

@@ -19,7 +19,7 @@ def script() -> str:
 
 
 class Stages(gr.HTML):
-    """value: what ui.view.view makes. Its one event, act, carries {do: …}."""
+    """value: what ui.panels.view.view makes. Its one event, act, carries {do: …}."""
 
     def __init__(self, value: dict[str, Any] | None = None, **more: Any) -> None:
         super().__init__(
