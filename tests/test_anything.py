@@ -5,7 +5,7 @@ import pytest
 
 from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
-from ui.acts import Acts
+from ui.handlers.actions import Acts
 from ui.session.services import open_house
 from ui.studio import studio
 

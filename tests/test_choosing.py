@@ -19,8 +19,8 @@ from tests import tiny
 from tests.eyes import expect, generate, is_done, move, pattern, press, unfold
 from tests.page import launched, tiny_entry
 from ui.actions.restore import first
-from ui.choosing import Choosing, carried
-from ui.handlers import Handlers
+from ui.handlers.model import Choosing, carried
+from ui.handlers.page import Handlers
 from ui.session.services import open_house
 from ui.settings.widgets import titles, values_of
 from ui.text import words

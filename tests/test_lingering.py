@@ -9,7 +9,7 @@ import pytest
 
 from tests.eyes import finished_cards, generate, is_another, is_done, move
 from tests.page import serving
-from ui.handlers import Handlers
+from ui.handlers.page import Handlers
 from ui.page import Outputs
 
 pytestmark = pytest.mark.browser

@@ -11,12 +11,12 @@ from engine.serving.model_pool import Lender
 from tests.page import tiny_entry
 from ui.actions import runs
 from ui.actions.replan import take
-from ui.acts import Acts
-from ui.handlers import Handlers
+from ui.handlers.actions import Acts
+from ui.handlers.page import Handlers
+from ui.handlers.prompt import Writing
 from ui.session.services import House, open_house
 from ui.session.session import Visit
 from ui.studio import studio
-from ui.writing import Writing
 
 
 class Asked:

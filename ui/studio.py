@@ -8,9 +8,11 @@ from engine.methods import OF_COMBINATIONS
 from engine.recipe.options import OPTIONS
 from ui import api
 from ui.actions import restore
-from ui.acts import Acts
-from ui.choosing import Choosing
-from ui.handlers import Handlers
+from ui.handlers.actions import Acts
+from ui.handlers.control import Tracing
+from ui.handlers.model import Choosing
+from ui.handlers.page import Handlers
+from ui.handlers.prompt import Writing
 from ui.page import Page
 from ui.panels.badge import badge
 from ui.panels.control import section
@@ -27,8 +29,6 @@ from ui.settings.widgets import (
     size_control,
 )
 from ui.text import methods, words
-from ui.tracing import Tracing
-from ui.writing import Writing
 
 STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""

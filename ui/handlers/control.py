@@ -7,7 +7,7 @@ import gradio as gr
 
 from ui.actions import dropped
 from ui.actions.replan import read
-from ui.handlers import Handlers
+from ui.handlers.page import Handlers
 from ui.page import Outputs, alone
 from ui.panels import control
 from ui.session.services import House

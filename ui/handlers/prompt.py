@@ -8,7 +8,7 @@ import gradio as gr
 
 from engine.catalogue import vocabulary
 from engine.recipe.recipe import LARGEST_SEED
-from ui.handlers import Handlers
+from ui.handlers.page import Handlers
 from ui.page import Outputs
 from ui.text import words
 

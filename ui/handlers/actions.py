@@ -11,7 +11,7 @@ from engine.recipe.recipe import DEFAULTS
 from ui.actions import dropped as dropping
 from ui.actions import runs
 from ui.actions.replan import notes, read, take
-from ui.handlers import Handlers
+from ui.handlers.page import Handlers
 from ui.messages.status import settings_used, sound
 from ui.page import Outputs, alone
 from ui.panels.exports import centre, keepsake

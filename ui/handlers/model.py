@@ -11,7 +11,7 @@ from engine.catalogue.entries import Facts
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
 from ui.actions.replan import again, read, take
-from ui.handlers import Handlers
+from ui.handlers.page import Handlers
 from ui.page import Outputs, alone
 from ui.panels.badge import badge
 from ui.panels.view import view
