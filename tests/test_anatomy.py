@@ -5,8 +5,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from engine import load_model
-from lab.anatomy import pipeline, spoken, tokenizer, unknown, words, write
-from lab.lessons import MIX, lesson
+from lab.models.architecture import pipeline, spoken, tokenizer, unknown, words, write
+from lab.world.lessons import MIX, lesson
 from tests.toys import latents, small
 
 

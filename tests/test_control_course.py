@@ -9,8 +9,8 @@ import torch
 from diffusers import ControlNetModel
 from safetensors.torch import load_file
 
-from lab import control, train
-from lab.control import Control, edges, halved, maps, packed
+from lab.training import controlnet, train
+from lab.training.controlnet import Control, edges, halved, maps, packed
 
 POSTCARDS = train.POSTCARDS
 
@@ -64,11 +64,11 @@ def test_every_lesson_keeps_its_lines_at_both_sizes(course):
 
 
 def test_an_untaught_controlnet_changes_nothing(course):
-    fresh = control.untaught(course.pipe.unet)
+    fresh = controlnet.untaught(course.pipe.unet)
     noisy, t, tokens, ids = given(course)
     lines = (torch.rand(2, 1, 128, 128) < 0.1).float().expand(-1, 3, -1, -1)
     with torch.inference_mode():
-        led = control.Led(course.frozen, fresh)(noisy, t, tokens, ids, lines)
+        led = controlnet.Led(course.frozen, fresh)(noisy, t, tokens, ids, lines)
         assert torch.equal(led, course.frozen(noisy, t, tokens, ids))
 
 
@@ -93,7 +93,7 @@ def test_it_is_written_beside_the_rest_and_read_again(course, tmp_path):
     course.write(course.learner, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"model_index.json", "controlnet"}
     assert (tmp_path / "model_index.json").read_text() == "{}"
-    file = tmp_path / "controlnet" / control.FILE
+    file = tmp_path / "controlnet" / controlnet.FILE
     assert file.stat().st_size < 9 * 2**20
     assert {value.dtype for value in load_file(file).values()} == {torch.float16}
     again = ControlNetModel.from_pretrained(tmp_path / "controlnet", use_safetensors=True)
@@ -104,16 +104,16 @@ def test_it_is_written_beside_the_rest_and_read_again(course, tmp_path):
 
 
 def test_training_goes_on_from_the_weights_of_the_folder(course, tmp_path):
-    fresh = control.untaught(course.pipe.unet)
+    fresh = controlnet.untaught(course.pipe.unet)
     torch.nn.init.ones_(fresh.controlnet_mid_block.weight)
     course.write(fresh, tmp_path)
-    other = control.untaught(course.pipe.unet)
-    assert control.gone_on_with(other, tmp_path)
+    other = controlnet.untaught(course.pipe.unet)
+    assert controlnet.gone_on_with(other, tmp_path)
     assert (other.controlnet_mid_block.weight == 1).all()
 
 
 def test_weights_that_do_not_fit_are_left_alone(course, tmp_path):
     (tmp_path / "controlnet").mkdir()
-    (tmp_path / "controlnet" / control.FILE).write_bytes(b"no weights")
-    assert not control.gone_on_with(control.untaught(course.pipe.unet), tmp_path)
-    assert not control.gone_on_with(control.untaught(course.pipe.unet), tmp_path / "nowhere")
+    (tmp_path / "controlnet" / controlnet.FILE).write_bytes(b"no weights")
+    assert not controlnet.gone_on_with(controlnet.untaught(course.pipe.unet), tmp_path)
+    assert not controlnet.gone_on_with(controlnet.untaught(course.pipe.unet), tmp_path / "nowhere")

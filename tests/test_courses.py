@@ -9,21 +9,14 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 from torch.nn.functional import avg_pool2d
 
-from lab import (
-    anatomy,
-    base,
-    measure_vae,
-    pilot,
-    refresh,
-    rivals,
-    sharpen,
-    train,
-    vae,
-)
-from lab.lessons import BUCKETS
-from lab.pool import GROUP, Pool, Renderings
-from lab.tables import interval, rate
-from lab.world import render, scene
+from lab.measure import plain_loop, vae
+from lab.measure.tables import interval, rate
+from lab.models import architecture
+from lab.publish import refresh
+from lab.training import base, pilot, sharpen, train, vae
+from lab.training.pool import GROUP, Pool, Renderings
+from lab.world.lessons import BUCKETS
+from lab.world.scenes import render, scene
 
 
 def pool(**more):
@@ -66,13 +59,13 @@ def test_a_fault_while_rendering_is_not_waited_for():
 
 def test_the_levels_are_those_of_the_scheduler_that_is_written():
     alpha, sigma = base.levels()
-    theirs = EulerDiscreteScheduler(**anatomy.SCHEDULE).alphas_cumprod
+    theirs = EulerDiscreteScheduler(**architecture.SCHEDULE).alphas_cumprod
     assert torch.allclose(alpha**2, theirs, atol=1e-6)
     assert torch.allclose(alpha**2 + sigma**2, torch.ones(1000))
 
 
 def test_the_foreseen_noise_is_read_as_the_engine_reads_it():
-    pipe = anatomy.pipeline(channels=3)
+    pipe = architecture.pipeline(channels=3)
     learner = base.Learner(pipe).eval()
     prompts = ["a red house on snow at night", ""]
     tokens = pipe.tokenizer(prompts, padding="max_length", return_tensors="pt").input_ids
@@ -149,7 +142,7 @@ def test_a_pilots_picture_is_its_cells():
 
 def test_windows_of_the_rivals_cover_the_canvas():
     seen = np.zeros((40, 56))
-    for rows, cols in rivals.windows(40, 56, 32, 16):
+    for rows, cols in plain_loop.windows(40, 56, 32, 16):
         seen[rows, cols] += 1
     assert seen.min() >= 1
 
@@ -164,12 +157,12 @@ def test_a_share_of_few_tries_is_told_with_what_it_is_worth():
 
 def test_stars_are_counted_one_by_one_and_lost_by_blur():
     one = replace(scene(3), sky="night", horizon=-0.4)
-    sky = measure_vae.pixels_of(render(one, (256, 256)))
-    found, asked = measure_vae.stars(sky, sky)
+    sky = vae.pixels_of(render(one, (256, 256)))
+    found, asked = vae.stars(sky, sky)
     assert found == asked
     assert 3 <= asked <= 40
     blurred = avg_pool2d(sky, 15, 1, 7)
-    assert measure_vae.stars(sky, blurred)[0] < asked / 4
+    assert vae.stars(sky, blurred)[0] < asked / 4
 
 
 def test_a_figure_is_signed_with_the_weights_that_made_it():

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lab import drawing
+from lab.measure import drawing
 
 
 def test_a_picture_that_is_kept_is_not_drawn_again_under_the_same_weights_and_settings(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from PIL import Image
 from engine import Recipe, load_model
 from engine.catalogue.entries import entries
 from engine.recipe import images
-from lab.world import held_out, phrases, render, scene
+from lab.world.scenes import held_out, phrases, render, scene
 from tests.toys import last, run
 
 pytestmark = pytest.mark.slow

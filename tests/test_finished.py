@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.export import share
 from engine.recipe.recall import recall
-from lab.example import example
+from lab.publish.example import example
 from tests.eyes import (
     expect,
     fill_prompt,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lab.example import example
+from lab.publish.example import example
 from tests.eyes import (
     expect,
     fill_prompt,

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from lab import evidence, judge, judging
-from lab.evidence import NAMES, UNTOLD, case
-from lab.world import scene, standing
+from lab.judge import cases, judge
+from lab.judge.cases import NAMES, UNTOLD, case
+from lab.training import judge
+from lab.world.scenes import scene, standing
 
 
-@pytest.mark.parametrize("kind", evidence.KINDS)
+@pytest.mark.parametrize("kind", cases.KINDS)
 def test_cases_say_what_is_in_them_and_nothing_else(kind):
     for seed in range(8):
         one = case(seed, kind)
@@ -26,22 +27,22 @@ def test_cases_say_what_is_in_them_and_nothing_else(kind):
 def test_a_second_subject_may_be_an_eighth_of_the_first():
     one = scene(5)
     first = standing(one, (0.5, 0.5))
-    made = evidence.beside(one, first, 1 / 8, np.random.RandomState(0))
+    made = cases.beside(one, first, 1 / 8, np.random.RandomState(0))
     assert made.told["number"] == 2
-    alone = evidence.draw(one, (first,), (256, 256))
+    alone = cases.draw(one, (first,), (256, 256))
     assert 20 < (made.picture != alone).any(-1).sum() < 1500
 
 
 def test_the_map_marks_every_figure_in_its_place():
     one = replace(case(0, "single"), places=((0.25, 0.75),))
-    marks = judging.place_map(one)
+    marks = judge.place_map(one)
     assert marks.shape == (32, 32)
     assert np.unravel_index(marks.argmax(), marks.shape) in {(r, c) for r in (7, 8) for c in (23, 24)}
-    assert (judging.place_map(case(0, "crop")) == -1).all()
+    assert (judge.place_map(case(0, "crop")) == -1).all()
 
 
 def test_the_judge_is_small_enough_and_comes_back(tmp_path):
-    course = judging.JudgeCourse(None, torch.device("cpu"), lessons=8, batch=4)
+    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=8, batch=4)
     course.write(course.learner, tmp_path)
     assert (tmp_path / judge.FILE).stat().st_size < 4e6
     again = judge.load(tmp_path)
@@ -50,14 +51,14 @@ def test_the_judge_is_small_enough_and_comes_back(tmp_path):
 
 
 def test_the_judges_course_has_a_number_for_every_head_it_was_told_of():
-    course = judging.JudgeCourse(None, torch.device("cpu"), lessons=32, batch=16)
+    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=32, batch=16)
     _, numbers = course.loss(next(course.batches(0)), 0.0)
     assert {"subject", "number", "places"} <= set(numbers)
     assert all(np.isfinite(value) for value in numbers.values())
 
 
 def test_the_judge_sees_cases_at_half_their_side_at_first():
-    course = judging.JudgeCourse(None, torch.device("cpu"), lessons=16, batch=16)
+    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=16, batch=16)
     seen = []
     course.learner.register_forward_pre_hook(lambda net, given: seen.append(tuple(given[0].shape)))
     batch = next(course.batches(0))

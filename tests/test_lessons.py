@@ -6,8 +6,8 @@ import pytest
 from engine import Recipe
 from engine.planning import plan
 from engine.planning.views import lattice, whole, windows
-from lab.lessons import BUCKETS, MIX, NATIVE, lesson, taught
-from lab.world import held_out, render
+from lab.world.lessons import BUCKETS, MIX, NATIVE, lesson, taught
+from lab.world.scenes import held_out, render
 from tests.toys import facts
 
 POSTCARDS = facts(32, buckets=BUCKETS)

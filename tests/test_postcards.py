@@ -17,8 +17,8 @@ from engine.recipe.recall import recall
 from engine.runs import store
 from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
-from lab.measure_control import by_engine, pairs
-from lab.measure_vae import unseen
+from lab.measure.controlnet import by_engine, pairs
+from lab.measure.vae import unseen
 from tests.eyes import expect, finished_cards, generate, is_done, move, unfold
 from tests.page import serving
 from ui.text import words
@@ -146,8 +146,8 @@ from engine.recipe.controls import Control
 from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
 from engine.planning.controlnets import check_fits, net_of, offered
-from lab.measure_control import by_engine, pairs
-from lab.measure_vae import unseen
+from lab.measure.controlnet import by_engine, pairs
+from lab.measure.vae import unseen
 from engine.serving.entry import Request
 lender, out = Lender(entries()[:1], "cpu", "float32"), Path(sys.argv[1])
 threading.Thread(target=lender.model).start()

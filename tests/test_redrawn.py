@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from lab import redrawn
-from lab.evidence import case
-from lab.redrawn import Group, Hand, edges, group
+from lab.judge.cases import case
+from lab.training import redraw
+from lab.training.redraw import Group, Hand, edges, group
 
 POSTCARDS = Path(__file__).parents[1] / "assets/postcards"
 
@@ -25,8 +25,8 @@ def test_a_group_is_of_one_kind_and_holds_no_small_figure():
     for seed in range(12):
         these = group(seed, 2, 2)
         (kind,) = {one.kind for one in these.cases}
-        assert kind in redrawn.SHARES
-        assert all(one.least >= redrawn.LEAST for one in these.cases)
+        assert kind in redraw.SHARES
+        assert all(one.least >= redraw.LEAST for one in these.cases)
         assert 350 <= these.start <= (700 if kind in ("single", "none") else 490)
 
 

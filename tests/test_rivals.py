@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from engine import Recipe, load_model
-from lab import rivals
-from lab.base import levels
+from lab.measure import plain_loop
+from lab.training.base import levels
 from tests.toys import latents
 
 CLOSE = 1e-5
@@ -34,7 +34,9 @@ def test_a_row_is_the_plain_loop(method, stride, tmp_path):
         guidance=5.0, stride=stride, feather=False,
     )  # fmt: skip
     (ours,) = latents(recipe, model, tmp_path, noise=First())
-    theirs = rivals.draw(model, "a red house", (64, 64), stride=stride, steps=4, guidance=5.0, seed=3).numpy()
+    theirs = plain_loop.draw(
+        model, "a red house", (64, 64), stride=stride, steps=4, guidance=5.0, seed=3
+    ).numpy()
     assert np.abs(ours - theirs).max() / np.abs(theirs).max() < CLOSE
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d
 from torch.overrides import TorchFunctionMode
 
 from engine.vae import codec, global_statistics, tiling
-from lab import world
+from lab.world import scenes as world
 from tests.test_codec import random
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")

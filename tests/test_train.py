@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lab import train
-from lab.train import Average, Training, rate_at
+from lab.training import train
+from lab.training.train import Average, Training, rate_at
 
 
 class Line:
@@ -158,6 +158,6 @@ def test_what_the_help_says_of_a_part_it_knows(part):
 
 
 def test_an_option_that_a_part_does_not_know_is_named(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["lab.train", "vae", "--seed", "3"])
+    monkeypatch.setattr("sys.argv", ["lab.training.train", "vae", "--seed", "3"])
     with pytest.raises(SystemExit, match="vae knows no --seed"):
         train.main()

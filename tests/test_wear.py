@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lab import judging, wear
-from lab.evidence import case
+from lab.judge.cases import case
+from lab.training import degrade, judge
 
 
 def seen(*kinds):
@@ -13,7 +13,7 @@ def seen(*kinds):
     return torch.tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-@pytest.mark.parametrize("way", judging.WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", judge.WAYS, ids=lambda way: way.__name__)
 def test_a_worn_picture_differs_a_little_from_the_true_one(way):
     pixels = seen("single", "crowd", "second", "none")
     torch.manual_seed(0)
@@ -28,7 +28,7 @@ def test_nothing_is_strewn_over_a_figure():
     maps[:, 12, 20] = 1
     torch.manual_seed(0)
     draw = np.random.RandomState(0)
-    strewn = [wear.littered(pixels, maps, draw) != pixels for _ in range(40)]
+    strewn = [degrade.littered(pixels, maps, draw) != pixels for _ in range(40)]
     somewhere = torch.stack(strewn).any(0).any(0).any(0)
     assert not somewhere[8 * 9 : 8 * 16, 8 * 17 : 8 * 24].any()
     assert somewhere.float().mean() > 0.5

@@ -6,8 +6,8 @@ import pytest
 
 from engine.catalogue import vocabulary
 from engine.catalogue.entries import entries
-from lab import anatomy
-from lab.world import COLOURS
+from lab.models import architecture
+from lab.world.scenes import COLOURS
 from tests.eyes import expect, generate, line
 from tests.page import serving
 from ui.text import words
@@ -16,7 +16,7 @@ from ui.text import words
 @pytest.fixture(scope="session")
 def postcards(tmp_path_factory):
     """The entry of the model in the box, over the same body with random weights."""
-    folder = anatomy.write(anatomy.pipeline(), tmp_path_factory.mktemp("models") / "postcards")
+    folder = architecture.write(architecture.pipeline(), tmp_path_factory.mktemp("models") / "postcards")
     return replace(entries()[0], source=str(folder))
 
 
@@ -32,7 +32,7 @@ def postcards(tmp_path_factory):
 )
 def test_words_that_the_model_does_not_know_are_named_once_in_order(postcards, prompt, strange):
     assert vocabulary.unknown(prompt, postcards) == strange
-    assert vocabulary.unknown(prompt, postcards) == anatomy.unknown(prompt, anatomy.words())
+    assert vocabulary.unknown(prompt, postcards) == architecture.unknown(prompt, architecture.words())
 
 
 def test_every_word_of_the_sentence_builder_is_known(postcards):

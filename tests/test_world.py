@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from lab.paint import blank, block, disc, line, oval, poly, rim
-from lab.scenery import GROUNDS, SKIES
-from lab.subjects import SUBJECTS
-from lab.textures import Layer, made_of, mottle, specks, strewn
-from lab.world import COLOURS, Scene, close_up, held_out, phrases, render, scene, standing
+from lab.world.paint import blank, block, disc, line, oval, poly, rim
+from lab.world.scenery import GROUNDS, SKIES
+from lab.world.scenes import COLOURS, Scene, close_up, held_out, phrases, render, scene, standing
+from lab.world.subjects import SUBJECTS
+from lab.world.textures import Layer, made_of, mottle, specks, strewn
 
 
 def likeness(a, b):

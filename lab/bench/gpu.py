@@ -1,0 +1,188 @@
+"""What only a GPU can show: a network of SDXL's size with random weights, its seconds, memory and retreats.
+
+    python -m lab.bench.speed --sdxl [--steps 10] [--device cuda]
+Speed and memory do not depend on what the weights are. The weights (7 GB) are written once, and read again as
+any model is.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from safetensors.numpy import load_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model
+from engine.planning import plan
+from engine.planning.pace import Pace
+from tests import tiny
+
+LEVELS = {name: tiny.SCHEDULER[name] for name in tiny.SCHEDULER if name.startswith(("beta", "timestep"))}
+PROMPT = "a red house on snow at night"
+UNET = {
+    "sample_size": 128,
+    "block_out_channels": (320, 640, 1280),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": (1, 2, 10),
+    "attention_head_dim": (5, 10, 20),
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+VAE = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "scaling_factor": 0.13025,
+    "sample_size": 1024,
+    "force_upcast": True,
+}
+
+
+def _encoder(words: int, width: int, layers: int, heads: int) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=words,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        projection_dim=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        max_position_embeddings=tiny.TOKENS,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
+
+
+def write(folder: Path, device: str, dtype: torch.dtype = torch.float16) -> Path:
+    """SDXL's two encoders, network and decoder, with random weights."""
+    tokens = tiny.tokenizer()
+    before = torch.get_default_dtype()
+    torch.manual_seed(0)
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            pipeline = StableDiffusionXLPipeline(
+                vae=AutoencoderKL(**VAE),
+                text_encoder=CLIPTextModel(_encoder(len(tokens), 768, 12, 12)),
+                text_encoder_2=CLIPTextModelWithProjection(_encoder(len(tokens), 1280, 32, 20)),
+                tokenizer=tokens,
+                tokenizer_2=tokens,
+                unet=UNet2DConditionModel(**UNET),
+                scheduler=EulerDiscreteScheduler(**LEVELS),
+            )
+    finally:
+        torch.set_default_dtype(before)
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One run: seconds, peak bytes on the card, what the plan said of both, latents of its last stage."""
+
+    seconds: float
+    peak: int
+    planned: int
+    foretold: float | None
+    retreats: int
+    latent: np.ndarray
+
+
+def run(model: Model, recipe: Recipe, root: Path) -> Seen:
+    """A recipe carried out from its first stage on; `root` remembers how fast this machine was before."""
+    whole = plan(recipe, model.facts)
+    foretold = Pace(root).each(whole.stages)
+    torch.cuda.reset_peak_memory_stats()
+    seconds, retreats, latents = 0.0, 0, ""
+    for event in generate(recipe, model, out=root):
+        match event:
+            case StageDone():
+                seconds, latents = seconds + event.seconds, event.latents
+            case Retreated():
+                retreats += 1
+            case Failed():
+                raise SystemExit(event.sentence)
+    latent = load_file(latents)["latents"]
+    shutil.rmtree(Path(latents).parents[1])  # Or the next run would find its stages there.
+    told = None if None in foretold else sum(foretold)
+    return Seen(seconds, torch.cuda.max_memory_allocated(), whole.memory, told, retreats, latent)
+
+
+def matmul_peak(dtype: torch.dtype = torch.float16, side: int = 8192, tries: int = 20) -> float:
+    """Operations a second of one large product: what the card gives at best."""
+    a = torch.randn(side, side, device="cuda", dtype=dtype)
+    a @ a
+    torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(tries):
+        a @ a
+    torch.cuda.synchronize()
+    return tries * 2 * side**3 / (time.perf_counter() - began)
+
+
+def operations(model: Model, views: int = 8) -> float:
+    """Of one evaluation at native size, counted."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    text = model.encode_text(PROMPT, "", 2)
+    latents = torch.randn(2 * views, 4, 128, 128, device=model.device)
+    ids = torch.zeros(2 * views, 6, device=model.device)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model.predict(latents, 500.0, text, ids)
+    return counter.get_total_flops() / (2 * views)
+
+
+def _tell(title: str, seen: Seen) -> None:
+    foretold = f", foretold {seen.foretold:.1f} s" if seen.foretold else ""
+    print(
+        f"{title:34} {seen.seconds:8.1f} s{foretold}, peak {seen.peak / 1e9:.2f} GB, "
+        f"planned {seen.planned / 1e9:.2f} GB ({seen.planned / seen.peak - 1:+.0%}), "
+        f"{seen.retreats} retreats",
+        flush=True,
+    )
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> float:
+    """Decibels between two latents."""
+    return float(-10 * np.log10(((a - b) ** 2).mean() / b.var()))
+
+
+def bars(steps: int, say: Callable[[str], None] = print) -> None:
+    """Every number that a card is asked for, one line each."""
+    if not torch.cuda.is_available():
+        raise SystemExit("There is no GPU here.")
+    root = Path(tempfile.mkdtemp())
+    folder = write(root / "sdxl", "cuda")
+    torch.cuda.empty_cache()
+    model = load_model(folder)
+    peak, each = matmul_peak(), operations(model)
+    say(f"{model.facts.device}: {peak / 1e12:.0f} T operations/s in a product; {each / 1e12:.2f} T a view")
+    small, large = (Recipe(prompt=PROMPT, scales=s, steps=steps) for s in ((1, 2), (1, 2, 4)))
+    first = run(model, small, root)
+    for title, recipe in (("2048 x 2048", small), ("4096 x 4096", large)):
+        seen, areas = run(model, recipe, root), plan(recipe, model.facts).tile_areas
+        _tell(title, seen)
+        say(f"{'':34} {areas * each / seen.seconds / peak:.0%} of that rate, decoding and files included")
+    torch.cuda.set_per_process_memory_fraction(
+        0.93 * first.peak / torch.cuda.get_device_properties(0).total_memory
+    )
+    tight = run(model, small, root)
+    torch.cuda.set_per_process_memory_fraction(1.0)
+    _tell("2048 x 2048, memory too short", tight)
+    say(f"{'':34} {_apart(tight.latent, first.latent):.0f} dB from the undisturbed one")
+    del model
+    hardware.give_back(torch.device("cuda"))
+    by_turns = load_model(folder, offload=True)
+    _tell("2048 x 2048, parts by turns", run(by_turns, Recipe(**vars(small) | {"view_batch": 1}), root))
