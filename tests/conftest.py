@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from engine import load_model
-from tests import tiny
-from tests.toys import patches
+from tests.support import tiny
+from tests.support.toys import patches
 
 pytest_plugins = [
-    "tests.annotators",
-    "tests.bodies",
-    "tests.chromium",
-    "tests.line",
-    "tests.loras",
-    "tests.nets",
-    "tests.page",
+    "tests.support.detector_weights",
+    "tests.support.real_shapes",
+    "tests.support.chromium",
+    "tests.support.runs",
+    "tests.support.loras",
+    "tests.support.controlnets",
+    "tests.support.page",
 ]
 
 

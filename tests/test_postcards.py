@@ -19,8 +19,8 @@ from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
 from lab.measure.controlnet import by_engine, pairs
 from lab.measure.vae import unseen
-from tests.eyes import expect, finished_cards, generate, is_done, move, unfold
-from tests.page import serving
+from tests.support.look import expect, finished_cards, generate, is_done, move, unfold
+from tests.support.page import serving
 from ui.text import words
 
 POSTCARDS = entries()[0]

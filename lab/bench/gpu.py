@@ -21,7 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model
 from engine.planning import plan
 from engine.planning.pace import Pace
-from tests import tiny
+from tests.support import tiny
 
 LEVELS = {name: tiny.SCHEDULER[name] for name in tiny.SCHEDULER if name.startswith(("beta", "timestep"))}
 PROMPT = "a red house on snow at night"

@@ -16,7 +16,7 @@ from typing import Any
 
 from engine import Failed, Model, Recipe, generate, load_model
 from engine.planning import plan
-from tests import tiny
+from tests.support import tiny
 
 
 class Stopwatch:

@@ -1,0 +1,156 @@
+"""A picture to follow on the page: dropped, seen as a map, drawn along, kept."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine import errors, generate
+from engine.errors import short
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS
+from engine.recipe.recall import recall
+from engine.runs import store
+from tests.support.control import (
+    drawing,
+    drop_and_follow,
+    follow,
+    is_followed,
+    is_followed_no_more,
+    map_shown,
+)
+from tests.support.dropped_files import drop
+from tests.support.look import (
+    expect,
+    fill_prompt,
+    is_another,
+    is_done,
+    line,
+    move,
+    pattern,
+    press,
+    stop_after_one,
+)
+from tests.support.look import generate as press_generate
+from tests.support.toys import done, small
+from ui.text import words
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("offered")]
+
+LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
+
+
+def records(served):
+    """The recipes of all finished last stages."""
+    for run in served.runs():
+        stages = store.stages(run)
+        if 2 in stages:
+            yield run, recall(stages[2][1] / store.PICTURE).recipe
+
+
+def test_a_dropped_picture_is_followed_and_no_longer_started_from(served, visit):
+    page = visit(served.url)
+    fill_prompt(page, "a red house")
+    drop(page, "drawing.png", drawing())
+    expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
+    follow(page)
+    is_followed(page)
+    expect(page.get_by_role("img", name=words.START_PICTURE)).to_have_count(0)
+    expect(page.locator("#sizes")).to_contain_text("160 × 104 → 312 × 208")
+    expect(page.locator("#map")).to_contain_text("312 × 208 px")
+    expect(page.locator("#aside")).to_have_text(words.FOLLOWS_ONLY.format(title="Tiny", kind="edges"))
+    expect(page.get_by_label(words.ASK)).to_have_value("a red house")
+    press(page, words.UNDO)
+    expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
+    expect(map_shown(page)).to_have_count(0)
+    press(page.locator("#start"), words.FOLLOW_IT)
+    is_followed(page)
+    expect(page.get_by_role("img", name=words.START_PICTURE)).to_have_count(0)
+
+
+def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit):
+    page = visit(served.url)
+    drop_and_follow(page)
+    move(page, "follow_scale", 0.7)
+    served.gate.close()
+    press_generate(page)
+    stop_after_one(page, served.gate)
+    page.reload()
+    is_followed(page)
+    expect(page.locator("#follow_scale input[type=number]")).to_have_value("0.7")
+    line(page).get_by_role("button", name=pattern(words.CONTINUE_FOR)).click()
+    is_another(page, 2)
+    ((run, recipe),) = records(served)
+    (control,) = recipe.controls
+    assert (control.kind, control.scale) == ("canny", 0.7)
+    with Image.open(store.upload(run, control.image)) as kept:
+        assert kept.size == (288, 192)
+    expect(page.get_by_text(words.LINK_WITHOUT_FOLLOWED)).to_be_visible()
+    move(page, "follow_scale", 0.4)
+    expect(page.get_by_text(pattern(words.SINCE))).to_contain_text(f"{LABELS['scale']} 0.7 → 0.4")
+
+
+def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(served, visit):
+    page = visit(served.url)
+    press_generate(page)
+    is_done(page)
+    drop_and_follow(page)
+    page.get_by_label("1:1", exact=True).check()
+    press_generate(page)
+    is_another(page, 2)
+    plain, followed = sorted(records(served), key=lambda each: len(each[1].controls))
+    made = [store.read(store.find(run, 1)[1]).latents for run, _ in (plain, followed)]
+    assert (made[0] != made[1]).any()
+    press(page, words.STAGES["compare"])
+    page.get_by_label(words.STAGES["picture_a"]).select_option(index=0)
+    expect(page.locator(".st-differ")).to_contain_text(KINDS["canny"].title)
+
+
+def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(served, visit, model, tmp_path):
+    (tmp_path / "drawing.png").write_bytes(drawing())
+    recipe = small(controls=[{"kind": "canny", "image": str(tmp_path / "drawing.png"), "scale": 0.6}])
+    made = done(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
+    page = visit(served.url)
+    drop(page, "ours.png", Path(made).read_bytes())
+    for action in (words.USE_SETTINGS, words.ENLARGE, words.FOLLOW_IT):
+        expect(page.locator(".st").get_by_role("button", name=action, exact=True)).to_be_visible()
+    press(page, words.USE_SETTINGS)
+    expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_GONE)
+    expect(page.locator("#map")).to_have_text(words.NO_PICTURE_TO_FOLLOW)
+    press_generate(page)
+    assert served.runs() == []
+    press(page.locator(".st"), words.TAKE_AWAY)
+    is_followed_no_more(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    drop(page, "ours.png", Path(made).read_bytes())
+    follow(page)
+    is_followed(page)
+    press(page, words.UNDO)
+    is_followed_no_more(page)
+
+
+def test_it_is_taken_away_and_a_file_that_cannot_be_read_leaves_it_as_it_is(served, visit):
+    page = visit(served.url)
+    drop_and_follow(page)
+    drop(page, "torn.png", drawing()[:200])
+    expect(page.get_by_role("alert")).to_have_text(errors.PICTURE_UNREADABLE.format(name=short("torn.png")))
+    is_followed(page)
+    press(page.locator("#follow"), words.TAKE_AWAY)
+    is_followed_no_more(page)
+
+
+def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(served, visit):
+    page = visit(served.url)
+    drop_and_follow(page)
+    page.wait_for_function("localStorage.getItem('demofusion-studio').length > 0")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_GONE)
+    drop_and_follow(page)
+
+
+def test_a_model_without_controlnets_shows_nothing_of_it(served, visit, monkeypatch):
+    monkeypatch.setattr("engine.planning.controlnets._listed", tuple)
+    page = visit(served.url)
+    drop(page, "drawing.png", drawing())
+    expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
+    expect(page.get_by_role("button", name=words.FOLLOW_IT)).to_have_count(0)
+    expect(page.get_by_role("button", name=words.FOLLOW)).to_have_count(0)

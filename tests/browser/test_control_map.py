@@ -1,0 +1,68 @@
+"""The map of a picture to follow, as the page shows it."""
+
+import pytest
+
+from engine import errors
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS
+from tests.support.control import drop_and_follow, is_followed, source
+from tests.support.look import expect, line, move
+from ui.text import words
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("offered")]
+
+LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
+
+
+def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(served, visit):
+    page = visit(served.url)
+    drop_and_follow(page)
+    circle = source(page)
+    move(page, "follow_low", 4)
+    move(page, "follow_high", 8)
+    expect(page.locator("#map img.whole")).not_to_have_attribute("src", circle)
+    both = source(page)
+    move(page, "follow_scale", 0.5)
+    expect(line(page)).to_contain_text("312 × 208")
+    assert source(page) == both
+    page.get_by_label("160 × 104", exact=True).check()
+    expect(page.locator("#map")).to_contain_text("160 × 104 px")
+    expect(page.locator("#map img.whole")).to_have_attribute("width", "160")
+    expect(page.locator("#map img.whole")).to_be_hidden()
+    page.get_by_label(words.MAP_CLOSE).check()
+    expect(page.locator("#map img.whole")).to_be_visible()
+    expect(page.locator("#map img.fitting")).to_be_hidden()
+    move(page, "follow_low", 20)
+    expect(page.get_by_role("alert")).to_have_text(errors.CONTROL_EDGES.format(high=8, low=20))
+
+
+def test_a_map_that_is_too_small_is_refused_before_the_work(served, visit):
+    page = visit(served.url)
+    drop_and_follow(page)
+    page.get_by_label(LABELS["given"]).check()
+    expect(page.get_by_role("alert")).to_contain_text("A map is never enlarged")
+    expect(page.locator("#map")).to_contain_text("A map is never enlarged")
+    page.get_by_label(LABELS["given"]).uncheck()
+    is_followed(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_of_several_kinds_one_is_chosen_and_has_its_own_knobs(served, visit, offered):
+    offered += ["softedge", "openpose"]
+    page = visit(served.url)
+    drop_and_follow(page)
+    lines = source(page)
+    expect(page.locator("#follow_blur")).to_have_count(0)
+    page.get_by_label(LABELS["kind"]).click()
+    page.get_by_role("option", name=KINDS["soft"].title, exact=True).click()
+    expect(page.locator("#follow_blur")).to_be_visible()
+    expect(page.locator("#follow_low")).to_have_count(0)
+    expect(page.locator("#map img.whole")).not_to_have_attribute("src", lines)
+
+
+def test_in_a_page_of_a_hand_it_fits_and_its_targets_are_large(served, visit):
+    page = visit(served.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    drop_and_follow(page)
+    for target in ("#unfollow", "#map-toggle .toggle", "#map-stage label >> nth=0"):
+        assert page.locator(target).bounding_box()["height"] >= 44
+    page.get_by_label(words.MAP_CLOSE).check()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

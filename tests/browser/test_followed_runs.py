@@ -1,0 +1,44 @@
+"""A run that is asked for while the page still listens to the one before is shown all the same."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import gradio as gr
+import pytest
+
+from tests.support.look import finished_cards, generate, is_another, is_done, move
+from tests.support.page import serving
+from ui.handlers.page import Handlers
+from ui.page import Outputs
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def lingering(monkeypatch):
+    """Keeps every listener open after its last word, until it is set."""
+    over, followed = threading.Event(), Handlers.followed
+
+    async def slow(self, request: gr.Request) -> AsyncIterator[Outputs]:
+        async for outputs in followed(self, request):
+            yield outputs
+        await asyncio.to_thread(over.wait)
+
+    monkeypatch.setattr(Handlers, "followed", slow)
+    yield over
+    over.set()
+
+
+def test_a_second_run_is_followed_while_the_first_ones_listener_lingers(
+    lingering, tmp_path, tiny_folder, visit
+):
+    with serving(tmp_path / "runs", tiny_folder) as served:
+        page = visit(served.url)
+        generate(page)
+        is_done(page)
+        move(page, "seed", 7)
+        generate(page)
+        is_another(page, 2)
+        assert finished_cards(page).count() == 2
+        lingering.set()

@@ -1,0 +1,85 @@
+"""A run that is forgotten leaves the page at once, and what else is kept takes its place."""
+
+import re
+
+import pytest
+
+from lab.publish.example import example
+from tests.support.look import (
+    expect,
+    fill_prompt,
+    finished_cards,
+    generate,
+    is_another,
+    is_done,
+    line,
+    pattern,
+    press,
+)
+from tests.support.page import serving
+from tests.support.toys import small
+from ui.text import words
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def forget(page):
+    """The run that is shown."""
+    press(page, words.STAGES["forget"])
+
+
+def make_two(page):
+    fill_prompt(page, "a green tree")
+    generate(page)
+    is_another(page, 1)
+    fill_prompt(page, "a blue boat")
+    generate(page)
+    is_another(page, 2)
+
+
+def test_the_newest_other_run_takes_its_place_on_screen_and_in_comparison(served, visit):
+    page = visit(served.url)
+    make_two(page)
+    press(page, words.STAGES["compare"])
+    names = page.get_by_label(words.STAGES["picture_a"]).locator("option")
+    expect(names).to_have_count(4)
+    forget(page)
+    expect(line(page)).to_contain_text(words.FORGOTTEN_NEXT)
+    expect(page.locator("#viewer-description")).to_contain_text("a green tree")
+    expect(finished_cards(page)).to_have_count(2)
+    expect(page.get_by_role("slider", name=words.STAGES["divider"])).to_have_count(0)
+    press(page, words.STAGES["compare"])
+    expect(names).to_have_count(2)
+    expect(page.get_by_label(words.STAGES["picture_b"])).not_to_contain_text("a blue boat")
+    expect(page.get_by_label(words.ASK)).to_have_value("a blue boat")
+
+
+def test_with_the_last_run_the_screen_is_empty(served, visit):
+    page = visit(served.url)
+    generate(page)
+    is_done(page)
+    forget(page)
+    expect(line(page)).to_contain_text(words.FORGOTTEN)
+    expect(page.get_by_text(words.STAGES["empty"])).to_be_visible()
+    expect(finished_cards(page)).to_have_count(0)
+    expect(page.get_by_role("button", name=words.STAGES["compare"], exact=True)).to_be_disabled()
+    expect(page.locator("#viewer-description")).not_to_contain_text("house")
+    assert page.evaluate(
+        "document.querySelector('#viewer canvas').toDataURL() === "
+        "Object.assign(document.createElement('canvas'), "
+        "(({ width, height }) => ({ width, height }))(document.querySelector('#viewer canvas'))).toDataURL()"
+    )
+
+
+def test_with_the_last_run_the_example_comes_back(tmp_path, tiny_folder, visit):
+    example(tiny_folder, tmp_path / "example", small(prompt="a white cat", scales=(1, 1.5, 2), steps=4))
+    with serving(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
+        page = visit(app.url)
+        fill_prompt(page, "a blue boat")
+        page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+        generate(page)
+        expect(line(page)).to_have_text(pattern(words.PAUSED))
+        forget(page)
+        expect(line(page)).to_contain_text(words.FORGOTTEN_EXAMPLE)
+        expect(page.locator("#viewer-description")).to_contain_text("a white cat")
+        expect(page.locator(".st-earlier-run")).to_have_count(0)

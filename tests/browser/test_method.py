@@ -1,0 +1,70 @@
+"""Another method in a real browser: its settings come, others go, and the picture knows how it was made."""
+
+import re
+
+import pytest
+
+from engine.recipe.options import OPTIONS
+from engine.recipe.recall import recall
+from engine.recipe.recipe import SETTINGS
+from engine.runs import store
+from tests.support.look import expect, fill_prompt, finished_cards, generate, is_done, press, unfold
+from ui.text import methods, words
+
+pytestmark = pytest.mark.browser
+
+
+def choose(page, method):
+    unfold(page, re.compile(f"^{methods.METHOD}"))
+    page.locator(f"#method input[value={method}]").check()
+    expect(
+        page.get_by_role("button", name=methods.METHOD_IS.format(title=methods.METHODS[method]))
+    ).to_be_visible()
+
+
+def test_a_method_brings_its_settings_and_the_picture_names_it(served, visit):
+    page = visit(served.url)
+    fill_prompt(page)
+    alpha, restart = page.locator("#alpha1"), page.locator("#restart")
+    expect(alpha).to_be_visible()
+    expect(restart).to_be_hidden()
+    choose(page, "sdedit")
+    expect(restart).to_contain_text(OPTIONS["restart"].label)
+    for name in ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride", "alphas"):
+        expect(page.locator(f"#{name}")).to_be_hidden()
+    restart.locator("input[type=number]").fill("0.5")
+    restart.locator("input[type=number]").press("Tab")
+    generate(page)
+    is_done(page)
+    (run,) = served.runs()
+    recipe = recall(store.stages(run)[2][1] / store.PICTURE).recipe
+    assert (recipe.method, dict(recipe.options)) == ("sdedit", {"restart": 0.5})
+
+
+def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(served, visit):
+    page = visit(served.url)
+    fill_prompt(page)
+    choose(page, "direct")
+    expect(page.get_by_role("button", name=methods.OF_THE_METHOD)).to_be_visible()
+    expect(page.locator("#windows")).to_contain_text(methods.ALL_AT_ONCE)
+    generate(page)
+    is_done(page, stages=1)
+    page.locator("#method input[value=demofusion]").check()
+    expect(page.locator("#alpha1")).to_contain_text(SETTINGS["alpha1"].label)
+    generate(page)
+    is_done(page)
+    expect(page.locator(".st-earlier-run")).to_have_count(2)
+    expect(page.locator(".st-earlier")).to_contain_text(f"{methods.METHODS['direct']} · a red house")
+
+
+def test_a_start_picture_of_a_method_that_takes_none_offers_the_one_that_does(served, visit, photo):
+    page = visit(served.url)
+    fill_prompt(page)
+    unfold(page, words.START)
+    page.locator("#drop input[type=file]").set_input_files(photo)
+    expect(page.locator("#away")).to_be_visible()
+    choose(page, "hidiffusion")
+    expect(page.locator(".st-status")).to_contain_text("from words alone")
+    press(page, words.USE.format(value=methods.METHODS["demofusion"]))
+    expect(page.locator("#method input[value=demofusion]")).to_be_checked()
+    expect(finished_cards(page)).to_have_count(0)

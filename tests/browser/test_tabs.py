@@ -1,0 +1,62 @@
+"""Two tabs of one browser share its list of runs."""
+
+import pytest
+
+from tests.support.look import expect, fill_prompt, generate, is_done, is_stored_after, move, press
+from ui.text import words
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def another_tab(page):
+    tab = page.context.new_page()
+    tab.goto(page.url)
+    tab.locator("#sizes").get_by_text("px").wait_for()
+    return tab
+
+
+def make(page, prompt):
+    fill_prompt(page, prompt)
+    generate(page)
+    is_done(page)
+
+
+def earlier(page):
+    return page.locator(".st-earlier-run")
+
+
+def test_a_run_that_one_tab_added_is_not_lost_by_another(served, visit):
+    first = visit(served.url)
+    second = another_tab(first)
+    make(second, "a green tree")
+    make(first, "a blue boat")
+    expect(earlier(another_tab(first))).to_have_count(2)
+    second.reload()
+    expect(earlier(second)).to_have_count(2)
+    expect(earlier(second).first).to_contain_text("a blue boat")
+
+
+def test_what_one_tab_forgot_another_does_not_bring_back(served, visit):
+    first = visit(served.url)
+    make(first, "a green tree")
+    second = another_tab(first)
+    expect(earlier(second)).to_have_count(1)
+    press(second, words.STAGES["forget"])
+    expect(earlier(second)).to_have_count(0)
+    is_stored_after(first, lambda: move(first, "alpha1", 2))
+    kept = "localStorage.getItem('demofusion-studio-runs')"
+    assert first.evaluate(kept) == "[]"
+    expect(earlier(another_tab(first))).to_have_count(0)
+    expect(earlier(first)).to_have_count(0)
+    expect(first.get_by_text(words.STAGES["empty"])).to_be_visible()
+
+
+def test_the_list_survives_where_the_server_has_forgotten_both_tabs(served, visit):
+    first = visit(served.url)
+    second = another_tab(first)
+    make(second, "a green tree")
+    second.close()
+    served.house.visits._visits.clear()
+    is_stored_after(first, lambda: move(first, "alpha1", 2))
+    first.reload()
+    expect(earlier(first)).to_have_count(1)

@@ -1,0 +1,121 @@
+"""The models on offer, and what can be said of them before any is loaded."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from diffusers import DiffusionPipeline
+
+from engine import Fault, load_model
+from engine.catalogue.entries import entries, find_lora, foreseen, lora_names, lora_source
+from engine.catalogue.weights import find, is_on_hub, layout_of
+from engine.formulas.timesteps import timesteps
+from engine.serving.model_pool import Lender, on_offer
+from tests.support import single_file, tiny
+
+LISTED = {entry.name: entry for entry in entries()}
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path):
+    """No network, and nothing fetched before."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+
+
+def cached(tmp_path, repository, folder):
+    """Puts a folder where the hub's library keeps what it has fetched."""
+    home = tmp_path / "cache" / f"models--{repository.replace('/', '--')}"
+    shutil.copytree(folder, home / "snapshots" / ("0" * 40))
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text("0" * 40)
+
+
+def test_the_model_in_the_box_comes_first_and_is_here():
+    assert next(iter(LISTED)) == "postcards"
+    assert LISTED["postcards"].is_here
+    assert not LISTED["postcards"].for_gpu
+
+
+def test_every_other_one_says_what_it_is_and_what_it_costs():
+    others = [entry for name, entry in LISTED.items() if name != "postcards"]
+    assert {entry.family for entry in others} == {"sdxl", "sd"}
+    assert {"sdxl", "sdxl-turbo", "sdxl-lightning", "sd21", "sd15"} <= set(LISTED)
+    assert all(entry.licence and entry.gigabytes and entry.for_gpu for entry in others)
+    assert all(is_on_hub(entry.source) for entry in others)
+
+
+def test_what_was_never_fetched_is_not_here():
+    assert [name for name, entry in LISTED.items() if entry.is_here] == ["postcards"]
+    assert find_lora("lcm-sdxl") is None
+
+
+def test_what_was_fetched_is_here_and_foreseen(tmp_path):
+    cached(tmp_path, LISTED["sd15"].source, single_file.sd(tmp_path / "sd"))
+    assert LISTED["sd15"].is_here
+    facts = foreseen(LISTED["sd15"])
+    assert (facts.family, facts.window, facts.cell, facts.channels) == ("sd", 16, 8, 4)
+    assert load_model(LISTED["sd15"].source, "cpu").facts.window == 16
+
+
+def test_configs_alone_are_no_model(tmp_path):
+    folder = single_file.sd(tmp_path / "sd")
+    for weights in folder.rglob("*.safetensors"):
+        weights.unlink()
+    cached(tmp_path, LISTED["sd15"].source, folder)
+    assert not LISTED["sd15"].is_here
+    assert foreseen(LISTED["sd15"]).window == 16
+
+
+def test_a_single_file_is_foreseen_by_the_configs_beside_it(tmp_path):
+    pipeline = DiffusionPipeline.from_pretrained(tiny.write(tmp_path / "own", second=24))
+    file = single_file.single_file(pipeline, tmp_path / "own.safetensors")
+    assert foreseen(replace(LISTED["sdxl"], source=str(file))).window == 16
+
+
+def test_an_entry_lays_its_steps_as_it_says(tmp_path):
+    entry = replace(LISTED["sdxl-lightning"], source=str(tiny.write(tmp_path / "tiny")), adds=())
+    facts = Lender([entry], "cpu").model().facts
+    assert facts.name == "sdxl-lightning"
+    laid = timesteps(facts.defaults.scheduler, facts.scheduler, 4)
+    assert laid.tolist() == timesteps(entry.defaults.scheduler, foreseen(entry).scheduler, 4).tolist()
+    assert laid.tolist() == [999, 749, 499, 249]
+
+
+def test_a_lora_has_a_name_or_is_a_file(tmp_path):
+    file = tmp_path / "style.safetensors"
+    file.write_bytes(b"")
+    assert find_lora(str(file)) == file
+    assert find_lora(str(tmp_path)) is None
+    assert lora_source("lcm-sdxl").endswith(".safetensors")
+    assert "lcm-sdxl" in lora_names()
+
+
+@pytest.mark.parametrize("source", ["../etc", "a/b/c", "/etc/passwd", "", "a b/c", "nobody/nothing"])
+def test_what_is_no_model_is_not_found(source):
+    assert find(source) is None
+
+
+def test_the_layout_of_a_file_is_told_by_its_keys(tmp_path):
+    for name, write, pipeline in (
+        ("xl", lambda to: tiny.write(to, second=24), "StableDiffusionXLPipeline"),
+        ("sd1", single_file.sd, "StableDiffusionPipeline"),
+        ("sd2", lambda to: single_file.sd(to, linear=True), "StableDiffusionPipeline"),
+    ):
+        made = DiffusionPipeline.from_pretrained(write(tmp_path / name))
+        layout = layout_of(single_file.single_file(made, tmp_path / f"{name}.safetensors"))
+        assert layout.pipeline == pipeline
+        assert ("xl" in layout.reference, "2-1" in layout.reference) == (name == "xl", name == "sd2")
+
+
+def test_offered_is_what_is_here_first_what_the_machine_is_good_for(tmp_path):
+    assert [entry.name for entry in on_offer([], gpu=True)] == ["postcards"]
+    cached(tmp_path, LISTED["sd15"].source, single_file.sd(tmp_path / "sd"))
+    assert [entry.name for entry in on_offer([], gpu=False)] == ["postcards", "sd15"]
+    assert [entry.name for entry in on_offer([], gpu=True)] == ["sd15", "postcards"]
+
+
+def test_the_operator_may_name_others_in_any_order():
+    assert [entry.name for entry in on_offer(["sdxl", "postcards"], gpu=False)] == ["sdxl", "postcards"]
+    with pytest.raises(Fault, match="lists no juggernaut"):
+        on_offer(["sdxl", "juggernaut"], gpu=False)

@@ -1,0 +1,143 @@
+"""Learned maps: of the picture's size and at its places, whatever its shape."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from engine.control import detector_adapters, detectors
+from engine.control.detector_adapters import guided
+from tests.support import detector_weights
+from tests.support.detector_weights import photo
+
+LEARNED = ("hed", "pidi", "teed", "mlsd", "lineart_fine", "lineart_anime", "openpose", "normal")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LEARNED)
+def test_a_map_has_the_size_of_its_picture_and_is_found_again(kind, hub, recwarn, capfd):
+    detector_weights.write(kind, hub(kind))
+    capfd.readouterr()
+    recwarn.clear()
+    pixels = photo(100, 150)
+    before = pixels.copy()
+    drawn = detectors.detect(kind, pixels)
+    assert (drawn.shape, drawn.dtype) == ((100, 150, 3), np.uint8)
+    assert drawn.flags["C_CONTIGUOUS"]
+    assert kind == "normal" or (drawn == drawn[..., :1]).all()
+    assert (detectors.detect(kind, pixels) == drawn).all()
+    assert (pixels == before).all()
+    assert capfd.readouterr().out == ""
+    assert not [w for w in recwarn if "controlnet_aux" in str(w.filename)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["hed", "lineart_fine", "mlsd"])
+def test_no_px_is_resized_and_the_padding_is_cut_off(kind, hub):
+    """At a size that the package would not touch, the map is the package's; a cut picture's is a cut map."""
+    detector_weights.write(kind, hub(kind))
+    detectors.prepare(kind)
+    pixels = photo(192, 128)
+    made = detectors._ready[kind].made
+    theirs = made(pixels, detect_resolution=128, image_resolution=128, output_type="np")
+    assert (detectors.detect(kind, pixels) == theirs).all()
+    repeated = np.concatenate([pixels[:150], np.repeat(pixels[149:150], 42, 0)])
+    theirs = made(repeated, detect_resolution=128, image_resolution=128, output_type="np")
+    assert (detectors.detect(kind, pixels[:150]) == theirs[:150]).all()
+
+
+@pytest.mark.slow
+def test_a_change_shows_where_it_is(hub):
+    detector_weights.write("hed", hub("hed"))
+    pixels = photo(100, 300)
+    changed = pixels.copy()
+    changed[40:44, 230:234] = 255
+    apart = np.abs(
+        detectors.detect("hed", pixels)[..., 0].astype(int) - detectors.detect("hed", changed)[..., 0]
+    )
+    rows, cols = np.indices(apart.shape)
+    assert abs((rows * apart).sum() / apart.sum() - 41.5) < 1
+    assert abs((cols * apart).sum() / apart.sum() - 231.5) < 1
+
+
+@pytest.mark.slow
+def test_a_large_picture_is_seen_in_tiles_that_blend(hub, monkeypatch):
+    detector_weights.write("hed", hub("hed"))
+    pixels = photo(64, 1500)
+    whole = detectors.detect("hed", pixels).astype(int)
+    monkeypatch.setattr(detector_adapters, "TILE", 1024)
+    tiled = detectors.detect("hed", pixels)
+    assert tiled.shape == whole.shape
+    assert np.abs(tiled - whole).max() <= 8
+    assert np.abs(tiled - whole).mean() < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(256, 512), (1024, 768)])
+def test_a_figure_is_drawn_where_it_stands_at_the_size_of_the_picture(size):
+    figure = detector_adapters.Pose(detector_weights.Standing((0.25, 0.25), (0.25, 0.5)))
+    drawn = figure(np.zeros((*size, 3), np.uint8))
+    assert drawn.shape == (*size, 3)
+    rows, cols = np.nonzero(drawn.max(-1))
+    high, wide = size
+    assert abs(rows.min() - (high // 4 - 4)) <= 1
+    assert abs(rows.max() - (high // 2 + 4)) <= 1
+    assert (cols.min(), cols.max()) == (wide // 4 - 4, wide // 4 + 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(60, 100), (700, 40), (1100, 1100)])
+def test_depth_goes_from_far_to_near(size, hub):
+    detector_weights.write_depth(hub("depth")[0].parent)
+    drawn = detectors.detect("depth", photo(*size))
+    assert (drawn.shape, drawn.dtype) == ((*size, 3), np.uint8)
+    assert (drawn.min(), drawn.max()) == (0, 255)
+    assert (drawn == drawn[..., :1]).all()
+    assert (detectors.detect("depth", photo(*size)) == drawn).all()
+
+
+@pytest.mark.slow
+def test_what_a_network_calls_near_is_white(hub):
+    detector_weights.write_depth(hub("depth")[0].parent)
+    pixels = photo(518, 518)
+    drawn = detectors.detect("depth", pixels)
+    net = detectors._ready["depth"].net
+    with torch.no_grad():
+        given = torch.from_numpy(
+            (pixels / 255 - detector_adapters.MEAN) / detector_adapters.DEVIATION
+        ).permute(2, 0, 1)[None]
+        near = net(given.float()).predicted_depth[0].numpy()
+    assert drawn[np.unravel_index(near.argmax(), near.shape)].tolist() == [255] * 3
+    assert drawn[np.unravel_index(near.argmin(), near.shape)].tolist() == [0] * 3
+
+
+@pytest.mark.parametrize(("size", "whole"), [((64, 128), (64, 128)), ((65, 1), (128, 64))])
+def test_padding_repeats_the_edge(size, whole):
+    pixels = photo(*size)
+    seen = detector_adapters.padded(pixels, 64)
+    assert seen.shape[:2] == whole
+    assert (seen[: size[0], : size[1]] == pixels).all()
+    assert (seen[-1] == seen[size[0] - 1]).all()
+    assert (seen[:, -1] == seen[:, size[1] - 1]).all()
+
+
+def test_a_map_seen_small_ends_where_the_large_picture_does():
+    """A bright disc is nearer than the dark around it. Seen at an eighth and enlarged, its rim would be eight
+    px wide and more; led by the picture it is as sharp as that."""
+    rows, cols = np.indices((512, 512))
+    disc = ((rows - 250) ** 2 + (cols - 260) ** 2 < 150**2)[..., None].repeat(3, -1)
+    pixels = np.where(disc, 220, 40).astype(np.uint8)
+    small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    near = guided(small[..., 0] / 255 * 0.7, small, pixels)
+    plain = cv2.resize(small[..., 0] / 255 * 0.7, (512, 512), interpolation=cv2.INTER_LINEAR)
+    high, low = 220 / 255 * 0.7, 40 / 255 * 0.7
+    between = [((m > low + 0.1) & (m < high - 0.1)).sum() for m in (near, plain)]
+    assert near[250, 260] == pytest.approx(high, abs=0.02)
+    assert near[10, 10] == pytest.approx(low, abs=0.02)
+    assert between[0] == 0 < 1000 < between[1]
+
+
+def test_a_map_seen_at_its_own_size_stays_as_it_is():
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    levels = np.random.RandomState(0).rand(20, 20)
+    assert guided(levels, pixels, pixels) is levels

@@ -1,0 +1,143 @@
+"""Having detectors: a sentence where one cannot be had, and no code of their weights is run."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from engine import errors
+from engine.control import detectors
+from engine.errors import BadRecipe
+from engine.recipe.controls import KINDS
+from tests.support import detector_weights
+from tests.test_layers import ROOT, in_a_process_without
+
+
+def refused(kind):
+    with pytest.raises(BadRecipe) as fault:
+        detectors.prepare(kind)
+    assert fault.value.field == "controls"
+    return fault.value.sentence
+
+
+def test_every_kind_that_others_make_has_an_origin():
+    assert set(detectors.ORIGINS) == {name for name, kind in KINDS.items() if kind.source}
+
+
+@pytest.mark.parametrize("package", ["controlnet_aux", "torchvision"])
+def test_a_package_that_is_not_installed_is_told(package):
+    code = "from engine.control.detectors import why_not; print(why_not('hed')); print(why_not('openpose'))"
+    done = in_a_process_without([package], code)
+    assert done.stdout.splitlines() == [f"{package} is not installed"] * 2, done.stderr
+
+
+def test_asking_imports_nothing_and_asks_no_network():
+    code = """
+import socket, sys
+def refuse(*given): raise SystemExit("the network was asked")
+socket.socket.connect = socket.getaddrinfo = refuse
+from engine.control.detectors import ORIGINS, why_not
+for kind in ORIGINS: why_not(kind)
+print({"torch", "torchvision", "controlnet_aux", "transformers"} & set(sys.modules))
+"""
+    done = in_a_process_without([], code)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_a_package_that_breaks_on_import_is_told(tmp_path):
+    (tmp_path / "controlnet_aux.py").write_text("import sys\nsys.solutions\n")
+    code = """
+from engine import detectors
+try: detectors.prepare("hed")
+except Exception as fault: print(fault.sentence)
+print(detectors.why_not("hed"))
+"""
+    paths = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=paths, capture_output=True, text=True)
+    reason = "controlnet_aux cannot be loaded, module 'sys' has no attribute 'solutions'"
+    assert done.stdout.splitlines() == [
+        f"Soft edges (HED) cannot be found in a picture here (controlnet-aux: {reason}). "
+        "Choose another kind, or give the map itself.",
+        reason,
+    ], done.stderr
+
+
+@pytest.mark.slow
+def test_others_packages_are_loaded_in_silence(tmp_path):
+    code = """
+import sys
+from engine import detectors
+try: detectors.prepare("hed")
+except detectors.BadRecipe as fault: print("could not be fetched" in fault.sentence)
+print("controlnet_aux" in sys.modules)
+"""
+    alone = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=alone, capture_output=True, text=True)
+    assert done.stdout == "True\nTrue\n"
+    assert done.stderr == ""
+
+
+def test_weights_that_are_not_here_are_told(hub):
+    assert detectors.why_not("depth") == errors.DETECTOR_NOT_HERE
+    assert refused("depth") == (
+        "Depth cannot be found in a picture here (transformers: its weights are not on this machine and "
+        "could not be fetched). Choose another kind, or give the map itself."
+    )
+
+
+def test_what_could_be_fetched_is_offered_until_it_was_asked_for_in_vain(hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("engine.catalogue.weights.fetch", lambda source, only: None)
+    assert detectors.why_not("depth") == ""
+    refused("depth")
+    assert detectors.why_not("depth") == errors.DETECTOR_NOT_HERE
+    monkeypatch.setattr(detectors, "PATIENCE", 0.0)
+    assert detectors.why_not("depth") == ""
+
+
+class Trap:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["zip", "plain"])
+@pytest.mark.parametrize("allowed", ["0", "1"])
+def test_code_in_weights_is_not_run(form, allowed, hub, tmp_path, monkeypatch):
+    """Not even where the environment would let it."""
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", allowed)
+    (path,) = hub("hed")
+    trap = {"norm": Trap(tmp_path / "sprung")}
+    torch.save(trap, path) if form == "zip" else path.write_bytes(pickle.dumps(trap))
+    assert "broken, or hold more than numbers and were not read" in refused("hed")
+    assert detectors.why_not("hed") == errors.DETECTOR_BROKEN
+    assert not (tmp_path / "sprung").exists()
+    assert os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] == allowed
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+    # It is a trap indeed.
+    torch.load(path, weights_only=False) if form == "zip" else pickle.loads(path.read_bytes())
+    assert (tmp_path / "sprung").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", [b"", b"<html>not found</html>", b"PK\x03\x04 cut off"])
+def test_broken_weights_are_told(data, hub):
+    hub("hed")[0].write_bytes(data)
+    assert "its weights are broken" in refused("hed")
+
+
+def test_depth_is_not_read_from_a_pickle(hub, tmp_path):
+    folder = hub("depth")[0].parent
+    detector_weights.write_depth(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save({"x": Trap(tmp_path / "sprung")}, folder / "pytorch_model.bin")
+    assert "its weights are not on this machine" in refused("depth")
+    assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,212 @@
+"""A network is bent for a while, and is then itself again."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils import convert_state_dict_to_diffusers
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+
+from engine import Failed, Recipe, load_model
+from engine.network.patching.apply import bent
+from engine.planning.patches import Dilated, Pooled, Quartered, Strided, Tempered
+from tests.support import single_file, tiny
+from tests.support.toys import failed, latents, run, small, told
+
+XL = {
+    "dilated": (Dilated((("mid_block", 2.0), ("up_blocks.0", 3.0))),),
+    "between": (Dilated((("mid_block", 2.5), ("down_blocks.1", 2.5))),),
+    "dispersed": (Dilated((("mid_block", 4.0), ("down_blocks.1", 3.0)), dispersed=True),),
+    "strided": (Strided("down_blocks.1", "up_blocks.0", 1),),
+    "pooled": (Pooled("down_blocks.1", "up_blocks.1", 1),),
+    "quartered": (Quartered(("down_blocks.1.attentions.0", "up_blocks.1.attentions.2"), 1, (3,)),),
+    "tempered": (Tempered(4.0),),
+}
+TOGETHER = ("dilated", "strided", "pooled", "quartered", "tempered")
+XL["all"] = sum((XL[name] for name in TOGETHER), ())
+SD = XL | {
+    "strided": (Strided("down_blocks.0", "up_blocks.2", 0),),
+    "pooled": (Pooled("down_blocks.1", "up_blocks.2", 1),),
+    "quartered": (Quartered(("down_blocks.0.attentions.0", "up_blocks.3.attentions.2"), 0, (3,)),),
+}
+SD["all"] = sum((SD[name] for name in TOGETHER), ())
+CASES = [*product(["xl"], XL.items()), *product(["sd"], SD.items())]
+NAMES = [f"{shape}-{name}" for shape, (name, _) in CASES]
+SHAPES = {
+    "xl": lambda: tiny.unet((16, 24, 32), layers=2).eval(),
+    "sd": lambda: single_file.unet(False, (16, 24, 32, 32), layers=2).eval(),
+}
+
+
+def network(shape, *, worn=False):
+    torch.manual_seed(0)
+    unet = SHAPES[shape]()
+    if worn:
+        targets = ["conv1", "conv2", "conv", "to_q", "to_v"]
+        unet.add_adapter(LoraConfig(r=2, init_lora_weights=False, target_modules=targets))
+    return unet
+
+
+@torch.no_grad()
+def answer(unet):
+    """Of one canvas of odd sides."""
+    source, given = torch.Generator().manual_seed(0), None
+    if unet.config.addition_embed_type:
+        given = {"text_embeds": torch.zeros(1, tiny.WIDTH), "time_ids": torch.zeros(1, 6)}
+    latents = torch.randn(1, 4, 27, 38, generator=source)
+    text = torch.randn(1, 7, unet.config.cross_attention_dim, generator=source)
+    return unet(latents, torch.tensor(500), text, added_cond_kwargs=given).sample
+
+
+def state(unet):
+    """All that surgery may touch: attributes, weights as objects, hooks."""
+    of_convolutions = ("kernel_size", "stride", "padding", "dilation")
+    return unet.num_upsamplers, {
+        name: (
+            type(module),
+            [getattr(module, attribute, None) for attribute in of_convolutions],
+            {key: (id(weight), getattr(weight, "_version", 0)) for key, weight in module._parameters.items()},
+            len(module._forward_hooks) + len(module._forward_pre_hooks),
+            len(module._forward_hooks_with_kwargs) + len(module._forward_pre_hooks_with_kwargs),
+            module.__dict__.get("forward"),
+        )
+        for name, module in unet.named_modules()
+    }
+
+
+@pytest.mark.parametrize("worn", [False, True], ids=["bare", "lora"])
+@pytest.mark.parametrize(("shape", "case"), CASES, ids=NAMES)
+def test_a_bent_network_is_itself_again(shape, case, worn):
+    unet, (_, bends) = network(shape, worn=worn), case
+    plain, before = answer(unet), state(unet)
+    with bent([unet], bends):
+        assert not torch.allclose(answer(unet), plain, atol=1e-4)
+    assert state(unet) == before
+    assert torch.equal(answer(unet), plain)
+
+
+@pytest.mark.parametrize(("shape", "case"), CASES, ids=NAMES)
+def test_a_fault_in_the_middle_of_an_answer_leaves_nothing_behind(shape, case):
+    unet, (_, bends) = network(shape), case
+    plain, before = answer(unet), state(unet)
+
+    def fail(module, given):
+        raise MemoryError("inside")
+
+    trap = unet.up_blocks[1].resnets[0].register_forward_pre_hook(fail)
+    with pytest.raises(MemoryError, match="inside"), bent([unet], bends):
+        answer(unet)
+    trap.remove()
+    assert state(unet) == before
+    assert torch.equal(answer(unet), plain)
+
+
+@pytest.mark.parametrize(("shape", "case"), CASES, ids=NAMES)
+def test_after_a_fault_it_is_bent_as_ever(shape, case):
+    """Nothing that was seen of a map in an answer that failed is taken for one of the next."""
+    unet, (_, bends) = network(shape), case
+    with bent([unet], bends):
+        wanted = answer(unet)
+    trap = unet.mid_block.register_forward_pre_hook(lambda module, given: given[0].no_such_thing)
+    with pytest.raises(AttributeError), bent([unet], bends):
+        answer(unet)
+    trap.remove()
+    with bent([unet], bends):
+        assert torch.equal(answer(unet), wanted)
+
+
+def test_a_bend_that_cannot_be_made_leaves_none_of_the_others_behind():
+    unet = network("xl")
+    before = state(unet)
+    broken = Dilated((("mid_block", "wide"),))
+    with pytest.raises(TypeError), bent([unet], (*XL["all"], broken)):
+        pass
+    assert state(unet) == before
+
+
+@pytest.mark.parametrize("turns", [("dilated", "strided"), ("dispersed", "tempered"), ("pooled", "between")])
+def test_methods_that_take_turns_do_not_feel_each_other(turns):
+    unet = network("xl")
+    plain, before, made, alone = answer(unet), state(unet), [], []
+    for name in turns:
+        with bent([unet], XL[name]):
+            made.append(answer(unet))
+        fresh = network("xl")
+        with bent([fresh], XL[name]):
+            alone.append(answer(fresh))
+    assert all(torch.equal(a, b) for a, b in zip(made, alone, strict=True))
+    assert not torch.allclose(*made, atol=1e-4)
+    assert state(unet) == before
+    assert torch.equal(answer(unet), plain)
+
+
+def test_bends_of_parts_that_a_network_has_not_are_left_out():
+    """A ControlNet has no way up."""
+    unet = network("xl")
+    plain, up = answer(unet), ("up_blocks.7", 2.0)
+    nowhere = (
+        Dilated((up,)),
+        Strided("down_blocks.7", "up_blocks.7", 7),
+        Pooled("down_blocks.7", "up_blocks.7", 7),
+        Quartered(("down_blocks.7.attentions.0",), 7),
+    )
+    with bent([unet], nowhere):
+        assert torch.allclose(answer(unet), plain, atol=1e-6)
+
+
+REFUSED = [
+    ("scalecrafter", 4, "down_blocks.2"),
+    ("hidiffusion", 2, "down_blocks.1.downsamplers.0.conv"),
+    ("hidiffusion", 4, "down_blocks.1.downsamplers.0.conv"),
+]
+
+
+@pytest.mark.parametrize(("method", "ratio", "part"), REFUSED)
+def test_a_network_of_two_levels_is_refused_before_any_work(method, ratio, part, model, calls, tmp_path):
+    event = failed(run(small(method=method, scales=(1, ratio)), model, tmp_path / "runs"))
+    assert isinstance(event, Failed)
+    assert event.field == "method"
+    assert f"part {part}," in event.sentence
+    assert not calls
+    assert not list((tmp_path / "runs").rglob("*/"))
+
+
+@pytest.mark.parametrize("method", ["scalecrafter", "hidiffusion"])
+def test_one_of_sds_shape_is_refused_just_so(method, tmp_path):
+    model = load_model(single_file.sd(tmp_path / "sd"), "cpu", "float32")
+    event = failed(run(small(method=method, scales=(1, 2)), model, tmp_path / "runs"))
+    assert event.field == "method"
+    assert "part down_blocks." in event.sentence or "part up_blocks." in event.sentence
+
+
+def test_where_all_that_is_bent_is_there_two_levels_are_enough(model, calls, tmp_path):
+    told(small(method="scalecrafter", scales=(1, 2), steps=4), model, tmp_path)
+    assert calls
+
+
+def convolved(folder, to):
+    """A LoRA of convolutions; its file."""
+    pipeline = DiffusionPipeline.from_pretrained(folder)
+    torch.manual_seed(0)
+    targets = ["conv1", "conv2", "to_q"]
+    pipeline.unet.add_adapter(LoraConfig(r=2, init_lora_weights=False, target_modules=targets))
+    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(pipeline.unet))
+    type(pipeline).save_lora_weights(to, unet_lora_layers=layers, weight_name="style.safetensors")
+    return to / "style.safetensors"
+
+
+@pytest.mark.parametrize("options", [(), (("dispersed", True),)], ids=["dilated", "dispersed"])
+def test_a_run_with_a_lora_of_convolutions_is_bent_and_leaves_the_network_as_it_was(options, tmp_path):
+    folder = tiny.write(tmp_path / "tiny", widths=(16, 24, 32))
+    model, file = load_model(folder, "cpu", "float32"), convolved(folder, tmp_path)
+    recipe = Recipe(prompt="a house", method="scalecrafter", scales=(1, 2), steps=4, options=options)
+    before = state(model.unet)
+    (plain,) = latents(recipe, model, tmp_path)
+    (worn,) = latents(replace(recipe, loras=((str(file), 1.0),)), model, tmp_path)
+    assert not np.allclose(plain, worn, atol=1e-3)
+    assert state(model.unet) == before
+    assert np.array_equal(latents(recipe, model, tmp_path)[0], plain)

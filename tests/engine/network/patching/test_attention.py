@@ -1,0 +1,175 @@
+"""Attention by quarters, and sharpened."""
+
+from math import log, sqrt
+
+import pytest
+import torch
+
+from engine.network.patching.apply import bent
+from engine.network.patching.attention import Quarters
+from engine.planning.patches import Quartered, Tempered
+from tests.support import tiny
+
+SIZES = [(8, 12), (7, 12), (8, 11), (7, 11), (2, 2), (1, 3)]
+
+
+@pytest.fixture(scope="module")
+def unet():
+    torch.manual_seed(0)
+    return tiny.unet((16, 32, 32), layers=2).eval()
+
+
+def tokens(rows, cols, channels=3, batch=2, seed=0):
+    return torch.randn(batch, rows * cols, channels, generator=torch.Generator().manual_seed(seed))
+
+
+def windows(shown, rows, cols, shift):
+    """The quarters of a map of tokens, from top left to bottom right, each (N, tokens, C)."""
+    high, wide = (rows + 1) // 2, (cols + 1) // 2
+    map_ = shown.reshape(len(shown), rows, cols, -1)
+    map_ = torch.cat([map_, map_[:, -1:]], 1) if rows % 2 else map_
+    map_ = torch.cat([map_, map_[:, :, -1:]], 2) if cols % 2 else map_
+    rolled = torch.roll(map_, (-(high * shift // 4), -(wide * shift // 4)), (1, 2))
+    halves = rolled[:, :high], rolled[:, high:]
+    return [half.flatten(1, 2) for rows in halves for half in (rows[:, :, :wide], rows[:, :, wide:])]
+
+
+def pasted(quarters, rows, cols, shift):
+    """What `windows` took apart."""
+    high, wide = (rows + 1) // 2, (cols + 1) // 2
+    a, b, c, d = (each.reshape(len(each), high, wide, -1) for each in quarters)
+    map_ = torch.cat([torch.cat([a, b], 2), torch.cat([c, d], 2)], 1)
+    map_ = torch.roll(map_, (high * shift // 4, wide * shift // 4), (1, 2))
+    return map_[:, :rows, :cols].flatten(1, 2)
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize(("rows", "cols"), SIZES)
+def test_joining_takes_back_what_cutting_did(rows, cols, shift):
+    shown, quarters = tokens(rows, cols), Quarters(rows, cols, shift)
+    assert torch.equal(quarters.join(quarters.cut(shown)), shown)
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize(("rows", "cols"), SIZES)
+def test_quarters_are_those_of_the_rolled_map(rows, cols, shift):
+    """All four of the first picture come before those of the second."""
+    shown = tokens(rows, cols)
+    wanted = torch.stack(windows(shown, rows, cols, shift), 1).flatten(0, 1)
+    assert torch.equal(Quarters(rows, cols, shift).cut(shown), wanted)
+
+
+def test_a_map_is_rolled_by_quarters_of_a_quarters_side():
+    assert [Quarters(16, 24, shift).roll for shift in range(4)] == [(0, 0), (2, 3), (4, 6), (6, 9)]
+    assert [Quarters(15, 23, shift).roll for shift in range(4)] == [(0, 0), (2, 3), (4, 6), (6, 9)]
+
+
+def test_a_quarter_is_cut_from_where_the_roll_says():
+    shown = torch.arange(16.0).reshape(1, 16, 1)
+    assert Quarters(4, 4, 0).cut(shown)[..., 0].tolist() == [
+        [0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15],
+    ]  # fmt: skip
+    assert Quarters(4, 4, 2).cut(shown)[..., 0].tolist() == [
+        [5, 6, 9, 10], [7, 4, 11, 8], [13, 14, 1, 2], [15, 12, 3, 0],
+    ]  # fmt: skip
+
+
+def drawn(*shifts):
+    """A bend of one attention after another that has these shifts."""
+    parts = tuple(f"down_blocks.1.attentions.{k}" for k in range(len(shifts)))
+    bends = (Quartered(parts, 1, (seed, 16, 16, 0)) for seed in range(1000))
+    return next(bend for bend in bends if all(bend.shift(k) == s for k, s in enumerate(shifts)))
+
+
+def seen_by(attention, call, bend, network):
+    """What the attention was handed before it was bent, and what came out of it after."""
+    seen = []
+    before = attention.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with bent([network], (bend,)):
+        after = attention.register_forward_hook(lambda _, given, made: seen.append(made))
+        call()
+        after.remove()
+    before.remove()
+    return seen
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize(("rows", "cols"), [(8, 12), (7, 11)])
+@torch.no_grad()
+def test_attention_by_quarters_is_that_of_each_window_by_itself(unet, rows, cols, shift):
+    part = unet.down_blocks[1].attentions[0]
+    attention = part.transformer_blocks[0].attn1
+    map_ = tokens(rows, cols, 32).transpose(1, 2).reshape(2, 32, rows, cols)
+    given, made = seen_by(attention, lambda: part(map_, torch.zeros(2, 5, 32)), drawn(shift), unet)
+    answers = [attention(window) for window in windows(given, rows, cols, shift)]
+    assert torch.allclose(made, pasted(answers, rows, cols, shift), atol=1e-6)
+    assert not torch.allclose(made, attention(given), atol=1e-4)
+
+
+@torch.no_grad()
+def test_each_attention_has_quarters_of_its_own(unet):
+    bend, map_ = drawn(1, 3), tokens(8, 8, 32).transpose(1, 2).reshape(2, 32, 8, 8)
+    for k, shift in ((0, 1), (1, 3)):
+        part = unet.down_blocks[1].attentions[k]
+        attention = part.transformer_blocks[0].attn1
+        given, made = seen_by(attention, lambda part=part: part(map_, torch.zeros(2, 5, 32)), bend, unet)
+        answers = [attention(window) for window in windows(given, 8, 8, shift)]
+        assert torch.allclose(made, pasted(answers, 8, 8, shift), atol=1e-6)
+
+
+def test_shifts_are_drawn_evenly_and_again_the_same():
+    bend = Quartered((), 1, (7, 256, 256, 3))
+    shifts = [bend.shift(k) for k in range(400)]
+    assert shifts == [Quartered((), 1, (7, 256, 256, 3)).shift(k) for k in range(400)]
+    assert all(70 < shifts.count(shift) < 130 for shift in range(4))
+    assert shifts != [Quartered((), 1, (7, 256, 256, 4)).shift(k) for k in range(400)]
+
+
+@torch.no_grad()
+def test_parts_that_are_not_named_look_at_everything(unet):
+    part = unet.down_blocks[1].attentions[1]
+    attention = part.transformer_blocks[0].attn1
+    map_ = tokens(8, 8, 32).transpose(1, 2).reshape(2, 32, 8, 8)
+    given, made = seen_by(attention, lambda: part(map_, torch.zeros(2, 5, 32)), drawn(1), unet)
+    assert torch.equal(made, attention(given))
+
+
+def by_hand(attention, shown, text, sharper):
+    """softmax(q k^T sharper / sqrt(d)) v, head by head."""
+    queries, keys, values = attention.to_q(shown), attention.to_k(text), attention.to_v(text)
+    wide = queries.shape[-1] // attention.heads
+    heads = []
+    for q, k, v in zip(*(each.split(wide, -1) for each in (queries, keys, values)), strict=True):
+        heads.append(torch.softmax(q @ k.transpose(1, 2) * sharper / sqrt(wide), -1) @ v)
+    return attention.to_out[0](torch.cat(heads, -1))
+
+
+@pytest.mark.parametrize(("count", "area"), [(64, 4.0), (1024, 16.0), (100, 6.25)])
+@torch.no_grad()
+def test_sharpened_attention_is_the_softmax_of_larger_products(unet, count, area):
+    attention = unet.mid_block.attentions[0].transformer_blocks[0].attn1
+    shown = 3 * tokens(1, count, 32)
+    wanted = by_hand(attention, shown, shown, sqrt(log(count) / log(count / area)))
+    unsharpened = by_hand(attention, shown, shown, 1)
+    with bent([unet], (Tempered(area),)):
+        made = attention(shown)
+    assert torch.allclose(made, wanted, atol=1e-5)
+    assert not torch.allclose(made, unsharpened, atol=1e-4)
+
+
+@torch.no_grad()
+def test_attention_to_the_text_is_not_sharpened(unet):
+    attention = unet.mid_block.attentions[0].transformer_blocks[0].attn2
+    shown, text = 3 * tokens(8, 8, 32), tokens(1, 5, 32)
+    wanted = attention(shown, text)
+    with bent([unet], (Tempered(4.0),)):
+        assert torch.equal(attention(shown, text), wanted)
+
+
+@torch.no_grad()
+def test_a_map_of_a_few_tokens_is_sharpened_without_a_fault(unet):
+    """The log of less than one token would be none."""
+    attention = unet.mid_block.attentions[0].transformer_blocks[0].attn1
+    with bent([unet], (Tempered(16.0),)):
+        for count in (1, 2, 4, 16):
+            assert torch.isfinite(attention(tokens(1, count, 32))).all()

@@ -1,0 +1,163 @@
+"""SDXL's and SD's families in every form they are kept in, against diffusers' own pipelines."""
+
+import shutil
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, DiffusionPipeline
+from safetensors.torch import load_file, save_file
+
+from engine import WeightsMissing, load_model
+from engine.formulas.noise import normal
+from engine.formulas.timesteps import scheduler_of
+from engine.planning import plan
+from tests.support import single_file, tiny
+from tests.support.toys import latents, slowly, small
+
+V = {"prediction_type": "v_prediction"}
+ZERO = V | {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+FAMILIES = {
+    "sdxl": lambda folder: tiny.write(folder, second=24),
+    "sdxl v": lambda folder: tiny.write(folder, second=24, scheduler=DDIMScheduler(**tiny.SCHEDULER | ZERO)),
+    "sd1": single_file.sd,
+    "sd2": lambda folder: single_file.sd(folder, linear=True),
+    "sd2 v": lambda folder: single_file.sd(folder, linear=True, **V),
+    "sd2 zero": lambda folder: single_file.sd(folder, linear=True, **ZERO),
+}
+# A little more than float32 differs by from one kind of machine to another.
+CLOSE = 1e-5
+
+
+@pytest.fixture(scope="module", params=["sdxl", "sd1", "sd2 v", *slowly("sdxl v", "sd2", "sd2 zero")])
+def family(request, tmp_path_factory):
+    """A folder and the single file of the same weights, which finds its configs in the folder."""
+    root = tmp_path_factory.mktemp("family")
+    folder = FAMILIES[request.param](root / "tiny")
+    pipeline = DiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    return folder, single_file.single_file(pipeline, root / "tiny.safetensors"), pipeline
+
+
+@pytest.mark.parametrize(("form", "name"), [(0, "ddim"), (0, "euler"), (0, "dpmpp_2m"), (1, "ddim")], ids=str)
+def test_at_native_size_it_is_the_familys_own_pipeline(form, name, family, tmp_path):
+    pipeline, model = family[2], load_model(family[form], "cpu", "float32")
+    recipe = small(scales=(1,), steps=8, scheduler=name, negative="blue")
+    kind, settings = scheduler_of(name, model.facts.scheduler)
+    pipeline.scheduler = getattr(diffusers, kind.cls).from_config(settings)
+    theirs = pipeline(
+        recipe.prompt, negative_prompt="blue", num_inference_steps=8,
+        guidance_scale=plan(recipe, model.facts).recipe.guidance,
+        latents=torch.from_numpy(normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
+        output_type="latent",
+    ).images.numpy()  # fmt: skip
+    (ours,) = latents(recipe, model, tmp_path)
+    assert np.abs(ours - theirs).max() / np.abs(theirs).max() < CLOSE
+
+
+def test_a_single_file_is_the_folder_it_was_made_of(family):
+    folder, file = (load_model(form, "cpu", "float32").facts for form in family[:2])
+    assert folder.hash == file.hash
+    assert file.name == "tiny"
+
+
+def test_it_grows_to_twice_and_four_times_its_size(family, tmp_path):
+    model = load_model(family[1], "cpu", "float32")
+    made = latents(small(scales=(1, 2, 4), steps=4), model, tmp_path)
+    assert [latent.shape[-2:] for latent in made] == [(16, 16), (32, 32), (64, 64)]
+    assert all(np.isfinite(latent).all() and latent.std() > 0 for latent in made)
+
+
+def test_a_family_without_size_ids_is_told_none(tmp_path):
+    model = load_model(single_file.sd(tmp_path / "sd"), "cpu", "float32")
+    assert model.facts.family == "sd"
+    assert model.encode_text("a house", None, 2).pooled is None
+
+
+def test_a_long_prompt_of_one_encoder_is_read_to_its_end(tmp_path):
+    model = load_model(single_file.sd(tmp_path / "sd"), "cpu", "float32")
+    house, boats = (model.encode_text("red " * 40 + last, "", 2).embeds for last in ("house", "boats"))
+    assert house.shape[:2] == (2, 5 * tiny.TOKENS)
+    assert not torch.allclose(house[1], boats[1])
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        ((), ("epsilon", False)),
+        (("v_pred",), ("v_prediction", False)),
+        (("v_pred", "ztsnr"), ("v_prediction", True)),
+    ],
+)
+def test_a_file_says_of_its_noise_by_empty_tensors(marks, said, tmp_path):
+    pipeline = DiffusionPipeline.from_pretrained(tiny.write(tmp_path / "tiny", second=24))
+    model = load_model(single_file.single_file(pipeline, tmp_path / "tiny.safetensors", *marks), "cpu")
+    levels = model.facts.scheduler
+    assert (levels["prediction_type"], levels.get("rescale_betas_zero_snr", False)) == said
+
+
+@pytest.fixture
+def lonely(tmp_path, monkeypatch):
+    """A single file with no configs anywhere, and no network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    pipeline = DiffusionPipeline.from_pretrained(single_file.sd(tmp_path / "made"))
+    (tmp_path / "alone").mkdir()
+    return single_file.single_file(pipeline, tmp_path / "alone" / "juggernaut.safetensors")
+
+
+def test_a_file_without_configs_says_what_it_needs_and_where(lonely):
+    with pytest.raises(WeightsMissing, match=r"into a folder juggernaut beside it.*stable-diffusion-v1-5"):
+        load_model(lonely)
+
+
+def test_a_file_finds_configs_in_a_folder_of_its_name(lonely, tmp_path):
+    shutil.copytree(tmp_path / "made", lonely.with_suffix(""))
+    assert load_model(lonely, "cpu").facts.name == "juggernaut"
+
+
+def test_configs_of_another_family_are_told(lonely):
+    tiny.write(lonely.with_suffix(""))
+    with pytest.raises(WeightsMissing, match="into a folder juggernaut"):
+        load_model(lonely)
+
+
+def test_a_file_of_something_else_is_told(tmp_path):
+    save_file({"lora_unet.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(WeightsMissing, match="unknown layout"):
+        load_model(tmp_path / "other.safetensors")
+
+
+def test_a_file_that_lacks_a_part_is_told(family, tmp_path):
+    weights = load_file(family[1])
+    broken = {k: v for k, v in weights.items() if not k.startswith("first_stage_model.decoder.mid")}
+    shutil.copytree(family[0], tmp_path / "broken")
+    save_file(broken, tmp_path / "broken.safetensors")
+    with pytest.raises(WeightsMissing, match="lacks a part"):
+        load_model(tmp_path / "broken.safetensors")
+
+
+def test_a_truncated_file_is_told(family, tmp_path):
+    (tmp_path / "cut.safetensors").write_bytes(family[1].read_bytes()[:5000])
+    with pytest.raises(WeightsMissing, match="cut"):
+        load_model(tmp_path / "cut.safetensors")
+
+
+def test_an_inpainting_network_is_told(tmp_path):
+    folder = single_file.sd(tmp_path / "fill")
+    network = diffusers.UNet2DConditionModel.from_pretrained(folder / "unet")
+    config = dict(network.config) | {"in_channels": 9}
+    diffusers.UNet2DConditionModel.from_config(config).save_pretrained(folder / "unet")
+    with pytest.raises(WeightsMissing, match="inpainting"):
+        load_model(folder)
+
+
+def test_the_half_precision_set_of_a_folder_is_read_where_it_is_all_there_is(tmp_path):
+    folder = single_file.sd(tmp_path / "tiny")
+    whole = load_model(folder, "cpu", "float32").facts.hash
+    pipeline = DiffusionPipeline.from_pretrained(folder)
+    pipeline.save_pretrained(tmp_path / "fp16", variant="fp16")
+    assert [path.name for path in (tmp_path / "fp16" / "unet").glob("*.safetensors")] == [
+        "diffusion_pytorch_model.fp16.safetensors"
+    ]
+    assert load_model(tmp_path / "fp16", "cpu", "float32").facts.hash == whole

@@ -1,0 +1,203 @@
+import pytest
+
+from engine import BadRecipe, Recipe
+from engine.catalogue.entries import Footprint
+from engine.formulas.timesteps import SCHEDULERS
+from engine.planning import plan
+from tests.support.tiny import SCHEDULER
+from tests.support.toys import facts
+
+SDXL = facts()
+FOOTPRINT = Footprint(weights=7 * 10**9, per_cell=20_000, per_px=3_000)
+
+
+def sizes(**recipe):
+    """(height, width) in px of every stage."""
+    return [stage.size for stage in plan(Recipe(**recipe), SDXL).stages]
+
+
+def test_an_empty_recipe_is_filled():
+    recipe = plan(Recipe(), SDXL).recipe
+    assert (recipe.width, recipe.height, recipe.scales) == (4096, 4096, (1, 2, 4))
+    assert (recipe.steps, recipe.guidance, recipe.scheduler, recipe.stride) == (50, 7.5, "model", 64)
+    assert recipe.model == "toy"
+
+
+def test_a_filled_recipe_plans_the_same():
+    first = plan(Recipe(width=2000, height=1200), SDXL)
+    again = plan(first.recipe, SDXL)
+    assert again.recipe == first.recipe
+    assert [s.size for s in again.stages] == [s.size for s in first.stages]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ({"scales": (1, 2)}, [(1024, 1024), (2048, 2048)]),
+        ({"scales": (1,)}, [(1024, 1024)]),
+        ({"scales": (1, 1.5)}, [(1024, 1024), (1536, 1536)]),
+        ({"width": 4096, "height": 4096}, [(1024, 1024), (2048, 2048), (4096, 4096)]),
+        ({"width": 3072, "height": 3072}, [(1024, 1024), (2048, 2048), (3072, 3072)]),
+        ({"width": 2048, "height": 1024}, [(728, 1448), (1024, 2048)]),
+        ({"width": 4096, "height": 1024}, [(512, 2048), (1024, 4096)]),
+        ({"width": 1024, "height": 4096}, [(2048, 512), (4096, 1024)]),
+        ({"width": 2000, "height": 1200, "scales": (1, 1.5)}, [(800, 1336), (1200, 2000)]),
+        ({"width": 1152, "height": 1152}, [(1152, 1152)]),
+        ({"width": 512, "height": 512}, [(512, 512)]),
+        ({"width": 8192, "height": 8192}, [(1024, 1024), (2048, 2048), (4096, 4096), (8192, 8192)]),
+        ({"scales": (1, 2, 4), "progressive": False}, [(1024, 1024), (4096, 4096)]),
+    ],
+)
+def test_stages(recipe, expected):
+    assert sizes(**recipe) == expected
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ({"width": 4096, "height": 4096}, [(1024, 1024), (2048, 2048), (3072, 3072), (4096, 4096)]),
+        ({"width": 4096, "height": 2048}, [(512, 1024), (1024, 2048), (1536, 3072), (2048, 4096)]),
+        ({"width": 2048, "height": 1024}, [(512, 1024), (1024, 2048)]),
+        ({"width": 1536, "height": 2048}, [(1024, 768), (2048, 1536)]),
+        ({"width": 2048, "height": 1544}, [(768, 1024), (1544, 2048)]),
+        ({"width": 3072, "height": 2304}, [(768, 1024), (1536, 2048), (2304, 3072)]),
+    ],
+)
+def test_stages_as_published(recipe, expected):
+    assert sizes(faithful=True, **recipe) == expected
+
+
+def test_every_size_of_a_few_cells_plans_to_whole_cells():
+    for width in range(512, 4096, 56):
+        for height in (640, 1000, 1016, 2048):
+            if max(width, height) > 4 * min(width, height):
+                continue
+            planned = plan(Recipe(width=width, height=height), SDXL)
+            assert planned.stages[-1].size == (height, width)
+            base = planned.stages[0]
+            assert 0.2 < base.size[0] * base.size[1] / 1024**2 < 1.6
+            assert base.size[0] / base.size[1] == pytest.approx(height / width, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor"), [(2, 2), (3, 3), (1.5, 2), (1.2, 1), (2.5, 2), (2.6, 3), (3.9, 4)]
+)
+def test_dilation_of_whole_and_broken_scales(scale, factor):
+    assert plan(Recipe(scales=(1, scale)), SDXL).stages[-1].factor == factor
+
+
+def test_the_published_cost_of_4096_px():
+    planned = plan(Recipe(faithful=True, scales=(1, 2, 3, 4)), SDXL)
+    assert [(s.windows, s.lattices) for s in planned.stages] == [(1, 0), (9, 4), (25, 9), (49, 16)]
+    assert planned.evaluations == 2 * 5650
+    assert planned.tile_areas == pytest.approx(2 * 5650)
+    assert planned.economy_saves == 0
+
+
+def test_economy_says_what_it_leaves_out():
+    free, thrifty = (plan(Recipe(economy=e, scales=(1, 2)), SDXL) for e in (0, 0.005))
+    assert free.economy_saves == 0
+    assert thrifty.stages[1].steps == 37
+    assert thrifty.evaluations == 100 + 2 * (37 * 9 + 34 * 4)
+    saved = free.tile_areas - thrifty.tile_areas
+    assert thrifty.economy_saves == pytest.approx(saved / free.tile_areas)
+
+
+def test_what_the_settings_leave_out_is_not_credited_to_economy():
+    assert plan(Recipe(alpha2=0, economy=0, scales=(1, 2)), SDXL).economy_saves == 0
+    assert plan(Recipe(dilated=False, economy=0), SDXL).economy_saves == 0
+
+
+def test_without_lattices_no_lattice_is_paid_for():
+    stage = plan(Recipe(dilated=False, economy=0), SDXL).stages[-1]
+    assert (stage.windows, stage.lattices) == (49, 0)
+    assert stage.evaluations == 2 * 50 * 49
+
+
+def test_guidance_one_halves_the_evaluations():
+    guided, plain = (plan(Recipe(guidance=g), SDXL) for g in (7.5, 1))
+    assert guided.evaluations == 2 * plain.evaluations
+    assert guided.calls == plain.calls
+
+
+def test_calls_follow_the_view_batch():
+    calls = [plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL).calls for b in (1, 4, 16)]
+    assert calls == [50 * (1 + 13), 50 * (1 + 3 + 1), 50 * (1 + 1 + 1)]
+
+
+def test_stages_above_the_base_do_not_touch_its_cost():
+    alone, grown = (plan(Recipe(scales=s), SDXL).stages[0] for s in ((1,), (1, 2, 4)))
+    assert (alone.size, alone.evaluations, alone.whole_ids) == (
+        grown.size,
+        grown.evaluations,
+        grown.whole_ids,
+    )
+
+
+def test_memory_grows_with_the_views_at_once():
+    small, large = (plan(Recipe(view_batch=b), facts(footprint=FOOTPRINT)).memory for b in (1, 8))
+    assert large > small > FOOTPRINT.weights
+
+
+def test_a_scheduler_that_the_default_cannot_use_is_replaced_and_an_asked_one_refused():
+    strange = facts(scheduler=SCHEDULER | {"_class_name": "HeunDiscreteScheduler"})
+    assert plan(Recipe(), strange).recipe.scheduler == "ddim"
+    with pytest.raises(BadRecipe, match="Heun"):
+        plan(Recipe(scheduler="model"), strange)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_four_and_a_hundred_steps(name):
+    assert len(plan(Recipe(scheduler=name, steps=4), SDXL).stages[0].schedule.t) == 4
+    most = 50 if name == "lcm" else 100
+    assert len(plan(Recipe(scheduler=name, steps=most), SDXL).stages[0].schedule.t) == most
+
+
+BAD = [
+    ({"width": 1020, "height": 1024}, "width", "1016 px would fit|1024 px would fit"),
+    ({"width": 1024, "height": 1001}, "height", "1000 px would fit"),
+    ({"width": 1024}, "height", "both"),
+    ({"width": 5000, "height": 1000}, "width", "4000 x 1000"),
+    ({"width": 1000, "height": 5000}, "height", "1000 x 4000"),
+    ({"width": 64, "height": 64}, "width", "too small"),
+    ({"scales": (1, 9)}, "scales", "8192"),
+    ({"scales": (1e308,)}, "scales", "8 would fit"),
+    ({"scales": (0.25,)}, "width", "too small"),
+    ({"scales": (1e-9, 2)}, "scales", "0.5 to 1.25"),
+    ({"width": 2048, "height": 2048, "scales": (1, 4)}, "scales", "1, 2 would fit"),
+    ({"width": 2048, "height": 2048, "scales": (1, 1.5)}, "scales", "1, 2 would fit"),
+    ({"scales": (2, 4)}, "scales", "start"),
+    ({"width": 2048, "height": 2048, "scales": (1.25, 1.6)}, "scales", "1.5625 times"),
+    ({"scales": (1, 2, 2.0001, 4)}, "scales", "2 and 2.0001 give two stages"),
+    ({"model": "x" * 1999}, "model", "asks for the model"),
+    ({"stride": 129}, "stride", "128"),
+    ({"stride": 65, "model": "other"}, "model", "other"),
+    ({"scheduler": "lcm", "steps": 60}, "steps", "at most 50"),
+    ({"faithful": True, "scheduler": "unipc"}, "scheduler", "first-order"),
+    ({"faithful": True, "scheduler": "euler_a"}, "scheduler", "first-order"),
+    ({"faithful": True, "width": 2000, "height": 2000}, "width", "2048"),
+    ({"faithful": True, "width": 4096, "height": 1024}, "width", "thinner"),
+    ({"faithful": True, "width": 3072, "height": 2048}, "width", "1365"),
+    ({"faithful": True, "width": 2048, "height": 2048, "scales": (1, 1.9)}, "scales", "1, 2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("recipe", "field", "words"), BAD)
+def test_what_cannot_be_planned_is_refused_with_what_would_fit(recipe, field, words):
+    with pytest.raises(BadRecipe, match=words) as fault:
+        plan(Recipe(**recipe), SDXL)
+    assert fault.value.field == field
+    assert len(fault.value.sentence) <= 400
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [{"width": 64, "height": 64}, {"width": 992, "height": 248}, {"width": 5000, "height": 1000}],
+)
+def test_the_size_that_a_refusal_names_does_fit(recipe):
+    with pytest.raises(BadRecipe) as fault:
+        plan(Recipe(**recipe), SDXL)
+    width, height = [int(word) for word in fault.value.sentence.replace(" px", "").split() if word.isdigit()][
+        -2:
+    ]
+    assert plan(Recipe(width=width, height=height), SDXL)

@@ -1,0 +1,181 @@
+"""A stage that starts from a picture: its size, its schedule, its key, its anchor."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import BadRecipe, errors
+from engine.formulas.schedule import lay
+from engine.planning import plan
+from engine.recipe import images
+from engine.recipe.recipe import Recipe
+from engine.runs import keys
+from engine.vae import codec
+from tests.support.toys import facts, latents, patches, run, small
+
+SDXL = facts()
+
+
+def sized(path, width, height):
+    Image.new("RGB", (width, height)).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "sizes"),
+    [
+        (300, 300, [(1024, 1024), (2048, 2048)]),
+        (600, 400, [(840, 1256), (1672, 2512)]),
+        (3, 4, [(1184, 888), (2368, 1776)]),
+        (900, 100, [(512, 2048), (1024, 4096)]),
+        (1, 200, [(2048, 512), (4096, 1024)]),
+    ],
+)
+def test_a_picture_without_a_size_keeps_its_shape_up_to_four_to_one(width, height, sizes, tmp_path):
+    asked = Recipe(image=sized(tmp_path / "p.png", width, height), scales=(1, 2))
+    planned = plan(asked, SDXL)
+    assert [stage.size for stage in planned.stages] == sizes
+    assert plan(planned.recipe, SDXL).recipe == planned.recipe
+
+
+def test_its_scales_are_those_of_any_other_size(tmp_path):
+    image = sized(tmp_path / "p.png", 600, 400)
+    planned = plan(Recipe(image=image), SDXL)
+    same = plan(Recipe(width=planned.recipe.width, height=planned.recipe.height), SDXL)
+    assert planned.recipe.scales == same.recipe.scales
+    assert plan(Recipe(image=image, width=2048, height=2048), SDXL).stages[-1].size == (2048, 2048)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"image": "sha256:" + "0" * 64}, errors.PICTURE_GONE),
+        ({"faithful": True, "scales": (1, 2, 3, 4)}, errors.FAITHFUL_PICTURE),
+        ({"image": "no/such/file.png"}, errors.PICTURE_UNREADABLE.format(name="'file.png'")),
+    ],
+)
+def test_what_cannot_be_planned_with_a_picture_is_told(changes, sentence, photo):
+    with pytest.raises(BadRecipe) as fault:
+        plan(Recipe(**{"image": photo} | changes), SDXL)
+    assert (fault.value.field, fault.value.sentence) == ("image", sentence)
+
+
+def schedules(photo, **changes):
+    stages = plan(Recipe(**{"image": photo, "scales": (1, 2), "scheduler": "ddim"} | changes), SDXL).stages
+    return [stage.schedule for stage in stages]
+
+
+def test_half_fidelity_is_the_papers_pull_at_every_stage_the_first_too(photo):
+    first, second = schedules(photo, fidelity=0.5)
+    plain = plan(Recipe(scales=(1, 2), scheduler="ddim"), SDXL).stages[1].schedule
+    assert np.array_equal(first.pull, plain.pull)
+    assert np.array_equal(second.pull, plain.pull)
+    assert first.first == second.first == plain.first
+    assert (first.lattice_steps, first.window_steps) == (0, 50 - plain.first)
+
+
+def test_fidelity_is_an_exponent_of_the_pull(photo):
+    (pulled, _), t = schedules(photo, fidelity=0.75), schedules(photo)[0].t
+    alphas, sigmas = (1.0, 1.0, 1.0), (0.8, 0.008)
+    firm = lay(t, 1000, alphas, sigmas, 0.005, pulls=True, lattices=False, faithful=False)
+    assert pulled.pull == pytest.approx(firm.pull)
+
+
+def test_full_fidelity_always_holds_and_none_never_does(photo):
+    for held, free in zip(schedules(photo, fidelity=1), schedules(photo, fidelity=0), strict=True):
+        assert held.pull == pytest.approx(1)
+        assert not free.pull.any()
+        assert (len(held.steps), len(free.steps)) == (1, 50)
+
+
+def keys_of(photo, **changes):
+    recipe = Recipe(**{"image": photo, "scales": (1, 2, 4), "scheduler": "ddim"} | changes)
+    return keys.keys(plan(recipe, SDXL).stages)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"alpha1": 2}, {"economy": 0}, {"fidelity": 0.6}, {"skip_residual": False}, {"image": None}]
+)
+def test_what_the_first_stage_reads_under_a_picture_is_in_its_key(changes, photo):
+    size = {"width": 4096, "height": 4096}
+    assert not set(keys_of(photo, **size | changes)) & set(keys_of(photo, **size))
+
+
+def test_what_it_does_not_read_is_not(photo):
+    assert keys_of(photo, alpha2=2, jitter=False, sigma1=1)[0] == keys_of(photo)[0]
+    assert keys_of(photo, fidelity=1, alpha1=2) == keys_of(photo, fidelity=1)
+
+
+def test_a_copy_of_the_picture_has_the_same_key_and_other_pixels_have_not(photo, tmp_path):
+    Image.open(photo).save(tmp_path / "copy.tiff", description="else")
+    Image.open(photo).rotate(180).save(tmp_path / "other.png")
+    assert keys_of(str(tmp_path / "copy.tiff")) == keys_of(photo)
+    assert not set(keys_of(str(tmp_path / "other.png"))) & set(keys_of(photo))
+
+
+def encoded(model, photo, side):
+    given = images.filling(images.read(photo), (side, side))
+    return codec.encode(model.vae, given, model.facts.window)
+
+
+@pytest.fixture
+def handed(monkeypatch):
+    """Sizes in px at which the picture was encoded."""
+    sizes, encode = [], codec.encode
+
+    def watched(vae, given, *more):
+        sizes.append(given.size)
+        return encode(vae, given, *more)
+
+    monkeypatch.setattr(codec, "encode", watched)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("side", "sizes"),
+    [
+        (64, [(128, 128)]),
+        (128, [(128, 128)]),
+        (192, [(128, 128), (256, 256)]),
+        (256, [(128, 128), (256, 256)]),
+        (320, [(128, 128), (256, 256), (512, 512)]),
+    ],
+)
+def test_stages_start_from_the_picture_while_it_has_more_px_than_the_one_below(
+    side, sizes, model, handed, tmp_path
+):
+    image = patches(tmp_path / "p.png", side, side)
+    run(small(image=image, scales=(1, 2, 4), fidelity=1), model, tmp_path)
+    assert handed == sizes
+
+
+def test_of_a_long_picture_only_the_part_that_is_seen_counts(model, handed, tmp_path):
+    image = patches(tmp_path / "p.png", 128, 1024)
+    run(small(image=image, width=256, height=256, scales=(1, 2), fidelity=1), model, tmp_path)
+    assert handed == [(128, 128)]
+
+
+def test_the_first_stage_draws_the_noise_of_an_enlargement_and_none_of_a_base(model, photo, tmp_path):
+    class Given:
+        def __init__(self):
+            self.asked = []
+
+        def base(self, shape):
+            raise AssertionError
+
+        def stage(self, scale, shape):
+            self.asked.append((scale, shape))
+            return np.zeros(shape)
+
+    drawn = Given()
+    run(small(image=photo), model, tmp_path, noise=drawn)
+    assert drawn.asked == [(1.0, (1, 4, 16, 16)), (2.0, (1, 4, 32, 32))]
+
+
+def test_more_fidelity_is_nearer_to_the_picture(model, photo, tmp_path):
+    anchor = encoded(model, photo, 128).numpy()
+    recipes = [small(image=photo, scales=(1,), fidelity=f, steps=10) for f in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    made = [latents(recipe, model, tmp_path)[0] for recipe in recipes]
+    distances = [float(np.square(latent - anchor).mean()) for latent in made]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] < 0.1 * distances[0]

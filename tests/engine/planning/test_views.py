@@ -1,0 +1,151 @@
+from functools import partial
+
+import numpy as np
+import pytest
+
+from engine.formulas.noise import Noise
+from engine.planning.plan import plan
+from engine.planning.stage import starts
+from engine.planning.views import feather, jitter_range, lattice, lattice_pad, whole, windows
+from engine.recipe.recipe import Recipe
+from tests.support.toys import facts
+
+
+def stage_of(number=2, window=16, **recipe):
+    return plan(Recipe(**recipe), facts(window)).stages[number - 1]
+
+
+def still(view, ranges):
+    return 0, 0
+
+
+def shaken(stage, seed, i=0):
+    return partial(Noise(seed).jitter, stage.number, i, (stage.rows, stage.cols))
+
+
+def corners(views):
+    return [(view.rows.start, view.cols.start) for view in views]
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "stride", "expected"),
+    [
+        (16, 16, 8, (0,)),
+        (8, 16, 8, (0,)),
+        (32, 16, 8, (0, 8, 16)),
+        (32, 16, 14, (0, 14, 16)),
+        (33, 16, 8, (0, 8, 16, 17)),
+        (512, 128, 64, (0, 64, 128, 192, 256, 320, 384)),
+        (256, 128, 128, (0, 128)),
+        (17, 16, 1, (0, 1)),
+    ],
+)
+def test_windows_start_on_a_grid_and_the_last_ends_with_the_axis(length, window, stride, expected):
+    assert starts(length, window, stride) == expected
+
+
+def test_windows_of_a_still_stage():
+    stage = stage_of(scales=(1, 2), stride=8, jitter=False)
+    assert corners(windows(stage, still)) == [(r, c) for r in (0, 8, 16) for c in (0, 8, 16)]
+    assert all(view.rows.stop - view.rows.start == 16 for view in windows(stage, still))
+
+
+def test_a_window_knows_its_true_place():
+    stage = stage_of(width=256, height=128, stride=8, jitter=False)
+    view = windows(stage, still)[-1]
+    assert (view.rows, view.cols) == (slice(0, 16), slice(16, 32))
+    assert view.ids == (128, 256, 0, 128, 128, 128)
+
+
+def test_whole_canvas_and_lattices_are_told_the_trained_size_nearest_to_the_base():
+    stage = stage_of(number=1, width=256, height=128)
+    assert stage.size == (88, 184)
+    assert [view.ids for view in whole(stage)] == [(88, 184, 0, 0, 88, 184)]
+    upper = stage_of(width=256, height=128)
+    assert {view.ids for view in lattice(upper)} == {(88, 184, 0, 0, 88, 184)}
+
+
+def test_published_ids_speak_of_the_final_picture_and_of_padded_corners():
+    stage = stage_of(width=256, height=256, stride=8, faithful=True)
+    assert stage.margin == 2
+    assert windows(stage, still)[0].ids == (256, 256, 16, 16, 256, 256)
+    assert lattice(stage)[0].ids == (256, 256, 0, 0, 256, 256)
+
+
+@pytest.mark.parametrize(
+    ("start", "faithful", "expected"),
+    [
+        (0, False, (0, 0)),
+        (8, False, (-2, 2)),
+        (16, False, (0, 0)),
+        (0, True, (-2, 0)),
+        (8, True, (-2, 2)),
+        (16, True, (0, 2)),
+    ],
+)
+def test_windows_move_inwards_only_in_free_mode(start, faithful, expected):
+    assert jitter_range(start, 32, 16, 2, faithful) == expected
+
+
+def test_an_axis_of_one_window_does_not_move():
+    assert jitter_range(0, 16, 16, 2, True) == (0, 0)
+    assert jitter_range(0, 8, 16, 2, False) == (0, 0)
+
+
+SHAPES = [
+    {"scales": (1, 2), "stride": 8},
+    {"scales": (1, 2), "stride": 1},
+    {"scales": (1, 3), "stride": 16},
+    {"scales": (1, 1.5), "stride": 5},
+    {"width": 512, "height": 128, "stride": 8},
+    {"width": 200, "height": 328, "stride": 11},
+    {"width": 256, "height": 256, "stride": 8, "faithful": True},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_windows_cover_every_cell_at_every_step(shape):
+    stage = stage_of(number=2, **shape)
+    m = stage.margin
+    seeds = range(1000) if stage.windows < 30 else range(20)
+    for seed in seeds:
+        count = np.zeros((stage.rows + 2 * m, stage.cols + 2 * m), int)
+        for view in windows(stage, shaken(stage, seed)):
+            cut = count[view.rows, view.cols]
+            assert cut.shape == stage.window
+            cut += 1
+        assert count[m : m + stage.rows, m : m + stage.cols].min() >= 1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_lattices_cover_every_cell_once(shape):
+    stage = stage_of(number=2, **shape)
+    left, right, top, bottom = lattice_pad(stage)
+    count = np.zeros((stage.rows + top + bottom, stage.cols + left + right), int)
+    sizes = set()
+    for view in lattice(stage):
+        count[view.rows, view.cols] += 1
+        sizes.add(count[view.rows, view.cols].shape)
+    assert (count == 1).all()
+    assert len(sizes) == 1
+
+
+def test_lattices_are_padded_below_and_right_and_as_published_above_and_left():
+    odd = {"width": 264, "height": 248}
+    assert lattice_pad(stage_of(**odd, scales=(1, 2))) == (0, 1, 0, 1)
+    shape = {"width": 384, "height": 264, "faithful": True, "stride": 8}
+    assert (stage_of(number=3, **shape).rows, stage_of(number=3, **shape).cols) == (33, 48)
+    assert lattice_pad(stage_of(number=2, **shape)) == (0, 0, 0, 0)
+
+
+def test_feather_falls_off_over_the_overlap_and_stays_positive():
+    weights = feather(6, 8, 3, 0)
+    assert weights[:, 0].tolist() == pytest.approx([0.25, 0.5, 0.75, 0.75, 0.5, 0.25])
+    assert (weights[0] == 0.25).all()
+    assert weights.min() > 0
+
+
+def test_jitter_reaches_both_ends_of_its_range():
+    noise = Noise(3)
+    drawn = {noise.jitter(2, i, (32, 32), 4, ((-2, 2), (0, 0))) for i in range(100)}
+    assert drawn == {(k, 0) for k in range(-2, 3)}

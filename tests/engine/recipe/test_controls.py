@@ -1,0 +1,172 @@
+"""What may be asked of a control, what is refused in words, and what a run keeps of it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from engine import BadRecipe, Failed, Recipe, errors
+from engine.planning import controlnets, plan
+from engine.recipe.checks import check, check_value
+from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.images import digest
+from engine.recipe.recipe import from_dict, to_dict
+from tests.support import single_file, tiny
+from tests.support.controlnets import net
+from tests.support.toys import facts, run
+
+
+def refused(recipe, model, out):
+    """The sentence of a run that never begins."""
+    *before, end = run(recipe, model, out)
+    assert isinstance(end, Failed)
+    assert not before
+    return end
+
+
+def test_a_control_survives_json_with_its_picture_by_its_pixels(followed):
+    recipe = Recipe(controls=({"kind": "soft", "image": followed, "stages": [1, 0.5], "blur": 3},))
+    values = json.loads(json.dumps(to_dict(recipe)))
+    assert values["controls"] == [{"kind": "soft", "image": digest(followed), "stages": [1, 0.5], "blur": 3}]
+    again, strange = from_dict(values)
+    assert not strange
+    assert check(again).controls == (
+        Control(kind="soft", image=digest(followed), stages=(1.0, 0.5), blur=3.0),
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "canny", 1, None, [[]], {"image": "a.png"}, [{"kind": "canny"}], [{"image": "a.png"}] * 5,
+        [{"image": ""}], [{"image": 7}], [{"image": "a\0b"}],
+        *([{"image": "a.png"} | wrong] for wrong in (
+            {"kind": "magic"}, {"scale": 3}, {"scale": "1"}, {"start": -1}, {"stages": [1, 5]},
+            {"stages": "all"}, {"strange": 1}, {"low": 300}, {"given": 1}, {"net": 3},
+        )),
+    ],
+)  # fmt: skip
+def test_what_is_no_control_is_refused_in_words(value):
+    with pytest.raises(BadRecipe) as fault:
+        plan(Recipe(controls=value), facts(32))
+    assert fault.value.field == "controls"
+    assert fault.value.sentence.endswith(".")
+
+
+def test_what_comes_from_elsewhere_names_no_file_and_no_net():
+    mine = "sha256:" + "0" * 64
+    assert check_value("controls", Recipe(controls=({"image": mine},)).controls)
+    for strange in (
+        {"image": "/etc/passwd"},
+        {"image": mine, "net": "/a/folder"},
+        {"image": mine, "net": "a/b"},
+    ):
+        with pytest.raises(BadRecipe):
+            check_value("controls", Recipe(controls=(strange,)).controls)
+
+
+@pytest.mark.parametrize(("family", "native", "follows"), [
+    ("sdxl", 256, {"canny"}),
+    ("sdxl", 1024, {"canny", "depth", "openpose", "tile"}),
+    ("sd", 512, {"canny", "depth", "openpose", "tile", "shuffle", "grey"}),
+    ("sd", 768, {"canny", "depth", "openpose"}),
+    ("sdxl", 128, set()),
+])  # fmt: skip
+def test_each_family_follows_what_it_has_nets_for(family, native, follows):
+    offers = controlnets.offered(facts(native // 8, family=family))
+    assert list(offers) == list(KINDS)
+    assert follows <= {kind for kind, here in offers.items() if here}
+    assert bool(follows) == any(offers.values())
+
+
+def test_a_kind_without_a_net_is_refused_with_those_that_there_are(followed):
+    with pytest.raises(BadRecipe, match=r"has no ControlNet for depth\. It follows: edges"):
+        plan(Recipe(controls=({"image": followed, "kind": "depth"},)), facts(32))
+    with pytest.raises(BadRecipe, match="toy has no ControlNet"):
+        plan(Recipe(controls=({"image": followed},)), facts(16))
+
+
+def test_as_published_nothing_is_followed(led, model):
+    with pytest.raises(BadRecipe) as fault:
+        plan(replace(led(), faithful=True), model.facts)
+    assert fault.value.fit == {"faithful": False}
+
+
+def test_a_control_gives_its_shape(leading, tmp_path, model):
+    Image.new("RGB", (400, 200)).save(tmp_path / "wide.png")
+    recipe = Recipe(controls=({"image": str(tmp_path / "wide.png"), "net": leading},), scales=(1, 2))
+    final = plan(recipe, model.facts).stages[-1].size
+    assert final[1] == pytest.approx(2 * final[0], rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"image": "nowhere.png"}, "could not be read"),
+        ({"net": "/no/such/folder"}, "is not on this machine"),
+        ({"kind": "openpose"}, "cannot be found in a picture here"),
+    ],
+    ids=["no picture", "no net", "no detector"],
+)
+def test_what_is_missing_is_told_before_work_starts(changes, told, led, model, tmp_path, calls, monkeypatch):
+    monkeypatch.setattr("engine.control.detectors.PACKAGES", {"controlnet-aux": ("not_installed",)})
+    end = refused(led(**changes), model, tmp_path / "runs")
+    assert told in end.sentence
+    assert end.field == "controls"
+    assert not calls
+
+
+def test_a_picture_that_is_none_is_told(led, model, tmp_path):
+    (tmp_path / "notes.png").write_text("no picture")
+    assert "could not be read" in refused(led(image=str(tmp_path / "notes.png")), model, tmp_path).sentence
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda folder: single_file.sd(folder),
+        lambda folder: tiny.write(folder, widths=(16, 48)),
+        lambda folder: tiny.write(folder, second=32),
+    ],
+    ids=["another family", "other widths", "other texts"],
+)
+def test_a_net_of_another_family_is_told_before_it_is_read(other, led, model, tmp_path):
+    foreign = net(other(tmp_path / "other"), tmp_path / "foreign")
+    for file in foreign.glob("*.safetensors"):
+        file.write_bytes(b"never read")
+    end = refused(led(net=str(foreign)), model, tmp_path)
+    assert end.sentence == errors.CONTROL_FOREIGN.format(net="'foreign'")
+
+
+def test_a_broken_net_is_told(led, model, tiny_folder, tmp_path):
+    broken = net(tiny_folder, tmp_path / "broken")
+    next(broken.glob("*.safetensors")).write_bytes(b"\0" * 100)
+    assert "lacks a part or holds a broken one" in refused(led(net=str(broken)), model, tmp_path).sentence
+
+
+def test_only_safetensors_are_read(led, model, tiny_folder, tmp_path):
+    """A net that lies here as a pickle alone is as good as none."""
+    pickled = net(tiny_folder, tmp_path / "pickled")
+    next(pickled.glob("*.safetensors")).rename(pickled / "diffusion_pytorch_model.bin")
+    assert isinstance(run(led(net=str(pickled)), model, tmp_path)[-1], Failed)
+
+
+def test_a_given_map_must_be_as_large_as_what_follows_it_and_of_its_shape(led, model, tmp_path, followed):
+    def asked(size, **changes):
+        Image.new("RGB", size).save(tmp_path / "map.png")
+        recipe = led(image=str(tmp_path / "map.png"), given=True, **changes)
+        return plan(replace(recipe, width=256, height=256), model.facts)
+
+    with pytest.raises(BadRecipe, match="is 128 x 128 px, and stage 2 is 256 x 256 px"):
+        asked((128, 128))
+    with pytest.raises(BadRecipe, match="another shape"):
+        asked((512, 300))
+    assert asked((256, 256))
+    assert asked((600, 600))
+    # Where it is not felt it need not be large.
+    assert asked((128, 128), stages=(1, 0))
+
+
+def test_every_setting_of_a_control_has_words():
+    assert all(setting.label and setting.help for setting in CONTROL_SETTINGS.values())

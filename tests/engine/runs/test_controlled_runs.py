@@ -1,0 +1,111 @@
+"""Runs with a control: what is kept of it, how they go on, and what their stages depend on."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import Failed, StageDone, errors, generate
+from engine.planning import plan
+from engine.recipe.images import digest
+from engine.recipe.recall import recall
+from engine.runs.cache import Shelf
+from engine.runs.keys import keys
+from tests.support.controlnets import net
+from tests.support.toys import bytes_of, done, last, run
+
+
+def test_a_map_is_taken_as_it_is(led, model, tmp_path, followed):
+    """The edges of a picture, and the picture: the same run."""
+    edges = cv2.Canny(np.asarray(Image.open(followed).resize((128, 128))), 100, 200)
+    Image.fromarray(edges).save(tmp_path / "map.png")
+    Image.open(followed).resize((128, 128)).save(tmp_path / "small.png")
+    one, other = (
+        bytes_of(last(run(replace(led(**asked), scales=(1,)), model, tmp_path / "runs")))
+        for asked in (
+            {"image": str(tmp_path / "map.png"), "given": True}, {"image": str(tmp_path / "small.png")},
+        )
+    )  # fmt: skip
+    assert one == other
+
+
+def test_a_record_holds_the_control_and_the_run_its_picture(led, model, tmp_path, followed):
+    finished = done(run(led(scale=0.5), model, tmp_path / "runs"))[-1]
+    recalled = recall(finished.image)
+    assert recalled.record["recipe"]["controls"][0]["image"] == digest(followed)
+    assert Shelf(tmp_path / "runs").upload(digest(followed))
+
+
+def test_a_run_goes_on_with_its_control_by_the_picture_it_keeps(led, leading, model, tmp_path, followed):
+    """From the recipe in the record: the picture is named by its pixels."""
+    whole = bytes_of(last(run(led(), model, tmp_path / "whole")))
+    list(generate(led(), model, out=tmp_path / "runs", until=1))
+    named = replace(led(), controls=({"image": digest(followed), "net": leading},))
+    events = run(named, model, tmp_path / "runs")
+    assert events[0].first == 2
+    assert bytes_of(last(events)) == whole
+
+
+def test_a_picture_that_is_gone_is_told(led, model, tmp_path):
+    (end,) = run(led(image="sha256:" + "0" * 64), model, tmp_path / "runs")
+    assert isinstance(end, Failed)
+    assert end.sentence == errors.CONTROL_GONE
+
+
+def key_of(recipe, model):
+    return keys(plan(recipe, model.facts).stages)
+
+
+def test_a_stage_depends_on_what_it_follows_and_on_nothing_else(led, model, tiny_folder, tmp_path):
+    plain, base = key_of(replace(led(), controls=()), model), key_of(led(), model)
+    assert plain[0] != base[0]
+    assert key_of(led(scale=0.5), model)[0] != base[0]
+    assert key_of(led(low=50), model)[0] != base[0]
+    # The blur is no setting of edges, and a strength of a later stage leaves the first as it is.
+    assert key_of(led(blur=9), model) == base
+    later = key_of(led(stages=(1, 0.5)), model)
+    assert later[0] == base[0]
+    assert later[1] != base[1]
+    assert key_of(led(scale=0), model) == plain
+    other = net(tiny_folder, tmp_path / "other", seed=5)
+    assert key_of(led(net=str(other)), model)[0] != base[0]
+
+
+def test_a_strength_of_nothing_is_no_control(led, model, tmp_path):
+    one = bytes_of(last(run(led(scale=0), model, tmp_path / "one")))
+    assert one == bytes_of(last(run(replace(led(), controls=()), model, tmp_path / "other")))
+
+
+def test_a_view_batch_changes_nothing(led, model, tmp_path):
+    one, other = (
+        np.frombuffer(
+            bytes_of(last(run(replace(led(), view_batch=batch), model, tmp_path / str(batch)))), "f4"
+        )
+        for batch in (1, 4)
+    )
+    deviation = one[-1024:].std()
+    assert np.abs(one[-1024:] - other[-1024:]).max() / deviation < 1e-4
+
+
+def test_controls_cost_time_and_memory(led, model):
+    plain, steered = (plan(r, model.facts) for r in (replace(led(), controls=()), led()))
+    for without, with_ in zip(plain.stages, steered.stages, strict=True):
+        assert with_.tile_areas == without.tile_areas
+        assert with_.work == pytest.approx(1.6 * without.work)
+        assert with_.memory > without.memory
+    half = plan(led(start=0.5), model.facts).stages[0]
+    assert half.work == pytest.approx(1.3 * half.tile_areas)
+
+
+def test_stop_leaves_and_continue_keeps_the_control(led, model, tmp_path):
+    """Stopped after the first stage; asked again, it goes on and is what it would have been."""
+    events = generate(led(), model, out=tmp_path / "runs")
+    for event in events:
+        if isinstance(event, StageDone):
+            break
+    events.close()
+    again = run(led(), model, tmp_path / "runs")
+    assert again[0].first == 2
+    assert bytes_of(last(again)) == bytes_of(last(run(led(), model, tmp_path / "whole")))

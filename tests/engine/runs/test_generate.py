@@ -1,0 +1,167 @@
+"""What a run does when all goes well."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+
+from engine import Accepted, Failed, Finished, Preview, Progress, StageDone, Stopped, generate, load_model
+from engine.planning import plan
+from engine.runs import store
+from tests.support.toys import apart, done, kinds, latents, slowly, small, told
+
+
+def test_a_run_tells_its_story_in_order(model, tmp_path):
+    events = told(small(), model, tmp_path)
+    assert kinds(events)[0] is Accepted
+    assert kinds(events)[-1] is Finished
+    assert [e.stage for e in done(events)] == [1, 2]
+    assert {Progress, Preview} <= set(kinds(events))
+    assert sum(kind in (Finished, Stopped, Failed) for kind in kinds(events)) == 1
+
+
+def test_a_finished_stage_is_on_disk_when_it_is_told_and_before_the_next_starts(model, tmp_path):
+    stages = []
+    for event in generate(small(scales=(1, 2, 3), steps=4), model, out=tmp_path):
+        if isinstance(event, StageDone):
+            stages.append(event.stage)
+            height, width = event.size
+            assert Image.open(event.image).size == (width, height)
+            assert load_file(event.latents)["latents"].shape == (1, 4, height // 8, width // 8)
+            assert sorted(store.stages(Path(event.image).parents[1])) == stages
+    assert stages == [1, 2, 3]
+
+
+def test_latents_are_float32_and_have_the_tone_of_the_first(model, tmp_path):
+    first, second = latents(small(), model, tmp_path)
+    assert first.dtype == second.dtype == np.float32
+    assert second.mean() == pytest.approx(first.mean(), abs=1e-5)
+    assert second.std(ddof=1) == pytest.approx(first.std(ddof=1), rel=1e-5)
+
+
+def pixels(path):
+    return np.asarray(Image.open(path), np.float32)
+
+
+COUNTED = [
+    {},
+    {"economy": 0},
+    {"economy": 0.1, "steps": 20},
+    {"guidance": 1},
+    {"width": 256, "height": 128, "scales": ()},
+    {"width": 512, "height": 128},
+    {"scales": (1, 1.5)},
+    {"scales": (1, 1.2)},
+    {"scales": (1, 2, 3), "progressive": False},
+    {"dilated": False},
+    {"skip_residual": False},
+    {"scales": (1, 2), "faithful": True, "scheduler": "ddim"},
+    {"scheduler": "lcm"},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", COUNTED)
+def test_a_run_costs_what_the_plan_foretold(changes, model, calls, tmp_path):
+    recipe = small(**changes)
+    planned = plan(recipe, model.facts)
+    events = told(recipe, model, tmp_path)
+    assert [e.evaluations for e in done(events)] == [s.evaluations for s in planned.stages]
+    assert sum(calls) == planned.evaluations
+    assert len(calls) == planned.calls
+    last = [e for e in events if isinstance(e, Progress)][-1]
+    assert last.evaluations == last.of == planned.evaluations
+
+
+@pytest.mark.parametrize("scheduler", ["euler_a", *slowly("ddim", "euler", "dpmpp_2m", "lcm")])
+def test_the_view_batch_changes_calls_and_not_the_picture(scheduler, model, tmp_path):
+    finals, calls = [], []
+    for batch in (1, 4, 16):
+        recipe = small(scheduler=scheduler, view_batch=batch, steps=8)
+        calls.append(plan(recipe, model.facts).calls)
+        finals.append(latents(recipe, model, tmp_path)[-1])
+    assert calls[0] > calls[1] > calls[2]
+    assert apart(finals[1], finals[0]) < 1e-4
+    assert apart(finals[2], finals[0]) < 1e-4
+
+
+@pytest.mark.slow
+def test_in_half_precision_the_view_batch_changes_nothing_that_can_be_seen(tiny_folder, tmp_path):
+    half = load_model(tiny_folder, "cpu", "bfloat16")
+    a, b = (done(told(small(view_batch=n), half, tmp_path))[-1] for n in (1, 16))
+    noise = np.square(pixels(a.image) - pixels(b.image)).mean()
+    assert noise == 0 or 10 * np.log10(255**2 / noise) > 45
+
+
+def test_the_number_of_threads_does_not_change_the_picture(model, tmp_path):
+    one = latents(small(), model, tmp_path)[-1]
+    torch.set_num_threads(2)
+    try:
+        two = latents(small(), model, tmp_path)[-1]
+    finally:
+        torch.set_num_threads(1)
+    assert apart(one, two) < 1e-4
+
+
+def test_the_same_recipe_is_the_same_picture_to_the_bit(model, tmp_path):
+    a, b = (latents(small(scheduler="euler_a"), model, tmp_path) for _ in range(2))
+    assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.slow
+def test_seeds_and_prompts_matter(model, tmp_path):
+    base = latents(small(), model, tmp_path)[-1]
+    for changes in (
+        {"seed": 2},
+        {"prompt": "a blue boat"},
+        {"negative": "grass"},
+        {"jitter": False},
+        {"alpha1": 1},
+    ):
+        assert apart(latents(small(**changes), model, tmp_path)[-1], base) > 1e-3, changes
+
+
+@pytest.mark.parametrize("scheduler", ["dpmpp_2m", *slowly("ddim", "euler_a")])
+def test_going_on_from_a_stage_gives_the_same_bits(scheduler, model, tmp_path):
+    recipe = small(scales=(1, 2, 3), scheduler=scheduler)
+    events = told(recipe, model, tmp_path)
+    again = told(recipe, model, tmp_path, resume=(events[0].run, 1))
+    assert again[0].first == 2
+    assert [e.stage for e in done(again)] == [2, 3]
+    for ours, theirs in zip(done(again), done(events)[1:], strict=True):
+        assert np.array_equal(load_file(ours.latents)["latents"], load_file(theirs.latents)["latents"])
+    assert again[0].run != events[0].run
+    assert sorted(store.stages(again[0].run)) == [1, 2, 3]
+
+
+def test_until_ends_after_a_stage_that_is_the_same_as_in_the_whole_run(model, tmp_path):
+    events = told(small(), model, tmp_path, until=1)
+    assert [e.stage for e in done(events)] == [1]
+    assert events[-1] == Finished(1)
+    whole = latents(small(), model, tmp_path)
+    assert np.array_equal(load_file(done(events)[0].latents)["latents"], whole[0])
+
+
+@pytest.mark.parametrize("size", [(200, 328), *slowly((128, 128), (256, 128), (128, 512), (264, 248))])
+@pytest.mark.parametrize("scheduler", ["euler", "dpmpp_2m_karras", "unipc", "lcm"])
+def test_odd_sizes_and_shapes_finish(size, scheduler, model, tmp_path):
+    width, height = size
+    events = told(small(width=width, height=height, scales=(), scheduler=scheduler, steps=4), model, tmp_path)
+    assert done(events)[-1].size == (height, width)
+
+
+@pytest.mark.parametrize("scheduler", slowly("ddim", "dpmpp_2m"))
+def test_what_economy_leaves_out_is_not_missed(scheduler, model, tmp_path):
+    everything, thrifty = (small(economy=e, steps=30, scheduler=scheduler) for e in (0, 0.005))
+    assert plan(thrifty, model.facts).economy_saves > 0.2
+    a, b = (latents(recipe, model, tmp_path)[-1] for recipe in (everything, thrifty))
+    assert 0 < np.linalg.norm(b - a) / np.linalg.norm(a) < 0.01
+
+
+def test_events_can_be_sent_to_another_process(model, tmp_path):
+    for event in told(small(steps=4), model, tmp_path):
+        assert pickle.loads(pickle.dumps(event)) == event

@@ -1,0 +1,89 @@
+"""Runs that start from a picture: it is kept, told by its pixels, found again."""
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine import Accepted, BadRecipe, Finished, StageDone, Stopped, errors, generate
+from engine.planning import plan
+from engine.recipe import images
+from engine.recipe.checks import check_value
+from engine.recipe.recall import recall, recall_json
+from engine.recipe.recipe import Recipe, to_dict
+from tests.support.toys import bytes_of, done, facts, failed, kinds, last, run, small
+
+SDXL = facts()
+
+
+def only_runs(root):
+    """Nothing of a picture that was refused lies under the root."""
+    return [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+
+
+def test_a_run_keeps_its_picture_and_goes_on_without_the_original(model, photo, tmp_path):
+    root = tmp_path / "runs"
+    asked = small(image=photo, scales=(1, 1.5, 2), steps=4)
+    whole = run(asked, model, tmp_path / "whole")
+    begun = run(asked, model, root, until=2)
+    Path(photo).unlink()
+    told = begun[0].recipe
+    assert told.image.startswith("sha256:")
+    again = run(told, model, root)
+    assert [event.stage for event in again[0].kept] == [1, 2]
+    assert bytes_of(last(again)) == bytes_of(last(whole))
+    assert kinds(run(recall(done(begun)[1].image).recipe, model, root)) == [Accepted, Finished]
+    grown = run(replace(told, prompt="a blue boat"), model, root, resume=(begun[0].run, 2))
+    assert [event.stage for event in done(grown)] == [3]
+
+
+def test_a_stopped_run_is_gone_on_with(model, photo, tmp_path):
+    whole = run(small(image=photo, steps=4), model, tmp_path / "whole")
+    stop = threading.Event()
+    for event in generate(small(image=photo, steps=4), model, out=tmp_path / "parts", stop=stop):
+        if isinstance(event, StageDone):
+            stop.set()
+    assert event == Stopped(2, 1)
+    again = run(small(image=photo, steps=4), model, tmp_path / "parts")
+    assert [e.stage for e in done(again)] == [2]
+    assert bytes_of(last(again)) == bytes_of(last(whole))
+
+
+def test_a_picture_that_is_not_kept_is_asked_for_again_and_nothing_is_left(model, photo, tmp_path):
+    first = run(small(image=photo, steps=4), model, tmp_path / "here")
+    recipe = recall(done(first)[1].image).recipe
+    fault = failed(run(recipe, model, tmp_path / "there"))
+    assert (fault.field, fault.sentence) == ("image", errors.PICTURE_GONE)
+    (tmp_path / "photo.png").write_bytes(b"half")
+    assert "could not be read" in failed(run(small(image=photo, steps=4), model, tmp_path / "there")).sentence
+    assert only_runs(tmp_path / "there") == []
+
+
+def test_what_is_written_tells_the_pixels_and_never_the_path(model, photo, tmp_path):
+    events = run(small(image=photo, steps=4), model, tmp_path / "runs")
+    digest = images.digest(photo)
+    written = recall(done(events)[0].image)
+    assert written.recipe.image == written.record["recipe"]["image"] == digest
+    assert written.recipe == events[0].recipe
+    assert to_dict(small(image=photo, steps=4))["image"] == digest
+    assert small(image=photo, steps=4).hash == small(image=digest, steps=4).hash != small(steps=4).hash
+    for path in (tmp_path / "runs").rglob("*"):
+        assert path.is_dir() or b"photo.png" not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "image", ["photo.png", "/etc/passwd", "https://example.org/a.png", "sha256:0", 7, ""]
+)
+def test_no_recipe_from_elsewhere_names_a_file(image, photo, monkeypatch):
+    monkeypatch.chdir(Path(photo).parent)
+    recalled = recall_json(json.dumps({"prompt": "a house", "image": image}))
+    assert (recalled.recipe, recalled.strange) == (Recipe(prompt="a house"), ("image",))
+    with pytest.raises(BadRecipe) as fault:
+        check_value("image", image)
+    assert fault.value.field == "image"
+
+
+def test_a_path_may_be_a_path(photo):
+    assert plan(Recipe(image=Path(photo)), SDXL).recipe == plan(Recipe(image=photo), SDXL).recipe

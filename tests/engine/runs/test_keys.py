@@ -1,0 +1,121 @@
+"""A key holds what determines a stage, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+
+from engine import Recipe
+from engine.planning import plan
+from engine.recipe.controls import Control
+from engine.runs import keys
+from tests.support.toys import facts
+
+FACTS = facts(hash="weights")
+
+
+def keys_of(known=FACTS, **changes):
+    recipe = Recipe(**{"prompt": "a house", "scales": (1, 2, 4), "scheduler": "ddim"} | changes)
+    return keys.keys(plan(recipe, known).stages)
+
+
+BASE = keys_of()
+
+
+def shared(other):
+    """How many first stages are the same picture."""
+    return next((n for n, (a, b) in enumerate(zip(BASE, other, strict=False)) if a != b), min(3, len(other)))
+
+
+def test_a_key_has_128_bits_and_stays_what_it_was():
+    assert [len(key) for key in BASE] == [32, 32, 32]
+    assert len(set(BASE)) == 3
+    assert keys_of() == BASE
+
+
+LATER_BETAS = dict(FACTS.scheduler) | {"beta_end": 0.02}
+EVERYTHING = [
+    {"prompt": "a boat"},
+    {"negative": "fog"},
+    {"seed": 1},
+    {"steps": 20},
+    {"guidance": 3},
+    {"guidance_rescale": 0.5},
+    {"scheduler": "euler"},
+    {"scales": (), "faithful": True, "width": 4096, "height": 4096},
+]
+
+
+@pytest.mark.parametrize("changes", EVERYTHING, ids=str)
+def test_what_every_stage_reads_is_in_every_key(changes):
+    assert not set(keys_of(**changes)) & set(BASE)
+
+
+@pytest.mark.parametrize("change", [{"hash": "others"}, {"window": 64}, {"scheduler": LATER_BETAS}])
+def test_the_model_is_in_every_key(change):
+    assert not set(keys_of(replace(FACTS, **change))) & set(BASE)
+
+
+LATER = [
+    {"alpha1": 2},
+    {"alpha2": 2},
+    {"alpha3": 2},
+    {"sigma1": 0.5},
+    {"sigma2": 0.1},
+    {"stride": 32},
+    {"jitter": False},
+    {"feather": False},
+    {"economy": 0},
+    {"kernel": "code"},
+    {"lattice": "raw"},
+    {"dilated": False},
+    {"skip_residual": False},
+    {"progressive": False},
+]
+
+
+@pytest.mark.parametrize("changes", LATER, ids=str)
+def test_what_only_later_stages_read_leaves_the_first_as_it_is(changes):
+    assert shared(keys_of(**changes)) == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"view_batch": 2}, {"fidelity": 0.9}, {"width": 4096, "height": 4096}], ids=str
+)
+def test_what_changes_no_picture_is_in_no_key(changes):
+    assert keys_of(**changes) == BASE
+
+
+def test_where_a_config_was_read_is_in_no_key():
+    moved = dict(FACTS.scheduler) | {"_name_or_path": "elsewhere", "_diffusers_version": "9"}
+    assert keys_of(replace(FACTS, scheduler=moved)) == BASE
+
+
+def test_settings_that_a_run_does_not_read_are_in_no_key():
+    plain = keys_of(dilated=False, skip_residual=False)
+    assert keys_of(dilated=False, skip_residual=False, alpha1=1, alpha2=3, sigma1=2) == plain
+
+
+def test_a_longer_plan_has_the_same_first_stages():
+    assert shared(keys_of(scales=(1, 2))) == 2
+    assert shared(keys_of(scales=(1, 2, 3, 4))) == 2
+
+
+def test_as_published_the_first_stage_knows_how_far_it_will_grow():
+    two, four = (keys_of(scales=(), width=side, height=side, faithful=True) for side in (2048, 4096))
+    assert not set(two) & set(four)
+
+
+def test_blurs_that_grow_know_the_size_that_they_grow_from(photo):
+    soft = {"method": "direct", "controls": (Control(image=str(photo), kind="soft"),)}
+    assert keys_of(scales=(1, 4), **soft)[-1] != keys_of(scales=(0.5, 4), **soft)[-1]
+    edges = {"method": "direct", "controls": (Control(image=str(photo), kind="canny"),)}
+    assert keys_of(scales=(1, 4), **edges)[-1] == keys_of(scales=(0.5, 4), **edges)[-1]
+
+
+def test_growing_on_under_other_settings_has_keys_of_its_own():
+    ahead = plan(Recipe(scales=(1, 2, 4)), FACTS).stages[1:]
+    assert not set(keys.keys(ahead, "a" * 32)) & set(keys.keys(ahead, "b" * 32))
+
+
+def test_under_noise_from_outside_no_key_is_like_another():
+    assert keys.of_its_own() != keys.of_its_own()

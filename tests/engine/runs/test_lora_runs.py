@@ -1,0 +1,131 @@
+"""Runs with LoRAs: their stages, keys, words, and a network that is itself whenever it is lent to others."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate
+from engine.catalogue.entries import lora_names
+from engine.errors import short
+from engine.planning import plan
+from engine.recipe.checks import check, check_value
+from engine.runs.keys import keys
+from tests.support.loras import state
+from tests.support.toys import done, latents, small, told
+
+
+def recipe(*loras, **more):
+    return small(scales=(1, 2), steps=4, loras=loras, **more)
+
+
+def test_a_run_wears_it_and_the_next_one_does_not(dressed, tmp_path):
+    model, (file, _) = dressed
+    before = state(model)
+    plain = latents(recipe(), model, tmp_path)
+    worn = latents(recipe((str(file), 1.0)), model, tmp_path)
+    again = latents(recipe(), model, tmp_path)
+    assert all(np.array_equal(a, b) for a, b in zip(plain, again, strict=True))
+    assert not any(np.allclose(a, b, atol=1e-3) for a, b in zip(plain, worn, strict=True))
+    assert state(model) == before
+
+
+def test_two_runs_take_turns_between_stages_and_neither_feels_the_other(dressed, tmp_path):
+    model, (file, _) = dressed
+    alone = [latents(recipe(*loras), model, tmp_path) for loras in ((), ((str(file), 1.0),))]
+    runs = [generate(recipe(*loras), model, out=tmp_path / name) for name, loras in
+            (("plain", ()), ("worn", ((str(file), 1.0),)))]  # fmt: skip
+    made = [[], []]
+    while any(len(stages) < 2 for stages in made):
+        for run, stages in zip(runs, made, strict=True):
+            stages.append(next(event for event in run if isinstance(event, StageDone)))
+    for stages, expected in zip(made, alone, strict=True):
+        for stage, latent in zip(stages, expected, strict=True):
+            assert np.array_equal(load_file(stage.latents)["latents"], latent)
+
+
+@pytest.mark.parametrize("calls", [1, 5, 9])
+def test_a_stop_in_the_middle_leaves_nothing_behind(calls, dressed, tmp_path):
+    model, (file, _) = dressed
+    before, seen = state(model), []
+
+    class After:
+        def is_set(self):
+            seen.append(1)
+            return len(seen) > calls
+
+    events = list(generate(recipe((str(file), 1.0)), model, out=tmp_path, stop=After()))
+    assert isinstance(events[-1], Stopped)
+    assert state(model) == before
+
+
+def test_a_run_that_is_dropped_in_the_middle_leaves_nothing_behind(dressed, tmp_path):
+    model, (file, _) = dressed
+    before = state(model)
+    run = generate(recipe((str(file), 1.0)), model, out=tmp_path)
+    next(event for event in run if isinstance(event, Progress))
+    run.close()
+    assert state(model) == before
+
+
+def test_a_fault_of_the_network_leaves_nothing_behind(dressed, tmp_path, monkeypatch):
+    model, (file, _) = dressed
+    before = state(model)
+
+    def broken(*given, **more):
+        raise ValueError("broken")
+
+    monkeypatch.setattr(model.unet, "forward", broken)
+    assert isinstance(list(generate(recipe((str(file), 1.0)), model, out=tmp_path))[-1], Failed)
+    assert state(model) == before
+
+
+def test_a_stage_is_named_by_what_a_lora_holds_not_by_what_it_is_called(dressed, tmp_path):
+    model, (file, other) = dressed
+    copy = tmp_path / "another_name.safetensors"
+    copy.write_bytes(file.read_bytes())
+    of = [
+        keys(plan(recipe((str(path), strength)), model.facts).stages)
+        for path, strength in ((file, 1), (copy, 1), (other, 1), (file, 0.5))
+    ]
+    assert of[0] == of[1]
+    assert len({key for one in of[1:] for key in one}) == 6
+
+
+def test_the_picture_tells_its_name_and_no_folder(dressed, tmp_path):
+    model, (file, _) = dressed
+    events = told(recipe((str(file), 0.5)), model, tmp_path)
+    text = Image.open(done(events)[0].image).text["demofusion"]
+    assert json.loads(text)["recipe"]["loras"] == [[file.name, 0.5]]
+    assert str(file.parent) not in text
+
+
+@pytest.mark.parametrize(
+    "loras",
+    [(("no/such.safetensors", 1.0),), (("nowhere", 1.0),), (("/etc/passwd", 1.0),)],
+)
+def test_one_that_is_not_here_is_told(loras, dressed, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    (event,) = generate(recipe(*loras), dressed[0], out=tmp_path)
+    assert (type(event), event.field) == (Failed, "loras")
+    assert event.sentence == errors.LORA_NOT_HERE.format(source=short(loras[0][0]))
+
+
+@pytest.mark.parametrize(
+    "loras",
+    ["x", (1,), (("x",),), (("x", "y"),), (("", 1.0),), (("x", 9.0),), (("x", float("nan")),),
+     (("x", 1.0),) * 9],
+)  # fmt: skip
+def test_what_is_no_list_of_them_is_refused(loras):
+    with pytest.raises(BadRecipe) as refused:
+        check(Recipe(loras=loras))
+    assert refused.value.field == "loras"
+
+
+def test_from_elsewhere_only_listed_names_are_taken(dressed):
+    name = lora_names()[0]
+    assert check_value("loras", ((name, 0.5),)) == ((name, 0.5),)
+    with pytest.raises(BadRecipe, match="not offered here"):
+        check_value("loras", ((str(dressed[1][0]), 1.0),))

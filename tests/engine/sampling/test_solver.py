@@ -1,0 +1,173 @@
+"""The three rules of solvers, with networks whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine import Recipe
+from engine.formulas.schedule import of_base
+from engine.formulas.timesteps import SCHEDULERS, timesteps
+from engine.planning.plan import plan
+from engine.sampling.signals import Made
+from engine.sampling.solver import Solver
+from engine.sampling.tone import Tone
+from tests.support.tiny import SCHEDULER
+from tests.support.toys import AllNoise, Wants, facts, slowly, watch
+
+CONFIG = SCHEDULER | {"prediction_type": "epsilon"}
+# Many channels make the canvas's deviation a sharp measure: its own error is 0.1 %.
+NOISY = facts(window=16, channels=192, scheduler=CONFIG)
+
+
+def deviations(solver):
+    """The canvas's deviation over sigma_t, at every step."""
+    return np.array([canvas.std().item() / solver.level(i)[1] for i, canvas in solver.seen])
+
+
+def noisy(monkeypatch, **recipe):
+    recipe = {"guidance": 1, "economy": 0, "scales": (1, 4), "stride": 16, "steps": 20} | recipe
+    return watch(monkeypatch, AllNoise(), NOISY, Recipe(**recipe))
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("pulled", [True, False])
+def test_noise_stays_sigma_at_every_step(name, pulled, monkeypatch):
+    _, upper = noisy(monkeypatch, scheduler=name, skip_residual=pulled, dilated=False)
+    assert deviations(upper) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_noise_stays_sigma_in_the_base_too(name, monkeypatch):
+    large = facts(window=32, channels=256, scheduler=CONFIG)
+    recipe = Recipe(guidance=1, scales=(1,), steps=20, scheduler=name)
+    (base,) = watch(monkeypatch, AllNoise(), large, recipe)
+    assert deviations(base) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+@pytest.mark.parametrize("steps", [7, 30, 61])
+@pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m"])
+def test_noise_stays_sigma_however_steps_are_spaced(name, steps, spacing, monkeypatch):
+    toy = facts(window=16, channels=64, scheduler=CONFIG | {"timestep_spacing": spacing})
+    recipe = Recipe(
+        guidance=1, economy=0, scales=(1, 4), stride=16, steps=steps, scheduler=name, dilated=False
+    )
+    _, upper = watch(monkeypatch, AllNoise(), toy, recipe)
+    assert deviations(upper) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m", "unipc"])
+def test_a_step_that_diffusers_lays_too_many_is_not_taken(name):
+    config = CONFIG | {"timestep_spacing": "trailing"}
+    held = Solver(name, config, 61, of_base(timesteps(name, config, 61)))
+    assert len(held.scheduler.timesteps) == 61
+    canvas = torch.zeros(1, 4, 8, 8)
+    for i in (59, 60):
+        canvas = held.step(torch.zeros_like(canvas), i, held.shown(canvas, i), lambda: None)
+    assert torch.isfinite(canvas).all()
+
+
+@pytest.mark.parametrize("steps", [8, 50])
+@pytest.mark.parametrize("name", ["ddim", "euler_a", "dpmpp_2m"])
+@pytest.mark.slow
+def test_noise_stays_sigma_with_few_and_many_steps(name, steps, monkeypatch):
+    _, upper = noisy(monkeypatch, scheduler=name, dilated=False, steps=steps)
+    assert deviations(upper) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_blurred_lattices_leave_the_noise_right_by_way_of_v(name, monkeypatch):
+    _, upper = noisy(monkeypatch, scheduler=name, lattice="v")
+    assert deviations(upper) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_without_the_pull_v_is_nearly_right_and_raw_is_not(name, monkeypatch):
+    _, by_v = noisy(monkeypatch, scheduler=name, lattice="v", skip_residual=False)
+    _, raw = noisy(monkeypatch, scheduler=name, lattice="raw", skip_residual=False)
+    assert deviations(by_v) == pytest.approx(1, abs=0.015)
+    assert deviations(raw).max() > 1.25
+
+
+def test_a_v_model_keeps_the_noise_too(monkeypatch):
+    model = facts(window=16, channels=192, scheduler=CONFIG | {"prediction_type": "v_prediction"})
+    recipe = Recipe(guidance=1, scales=(1, 4), stride=16, steps=20, scheduler="ddim", skip_residual=False)
+    _, upper = watch(monkeypatch, AllNoise(), model, recipe)
+    assert deviations(upper) == pytest.approx(1, abs=0.015)
+
+
+def distance(monkeypatch, **recipe):
+    """How far from an anchor at 0 a network that wants 1 ends."""
+    toy = facts(window=16, channels=16, scheduler=CONFIG)
+    recipe = Recipe(**{"guidance": 1, "scales": (1, 2), "dilated": False} | recipe)
+    below = Made(plan(recipe, toy).stages[0], torch.zeros(1, 16, 16, 16), Tone(0, 1))
+    (upper,) = watch(monkeypatch, Wants(), toy, recipe, below)
+    return upper.end.mean().item()
+
+
+@pytest.mark.parametrize("steps", [12, 20, 50, 100])
+def test_the_pull_holds(steps, monkeypatch):
+    ddim = distance(monkeypatch, scheduler="ddim", steps=steps)
+    assert ddim < 0.6 * distance(monkeypatch, scheduler="ddim", steps=steps, skip_residual=False)
+
+
+@pytest.mark.parametrize("steps", [4, 5, 6, 8, 12, 20, 50, 100, *slowly(7, 9, 10, 11, 15, 30)])
+@pytest.mark.parametrize("economy", [0.005, *slowly(0)])
+@pytest.mark.parametrize("name", [n for n in SCHEDULERS if n not in ("ddim", "lcm")])
+def test_every_solver_is_held_to_the_anchor_as_ddim_is(name, economy, steps, monkeypatch):
+    ddim = distance(monkeypatch, scheduler="ddim", steps=steps, economy=economy)
+    assert distance(monkeypatch, scheduler=name, steps=steps, economy=economy) == pytest.approx(
+        ddim, rel=0.15
+    )
+
+
+def test_unipc_with_its_corrector_would_not_be_held(monkeypatch):
+    held = distance(monkeypatch, scheduler="unipc", steps=20)
+    monkeypatch.setattr("engine.sampling.solver.FELT", 2.0)
+    assert distance(monkeypatch, scheduler="unipc", steps=20) > 1.4 * held
+
+
+@pytest.mark.parametrize("steps", [10, 20, 100])
+def test_the_hold_is_that_of_fifty_steps(steps, monkeypatch):
+    fifty = distance(monkeypatch, scheduler="ddim", steps=50)
+    assert distance(monkeypatch, scheduler="ddim", steps=steps) == pytest.approx(fifty, rel=0.12)
+
+
+def test_karras_timesteps_repeat_and_are_stepped_by_index(monkeypatch):
+    assert len(set(timesteps("dpmpp_2m_karras", CONFIG, 100).tolist())) < 100
+    _, upper = noisy(monkeypatch, scheduler="dpmpp_2m_karras", dilated=False, steps=100)
+    assert deviations(upper) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", [n for n in SCHEDULERS if SCHEDULERS[n].draws_noise])
+def test_a_drawing_scheduler_takes_the_noise_it_is_given(name):
+    t = timesteps(name, CONFIG, 8)
+    canvas = torch.ones(1, 4, 8, 8)
+
+    def step(drawn):
+        solver = Solver(name, CONFIG, 8, of_base(t))
+        solver.shown(canvas, 2)
+        return solver.step(torch.zeros_like(canvas), 2, canvas, lambda: drawn)
+
+    noise = np.random.RandomState(0).standard_normal((1, 4, 8, 8)).astype(np.float32)
+    quiet, loud = step(np.zeros_like(noise)), step(noise)
+    added = (loud - quiet).numpy()
+    assert np.corrcoef(added.ravel(), noise.ravel())[0, 1] == pytest.approx(1, abs=1e-5)
+    assert quiet.std() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+def test_the_foreseen_picture_is_exact_when_the_prediction_is(name, kind):
+    config = CONFIG | {"prediction_type": kind}
+    solver = Solver(name, config, 12, of_base(timesteps(name, config, 12)))
+    generator = torch.Generator().manual_seed(0)
+    clean, noise = torch.randn(2, 1, 4, 8, 8, generator=generator)
+    for i in (0, 5, 11):
+        alpha, sigma = solver.level(i)
+        shown = solver.shown(alpha * clean + sigma * noise, i)
+        alpha, sigma = solver.shown_level(i)
+        assert torch.allclose(shown, alpha * clean + sigma * noise, atol=1e-5)
+        prediction = noise if kind == "epsilon" else alpha * noise - sigma * clean
+        assert torch.allclose(solver.clean(prediction, i, shown), clean, atol=1e-4)

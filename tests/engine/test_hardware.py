@@ -1,0 +1,75 @@
+"""Where a model is placed: number format, offloading and views at once, from what memory is free."""
+
+import pytest
+import torch
+
+from engine import load_model
+from engine.catalogue.weights import counts
+from engine.hardware import Need, Place, place
+from engine.network.facts import need_of, view_memory
+from tests.engine.network.test_models import peak
+from tests.support import single_file, tiny
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+GB = 10**9
+# SDXL, counted; its guided native view and its decoded tile in bytes for each byte of a number.
+SDXL = Need(
+    {"unet": 2_570_000_000, "vae": 84_000_000, "text_encoder": 123_000_000, "text_encoder_2": 695_000_000},
+    view=int(2 * 128**2 * view_memory("sdxl", (320,), 1)),
+    tile=1024**2 * (4 * 128 + 256),
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "free", "placed"),
+    [
+        (GPU, 80, Place(GPU, torch.float16, False, 8)),
+        (GPU, 16, Place(GPU, torch.float16, False, 8)),
+        (GPU, 8, Place(GPU, torch.float16, True, 4)),
+        (GPU, 6.2, Place(GPU, torch.float16, True, 1)),
+        (CPU, 64, Place(CPU, torch.float32, False, 4)),
+        (CPU, 12, Place(CPU, torch.bfloat16, False, 4)),
+    ],
+)
+def test_what_is_free_decides(device, free, placed):
+    assert place(device, SDXL, int(free * GB)) == placed
+
+
+def test_where_nobody_says_what_is_free_all_of_it_is_used():
+    assert place(CPU, SDXL, None) == Place(CPU, torch.float32, False, 4)
+
+
+def test_what_is_asked_for_is_done():
+    assert place(GPU, SDXL, 80 * GB, torch.bfloat16, True) == Place(GPU, torch.bfloat16, True, 8)
+    assert not place(GPU, SDXL, 8 * GB, offload=False).offload
+
+
+def test_parts_that_wait_by_turns_take_the_room_of_the_largest():
+    assert SDXL.weights(2) == 2 * (2_570_000_000 + 123_000_000 + 695_000_000) + 4 * 84_000_000
+    assert SDXL.weights(2, offload=True) == 2 * 2_570_000_000
+
+
+@pytest.mark.parametrize("write", [tiny.write, single_file.sd], ids=["sdxl", "sd"])
+def test_what_a_model_needs_is_known_before_it_is_read(write, tmp_path):
+    folder = write(tmp_path / "tiny")
+    model = load_model(folder, "cpu", "float32")
+    need, footprint = need_of(folder, folder, model.facts.family), model.facts.footprint
+    assert need.weights(4) == footprint.weights
+    assert need.view * 4 == pytest.approx(2 * 16**2 * footprint.per_cell, abs=8)
+    assert need.tile * 4 == pytest.approx(128**2 * footprint.per_px, abs=8)
+    assert sum(counts(folder).values()) * 4 == footprint.weights
+
+
+def test_the_memory_of_a_view_of_sd_is_what_a_call_takes():
+    unet = single_file.unet(True, (32, 64, 128, 128), layers=2)
+    taken = peak(lambda: unet(torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 16)), unet)
+    assert view_memory("sd", (32,), 4) * 8 * 16 * 16 == pytest.approx(taken, rel=0.15)
+
+
+def test_by_turns_a_picture_is_the_same(tmp_path):
+    folder = tiny.write(tmp_path / "tiny")
+    whole, turns = (load_model(folder, "cpu", "float32", offload=offload) for offload in (False, True))
+    assert turns.facts.offload
+    latents, ids = torch.ones(2, 4, 16, 16), torch.zeros(2, 6)
+    one, other = (m.predict(latents, 10.0, m.encode_text("a house", "", 2), ids) for m in (whole, turns))
+    assert torch.equal(one, other)

@@ -1,0 +1,227 @@
+"""Every method on every body: it runs as planned, again, after a stop; and is none of the others."""
+
+from itertools import combinations
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from safetensors.numpy import load_file
+
+from engine import BadRecipe, Recipe
+from engine.formulas.noise import normal
+from engine.formulas.timesteps import scheduler_of
+from engine.methods import METHODS, silent
+from engine.network.patching.hooks import hooked
+from engine.planning import plan
+from engine.recipe.recipe import unused
+from tests.engine.network.test_families import CLOSE
+from tests.support import single_file, tiny
+from tests.support.toys import StopAfter, apart, done, facts, failed, latents, run, slowly, small, told
+
+AT_ONCE = ("direct", "attention", "multidiffusion", "scalecrafter", "hidiffusion")
+BENT = ("scalecrafter", "hidiffusion")
+SHAPES = {
+    "2x": {"scales": (1, 2)},
+    "1:2": {"scales": (1, 2), "width": 176, "height": 352},
+    "4x": {"scales": (1, 2, 4), "steps": 4},
+    "4x, 1:2": {"scales": (1, 2, 4), "width": 352, "height": 704, "steps": 4},
+}
+
+
+def recipe(method, **changes):
+    return small(method=method, **{"scales": (1, 2), "steps": 6} | changes)
+
+
+def made(method, model, out, **changes):
+    return latents(recipe(method, **changes), model, out)[-1]
+
+
+@pytest.mark.parametrize("shape", ["2x", *slowly("1:2", "4x", "4x, 1:2")])
+@pytest.mark.parametrize("method", METHODS)
+def test_it_takes_what_was_planned_and_can_be_made_again(method, shape, body, tmp_path):
+    asked = recipe(method, **SHAPES[shape])
+    planned = plan(asked, body.facts)
+    events = done(told(asked, body, tmp_path))
+    assert [event.size for event in events] == [stage.size for stage in planned.stages]
+    assert sum(event.evaluations for event in events) == planned.evaluations
+    first, again = (load_file(done(told(asked, body, tmp_path))[-1].latents)["latents"] for _ in range(2))
+    assert np.isfinite(first).all()
+    assert first.tobytes() == again.tobytes()
+
+
+@pytest.mark.parametrize("method", ["direct", *slowly("attention", "multidiffusion"), *BENT])
+def test_four_times_the_side_is_one_stage(method, body, tmp_path):
+    asked = recipe(method, scales=(1, 4), steps=4)
+    (event,) = done(told(asked, body, tmp_path))
+    assert event.size == (512, 512)
+    assert event.evaluations == plan(asked, body.facts).evaluations
+
+
+def test_no_two_methods_draw_the_same(body, tmp_path):
+    pictures = {method: made(method, body, tmp_path) for method in METHODS}
+    for one, other in combinations(pictures, 2):
+        assert apart(pictures[one], pictures[other]) > 1e-3, (one, other)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_calls_are_as_planned_and_views_at_once_change_nothing(method, bodies, tmp_path):
+    model, pictures = bodies["sdxl"], []
+    for batch in (1, 4):
+        called = []
+        with hooked(model.unet.register_forward_hook(lambda *_, called=called: called.append(1))):
+            pictures.append(made(method, model, tmp_path, view_batch=batch))
+        assert len(called) == plan(recipe(method, view_batch=batch), model.facts).calls
+    assert apart(*pictures) < 1e-4
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stopped_run_begins_its_stage_anew_and_ends_in_the_same_bits(method, body, tmp_path):
+    model, asked = body, recipe(method)
+    stopped = run(asked, model, tmp_path / "kept", stop=StopAfter(4))
+    assert type(stopped[-1]).__name__ == "Stopped"
+    went_on = done(run(asked, model, tmp_path / "kept"))[-1]
+    anew = done(told(asked, model, tmp_path))[-1]
+    assert load_file(went_on.latents)["latents"].tobytes() == load_file(anew.latents)["latents"].tobytes()
+
+
+@pytest.mark.parametrize("family", ["sdxl", "sd"])
+def test_direct_at_native_size_is_diffusers_own(family, tmp_path):
+    from engine import load_model
+
+    folder = (tiny.write if family == "sdxl" else single_file.sd)(tmp_path / "tiny")
+    model, pipeline = load_model(folder, "cpu", "float32"), DiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    asked = recipe("direct", scales=(1,), steps=8, scheduler="ddim", negative="blue")
+    kind, settings = scheduler_of("ddim", model.facts.scheduler)
+    pipeline.scheduler = getattr(diffusers, kind.cls).from_config(settings)
+    theirs = pipeline(
+        asked.prompt, negative_prompt="blue", num_inference_steps=8, guidance_scale=7.5,
+        latents=torch.from_numpy(normal((1, 4, 16, 16), asked.seed, "base", 1, 4, 16, 16)),
+        output_type="latent",
+    ).images.numpy()  # fmt: skip
+    (ours,) = latents(asked, model, tmp_path)
+    assert np.abs(ours - theirs).max() / np.abs(theirs).max() < CLOSE
+
+
+@pytest.mark.parametrize("method", AT_ONCE)
+def test_what_is_drawn_at_once_is_told_that_it_is_the_whole(method):
+    (stage,) = plan(Recipe(method=method), facts()).stages
+    assert stage.size == (4096, 4096)
+    assert stage.whole_ids == (4096, 4096)
+
+
+def test_noise_is_damped_once_more_unconditionally():
+    """At four times the side, in 35 of 50 steps, a third evaluation; without guidance nothing is damped."""
+    damped = plan(Recipe(method="scalecrafter", steps=50), facts()).stages[0]
+    assert (damped.evaluations, damped.calls) == (50 * 2 + 35, 50 + 35)
+    plain = plan(Recipe(method="scalecrafter", steps=50, guidance=1), facts()).stages[0]
+    assert (plain.evaluations, plain.calls) == (50, 50)
+
+
+def test_attention_over_the_whole_canvas_is_priced_as_what_it_is():
+    """A native evaluation spends 11 % of its work on attention, which grows with the square of the area."""
+    levels = ((0.067, 0.0), (0.177, 0.063), (0.647, 0.046))
+    planned = plan(Recipe(method="direct", steps=50), facts(levels=levels))
+    assert planned.tile_areas == pytest.approx(100 * (0.891 * 16 + 0.109 * 256))
+    windows = plan(Recipe(method="multidiffusion", steps=50), facts(levels=levels))
+    assert windows.tile_areas == 100 * 49
+
+
+def test_a_cascade_begins_again_at_a_middle_step():
+    base, larger = plan(Recipe(method="sdedit", scales=(1, 2), steps=50), facts()).stages
+    assert (base.steps, larger.steps) == (50, 30)
+    assert larger.looks_whole
+    by_windows = plan(Recipe(method="sdedit", scales=(1, 2), options={"views": "windows"}), facts()).stages[1]
+    assert by_windows.windows == 9
+
+
+def test_windows_of_multidiffusion_do_not_shake_and_may_know_their_place():
+    (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2)), facts()).stages
+    assert (stage.reach, stage.method.placed) == (0, False)
+    (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2), options={"placed": True}), facts()).stages
+    assert stage.method.placed
+
+
+@pytest.mark.parametrize("views", ["large", "whole"])
+@pytest.mark.parametrize("network", ["scalecrafter", "hidiffusion", "attention"])
+@pytest.mark.parametrize("method", ["demofusion", "multidiffusion", "sdedit"])
+def test_a_bent_network_looks_at_more_than_its_own_size(method, network, views, bodies, tmp_path):
+    """Combinations: every network inside every loop that can show it more."""
+    model = bodies["sdxl"]
+    asked = recipe(method, scales=(1, 3), steps=4, options={"views": views, "network": network})
+    events = done(told(asked, model, tmp_path))
+    assert sum(event.evaluations for event in events) == plan(asked, model.facts).evaluations
+    straight = made(method, model, tmp_path, scales=(1, 3), steps=4, options={"views": views})
+    assert apart(load_file(events[-1].latents)["latents"], straight) > 1e-4
+
+
+@pytest.mark.parametrize("method", ["demofusion", "multidiffusion"])
+def test_a_network_is_not_bent_for_native_windows(method):
+    with pytest.raises(BadRecipe, match="windows are native") as refused:
+        plan(Recipe(method=method, options={"network": "hidiffusion"}), facts())
+    assert refused.value.field == "options"
+    assert dict(refused.value.fit["options"]) == {"network": "hidiffusion", "views": "whole"}
+    plan(Recipe(method=method, options=refused.value.fit["options"]), facts())
+
+
+@pytest.mark.parametrize("method", AT_ONCE)
+def test_what_draws_from_words_alone_takes_no_start_picture(method, photo):
+    with pytest.raises(BadRecipe, match="from words alone") as refused:
+        plan(Recipe(method=method, image=photo), facts())
+    plan(Recipe(image=photo, **refused.value.fit), facts())
+
+
+def test_a_cascade_starts_from_a_picture(bodies, photo, tmp_path):
+    low, high = (
+        made("sdedit", bodies["sdxl"], tmp_path, image=photo, options={"restart": restart})
+        for restart in (0.2, 1.0)
+    )
+    assert apart(low, high) > 0.1
+
+
+def test_stages_that_do_not_differ_are_shared(bodies, tmp_path):
+    """DemoFusion and a cascade begin with the same small picture."""
+    model = bodies["sdxl"]
+    run(recipe("demofusion"), model, tmp_path)
+    accepted = run(recipe("sdedit"), model, tmp_path)[0]
+    assert [stage.stage for stage in accepted.kept] == [1]
+
+
+def test_as_published_there_is_demofusion_only():
+    assert not plan(Recipe(method="direct", faithful=True), facts()).recipe.faithful
+    assert "faithful" in silent(Recipe(method="direct"))
+
+
+def test_options_of_other_methods_are_named_as_without_effect():
+    asked = Recipe(method="direct", alpha1=2, options={"restart": 0.3})
+    assert set(unused(asked)) == {"alpha1", "restart"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"restart": 2}, "goes from 0.1 to 1"),
+        ({"views": "all"}, "Known: windows, large, whole"),
+        ({"placed": 1}, "on or off"),
+        ({"stars": 1}, "There is no option 'stars'"),
+        (3, "names with values"),
+        ((("restart",),), "names with values"),
+    ],
+)
+def test_options_that_are_none_are_refused_in_words(options, said):
+    with pytest.raises(BadRecipe, match=said):
+        plan(Recipe(method="sdedit", options=options), facts())
+
+
+def test_options_at_their_defaults_are_no_options():
+    planned = plan(Recipe(method="sdedit", options={"restart": 0.6, "views": "windows"}), facts())
+    assert planned.recipe.options == (("views", "windows"),)
+
+
+def test_a_network_of_another_build_is_refused_before_any_work(model, tmp_path):
+    for method in BENT:
+        fault = failed(run(recipe(method, scales=(1, 4)), model, tmp_path))
+        assert fault.field == "method"
+        assert "has no part" in fault.sentence

@@ -1,0 +1,158 @@
+"""Several people at once, with the real engine: all ends once, nothing is mixed up, nothing is left."""
+
+import gc
+import os
+import random
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from safetensors.numpy import load_file
+
+from engine import Failed, Finished, Progress, StageDone, Stopped, generate
+from engine.planning import plan
+from engine.planning.pace import Pace
+from engine.runs import store
+from engine.runs.cache import Shelf
+from engine.runs.events import END
+from engine.serving.entry import Request
+from engine.serving.queue import Desk
+from tests.support.toys import done, slowly, small
+
+
+@pytest.fixture
+def desk(model, tmp_path):
+    shelf = Shelf(tmp_path / "desk")
+
+    def start(request, run):
+        return generate(
+            request.recipe, model, out=shelf.root, run=run, resume=request.resume, until=request.until
+        )
+
+    def price(request):
+        return Pace(shelf.root).each(plan(request.recipe, model.facts).stages)
+
+    made = Desk(shelf, start, price, most=40)
+    yield made
+    made.close()
+
+
+def last_bytes(run, stage):
+    return load_file(store.find(run, stage)[1] / store.LATENTS)["latents"].tobytes()
+
+
+@pytest.mark.parametrize("scheduler", slowly("ddim", "dpmpp_2m", "euler_a"))
+def test_by_library_by_desk_resumed_and_grown_it_is_the_same_picture(scheduler, model, desk, tmp_path):
+    recipe = small(scales=(1, 2, 4), scheduler=scheduler, steps=5)
+    shorter = replace(recipe, scales=(1, 2))
+
+    def made(name, recipe, **more):
+        events = list(generate(recipe, model, out=tmp_path / name, **more))
+        return events[0].run
+
+    library = made("library", recipe)
+    by_desk = desk.submit(Request(recipe))
+    assert list(desk.follow(by_desk))[-1] == Finished(3)
+    grown = made("grown", recipe, resume=(made("shorter", shorter), 2))
+    resumed = made("resumed", recipe, resume=(made("resumed", recipe, until=2), 2))
+    wanted = last_bytes(library, 3)
+    for run in (desk.shelf.root / by_desk, grown, resumed):
+        assert last_bytes(run, 3) == wanted
+        assert last_bytes(run, 1) == last_bytes(library, 1)
+
+
+def test_stop_is_obeyed_within_one_call(model, calls, desk):
+    run = desk.submit(Request(small(scales=(1, 2, 3), view_batch=1)))
+    for event in desk.follow(run):
+        if isinstance(event, Progress) and event.stage == 2:
+            desk.stop(run)
+            asked = len(calls)
+            break
+    assert isinstance(list(desk.follow(run))[-1], Stopped)
+    # One that was under way when Stop was asked, and none after it.
+    assert len(calls) <= asked + 1
+
+
+@pytest.mark.slow
+def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(desk):
+    runs, lock = {}, threading.Lock()
+    chance = random.Random(0)
+    to_stop = {(person, n): chance.random() < 1 / 3 for person in range(10) for n in range(3)}
+
+    def person(k):
+        for n in range(3):
+            asked = Request(small(prompt=f"{k} {n}", seed=10 * k + n, steps=4, scales=(1, 1.5)))
+            run = desk.submit(asked)
+            with lock:
+                runs[run] = asked
+            if to_stop[k, n]:
+                desk.stop(run)
+
+    people = [threading.Thread(target=person, args=(k,)) for k in range(10)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    assert len(runs) == 30
+    ends = {}
+    for run, asked in runs.items():
+        events = list(desk.follow(run))
+        assert [isinstance(e, END) for e in events].count(True) == 1
+        ends[run] = events[-1]
+        assert not isinstance(ends[run], Failed)
+        for event in done(events):
+            record = store.read(Path(event.latents).parent).record
+            assert record["recipe"]["prompt"] == asked.recipe.prompt
+            assert Path(event.image).parents[1].name == run
+    assert sum(isinstance(end, Stopped) for end in ends.values()) >= 3
+    assert sum(isinstance(end, Finished) for end in ends.values()) >= 15
+
+
+def test_the_line_turns_after_every_stage(desk):
+    turns, lock = [], threading.Lock()
+    start = desk.start
+
+    def noted(request, run):
+        for event in start(request, run):
+            if isinstance(event, StageDone):
+                with lock:
+                    turns.append((request.recipe.prompt, event.stage))
+            yield event
+
+    desk.start = noted
+    gate = threading.Event()
+    recipes = [small(prompt=name, seed=n, steps=4, scales=(1, 1.5, 2)) for n, name in enumerate("abc")]
+    price, desk.price = desk.price, lambda request: gate.wait(0.1) or price(request)
+    runs = [desk.submit(Request(recipe)) for recipe in recipes]
+    for run in runs:
+        assert list(desk.follow(run))[-1] == Finished(3)
+    for name in "abc":
+        assert [stage for who, stage in turns if who == name] == [1, 2, 3]
+    # Once all three wait, nobody makes two stages in a row.
+    together = turns[turns.index(("c", 1)) :]
+    alone = [k for k in range(len(together)) if len({who for who, _ in together[k:]}) > 1]
+    assert alone
+    assert all(together[k][0] != together[k + 1][0] for k in alone)
+
+
+@pytest.mark.slow
+def test_two_hundred_runs_leave_no_thread_handle_or_memory_behind(desk):
+    process = psutil.Process()
+
+    def some(count, first):
+        for n in range(count):
+            recipe = small(seed=first + n, steps=4, scales=(1,), guidance=1)
+            assert list(desk.follow(desk.submit(Request(recipe))))[-1] == Finished(1)
+        desk.close()
+        gc.collect()
+        return threading.active_count(), process.num_fds(), process.memory_info().rss
+
+    some(40, 0)
+    threads, handles, memory = some(20, 1000)
+    for _ in range(2):
+        again = some(100, 2000 + random.randrange(10**6))
+    assert again[:2] == (threads, handles)
+    assert again[2] < memory + 40 * 2**20
+    assert os.getpid() == process.pid

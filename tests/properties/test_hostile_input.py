@@ -1,0 +1,130 @@
+"""Text that would be code, a template or a tag if anybody took it for one, through every door of the page."""
+
+from urllib.parse import quote_plus
+
+import pytest
+
+import tests.support.page
+from engine import errors
+from engine.errors import short
+from engine.recipe.recipe import LARGEST_SEED
+from tests.support.dropped_files import drop, with_recipe
+from tests.support.look import expect, fill_prompt, finished_cards, is_another, move, pattern, press, unfold
+from tests.support.page import serving, tiny_entry
+from ui.messages.status import unknown_words
+from ui.text import words
+from ui.text.labels import by_label
+
+pytestmark = pytest.mark.browser
+
+DRAWS = {"colour": ("red",), "subject": ("house",), "ground": ("snow",), "sky": ("night",)}
+HOSTILE = ("${alert(1)}", "{{x}}", "<img src=x onerror=alert(1)>", "`", "${5", "\\")
+
+
+def is_unharmed(page):
+    """No text became an element, and every component is drawn. That no script ran, `visit` looks to."""
+    expect(page.locator("img[src='x'], [onerror]")).to_have_count(0)
+    expect(page.get_by_text("Error rendering")).to_have_count(0)
+    expect(page.locator(".st")).to_have_count(1)
+
+
+def test_a_prompt_stays_text_wherever_it_is_told(served, visit):
+    page = visit(served.url)
+    move(page, "scale_stages", 1)
+    for runs, text in enumerate(HOSTILE, 1):
+        fill_prompt(page, text)
+        press(page, words.GENERATE)
+        is_another(page, runs, stages=1)
+        expect(page.locator(".st-title").first).to_contain_text(text)
+        expect(page.locator("#viewer-description")).to_contain_text(text)
+        expect(page.get_by_label(words.ASK)).to_have_value(text)
+    is_unharmed(page)
+    press(page, words.STAGES["compare"])
+    expect(finished_cards(page)).to_have_count(1)
+    names = page.get_by_label(words.STAGES["picture_a"]).locator("option")
+    for text, name in zip(HOSTILE, names.all(), strict=True):
+        expect(name).to_contain_text(text)
+    page.locator(".st-look").last.click()
+    expect(page.get_by_text(pattern(words.SINCE))).to_be_visible()
+    is_unharmed(page)
+
+
+@pytest.mark.slow
+def test_a_prompt_stays_text_when_the_page_is_found_again(served, visit):
+    page = visit(served.url)
+    move(page, "scale_stages", 1)
+    fill_prompt(page, HOSTILE[2])
+    press(page, words.GENERATE)
+    is_another(page, 1, stages=1)
+    page.reload()
+    is_another(page, 1, stages=1)
+    expect(page.locator(".st-title")).to_contain_text(HOSTILE[2])
+    expect(page.get_by_label(words.ASK)).to_have_value(HOSTILE[2])
+    is_unharmed(page)
+
+
+def test_a_link_brings_text_and_its_unknown_names_are_told_as_text(served, visit):
+    page = visit(served.url)
+    for text in HOSTILE:
+        page.goto(f"{served.url}?prompt={quote_plus(text)}&{quote_plus(text)}=1")
+        expect(page.get_by_label(words.ASK)).to_have_value(text)
+        expect(page.get_by_role("alert")).to_have_text(words.LINK_STRANGE.format(strange=text))
+        is_unharmed(page)
+
+
+def test_a_dropped_picture_brings_text_and_its_unknown_names_are_told_as_text(served, visit):
+    page = visit(served.url)
+    for text in HOSTILE:
+        drop(page, "picture.png", with_recipe(**{"prompt": text, text: 1}))
+        offer = page.get_by_text(pattern(words.OFFERED))
+        expect(offer).to_contain_text(words.IN_PART.format(strange=text))
+        is_unharmed(page)
+        press(page, words.USE_SETTINGS)
+        expect(page.get_by_label(words.ASK)).to_have_value(text)
+    is_unharmed(page)
+
+
+@pytest.mark.slow
+def test_a_file_may_have_any_name(served, visit):
+    page = visit(served.url)
+    for text in HOSTILE:
+        drop(page, f"{text}.png", b"\x89PNG\r\n\x1a\n")
+        expect(page.get_by_role("alert")).to_have_text(pattern(errors.PICTURE_UNREADABLE))
+        is_unharmed(page)
+        drop(page, f"{text}.json", b"[]")
+        expect(page.get_by_role("alert")).to_have_text(errors.NOT_A_RECIPE)
+    is_unharmed(page)
+
+
+def test_a_fault_names_what_was_written_as_text(served, visit):
+    page = visit(served.url)
+    unfold(page, words.FINE)
+    for text in HOSTILE:
+        page.get_by_label(words.OWN_SCALES).fill(text)
+        expect(page.get_by_role("alert")).to_have_text(errors.SCALES_RISE.format(scales=short(text)))
+        is_unharmed(page)
+
+
+def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(served, visit):
+    page = visit(served.url)
+    move(page, "seed", -1)
+    low, high = 0, LARGEST_SEED
+    sentence = errors.OUT_OF_RANGE.format(field="seed", value=-1, low=low, high=high)
+    expect(page.get_by_role("alert")).to_have_text(by_label(sentence))
+    move(page, "seed", 7)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_text("Error", exact=True)).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_folder, visit, monkeypatch):
+    monkeypatch.setattr(tests.page, "tiny_entry", lambda folder: tiny_entry(folder, draws=DRAWS))
+    with serving(tmp_path / "runs", tiny_folder) as app:
+        page = visit(app.url)
+        fill_prompt(page, HOSTILE[2])
+        told = unknown_words(HOSTILE[2], app.house.entry())
+        assert "onerror" in told
+        press(page, words.GENERATE)
+        expect(page.get_by_role("alert")).to_have_text(told)
+        expect(page.locator(".st-note-words")).to_have_text(told)
+        is_unharmed(page)

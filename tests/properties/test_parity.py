@@ -1,0 +1,85 @@
+"""Faithful mode against numbers of the published code, and plain sampling against diffusers' own pipeline."""
+
+import json
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+
+from engine import Recipe, load_model
+from engine.formulas.noise import normal
+from engine.formulas.timesteps import SCHEDULERS, scheduler_of
+from tests.support.toys import latents, small
+
+REFERENCE = Path(__file__).with_name("reference")
+CASES = json.loads((REFERENCE / "cases.json").read_text())
+NUMBERS = np.load(REFERENCE / "cases.npz")
+
+
+class Recorded:
+    """The draws of the published code in one case."""
+
+    def __init__(self, case):
+        self.case = case
+        if f"{case}/jitter/2" in NUMBERS:
+            self.jitter = lambda stage, i, view: NUMBERS[f"{case}/jitter/{stage}"][i, view]
+
+    def base(self, shape):
+        return NUMBERS[f"{self.case}/noise/{shape[2]}x{shape[3]}"]
+
+    def stage(self, scale, shape):
+        return NUMBERS[f"{self.case}/noise/{shape[2]}x{shape[3]}s"]
+
+
+@pytest.fixture(scope="module")
+def published():
+    return load_model(REFERENCE / "tiny-sdxl", "cpu", "float32")
+
+
+def case_recipe(case):
+    spec = CASES[case]
+    alpha1, alpha2, alpha3 = spec["alphas"]
+    return Recipe(
+        prompt="a red house on grass at night", negative="blue boat", faithful=True,
+        width=spec["w"], height=spec["h"], stride=spec["stride"], steps=6, guidance=5, scheduler="ddim",
+        alpha1=alpha1, alpha2=alpha2, alpha3=alpha3, sigma1=spec["sigma"], sigma2=spec["sigma"] / 100,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_faithful_is_the_published_code_at_every_stage(case, published, tmp_path):
+    made = latents(case_recipe(case), published, tmp_path, noise=Recorded(case))
+    assert len(made) == 2
+    for stage, latent in enumerate(made, 1):
+        reference = NUMBERS[f"{case}/latent/{stage}"]
+        assert np.abs(latent - reference).max() / np.abs(reference).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", [n for n in SCHEDULERS if not SCHEDULERS[n].draws_noise])
+@pytest.mark.parametrize("guidance", [1.0, 5.0])
+def test_native_size_is_plain_sdxl(name, guidance, tiny_folder, model, tmp_path):
+    recipe = small(scales=(1,), steps=8, scheduler=name, guidance=guidance, negative="blue")
+    pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder)
+    kind, settings = scheduler_of(name, model.facts.scheduler)
+    pipeline.scheduler = getattr(diffusers, kind.cls).from_config(settings)
+    pipeline.set_progress_bar_config(disable=True)
+    theirs = pipeline(
+        recipe.prompt, negative_prompt="blue", num_inference_steps=8, guidance_scale=guidance,
+        latents=torch.from_numpy(normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
+        output_type="latent",
+    ).images.numpy()  # fmt: skip
+    (ours,) = latents(recipe, model, tmp_path)
+    assert np.abs(ours - theirs).max() / np.abs(theirs).max() < 1e-5
+
+
+def test_an_omitted_negative_is_what_the_pipeline_makes_of_it(tiny_folder, model, tmp_path):
+    pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder)
+    ours = model.encode_text("a house", None, 2)
+    theirs = pipeline.encode_prompt("a house", device="cpu", do_classifier_free_guidance=True)
+    assert torch.allclose(ours.embeds, torch.cat([theirs[1], theirs[0]]), atol=1e-6)
+    assert torch.allclose(ours.pooled, torch.cat([theirs[3], theirs[2]]), atol=1e-6)
+    empty = model.encode_text("a house", "", 2)
+    assert not torch.allclose(empty.embeds[0], ours.embeds[0])

@@ -1,0 +1,50 @@
+"""A picture to follow, as browser tests give it to the page and find it there."""
+
+from PIL import Image, ImageDraw
+
+from tests.support.dropped_files import drop, encoded
+from tests.support.look import expect, press
+from ui.text import words
+
+
+def drawing():
+    """A PNG of 288 x 192 px: a clear circle, and a square that is hard to see."""
+    picture = Image.new("RGB", (288, 192), (120, 120, 120))
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((30, 30, 130, 130), fill=(230, 230, 230))
+    pen.rectangle((160, 40, 260, 140), fill=(132, 132, 132))
+    return encoded(picture, "PNG")
+
+
+def follow(page):
+    """Chooses it in the note that follows a drop."""
+    press(page.locator(".st"), words.FOLLOW_IT)
+
+
+def drop_and_follow(page):
+    drop(page, "drawing.png", drawing())
+    follow(page)
+    is_followed(page)
+
+
+def map_shown(page):
+    return page.get_by_role("img", name=words.MAP.partition("{")[0])
+
+
+def source(page):
+    return page.locator("#map img.whole").get_attribute("src")
+
+
+def is_followed(page):
+    expect(map_shown(page)).to_be_visible()
+    expect(page.get_by_label(words.AS_PICTURE)).to_be_checked()
+    expect(page.locator("#follow_scale")).to_be_visible()
+
+
+def is_followed_no_more(page):
+    expect(map_shown(page)).to_have_count(0)
+    expect(page.locator("#map")).to_have_text(words.FOLLOW_HELP)
+    expect(page.locator("#follow_scale")).to_have_count(0)
+    expect(page.locator("#unfollow")).to_have_count(0)
+    expect(page.get_by_label(words.AS_PICTURE)).to_have_count(0)
+    expect(page.get_by_label("1:1", exact=True)).to_be_checked()

@@ -1,0 +1,62 @@
+"""Files as people drop them, good and bad."""
+
+import io
+import json
+import struct
+import zlib
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from engine.runs import store
+from tests.support.look import unfold
+from ui.text import words
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def drop(page, name, content):
+    """Gives a file to the drop zone, which is opened if it is closed."""
+    zone = page.locator("#drop")
+    if not zone.count():
+        unfold(page, words.START)
+    zone.locator("input[type=file]").set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    )
+
+
+def encoded(picture, kind, **more):
+    to = io.BytesIO()
+    picture.save(to, kind, **more)
+    return to.getvalue()
+
+
+def with_recipe(**values):
+    """A PNG that tells this recipe."""
+    info = PngInfo()
+    info.add_text(store.RECORD, json.dumps({"recipe": values}))
+    return encoded(Image.new("RGB", (8, 8)), "PNG", pnginfo=info)
+
+
+def animated():
+    frames = [Image.new("P", (8, 8), colour) for colour in (0, 1)]
+    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+
+def deep():
+    """A PNG of 16 bits."""
+    return encoded(Image.new("I;16", (8, 8), 40000), "PNG")
+
+
+def printed():
+    """A JPEG in the colours of print."""
+    return encoded(Image.new("CMYK", (8, 8)), "JPEG")
+
+
+def huge():
+    """A PNG of 200 megapixels in a hundred bytes."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 20000, 10000, 8, 2, 0, 0, 0)
+    parts = [head, b"IDAT" + zlib.compress(b"\0" * 64), b"IEND"]
+    return PNG + b"".join(
+        struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in parts
+    )

@@ -1,0 +1,119 @@
+"""Kills runs at given moments and lets them go on; told as JSON. A process of its own, with one thread, so
+that each run can be a fork of it: python -m tests.support.killed <model folder> <scheduler> <out>
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+
+from engine import Failed, generate, load_model
+from engine.runs import store
+from tests.support.toys import small
+
+CALLS, FILES = 13, 7
+"""Moments at calls of the network, and while a stage is being written."""
+
+
+def kill_at(moment, count):
+    """Lets the n-th of something through and no further."""
+    seen = [0]
+
+    def passing():
+        seen[0] += 1
+        if seen[0] == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count.append(seen[0])
+
+    return passing
+
+
+def before(owner, name, passing):
+    work = getattr(owner, name)
+
+    def watched(*given, **more):
+        passing()
+        return work(*given, **more)
+
+    setattr(owner, name, watched)
+
+
+def forked(work):
+    """Runs work in a fork; its exit status."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1]
+
+
+def kept(root):
+    """number -> latent bytes of every stage that is there; each must be whole."""
+    found = {}
+    for run in root.iterdir():
+        if run.is_dir():
+            for number, (_, folder) in store.stages(run).items():
+                with Image.open(folder / store.PICTURE) as picture:
+                    picture.load()
+                assert (folder / "proxy.jpg").stat().st_size
+                found[number] = load_file(folder / store.LATENTS)["latents"].tobytes()
+    return found
+
+
+def moments(model, calls, files):
+    """All over a run: (owner, function, which of its calls)."""
+    at_calls = [(model.unet, "forward", 1 + n * calls // CALLS) for n in range(CALLS)]
+    return at_calls + [(store, "_to_disk", 1 + n * files // FILES) for n in range(FILES)]
+
+
+def main(folder, scheduler, out):
+    torch.set_num_threads(1)
+    model = load_model(folder, "cpu", "float32")
+    recipe = small(scales=(1, 1.5, 2), steps=4, scheduler=scheduler)
+
+    def run(root, **kill):
+        def work():
+            for owner, name, moment in kill.values():
+                before(owner, name, kill_at(moment, []))
+            events = list(generate(recipe, model, out=root))
+            (root / "first").write_text(str(events[0].first if not isinstance(events[0], Failed) else events))
+            os._exit(0)
+
+        return forked(work)
+
+    whole, calls, files = out / "whole", [], []
+    before(model.unet, "forward", kill_at(0, calls))
+    before(store, "_to_disk", kill_at(0, files))
+    for _ in generate(recipe, model, out=whole):
+        pass
+    truth = kept(whole)
+    told = []
+    for n, moment in enumerate(moments(model, len(calls), len(files))):
+        root = out / str(n)
+        died = run(root, kill=moment)
+        left = kept(root)
+        went_on = run(root)
+        again = kept(root)
+        told.append(
+            {
+                "moment": [moment[1], moment[2]],
+                "killed": os.WIFSIGNALED(died),
+                "kept": sorted(left),
+                "kept is right": all(left[k] == truth[k] for k in left),
+                "went on": went_on == 0,
+                "first": (root / "first").read_text(),
+                "same": again == truth,
+            }
+        )
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -1,0 +1,187 @@
+"""Several models on offer: one is chosen, what is not here is fetched meanwhile, memory is made for it."""
+
+import asyncio
+import re
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from gradio import Request
+
+from engine import hardware
+from engine.catalogue.entries import Defaults
+from engine.errors import NoRoom
+from engine.recipe.recall import recall
+from engine.runs import store
+from engine.serving.model_pool import Lender
+from tests.support import tiny
+from tests.support.look import expect, generate, is_done, move, pattern, press, unfold
+from tests.support.page import launched, tiny_entry
+from ui.actions.restore import first
+from ui.handlers.model import Choosing, carried
+from ui.handlers.page import Handlers
+from ui.session.services import open_house
+from ui.settings.widgets import titles, values_of
+from ui.text import words
+
+OTHER = Defaults(6, 5.0, "euler", (1.0, 2.0))
+
+
+@pytest.fixture
+def other_folder(tmp_path):
+    return tiny.write(tmp_path / "other", seed=1)
+
+
+@pytest.fixture
+def two(tiny_folder, other_folder):
+    other = tiny_entry(other_folder, name="other", title="Other", defaults=OTHER, gigabytes=7)
+    return Lender([tiny_entry(tiny_folder), other], "cpu", "float32")
+
+
+@pytest.fixture
+def house(two, tmp_path):
+    made = open_house(tmp_path / "runs", two, age=86400)
+    yield made
+    made.desk.close()
+
+
+def model_box(page):
+    return page.locator("#model input")
+
+
+def choose(page, title):
+    unfold(page, re.compile(f"^{words.MODEL}"))
+    model_box(page).click()
+    page.get_by_role("option", name=title).click()
+
+
+def made_by(house):
+    (run,) = house.shelf.runs()
+    (folder,) = [folder for number, (_, folder) in store.stages(run).items() if number == 1]
+    return recall(folder / store.PICTURE).recipe
+
+
+def test_what_stood_at_the_old_defaults_stands_at_the_new_ones(house):
+    old, new = house.facts(), house.facts("other")
+    values = values_of(first(house), old) | {"steps": 9}
+    after = carried(values, old, new)
+    assert (after["guidance"], after["scheduler"]) == (5.0, "euler")
+    assert (after["steps"], after["prompt"]) == (9, values["prompt"])
+
+
+def test_what_is_not_here_says_what_is_to_be_fetched(house, other_folder):
+    models = house.lender.entries.values()
+    assert titles(models) == [("Tiny", "tiny"), ("Other", "other")]
+    shutil.rmtree(other_folder)
+    assert titles(models)[1][0] == words.TO_FETCH.format(title="Other", size="7")
+
+
+def test_where_memory_is_short_the_others_are_let_go(two, monkeypatch):
+    two.model()
+    monkeypatch.setattr(hardware, "free", lambda device: 10**9 if not two.is_warm() else 1000)
+    assert two.model("other").facts.name == "other"
+    assert not two.is_warm()
+
+
+def test_a_model_that_a_run_holds_is_not_loaded_twice(two, monkeypatch):
+    at_work = two.model()
+    monkeypatch.setattr(hardware, "free", lambda device: 1000)
+    with pytest.raises(NoRoom):
+        two.model("other")
+    assert two.model() is at_work
+
+
+def test_pages_that_wait_for_a_model_hold_up_nothing_else(house, monkeypatch):
+    """More pages than asyncio has threads."""
+    arrives = threading.Event()
+    monkeypatch.setattr(house.lender, "model", lambda name="": arrives.wait())
+    choosing = Choosing(Handlers(house))
+    pages = [Request(session_hash=str(n)) for n in range(100)]
+    for page in pages:
+        house.visits.of(page.session_hash).wanted = "other"
+
+    async def all_wait():
+        waiting = [asyncio.ensure_future(anext(choosing.warmed(page))) for page in pages]
+        await asyncio.sleep(0)
+        try:
+            await asyncio.wait_for(asyncio.to_thread(lambda: None), 10)
+        finally:
+            arrives.set()
+            for each in waiting:
+                each.cancel()
+            await asyncio.wait(waiting)
+
+    with ThreadPoolExecutor(1) as elsewhere:  # Here a browser's own loop may be running.
+        elsewhere.submit(asyncio.run, all_wait()).result()
+
+
+def test_where_there_is_none_to_let_go_it_is_said(two, monkeypatch):
+    monkeypatch.setattr(hardware, "free", lambda device: 1000)
+    with pytest.raises(NoRoom) as fault:
+        two.model("other")
+    assert two.failed("other") == fault.value.sentence
+
+
+@pytest.mark.browser
+def test_a_page_of_one_model_asks_for_none(served, visit):
+    page = visit(served.url)
+    expect(page.get_by_role("button", name=re.compile(f"^{words.MODEL}"))).to_have_count(0)
+
+
+@pytest.mark.browser
+def test_another_model_is_chosen_and_draws(house, visit):
+    with launched(house) as (url, _):
+        page = visit(url)
+        unfold(page, words.FINE)
+        move(page, "steps", 4)
+        choose(page, "Other")
+        expect(page.locator("#guidance input[type=number]")).to_have_value("5")
+        expect(page.locator("#badge")).to_contain_text("Other")
+        generate(page)
+        is_done(page)
+        assert (made_by(house).model, made_by(house).scheduler) == ("other", "euler")
+        page.reload()
+        expect(page.locator("#badge")).to_contain_text("Other")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_present_model_draws_while_another_is_fetched(house, visit, tmp_path, other_folder, monkeypatch):
+    kept = shutil.move(other_folder, tmp_path / "far")
+    arrives, load = threading.Event(), house.lender.model
+
+    def fetched(name=""):
+        if name == "other":
+            assert arrives.wait(60)
+            shutil.copytree(kept, other_folder)
+        return load(name)
+
+    monkeypatch.setattr(house.lender, "model", fetched)
+    with launched(house) as (url, _):
+        page = visit(url)
+        choose(page, words.TO_FETCH.format(title="Other", size="7"))
+        expect(page.get_by_text(pattern(words.FETCHING))).to_be_visible()
+        expect(model_box(page)).to_have_value("Tiny")
+        generate(page)
+        is_done(page)
+        arrives.set()
+        expect(model_box(page)).to_have_value("Other")
+        expect(page.locator("#badge")).to_contain_text("Other")
+        expect(page.get_by_text(pattern(words.FETCHING))).to_have_count(0)
+        assert made_by(house).model == "tiny"
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_what_cannot_be_fetched_is_said_and_the_present_model_stays(house, visit, other_folder):
+    shutil.rmtree(other_folder)
+    with launched(house) as (url, _):
+        page = visit(url)
+        choose(page, words.TO_FETCH.format(title="Other", size="7"))
+        expect(page.get_by_role("alert")).to_have_text(
+            words.NOT_FETCHED.format(title="Other", present="Tiny")
+        )
+        expect(model_box(page)).to_have_value("Tiny")
+        press(page, words.GENERATE)
+        is_done(page)

@@ -1,0 +1,42 @@
+"""Memory in words: what a run takes beside what is loaded, and what is free."""
+
+from dataclasses import replace
+
+import pytest
+
+from engine import Recipe
+from engine.catalogue.entries import Footprint
+from engine.planning import plan
+from engine.serving.model_pool import Lender
+from tests.support.toys import facts
+from ui.messages.status import cost
+from ui.session.services import open_house
+from ui.session.session import Visit
+from ui.text.formatting import GB, gigabytes
+
+LOADED = facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch):
+    """What is said of a run when so much is free, its weights being loaded."""
+    house = open_house(tmp_path, Lender([]), age=86400)
+
+    def line(free):
+        monkeypatch.setattr(house.lender, "free", lambda name: free)
+        return cost(Visit(plan=plan(Recipe(prompt="a house"), LOADED)), house)
+
+    yield line
+    house.desk.close()
+
+
+def test_what_is_loaded_is_not_counted_twice(said):
+    more = plan(Recipe(prompt="a house"), LOADED).memory - 7 * GB
+    assert f"{gigabytes(more)} of 8.0 GB of memory" in said(8 * GB).text
+
+
+def test_a_refusal_tells_more_than_is_free(said):
+    whole = plan(Recipe(prompt="a house"), replace(LOADED, footprint=Footprint(per_cell=40_000.0))).memory
+    refused = said(whole // 2)
+    assert refused.fault
+    assert f"about {gigabytes(whole)} GB and {gigabytes(whole // 2)} GB are free" in refused.text

@@ -1,0 +1,32 @@
+"""What is made of the example for sharing, by anybody, from anywhere in it."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.serving.model_pool import Lender
+from tests.support.page import tiny_entry
+from tests.support.toys import small, told
+from ui.panels.exports import centre, keepsake
+from ui.session.services import EXAMPLE, open_house
+
+
+@pytest.fixture
+def house(model, tiny_folder, tmp_path):
+    example = Path(told(small(steps=4), model, tmp_path)[0].run)
+    made = open_house(
+        tmp_path / "runs", Lender([tiny_entry(tiny_folder)], "cpu", "float32"), age=1, example=example
+    )
+    yield made
+    made.desk.close()
+
+
+def test_nobodys_dive_takes_the_place_of_anothers(house):
+    places = [centre((left, 0.1, 0.2, 0.2)) for left in (0.1, 0.7, 0.1)]
+    files = [keepsake(house, "dive", EXAMPLE, place)["href"] for place in places]
+    assert files[0] == files[2] != files[1]
+
+
+def test_a_dive_leads_to_one_of_few_places():
+    assert centre((0.111, 0.3, 0.2, 0.2)) == (0.4, 0.2)
+    assert len({centre((0, k / 1000, 0, 0)) for k in range(1001)}) == 21

@@ -1,0 +1,83 @@
+"""Complaints, and what they move."""
+
+from dataclasses import replace
+
+import pytest
+
+from engine import Recipe
+from engine.planning import plan
+from engine.recipe.checks import check
+from tests.support.toys import facts
+from ui.settings.complaints import NUDGES, nudge, told
+
+TOY = facts(window=32, channels=8)
+
+
+def pressed(of, times=1, **recipe):
+    nudged = nudge(Recipe(**recipe), of, TOY)
+    for _ in range(times - 1):
+        nudged = nudge(nudged.recipe, of, TOY)
+    return nudged
+
+
+@pytest.mark.parametrize(
+    ("of", "recipe", "words"),
+    [
+        ("grainy", {}, "σ₁ 0.8 → 1.2, α₂ 1 → 1.5"),
+        ("grainy", {"sigma1": 2, "alpha2": 5, "kernel": "code"}, "Smoothing width code → paper"),
+        ("grainy", {"sigma1": 0, "sigma2": 0, "alpha2": 5}, "σ₁ 0 → 0.05"),
+        ("repeats", {}, "α₂ 1 → 0.7, α₁ 3 → 2.5"),
+        ("repeats", {"dilated": False}, "α₂ 1 → 0.7, α₁ 3 → 2.5, Look at the whole off → on"),
+        ("soft", {}, "α₃ 1 → 1.5, σ₁ 0.8 → 0.55"),
+        ("soft", {"sigma1": 0, "sigma2": 0}, "α₃ 1 → 1.5"),
+        ("drifts", {}, "α₁ 3 → 2"),
+        ("drifts", {"skip_residual": False}, "α₁ 3 → 2, Follow the smaller picture off → on"),
+        ("stiff", {}, "α₁ 3 → 4"),
+        ("stiff", {"alpha1": 4.5}, "α₁ 4.5 → 5"),
+        ("seams", {}, "Window step (stride) 16 → 8"),
+        (
+            "seams",
+            {"stride": 1, "feather": False, "jitter": False},
+            "Soft window edges off → on, Shake the windows off → on",
+        ),
+    ],
+)
+def test_a_complaint_moves_the_present_values(of, recipe, words):
+    assert told(pressed(of, **recipe).changes) == words
+
+
+def test_a_second_press_goes_further():
+    assert told(pressed("grainy", 2).changes) == "σ₁ 1.2 → 1.8, α₂ 1.5 → 2"
+
+
+def test_the_recipe_holds_the_changes_and_nothing_else():
+    assert pressed("grainy").recipe == replace(Recipe(), sigma1=1.2, alpha2=1.5)
+
+
+@pytest.mark.parametrize("of", NUDGES)
+def test_every_complaint_comes_to_an_end_and_stays_a_recipe(of):
+    recipe, presses = Recipe(kernel="code", dilated=False, feather=False, scales=(1, 2)), 0
+    while (nudged := nudge(recipe, of, TOY)).changes:
+        recipe, presses = check(nudged.recipe), presses + 1
+        assert plan(recipe, TOY)
+        assert presses < 30
+    assert nudged.recipe == recipe
+    assert told(nudged.changes) == ""
+
+
+def test_smoothing_at_first_stays_above_smoothing_at_last():
+    assert pressed("soft", 9, sigma1=0.9, sigma2=0.42).recipe.sigma1 == 0.45
+
+
+def test_a_value_between_the_steps_of_its_slider_moves_onto_one():
+    assert told(pressed("stiff", alpha1=3.14159).changes) == "α₁ 3.14159 → 4.1"
+
+
+def test_a_stride_wider_than_the_window_is_halved_from_the_window():
+    assert told(pressed("seams", stride=128).changes) == "Window step (stride) 32 → 16"
+
+
+def test_what_has_no_effect_is_not_moved():
+    assert not pressed("stiff", skip_residual=False).changes
+    assert not pressed("soft", dilated=False).changes
+    assert not pressed("grainy", dilated=False, kernel="code").changes

@@ -1,0 +1,224 @@
+"""The public endpoints on a real server, and one recipe through every door."""
+
+import json
+import re
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from engine import Recipe, StageDone, errors, generate
+from engine.planning.plan import plan
+from engine.recipe.recall import recall
+from engine.recipe.recipe import to_dict
+from engine.runs import store
+from engine.runs.events import Accepted, Finished, Progress
+from tests.support.toys import bytes_of, done, last, slowly
+from ui.actions.replan import take
+from ui.messages.status import line
+from ui.session.session import Visit
+from ui.text import words
+
+ASKED = {
+    "prompt": "a green tree", "seed": 7, "alpha1": 1.5, "scales": [1, 2], "steps": 4, "guidance": 3.0,
+    "scheduler": "ddim",
+}  # fmt: skip
+"""Nothing is left to the model's defaults, so that the library may load it without a catalogue."""
+RECIPE = Recipe(**ASKED)
+
+
+@pytest.fixture
+def client(served):
+    return Client(served.url, verbose=False)
+
+
+def asked(client, **values):
+    """All events of a run by the API."""
+    return list(client.submit(api_name="/generate", **values))
+
+
+def whole(recipe):
+    """A recipe as JSON brings it."""
+    return json.loads(json.dumps(to_dict(recipe)))
+
+
+def made(served, name, stage=2):
+    """The bytes of a run's finished latent."""
+    return store.read(store.find(served.house.folder(name), stage)[1]).latents.tobytes()
+
+
+def forget_all(served):
+    """So that the next door makes it anew."""
+    for run in served.runs():
+        assert served.house.forget(run.name)
+
+
+def test_plan_tells_what_the_engine_plans(served, client):
+    told = client.predict(api_name="/plan", **ASKED)
+    planned = plan(RECIPE, served.house.facts())
+    assert told["recipe"] == whole(planned.recipe)
+    assert (told["evaluations"], told["memory"]) == (planned.evaluations, planned.memory)
+    assert [
+        (stage["stage"], stage["scale"], tuple(stage["size"]), stage["steps"], stage["evaluations"])
+        for stage in told["stages"]
+    ] == [(each.number, each.scale, each.size, each.steps, each.evaluations) for each in planned.stages]
+    assert served.runs() == []
+
+
+def test_plan_names_settings_that_do_nothing(client):
+    told = client.predict(api_name="/plan", dilated=False, alpha2=2.5, **ASKED)
+    assert "alpha2" in told["unused"]
+
+
+def test_plan_takes_a_method_and_its_options(served, client):
+    told = client.predict(api_name="/plan", method="sdedit", options={"restart": 0.5}, **ASKED)
+    planned = plan(Recipe(method="sdedit", options={"restart": 0.5}, **ASKED), served.house.facts())
+    assert told["recipe"]["options"] == [["restart", 0.5]]
+    assert [stage["steps"] for stage in told["stages"]] == [stage.steps for stage in planned.stages] == [4, 2]
+    with pytest.raises(AppError, match="There is no option 'stars'"):
+        client.predict(api_name="/plan", method="sdedit", options={"stars": 1}, **ASKED)
+
+
+def test_generate_tells_every_event_and_brings_the_pictures(served, client):
+    events = asked(client, **ASKED)
+    kinds = [event["kind"] for event in events]
+    assert (kinds[0], kinds[-1]) == ("Accepted", "Finished")
+    assert kinds.count("StageDone") == 2
+    accepted, stages = events[0], [event for event in events if event["kind"] == "StageDone"]
+    assert accepted["recipe"] == whole(plan(RECIPE, served.house.facts()).recipe)
+    assert [stage["size"] for stage in stages] == [stage["size"] for stage in accepted["stages"]]
+    for stage in stages:
+        with Image.open(stage["image"]) as picture:
+            picture.load()
+            assert [picture.height, picture.width] == stage["size"]
+        assert whole(recall(stage["image"]).recipe) == accepted["recipe"]
+
+
+def test_a_second_request_finds_what_is_kept(client):
+    asked(client, **ASKED)
+    accepted, *rest = asked(client, **ASKED)
+    assert [stage["stage"] for stage in accepted["kept"]] == [1, 2]
+    assert [event["kind"] for event in rest] == ["Finished"]
+    with Image.open(accepted["kept"][1]["image"]) as picture:
+        assert [picture.height, picture.width] == accepted["kept"][1]["size"]
+
+
+@pytest.mark.parametrize("endpoint", ["/plan", "/generate"])
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"alpha1": 12}, errors.OUT_OF_RANGE.format(field="alpha1", value=12, low=0, high=5)),
+        ({"scheduler": "heun"}, errors.UNKNOWN_CHOICE.partition("{known}")[0].format(
+            field="scheduler", value=errors.short("heun"))),
+        ({"width": 512}, errors.ONE_SIDE),
+    ],
+    ids=["range", "choice", "side"],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_in_the_engines_words(served, client, endpoint, values, sentence):
+    with pytest.raises(AppError, match=re.escape(sentence)):
+        client.submit(api_name=endpoint, **values).result()
+    assert served.runs() == []
+
+
+def test_read_tells_the_recipe_of_a_picture(client, model, tmp_path):
+    picture = done(generate(RECIPE, model, out=tmp_path / "elsewhere", until=1))[0].image
+    told = client.predict(handle_file(picture), api_name="/read")
+    assert told == {"recipe": whole(recall(picture).recipe), "strange": []}
+    assert told["recipe"]["prompt"] == RECIPE.prompt
+
+
+def test_read_refuses_what_tells_no_recipe(client, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    with pytest.raises(AppError, match=re.escape(errors.RECALL_NONE)):
+        client.predict(handle_file(tmp_path / "plain.png"), api_name="/read")
+
+
+def test_a_plain_request_by_name_streams_to_its_end(served):
+    address = f"{served.url}gradio_api/call/v2/generate"
+    event = httpx.post(address, json={"prompt": "a red house", "steps": 4}).json()["event_id"]
+    told = []
+    with httpx.stream("GET", f"{served.url}gradio_api/call/generate/{event}", timeout=60) as answer:
+        for text in answer.iter_lines():
+            name, _, value = text.partition(": ")
+            told += [(name, value)] if name in ("event", "data") else []
+            if (name, value) == ("event", "complete"):
+                break
+    kinds = [json.loads(value)[0]["kind"] for name, value in told if name == "data" and value != "null"]
+    assert (kinds[0], kinds[-1]) == ("Accepted", "Finished")
+    assert ("event", "error") not in told
+    (run,) = served.runs()
+    assert len(store.stages(run)) == 2
+
+
+def test_beside_the_runs_nothing_is_served(served, client):
+    asked(client, **ASKED)
+
+    def answer(path):
+        return httpx.get(f"{served.url}gradio_api/file={path}").status_code
+
+    (run,) = served.runs()
+    assert answer(store.stages(run)[1][1] / store.PICTURE) == 200
+    root = served.house.shelf.root
+    others = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(run)]
+    assert served.house.pace.path in others
+    assert {answer(path) for path in others} == {403}
+
+
+@pytest.mark.browser
+def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
+    served, client, visit, model, tmp_path
+):
+    from tests.support.look import expect, fill_prompt, is_done, move, press
+
+    by_library = bytes_of(done(generate(RECIPE, model, out=tmp_path / "library"))[-1])
+    list(generate(RECIPE, model, out=tmp_path / "resumed", until=1))
+    in_two = list(generate(RECIPE, model, out=tmp_path / "resumed"))
+    assert [stage.stage for stage in in_two[0].kept] == [1]
+    assert bytes_of(last(in_two)) == by_library
+
+    asked(client, **ASKED)
+    assert made(served, served.runs()[0].name) == by_library
+    forget_all(served)
+
+    page = visit(served.url)
+    fill_prompt(page, RECIPE.prompt)
+    page.get_by_label("Seed").fill("7")
+    page.get_by_label("Seed").press("Tab")
+    move(page, "alpha1", 1.5)
+    expect(page.locator("#curves svg")).to_be_visible()
+    press(page, words.GENERATE)
+    is_done(page)
+    assert made(served, served.runs()[0].name) == by_library
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scales": (1, 2, 3)},
+        {"steps": 6, "economy": 0},
+        *slowly(
+            {},
+            {"stride": 5, "jitter": False},
+            {"dilated": False},
+            {"progressive": False, "scales": (1, 2, 4)},
+            {"skip_residual": False, "economy": 0.1},
+            {"width": 384, "height": 256},
+            {"scheduler": "dpmpp_2m", "steps": 5},
+            {"guidance": 1},
+        ),
+    ],
+    ids=str,
+)
+def test_the_price_on_the_page_is_what_is_paid(served, model, tmp_path, changes):
+    visit = Visit()
+    take(visit, served.house, Recipe(prompt="a red house", **changes))
+    told = line(visit, served.house).text
+    events = list(generate(visit.recipe, model, out=tmp_path / "paid"))
+    assert isinstance(events[-1], Finished)
+    paid = sum(stage.evaluations for stage in done(events))
+    assert f" {paid:,}{words.COST.partition('{evaluations}')[2].partition('{')[0]}" in told
+    assert {event.evaluations for event in events if isinstance(event, Accepted)} == {paid}
+    assert [e for e in events if isinstance(e, Progress)][-1].evaluations == paid
+    assert len([e for e in events if isinstance(e, StageDone)]) == len(visit.plan.stages)

@@ -1,0 +1,67 @@
+"""Pictures to follow that are handed to the public endpoints."""
+
+import re
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from engine import Recipe, errors, generate
+from engine.recipe import images
+from engine.runs import store
+from tests.support.toys import bytes_of, done
+
+pytestmark = pytest.mark.usefixtures("offered")
+
+ASKED = {
+    "prompt": "a green tree",
+    "seed": 7,
+    "scales": [1, 2],
+    "steps": 4,
+    "guidance": 3.0,
+    "scheduler": "ddim",
+}
+
+
+@pytest.fixture
+def client(served):
+    return Client(served.url, verbose=False)
+
+
+def test_an_upload_is_followed_as_in_the_library_and_kept_by_its_run(served, client, photo, model, tmp_path):
+    by_library = Recipe(**ASKED, controls=[{"image": photo, "scale": 0.8}])
+    made = done(generate(by_library, model, out=tmp_path / "library"))[-1]
+    control = {"image": handle_file(photo), "scale": 0.8}
+    accepted, *_ = client.submit(api_name="/generate", controls=[control], **ASKED)
+    assert accepted["recipe"]["controls"] == [{"image": images.digest(photo), "kind": "canny", "scale": 0.8}]
+    (run,) = served.runs()
+    assert images.digest(photo) in {images.digest(path) for path in run.glob("upload-*.png")}
+    planned = client.predict(api_name="/plan", controls=[control], **ASKED)
+    assert planned["recipe"] == accepted["recipe"]
+    assert store.read(store.find(run, 2)[1]).latents.tobytes() == bytes_of(made)
+
+
+@pytest.mark.parametrize(
+    ("control", "sentence"),
+    [
+        ({"image": "/etc/passwd"}, errors.PICTURE_NAMED.format(value=errors.short("/etc/passwd"))),
+        (
+            {"image": {"path": "/etc/passwd"}},
+            errors.RECALL_UNREADABLE.format(name=errors.short("/etc/passwd")),
+        ),
+        ({"image": "sha256:" + "5e" * 32}, errors.CONTROL_GONE),
+        ({"kind": "canny"}, errors.CONTROL_PICTURE),
+        ({"image": None, "colour": "red"}, errors.CONTROLS_ARE.partition("{")[0]),
+        ("canny", errors.CONTROLS_ARE.partition("{")[0]),
+    ],
+)
+def test_no_file_no_strange_digest_and_nothing_else_is_taken(served, client, control, sentence):
+    for endpoint in ("/plan", "/generate"):
+        with pytest.raises(AppError, match=re.escape(sentence)):
+            client.submit(api_name=endpoint, controls=[control]).result()
+    assert served.runs() == []
+
+
+def test_no_net_is_named(served, client, photo):
+    with pytest.raises(AppError, match=re.escape(errors.CONTROL_NET_NAMED.partition("{")[0])):
+        client.predict(api_name="/plan", controls=[{"image": handle_file(photo), "net": "/tmp"}])
