@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from engine import load_model
+from engine import load_model, plan
 from engine.catalogue.entries import entries, foreseen
 from engine.paths import ASSETS, ROOT
-from engine.planning import plan
 from engine.planning.controlnets import check_fits, net_of, offered
 from engine.recipe.controls import Control
 from engine.recipe.recall import recall
 from engine.runs import store
 from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
-from lab.measure.controlnet import by_engine, pairs
-from lab.measure.vae import unseen
+from lab.measure.edge_agreement import by_engine, pairs
+from lab.measure.vae_quality import unseen
 from tests.support.look import expect, finished_cards, generate, is_done, move, unfold
 from tests.support.page import serving
 from ui.text import words
@@ -146,8 +145,8 @@ from engine.recipe.controls import Control
 from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
 from engine.planning.controlnets import check_fits, net_of, offered
-from lab.measure.controlnet import by_engine, pairs
-from lab.measure.vae import unseen
+from lab.measure.edge_agreement import by_engine, pairs
+from lab.measure.vae_quality import unseen
 from engine.serving.entry import Request
 lender, out = Lender(entries()[:1], "cpu", "float32"), Path(sys.argv[1])
 threading.Thread(target=lender.model).start()

@@ -16,7 +16,7 @@ from ui.handlers.prompt import Writing
 from ui.page import Page
 from ui.panels.badge import badge
 from ui.panels.control import section
-from ui.panels.stages import ASSETS, Stages
+from ui.panels.stages import WEB, Stages
 from ui.session.services import House
 from ui.settings.widgets import (
     ALWAYS,
@@ -32,7 +32,7 @@ from ui.text import methods, words
 
 STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
 """Fixed, or a browser's settings would be lost at every start."""
-RUNS, OPENED = ASSETS / "runs.js", ASSETS / "opened.js"
+RUNS, OPENED = WEB / "shared_runs.js", WEB / "opened.js"
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
 """Values come as the browser has them: the recipe's checks say in a sentence what Gradio would throw."""
 FOLLOWED = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.panels.stages import ASSETS, STYLE
+from ui.panels.stages import STYLE, WEB
 from ui.session.services import House
 
 LARGEST_UPLOAD = "40mb"
@@ -43,9 +43,9 @@ def launching(house: House) -> dict[str, Any]:
     return {
         "blocked_paths": [str(house.pace.folder)],
         "theme": theme(),
-        "css_paths": [STYLE, ASSETS / "page.css"],
-        "head": f"<style>{(ASSETS / 'phone.css').read_text(encoding='utf-8')}</style>",
-        "js": (ASSETS / "page.js").read_text(encoding="utf-8"),
+        "css_paths": [STYLE, WEB / "page.css"],
+        "head": f"<style>{(WEB / 'phone.css').read_text(encoding='utf-8')}</style>",
+        "js": (WEB / "page.js").read_text(encoding="utf-8"),
         "max_file_size": LARGEST_UPLOAD,
         "footer_links": ["api"],
         "enable_monitoring": False,

@@ -45,12 +45,15 @@ def on_offer(named: Sequence[str], gpu: bool) -> list[Entry]:
 
 
 def _engine() -> tuple[ModuleType, ModuleType]:
-    """engine.network.models and engine.runs.generate. While diffusers is imported it puts another module in its place: a thread
-    that waited for the first one would be left with that, and none of its classes."""
+    """engine.network.models and engine.runs.generate, imported under a lock.
+
+    While diffusers is imported it puts another module in its place: a thread that waited for the first one
+    would be left with that, and none of its classes.
+    """
     with _IMPORTING:
         from engine.network import models
-        from engine.runs import generate as run
-    return models, run
+        from engine.runs import generate
+    return models, generate
 
 
 class Lender:

@@ -18,8 +18,7 @@ from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPi
 from safetensors.numpy import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model
-from engine.planning import plan
+from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model, plan
 from engine.planning.pace import Pace
 from tests.support import tiny
 

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import Failed, Model, Recipe, generate, load_model
-from engine.planning import plan
+from engine import Failed, Model, Recipe, generate, load_model, plan
 from tests.support import tiny
 
 

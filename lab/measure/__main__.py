@@ -6,12 +6,12 @@ python -m lab.measure.__main__ vae|judge|base|repetition [--of assets/postcards]
 import argparse
 from pathlib import Path
 
-from lab.measure import base, judge, repetition, vae
+from lab.measure import base_quality, judge_accuracy, repetition, vae_quality
 
 PARTS = {
-    "vae": vae.measure,
-    "judge": judge.measure,
-    "base": base.measure,
+    "vae": vae_quality.measure,
+    "judge": judge_accuracy.measure,
+    "base": base_quality.measure,
     "repetition": repetition.measure,
 }
 

@@ -6,10 +6,10 @@ from PIL import Image
 
 from engine import load_model
 from lab.judge.judge import load, verdicts
-from lab.measure.base import Answers, prompts
+from lab.measure.base_quality import Answers, prompts
 from lab.measure.drawing import kept, quickest
 from lab.measure.tables import Row, rate, table
-from lab.measure.vae import unseen
+from lab.measure.vae_quality import unseen
 from lab.world.paint import Array
 from lab.world.scenes import Scene
 

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from engine import Recipe, load_model
-from lab.measure import base, controlnet, judge, repetition, systems, vae
-from lab.measure.base import native
+from lab.measure import base_quality, edge_agreement, judge_accuracy, repetition, systems, vae_quality
+from lab.measure.base_quality import native
 from lab.measure.drawing import signed
-from lab.measure.vae import unseen
+from lab.measure.vae_quality import unseen
 from lab.publish import example
 
 SAMPLES, LARGE_SAMPLES = 64, 8
@@ -41,20 +41,20 @@ def _sheet(pictures: list[np.ndarray], across: int) -> Image.Image:
 
 
 TABLES: dict[str, Callable[[Path], str]] = {
-    "vae": vae.measure,
-    "judge": judge.measure,
-    "base": base.measure,
+    "vae": vae_quality.measure,
+    "judge": judge_accuracy.measure,
+    "base": base_quality.measure,
     "repetition": repetition.measure,
 }
 FIGURES: dict[str, Callable[[Path], Image.Image]] = {
-    "rebuilt": vae.figure,
+    "rebuilt": vae_quality.figure,
     "samples": samples,
     "large": large,
     "repeated": repetition.figure,
     "systems-2x": partial(systems.figure, scale=2),
     "systems-4x": partial(systems.figure, scale=4),
-    "control": controlnet.figure,
-    "control-1024": partial(controlnet.figure, large=True),
+    "control": edge_agreement.figure,
+    "control-1024": partial(edge_agreement.figure, large=True),
 }
 EXAMPLE = "example"
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lab.measure.vae import unseen
+from lab.measure.vae_quality import unseen
 from lab.training.base import Base, Learner, sample
 from lab.training.pool import Batch
 from lab.world.lessons import EMPTY, NATIVE

@@ -1,6 +1,8 @@
 """Training of Postcards, a part at a time.
 
-python -m lab.training.train pilot|vae|sharpen|decoder|judge|base|control [--minutes 40] [--from FOLDER] [--to FOLDER]
+python -m lab.training.train PART [--minutes 40] [--from FOLDER] [--to FOLDER]
+
+PARTs are pilot, vae, sharpen, decoder, judge, base and control.
 
 Goes on where it was interrupted (its state lies under .training/); --from begins with the weights of a
 folder, a fresh optimizer and a short warm-up. A log line every minute, and a picture grid, if drawing it is
@@ -188,7 +190,7 @@ def courses() -> dict[str, Any]:
     """Every part by its name; imported when asked for, as some need more than others."""
     from lab.training.base import Base
     from lab.training.controlnet import Control
-    from lab.training.judge import JudgeCourse
+    from lab.training.judge_course import JudgeCourse
     from lab.training.pilot import Pilot
     from lab.training.sharpen import Decoding, Sharpening
     from lab.training.vae import Vae

@@ -9,12 +9,11 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors.numpy import load_file
 
-from engine import BadRecipe, Recipe
+from engine import BadRecipe, Recipe, plan
 from engine.formulas.noise import normal
 from engine.formulas.timesteps import scheduler_of
 from engine.methods import METHODS, silent
 from engine.network.patching.hooks import hooked
-from engine.planning import plan
 from engine.recipe.recipe import unused
 from tests.engine.network.test_families import CLOSE
 from tests.support import single_file, tiny

@@ -11,8 +11,7 @@ import psutil
 import pytest
 from safetensors.numpy import load_file
 
-from engine import Failed, Finished, Progress, StageDone, Stopped, generate
-from engine.planning import plan
+from engine import Failed, Finished, Progress, StageDone, Stopped, generate, plan
 from engine.planning.pace import Pace
 from engine.runs import store
 from engine.runs.cache import Shelf

@@ -118,7 +118,7 @@ def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(served, visi
 
 @pytest.mark.slow
 def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_folder, visit, monkeypatch):
-    monkeypatch.setattr(tests.page, "tiny_entry", lambda folder: tiny_entry(folder, draws=DRAWS))
+    monkeypatch.setattr(tests.support.page, "tiny_entry", lambda folder: tiny_entry(folder, draws=DRAWS))
     with serving(tmp_path / "runs", tiny_folder) as app:
         page = visit(app.url)
         fill_prompt(page, HOSTILE[2])

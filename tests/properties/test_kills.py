@@ -3,9 +3,10 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from engine.paths import ROOT
 
 
 @pytest.mark.slow
@@ -13,7 +14,7 @@ import pytest
 def test_a_killed_run_goes_on_to_the_same_bits(scheduler, tiny_folder, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.killed", tiny_folder, scheduler, tmp_path],
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )

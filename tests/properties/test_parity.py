@@ -1,7 +1,6 @@
 """Faithful mode against numbers of the published code, and plain sampling against diffusers' own pipeline."""
 
 import json
-from pathlib import Path
 
 import diffusers
 import numpy as np
@@ -12,9 +11,10 @@ from diffusers import StableDiffusionXLPipeline
 from engine import Recipe, load_model
 from engine.formulas.noise import normal
 from engine.formulas.timesteps import SCHEDULERS, scheduler_of
+from engine.paths import ROOT
 from tests.support.toys import latents, small
 
-REFERENCE = Path(__file__).with_name("reference")
+REFERENCE = ROOT / "tests" / "reference"
 CASES = json.loads((REFERENCE / "cases.json").read_text())
 NUMBERS = np.load(REFERENCE / "cases.npz")
 

@@ -12,15 +12,15 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from engine import Accepted, Finished, Recipe, StageDone, generate, load_model
-from engine.planning import plan
+from engine import Accepted, Finished, Recipe, StageDone, generate, load_model, plan
+from engine.paths import ROOT
 from engine.recipe.recall import recall, recall_json
 from engine.recipe.recipe import to_dict
 from engine.runs.keys import keys
 from ui.settings.link import from_query
 
 STORED = Path(__file__).with_name("stored")
-TINY = Path(__file__).parents[1] / "reference" / "tiny-sdxl"
+TINY = ROOT / "tests" / "reference" / "tiny-sdxl"
 RUN = STORED / "kept" / "bb11bc75065cdd7c15f21e4b47e59925"
 KEYS = {
     "demofusion": "724f81e4d70c52e2c35cf6e21903f4b6",

@@ -1,6 +1,6 @@
-"""The component of our own: status line, viewer, strip, comparison, earlier runs. Its script lies in assets/.
+"""The component of our own: status line, viewer, strip, comparison, earlier runs.
 
-No text ever goes through its template: the script makes nodes and sets their text.
+Its script lies in assets/web. No text ever goes through its template: the script makes nodes and sets their text.
 """
 
 from typing import Any
@@ -9,13 +9,14 @@ import gradio as gr
 
 from engine.paths import ASSETS
 
-SCRIPTS = ("nodes.js", "tiles.js", "viewer.js", "hands.js", "compare.js", "strip.js", "stages.js")
-STYLE = ASSETS / "stages.css"
+WEB = ASSETS / "web"
+SCRIPTS = ("dom.js", "tiles.js", "viewer.js", "input.js", "compare.js", "strip.js", "stages.js")
+STYLE = WEB / "stages.css"
 TEMPLATE = '<div class="st"></div>'
 
 
 def script() -> str:
-    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return "\n".join((WEB / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 class Stages(gr.HTML):

@@ -9,10 +9,9 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
-from engine import WeightsMissing, load_model
+from engine import WeightsMissing, load_model, plan
 from engine.formulas.noise import normal
 from engine.formulas.timesteps import scheduler_of
-from engine.planning import plan
 from tests.support import single_file, tiny
 from tests.support.toys import latents, slowly, small
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, generate
-from engine.planning import plan
+from engine import Recipe, generate, plan
 from engine.planning.pace import Pace
 from tests.support.toys import facts, small
 

@@ -1,9 +1,8 @@
 import pytest
 
-from engine import BadRecipe, Recipe
+from engine import BadRecipe, Recipe, plan
 from engine.catalogue.entries import Footprint
 from engine.formulas.timesteps import SCHEDULERS
-from engine.planning import plan
 from tests.support.tiny import SCHEDULER
 from tests.support.toys import facts
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import BadRecipe, errors
+from engine import BadRecipe, errors, plan
 from engine.formulas.schedule import lay
-from engine.planning import plan
 from engine.recipe import images
 from engine.recipe.recipe import Recipe
 from engine.runs import keys

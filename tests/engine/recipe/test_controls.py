@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from engine import BadRecipe, Failed, Recipe, errors
-from engine.planning import controlnets, plan
+from engine import BadRecipe, Failed, Recipe, errors, plan
+from engine.planning import controlnets
 from engine.recipe.checks import check, check_value
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.images import digest

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from engine import Failed, StageDone, errors, generate
-from engine.planning import plan
+from engine import plan
 from engine.recipe.images import digest
 from engine.recipe.recall import recall
 from engine.runs.cache import Shelf

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine import Accepted, Failed, Progress, Recipe, Stopped, generate
-from engine.planning import plan
+from engine import plan
 from engine.runs import store
 from tests.support.toys import StopAfter, done, kinds, small, told
 

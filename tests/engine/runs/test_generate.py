@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from engine import Accepted, Failed, Finished, Preview, Progress, StageDone, Stopped, generate, load_model
-from engine.planning import plan
+from engine import plan
 from engine.runs import store
 from tests.support.toys import apart, done, kinds, latents, slowly, small, told
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import Accepted, BadRecipe, Finished, StageDone, Stopped, errors, generate
-from engine.planning import plan
+from engine import plan
 from engine.recipe import images
 from engine.recipe.checks import check_value
 from engine.recipe.recall import recall, recall_json

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine import Recipe
-from engine.planning import plan
+from engine import plan
 from engine.recipe.controls import Control
 from engine.runs import keys
 from tests.support.toys import facts

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate
 from engine.catalogue.entries import lora_names
 from engine.errors import short
-from engine.planning import plan
+from engine import plan
 from engine.recipe.checks import check, check_value
 from engine.runs.keys import keys
 from tests.support.loras import state

@@ -13,7 +13,7 @@ from diffusers import AutoencoderTiny
 from safetensors.numpy import load_file
 
 from engine import Failed, Retreated, generate, hardware
-from engine.planning import plan
+from engine import plan
 from engine.planning.fitting import largest_fitting
 from engine.runs import store
 from engine.vae import codec, tiling

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from engine import BadRecipe, Recipe
 from engine.recipe import images as picture
 from engine.recipe.recipe import to_dict
+from engine.paths import ROOT
 from engine.runs import store
 from engine.runs.thumbnails import levels
 
@@ -117,7 +118,7 @@ except OSError as fault:
     print(fault.strerror)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
     )
     assert done.stdout.strip() == "File too large", done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [f"stage-1-{'a' * 32}"]

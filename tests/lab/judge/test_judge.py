@@ -8,7 +8,7 @@ import torch
 
 from lab.judge import cases, judge
 from lab.judge.cases import NAMES, UNTOLD, case
-from lab.training import judge
+from lab.training import judge_course
 from lab.world.scenes import scene, standing
 
 
@@ -35,14 +35,14 @@ def test_a_second_subject_may_be_an_eighth_of_the_first():
 
 def test_the_map_marks_every_figure_in_its_place():
     one = replace(case(0, "single"), places=((0.25, 0.75),))
-    marks = judge.place_map(one)
+    marks = judge_course.place_map(one)
     assert marks.shape == (32, 32)
     assert np.unravel_index(marks.argmax(), marks.shape) in {(r, c) for r in (7, 8) for c in (23, 24)}
-    assert (judge.place_map(case(0, "crop")) == -1).all()
+    assert (judge_course.place_map(case(0, "crop")) == -1).all()
 
 
 def test_the_judge_is_small_enough_and_comes_back(tmp_path):
-    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=8, batch=4)
+    course = judge_course.JudgeCourse(None, torch.device("cpu"), lessons=8, batch=4)
     course.write(course.learner, tmp_path)
     assert (tmp_path / judge.FILE).stat().st_size < 4e6
     again = judge.load(tmp_path)
@@ -51,14 +51,14 @@ def test_the_judge_is_small_enough_and_comes_back(tmp_path):
 
 
 def test_the_judges_course_has_a_number_for_every_head_it_was_told_of():
-    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=32, batch=16)
+    course = judge_course.JudgeCourse(None, torch.device("cpu"), lessons=32, batch=16)
     _, numbers = course.loss(next(course.batches(0)), 0.0)
     assert {"subject", "number", "places"} <= set(numbers)
     assert all(np.isfinite(value) for value in numbers.values())
 
 
 def test_the_judge_sees_cases_at_half_their_side_at_first():
-    course = judge.JudgeCourse(None, torch.device("cpu"), lessons=16, batch=16)
+    course = judge_course.JudgeCourse(None, torch.device("cpu"), lessons=16, batch=16)
     seen = []
     course.learner.register_forward_pre_hook(lambda net, given: seen.append(tuple(given[0].shape)))
     batch = next(course.batches(0))

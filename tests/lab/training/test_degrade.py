@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lab.judge.cases import case
-from lab.training import degrade, judge
+from lab.training import degrade, judge_course
 
 
 def seen(*kinds):
@@ -13,7 +13,7 @@ def seen(*kinds):
     return torch.tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-@pytest.mark.parametrize("way", judge.WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", judge_course.WAYS, ids=lambda way: way.__name__)
 def test_a_worn_picture_differs_a_little_from_the_true_one(way):
     pixels = seen("single", "crowd", "second", "none")
     torch.manual_seed(0)

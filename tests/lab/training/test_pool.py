@@ -9,7 +9,7 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 from torch.nn.functional import avg_pool2d
 
-from lab.measure import plain_loop, vae
+from lab.measure import plain_loop, vae_quality
 from lab.measure.tables import interval, rate
 from lab.models import architecture
 from lab.publish import refresh
@@ -157,12 +157,12 @@ def test_a_share_of_few_tries_is_told_with_what_it_is_worth():
 
 def test_stars_are_counted_one_by_one_and_lost_by_blur():
     one = replace(scene(3), sky="night", horizon=-0.4)
-    sky = vae.pixels_of(render(one, (256, 256)))
-    found, asked = vae.stars(sky, sky)
+    sky = vae_quality.pixels_of(render(one, (256, 256)))
+    found, asked = vae_quality.stars(sky, sky)
     assert found == asked
     assert 3 <= asked <= 40
     blurred = avg_pool2d(sky, 15, 1, 7)
-    assert vae.stars(sky, blurred)[0] < asked / 4
+    assert vae_quality.stars(sky, blurred)[0] < asked / 4
 
 
 def test_a_figure_is_signed_with_the_weights_that_made_it():

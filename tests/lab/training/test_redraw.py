@@ -1,16 +1,15 @@
 """What the judge learns of the base's own hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from engine.paths import ASSETS
 from lab.judge.cases import case
 from lab.training import redraw
 from lab.training.redraw import Group, Hand, edges, group
 
-POSTCARDS = Path(__file__).parents[1] / "assets/postcards"
+POSTCARDS = ASSETS / "postcards"
 
 
 @pytest.mark.parametrize("side", [32, 64, 128])

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from engine import Recipe
-from engine.planning import plan
+from engine import Recipe, plan
 from engine.planning.views import lattice, whole, windows
 from lab.world.lessons import BUCKETS, MIX, NATIVE, lesson, taught
 from lab.world.scenes import held_out, render

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe
+from engine import Recipe, plan
 from engine.catalogue.entries import Footprint
-from engine.planning import plan
 from engine.serving.model_pool import Lender
 from tests.support.toys import facts
 from ui.messages.status import cost

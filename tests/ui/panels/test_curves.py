@@ -4,8 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from engine import Recipe
-from engine.planning import plan
+from engine import Recipe, plan
 from tests.support.toys import facts
 from ui.panels.curves import clauses, curves, sentence
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe
-from engine.planning import plan
+from engine import Recipe, plan
 from engine.recipe.checks import check
 from tests.support.toys import facts
 from ui.settings.complaints import NUDGES, nudge, told

@@ -13,7 +13,7 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from engine.serving.model_pool import Lender
 from tests.support.page import tiny_entry
-from ui.panels.stages import TEMPLATE, Stages
+from ui.panels.stages import TEMPLATE, WEB, Stages
 from ui.session.services import open_house
 from ui.settings.control_settings import KNOBS
 from ui.settings.sizes import SHAPES
@@ -22,7 +22,7 @@ from ui.studio import studio
 from ui.text import methods as ways
 from ui.text import words
 
-SCRIPTS = sorted(Path(__file__).parents[1].glob("assets/*.js"))
+SCRIPTS = sorted(WEB.glob("*.js"))
 OWN_IDS = {"stages": "scale_stages", "scales": "own_scales"}
 """Where an element could not have its setting's name."""
 DRAWS = {"colour": ("red",), "subject": ("house",), "ground": ("snow",), "sky": ("night",)}

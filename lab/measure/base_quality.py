@@ -11,7 +11,7 @@ from lab.judge.cases import NAMES
 from lab.judge.judge import load, verdicts
 from lab.measure.drawing import STEPS, kept
 from lab.measure.tables import Row, rate, table
-from lab.measure.vae import unseen
+from lab.measure.vae_quality import unseen
 from lab.world.paint import Array
 from lab.world.scenes import Scene, phrases, render
 

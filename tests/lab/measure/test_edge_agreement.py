@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.measure import controlnet
-from lab.measure.controlnet import Pair, agreement, f_score, interval, pairs, shown, told
-from lab.measure.vae import unseen
+from lab.measure import edge_agreement
+from lab.measure.edge_agreement import Pair, agreement, f_score, interval, pairs, shown, told
+from lab.measure.vae_quality import unseen
 
 
 def line(column, rows=slice(0, 40)):
@@ -60,5 +60,5 @@ def test_a_led_picture_that_is_the_scene_itself_agrees_wholly():
 def test_eight_pairs_are_shown_two_a_row_and_large_ones_smaller():
     picture = np.zeros((1024, 1024, 3), np.uint8)
     one = Pair(np.zeros((1024, 1024), bool), picture, picture)
-    assert shown([one] * 9).size == (2 * 3 * controlnet.WIDEST, 4 * controlnet.WIDEST)
-    assert shown([one]).size == (3 * controlnet.WIDEST, controlnet.WIDEST)
+    assert shown([one] * 9).size == (2 * 3 * edge_agreement.WIDEST, 4 * edge_agreement.WIDEST)
+    assert shown([one]).size == (3 * edge_agreement.WIDEST, edge_agreement.WIDEST)

@@ -7,7 +7,7 @@ import numpy as np
 from lab.judge.cases import NAMES, UNTOLD, Case, beside, case
 from lab.judge.judge import Judge, load, verdicts
 from lab.measure.tables import Row, rate, table
-from lab.measure.vae import unseen
+from lab.measure.vae_quality import unseen
 from lab.world.scenes import half_sides, standing
 
 EACH = 300

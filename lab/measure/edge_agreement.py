@@ -1,6 +1,6 @@
 """Whether Postcards follows the edges that it is given.
 
-python -m lab.measure.controlnet [--prompts 16] [--large] [--steps 30] [--of assets/postcards] [--to pairs.png]
+python -m lab.measure.edge_agreement [--prompts 16] [--large] [--steps 30] [--of FOLDER] [--to pairs.png]
 
 Held-out scenes are rendered, and drawn from their words and one seed with and without the edges of the
 rendering: at 256 px, or with --large at 1024 px in stages of 1, 2 and 4.
@@ -20,7 +20,7 @@ from PIL import Image
 from engine import load_model
 from lab.measure.drawing import STEPS, drawn, quickest, signed
 from lab.measure.tables import Row, table
-from lab.measure.vae import unseen
+from lab.measure.vae_quality import unseen
 from lab.training.controlnet import DEFAULT, FOLDER, beside, edges
 from lab.world.lessons import NATIVE
 from lab.world.paint import Array
@@ -159,7 +159,7 @@ def figure(folder: Path, large: bool = False) -> Image.Image:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(prog="lab.measure.controlnet", description=__doc__)
+    asked = argparse.ArgumentParser(prog="lab.measure.edge_agreement", description=__doc__)
     asked.add_argument("--prompts", type=int, default=16)
     asked.add_argument("--large", action="store_true", help="at 1024 px, after three stages")
     asked.add_argument("--steps", type=int, default=STEPS)
