@@ -13,8 +13,8 @@ from typing import Any
 import gradio as gr
 
 from engine import errors
+from engine.control.detectors import check_detectors
 from engine.errors import BadRecipe, Fault, short
-from engine.planning.controlnets import check_drawn
 from engine.planning.plan import plan
 from engine.recipe import images as picture
 from engine.recipe.checks import check, check_value
@@ -80,7 +80,7 @@ def _recipe(house: House, given: tuple[Any, ...], named: dict[str, Any]) -> Reci
     values["controls"] = _controls(house, values["controls"])
     recipe = check(Recipe(**values))
     house.lender.entry(recipe.model)
-    check_drawn(recipe.controls)
+    check_detectors(recipe.controls)
     return recipe
 
 

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 import warnings
+from collections.abc import Iterable
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from engine import errors
 from engine.catalogue import weights
 from engine.control.detector_adapters import Depth, Detector, Pose, Whole
 from engine.errors import BadRecipe
-from engine.recipe.controls import KINDS, TRANSFORMERS
+from engine.recipe.controls import KINDS, TRANSFORMERS, Control
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,20 @@ def why_not(kind: str) -> str:
         if find_spec(package) is None:
             return errors.NOT_INSTALLED.format(package=package)
     return errors.DETECTOR_NOT_HERE if _is_offline() and not _cached(ORIGINS[kind]) else ""
+
+
+def check_detectors(controls: Iterable[Control]) -> None:
+    """Raise BadRecipe if a control's map must be made by a detector that cannot be had on this machine."""
+    for control in controls:
+        kind = KINDS[control.kind]
+        if control.given or not kind.source:
+            continue
+        reason = why_not(control.kind)
+        if reason:
+            raise BadRecipe(
+                "controls",
+                errors.DETECTOR_MISSING.format(kind=kind.title, source=kind.source, reason=reason),
+            )
 
 
 def prepare(kind: str) -> None:

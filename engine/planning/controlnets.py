@@ -4,7 +4,7 @@ A ControlNet is a folder with a config and safetensors: of this project, anywher
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import sha256
@@ -15,7 +15,6 @@ from typing import Any
 from engine import errors
 from engine.catalogue import weights
 from engine.catalogue.entries import Facts, catalogue
-from engine.control import detectors
 from engine.errors import BadRecipe, short
 from engine.paths import ROOT
 from engine.recipe.controls import KINDS, Control
@@ -115,16 +114,6 @@ def offered(facts: Facts) -> dict[str, bool]:
     """Every kind of map by its name, and whether the model can follow it."""
     known = nets(facts)
     return {name: kind.follows in known for name, kind in KINDS.items()}
-
-
-def check_drawn(controls: Iterable[Control]) -> None:
-    """BadRecipe where a control's map is to be drawn by a detector that is not here."""
-    for control in controls:
-        kind = KINDS[control.kind]
-        reason = "" if control.given or not kind.source else detectors.why_not(control.kind)
-        if reason:
-            said = {"kind": kind.title, "source": kind.source, "reason": reason}
-            raise BadRecipe("controls", errors.DETECTOR_MISSING.format(**said))
 
 
 def net_of(control: Control, facts: Facts) -> Net:

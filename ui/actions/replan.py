@@ -4,8 +4,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from engine.control.detectors import check_detectors
 from engine.errors import BadRecipe, Fault
-from engine.planning.controlnets import check_drawn
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from ui.actions import runs
@@ -25,7 +25,7 @@ def read(visit: Visit, house: House, recipe: Recipe | BadRecipe) -> None:
             raise recipe
         visit.recipe = recipe
         planned = plan(at_hand(visit, house, recipe), house.facts(recipe.model))
-        check_drawn(recipe.controls)
+        check_detectors(recipe.controls)
         visit.plan, visit.refused = planned, None
         visit.held = house.held(visit.plan)
     except BadRecipe as fault:
