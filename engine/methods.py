@@ -1,144 +1,98 @@
-"""Every method is a row: which stages, how one starts from the one below, what it looks at, and how the
-network is bent meanwhile.
+"""The table of methods: which stages a method has, how a stage starts, what the network sees, and how the
+network is patched.
 
-The loop reads the cells and never a name. An ablation is a row with one cell changed, a combination one with
-two.
+The loop reads the cells of a row and never its name. An ablation is a row with one cell changed. This module
+imports nothing of the engine; engine/recipe/effects.py applies a recipe's settings to a row.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-from engine.recipe.options import options_of
-
-if TYPE_CHECKING:
-    from engine.recipe.recipe import Recipe
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One row.
+    """One row of the table."""
 
-    grows: from a base at native size; otherwise there is one stage, the final one.
-    rises: through every scale; otherwise only the first and the last.
-    pulls: a stage is pulled to the noised enlargement of the one below (the skip residual, c1).
-    restarts: a stage begins from that enlargement at a middle step.
-    lattices: dilated views take part, blended by c2; otherwise local views alone.
-    views: what a local view is: a native window, a large one, or the whole canvas.
-    placed: views are told where they lie; otherwise that they are the final picture.
-    shakes: windows may.
-    network: how it is bent where a local view is larger than native; a name in bending.BENDS.
-    reads: the settings and options that not every method uses.
-    """
-
-    grows: bool = True
-    rises: bool = True
-    pulls: bool = False
+    # Starts with a base at native size; otherwise there is one stage, the final one.
+    has_base: bool = True
+    # Passes through every scale; otherwise through the first and the last.
+    progressive: bool = True
+    # Each stage is pulled to the noised enlargement of the stage below (skip residual, c1).
+    skip_residual: bool = False
+    # Each stage renoises the enlargement of the stage below to a middle step and denoises from there.
     restarts: bool = False
-    lattices: bool = False
+    # Dilated views take part, blended by c2; otherwise local views alone.
+    dilated: bool = False
+    # What a local view is: "windows" of native size, "large" windows of twice its side, or the "whole" canvas.
     views: str = "whole"
-    placed: bool = True
-    shakes: bool = True
+    # SDXL's size ids of a view say where it lies; otherwise they are those of the final picture.
+    true_size_ids: bool = True
+    # The setting `jitter` shifts windows.
+    jitters: bool = True
+    # The patch of the network for local views larger than native: a key of planning.patch_schedule.
     network: str = ""
+    # The settings and options that this method reads, among those that not every method reads.
     reads: frozenset[str] = frozenset()
 
     @property
-    def starts_from_picture(self) -> bool:
-        return self.pulls or self.restarts
+    def takes_start_image(self) -> bool:
+        return self.skip_residual or self.restarts
 
 
-OF_THE_PULL = frozenset({"alpha1"})
-OF_THE_LATTICES = frozenset({"alpha2", "alpha3", "sigma1", "sigma2", "kernel", "lattice"})
-OF_THE_WINDOWS = frozenset({"stride", "jitter", "feather"})
+SKIP_RESIDUAL_SETTINGS = frozenset({"alpha1"})
+DILATED_SETTINGS = frozenset({"alpha2", "alpha3", "sigma1", "sigma2", "kernel", "lattice"})
+WINDOW_SETTINGS = frozenset({"stride", "jitter", "feather"})
 ABLATIONS = frozenset({"progressive", "skip_residual", "dilated"})
-OF_COMBINATIONS = frozenset({"views", "network"})
+COMBINATIONS = frozenset({"views", "network"})
 # What faithful mode sets itself.
-PUBLISHED = frozenset({"economy", "kernel", "lattice", "feather"})
-OF_THE_GUIDANCE = frozenset({"negative", "guidance_rescale"})
-OF_A_START_PICTURE = frozenset({"image", "fidelity"})
-# By the network that is bent.
-OF_NETWORKS = {
+FAITHFUL_SETTINGS = frozenset({"economy", "kernel", "lattice", "feather"})
+GUIDANCE_SETTINGS = frozenset({"negative", "guidance_rescale"})
+START_IMAGE_SETTINGS = frozenset({"image", "fidelity"})
+# The options that each patch of the network reads.
+NETWORK_OPTIONS = {
     "": frozenset(),
     "attention": frozenset(),
     "scalecrafter": frozenset({"bent_until", "dispersed", "damped"}),
     "hidiffusion": frozenset({"bent_until", "windowed"}),
 }
-OF_ANY_NETWORK = frozenset().union(*OF_NETWORKS.values())
-GROWING = frozenset({"progressive", "enlarge"})
+ALL_NETWORK_OPTIONS = frozenset().union(*NETWORK_OPTIONS.values())
+STAGE_SETTINGS = frozenset({"progressive", "enlarge"})
 
 METHODS = {
     "demofusion": Method(
-        pulls=True,
-        lattices=True,
+        skip_residual=True,
+        dilated=True,
         views="windows",
-        reads=OF_THE_PULL
-        | OF_THE_LATTICES
-        | OF_THE_WINDOWS
+        reads=SKIP_RESIDUAL_SETTINGS
+        | DILATED_SETTINGS
+        | WINDOW_SETTINGS
         | ABLATIONS
-        | OF_COMBINATIONS
-        | OF_ANY_NETWORK
-        | OF_A_START_PICTURE
-        | GROWING
+        | COMBINATIONS
+        | ALL_NETWORK_OPTIONS
+        | START_IMAGE_SETTINGS
+        | STAGE_SETTINGS
         | {"economy", "faithful"},
     ),
-    "direct": Method(grows=False, placed=False),
-    "attention": Method(grows=False, placed=False, network="attention"),
+    "direct": Method(has_base=False, true_size_ids=False),
+    "attention": Method(has_base=False, true_size_ids=False, network="attention"),
     "multidiffusion": Method(
-        grows=False,
+        has_base=False,
         views="windows",
-        placed=False,
-        shakes=False,
-        reads=frozenset({"stride", "feather", "placed"}) | OF_COMBINATIONS | OF_ANY_NETWORK,
+        true_size_ids=False,
+        jitters=False,
+        reads=frozenset({"stride", "feather", "placed"}) | COMBINATIONS | ALL_NETWORK_OPTIONS,
     ),
     "sdedit": Method(
         restarts=True,
-        reads=frozenset({"restart", "image"}) | OF_THE_WINDOWS | OF_COMBINATIONS | OF_ANY_NETWORK | GROWING,
+        reads=frozenset({"restart", "image"})
+        | WINDOW_SETTINGS
+        | COMBINATIONS
+        | ALL_NETWORK_OPTIONS
+        | STAGE_SETTINGS,
     ),
     "scalecrafter": Method(
-        grows=False, placed=False, network="scalecrafter", reads=OF_NETWORKS["scalecrafter"]
+        has_base=False, true_size_ids=False, network="scalecrafter", reads=NETWORK_OPTIONS["scalecrafter"]
     ),
-    "hidiffusion": Method(grows=False, placed=False, network="hidiffusion", reads=OF_NETWORKS["hidiffusion"]),
+    "hidiffusion": Method(
+        has_base=False, true_size_ids=False, network="hidiffusion", reads=NETWORK_OPTIONS["hidiffusion"]
+    ),
 }
-
-
-def is_faithful(recipe: Recipe) -> bool:
-    """Whether the published code is repeated to the number; there is one for some methods only."""
-    return recipe.faithful is True and "faithful" in METHODS[recipe.method].reads
-
-
-def method_of(recipe: Recipe) -> Method:
-    """The recipe's row with its ablations and combinations applied."""
-    row, options = METHODS[recipe.method], options_of(recipe.options)
-    free = row.reads - OF_COMBINATIONS if is_faithful(recipe) else row.reads
-    return replace(
-        row,
-        rises=row.rises and recipe.progressive,
-        pulls=row.pulls and recipe.skip_residual,
-        lattices=row.lattices and recipe.dilated,
-        views=(options.views if "views" in free else "") or row.views,
-        network=(options.network if "network" in free else "") or row.network,
-        placed=row.placed or ("placed" in free and options.placed),
-    )
-
-
-def silent(recipe: Recipe) -> tuple[str, ...]:
-    """Settings and options that have no effect beside the recipe's others."""
-    row = method_of(recipe)
-    names = {name for method in METHODS.values() for name in method.reads} - row.reads
-    names |= OF_ANY_NETWORK - OF_NETWORKS[row.network]
-    if row.views == "whole":
-        names |= OF_THE_WINDOWS | {"placed"}
-    if not row.pulls:
-        names |= OF_THE_PULL
-    if not row.lattices:
-        names |= OF_THE_LATTICES
-    if is_faithful(recipe):
-        names |= PUBLISHED | OF_COMBINATIONS
-    if recipe.guidance is not None and recipe.guidance <= 1:
-        names |= OF_THE_GUIDANCE | {"damped"}
-    if recipe.image is None or not row.pulls:
-        names.add("fidelity")
-    elif recipe.fidelity in (0, 1):
-        names |= OF_THE_PULL
-    return tuple(sorted(names))

@@ -19,8 +19,9 @@ from engine.planning.plan import plan
 from engine.recipe import images as picture
 from engine.recipe.checks import check, check_value
 from engine.recipe.controls import MOST_CONTROLS, Control
+from engine.recipe.effects import unused_settings
 from engine.recipe.recall import recall
-from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict, unused
+from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.serving.entry import Request
 from ui.messages.status import too_large
@@ -123,7 +124,7 @@ def _planning(house: House) -> Any:
             "recipe": to_dict(whole.recipe),
             "evaluations": whole.evaluations,
             "memory": whole.memory,
-            "unused": list(unused(recipe)),
+            "unused": list(unused_settings(recipe)),
             "stages": [
                 {
                     "stage": stage.number,

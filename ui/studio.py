@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine.methods import OF_COMBINATIONS
+from engine.methods import COMBINATIONS
 from engine.recipe.options import OPTIONS
 from ui import api
 from ui.actions import restore
@@ -146,7 +146,7 @@ def _growing(values: dict[str, Any], controls: dict[str, Any], more: dict[str, A
         for name in ALWAYS[3:]:
             controls[name] = control(name, values.get(name))
         for name in OPTIONS:
-            if name not in OF_COMBINATIONS:
+            if name not in COMBINATIONS:
                 controls[name] = option_control(name, values.get(name))
         windows = gr.HTML(elem_id="windows")
         curves = gr.HTML(elem_id="curves")
@@ -180,7 +180,7 @@ def _fine(values: dict[str, Any], controls: dict[str, Any]) -> None:
         for name in PARTS:
             controls[name] = control(name, values.get(name))
         controls["kernel"] = control("kernel", values.get("kernel"))
-        for name in sorted(OF_COMBINATIONS, reverse=True):
+        for name in sorted(COMBINATIONS, reverse=True):
             controls[name] = option_control(name, values.get(name))
         controls["faithful"] = control("faithful", values.get("faithful"))
 

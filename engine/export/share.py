@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from engine import errors
 from engine.errors import BadRecipe, Fault, short
 from engine.export.lettering import drawable, font_of, shortened, width_of, wrapped
-from engine.methods import silent
+from engine.recipe.effects import ineffective_settings
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import Recipe
 from engine.runs.store import PICTURE, RECORD, stages
@@ -116,7 +116,7 @@ def _facts(recipe: Recipe | None, number: int, sizes: list[tuple[int, int]]) -> 
     told = [" → ".join(f"{w}" if square else f"{w} × {h}" for w, h in sizes)]
     if recipe is None:
         return told
-    idle = {"alpha1", "alpha2", "alpha3", "sigma1", "sigma2"} if number == 1 else set(silent(recipe))
+    idle = {"alpha1", "alpha2", "alpha3", "sigma1", "sigma2"} if number == 1 else set(ineffective_settings(recipe))
     for sign, names in (("α", ("alpha1", "alpha2", "alpha3")), ("σ", ("sigma1", "sigma2"))):
         if not idle.issuperset(names):
             values = ("–" if name in idle else f"{getattr(recipe, name):g}" for name in names)

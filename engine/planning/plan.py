@@ -8,14 +8,15 @@ from engine import errors
 from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe, short
 from engine.formulas.schedule import Schedule, exponent, lay, of_base
-from engine.formulas.timesteps import FIRST_ORDER, SCHEDULERS, scheduler_of, timesteps
-from engine.methods import METHODS, is_faithful, method_of
+from engine.formulas.timesteps import FIRST_ORDER_SCHEDULERS, SCHEDULERS, resolve_scheduler, timesteps
+from engine.methods import METHODS
 from engine.planning.controlnets import net_of
 from engine.planning.sizes import SLACK, fill_sizes, stage_cells
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import Control
+from engine.recipe.effects import is_faithful, resolve_method
 from engine.recipe.options import changed, options_of
 from engine.recipe.recipe import Recipe
 
@@ -60,7 +61,7 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
     given = check(recipe).controls
     recipe = resolve(check(recipe), facts)
     scales = recipe.scales
-    row = method_of(recipe)
+    row = resolve_method(recipe)
     if not row.grows:
         scales = scales[-1:]
     elif not row.rises and len(scales) > 1:
@@ -118,14 +119,14 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
 def _scheduler(recipe: Recipe, facts: Facts) -> str:
     name = recipe.scheduler or facts.defaults.scheduler
     try:
-        kind, _ = scheduler_of(name, facts.scheduler)
+        kind, _ = resolve_scheduler(name, facts.scheduler)
     except BadRecipe:
         if recipe.scheduler:
             raise
         name, kind = "ddim", SCHEDULERS["ddim"]
     if recipe.faithful and not kind.first_order:
-        sentence = errors.FAITHFUL_SCHEDULER.format(scheduler=name, fit=" or ".join(FIRST_ORDER))
-        raise BadRecipe("scheduler", sentence, {"scheduler": FIRST_ORDER[0]})
+        sentence = errors.FAITHFUL_SCHEDULER.format(scheduler=name, fit=" or ".join(FIRST_ORDER_SCHEDULERS))
+        raise BadRecipe("scheduler", sentence, {"scheduler": FIRST_ORDER_SCHEDULERS[0]})
     return name
 
 
@@ -168,7 +169,7 @@ def dilation(scale: float) -> int:
 
 def _stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
     rows, cols = stage_cells(scale, recipe, facts)
-    row = method_of(recipe)
+    row = resolve_method(recipe)
     base = stage_cells(recipe.scales[0], recipe, facts)
     above = number > 1
     factor = dilation(scale) if above and row.lattices else 1
@@ -189,7 +190,7 @@ def _schedule(above: bool, lattices: bool, recipe: Recipe, facts: Facts) -> Sche
     t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
     if not above and recipe.image is None:
         return of_base(t)
-    row = method_of(recipe)
+    row = resolve_method(recipe)
     alpha1 = recipe.alpha1 if recipe.image is None else exponent(recipe.alpha1, recipe.fidelity)
     return lay(
         t,

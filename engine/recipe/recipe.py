@@ -15,12 +15,11 @@ from engine import errors
 from engine.catalogue.entries import lora_digests, lora_titles
 from engine.errors import BadRecipe
 from engine.formulas.timesteps import SCHEDULERS
-from engine.methods import METHODS, silent
+from engine.methods import METHODS
 from engine.recipe import controls as control
 from engine.recipe import images
 from engine.recipe.controls import Control, controls_of
 from engine.recipe.fields import Setting, frozen, setting, settings_of
-from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, options_of
 
 VERSION = 1
 LONGEST_PROMPT = 2000
@@ -225,18 +224,4 @@ def from_dict(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
     known = {k: v for k, v in values.items() if k in SETTINGS}
     return Recipe(**known), tuple(
         k for k in values if k not in SETTINGS and (k, values[k]) != ("version", VERSION)
-    )
-
-
-def unused(recipe: Recipe) -> tuple[str, ...]:
-    """Settings and options that were changed and have no effect beside the others."""
-    options = options_of(recipe.options)
-    return tuple(
-        name
-        for name in silent(recipe)
-        if (
-            getattr(options, name) != getattr(OPTION_DEFAULTS, name)
-            if name in OPTIONS
-            else getattr(recipe, name) != getattr(DEFAULTS, name)
-        )
     )

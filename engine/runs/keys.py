@@ -7,10 +7,11 @@ from hashlib import sha256
 from typing import Any
 
 from engine.catalogue.entries import lora_digests
-from engine.methods import ABLATIONS, OF_THE_PULL, method_of, silent
+from engine.methods import ABLATIONS, SKIP_RESIDUAL_SETTINGS
 from engine.planning.controlnets import net_of
 from engine.planning.stage import Stage
 from engine.recipe.controls import determines
+from engine.recipe.effects import ineffective_settings, resolve_method
 from engine.recipe.recipe import SETTINGS
 
 PICTURES = 2
@@ -49,9 +50,9 @@ def of_its_own() -> str:
 
 
 def _determines(stage: Stage, below: str) -> dict[str, Any]:
-    recipe, row = stage.recipe, method_of(stage.recipe)
+    recipe, row = stage.recipe, resolve_method(stage.recipe)
     # What a method does not know is off, as it may be with one that does.
-    without = set(silent(recipe)) - {"image", "faithful"}
+    without = set(ineffective_settings(recipe)) - {"image", "faithful"}
     read = OF_EVERY_STAGE - without
     values: dict[str, Any] = {
         "pictures": PICTURES,
@@ -66,7 +67,7 @@ def _determines(stage: Stage, below: str) -> dict[str, Any]:
         read |= row.reads - ABLATIONS - without
         values |= {"factor": stage.factor}
     elif recipe.image is not None:
-        read |= (OF_THE_PULL | {"economy", "restart"}) & row.reads - without
+        read |= (SKIP_RESIDUAL_SETTINGS | {"economy", "restart"}) & row.reads - without
     if not stage.is_base or recipe.image is not None:
         values |= {"row": {name: getattr(row, name) for name in OF_A_ROW}}
     read -= {"options"}

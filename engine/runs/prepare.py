@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engine import errors
-from engine.runs import events, keys, store
-from engine.runs.clock import Clock
 from engine.control import load
 from engine.control.conditioning import Steering
 from engine.errors import BadRecipe, Fault
@@ -22,14 +21,17 @@ from engine.planning.pace import Pace
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
 from engine.recipe import images as picture
-from engine.recipe.controls import Control
+from engine.recipe.files import with_files
+from engine.recipe.effects import unused_settings
 from engine.recipe.recall import ENGINE
-from engine.recipe.recipe import Recipe, to_dict, unused
+from engine.recipe.recipe import Recipe, to_dict
+from engine.runs import events, keys, store
+from engine.runs.cache import Shelf
+from engine.runs.clock import Clock
+from engine.runs.resume import Start, elsewhere, place_of, start_of, told
 from engine.sampling.denoiser import Denoiser
 from engine.sampling.signals import Made
 from engine.sampling.tone import Tone
-from engine.runs.cache import Shelf
-from engine.runs.resume import Start, elsewhere, place_of, start_of, told
 from engine.vae import codec
 
 TRIES = 3
@@ -98,7 +100,7 @@ class Job:
         if self.ahead and (note := elsewhere(self.start, plan)):
             notes.append(note)
         sizes = tuple((stage.scale, stage.size) for stage in plan.stages)
-        first, silenced = self.start.number + 1, unused(self.asked)
+        first, silenced = self.start.number + 1, unused_settings(self.asked)
         return events.Accepted(
             str(self.run), recipe, sizes, self.evaluations, first, silenced, tuple(notes), self.kept
         )
@@ -155,23 +157,9 @@ def _take_along(start: Start, run: Path, cell: int) -> list[events.StageDone]:
     ]
 
 
-def _at_hand(recipe: Recipe, shelf: Shelf) -> Recipe:
-    """The recipe with pictures that can be read: those that are named by their pixels are looked up."""
-    if picture.is_digest(recipe.image):
-        upload = shelf.upload(recipe.image)
-        if upload is None:
-            raise BadRecipe("image", errors.PICTURE_GONE)
-        recipe = replace(recipe, image=str(upload))
-    return replace(recipe, controls=tuple(_with_picture(control, shelf) for control in recipe.controls))
-
-
-def _with_picture(control: Any, shelf: Shelf) -> Any:
-    if not isinstance(control, Control) or not picture.is_digest(control.image):
-        return control  # What is no control is told of by the checks.
-    upload = shelf.upload(control.image)
-    if upload is None:
-        raise BadRecipe("controls", errors.CONTROL_GONE)
-    return replace(control, image=str(upload))
+def _find_image(image: Any, shelf: Shelf) -> Any:
+    """Return the file of a picture that is named by its digest, None if no run keeps it; a path as it is."""
+    return shelf.upload(image) if picture.is_digest(image) else image
 
 
 def settle(
@@ -185,11 +173,11 @@ def settle(
 ) -> Job:
     """All that can be known before the work starts; BadRecipe where it cannot be done."""
     shelf = Shelf(out)
-    recipe = _at_hand(recipe, shelf)
+    recipe = with_files(recipe, partial(_find_image, shelf=shelf))
     planned = plan(recipe, model.facts)
     check_parts(model.unet, model.facts.name, (bends for stage in planned.stages for bends in stage.bends))
     loras = lora.worn(planned.recipe.loras)
-    nets = load.nets_of(planned.recipe.controls, model)
+    nets = load.load_controlnets(planned.recipe.controls, model)
     for tries in range(TRIES):
         whole, start, last = start_of(recipe, planned, shelf, resume, until, keyed=noise is None)
         run = run or shelf.new_run()

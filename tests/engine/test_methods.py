@@ -10,11 +10,11 @@ from diffusers import DiffusionPipeline
 from safetensors.numpy import load_file
 
 from engine import BadRecipe, Recipe, plan
-from engine.formulas.noise import normal
-from engine.formulas.timesteps import scheduler_of
-from engine.methods import METHODS, silent
+from engine.formulas.noise import keyed_normal
+from engine.formulas.timesteps import resolve_scheduler
+from engine.methods import METHODS
 from engine.network.patching.hooks import hooked
-from engine.recipe.recipe import unused
+from engine.recipe.effects import ineffective_settings, unused_settings
 from tests.engine.network.test_families import CLOSE
 from tests.support import single_file, tiny
 from tests.support.toys import StopAfter, apart, done, facts, failed, latents, run, slowly, small, told
@@ -93,11 +93,11 @@ def test_direct_at_native_size_is_diffusers_own(family, tmp_path):
     model, pipeline = load_model(folder, "cpu", "float32"), DiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
     asked = recipe("direct", scales=(1,), steps=8, scheduler="ddim", negative="blue")
-    kind, settings = scheduler_of("ddim", model.facts.scheduler)
+    kind, settings = resolve_scheduler("ddim", model.facts.scheduler)
     pipeline.scheduler = getattr(diffusers, kind.cls).from_config(settings)
     theirs = pipeline(
         asked.prompt, negative_prompt="blue", num_inference_steps=8, guidance_scale=7.5,
-        latents=torch.from_numpy(normal((1, 4, 16, 16), asked.seed, "base", 1, 4, 16, 16)),
+        latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), asked.seed, "base", 1, 4, 16, 16)),
         output_type="latent",
     ).images.numpy()  # fmt: skip
     (ours,) = latents(asked, model, tmp_path)
@@ -190,12 +190,12 @@ def test_stages_that_do_not_differ_are_shared(bodies, tmp_path):
 
 def test_as_published_there_is_demofusion_only():
     assert not plan(Recipe(method="direct", faithful=True), facts()).recipe.faithful
-    assert "faithful" in silent(Recipe(method="direct"))
+    assert "faithful" in ineffective_settings(Recipe(method="direct"))
 
 
 def test_options_of_other_methods_are_named_as_without_effect():
     asked = Recipe(method="direct", alpha1=2, options={"restart": 0.3})
-    assert set(unused(asked)) == {"alpha1", "restart"}
+    assert set(unused_settings(asked)) == {"alpha1", "restart"}
 
 
 @pytest.mark.parametrize(

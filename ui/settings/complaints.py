@@ -6,7 +6,7 @@ from math import ceil, floor
 from typing import Any, NamedTuple
 
 from engine.catalogue.entries import Facts
-from engine.methods import silent
+from engine.recipe.effects import ineffective_settings
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
 from ui.text import methods
@@ -67,7 +67,7 @@ def nudge(recipe: Recipe, of: str, facts: Facts) -> Nudged:
     """The recipe with the present values moved against a complaint; settings without effect stay."""
     for moves in NUDGES[of]:
         wanted = {name: _moved(recipe, name, move, facts) for name, move in moves.items()}
-        idle = silent(replace(recipe, **wanted))
+        idle = ineffective_settings(replace(recipe, **wanted))
         changes = tuple(
             Change(name, before, after)
             for name, after in wanted.items()

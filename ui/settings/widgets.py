@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from engine import errors
-from engine.catalogue.entries import Entry, Facts
+from engine.catalogue.entries import ModelEntry, Facts
 from engine.errors import BadRecipe, short
-from engine.methods import silent
 from engine.recipe.checks import check_value
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.effects import ineffective_settings
 from engine.recipe.fields import Setting
 from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed, options_of
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
@@ -65,7 +65,7 @@ def option_control(name: str, value: Any = None) -> gr.components.Component:
     """The control of a setting that only some methods know; it is hidden where it has no effect."""
     value = getattr(OPTION_DEFAULTS, name) if value is None else value
     said = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)}
-    return _made(OPTIONS[name], value, visible=name not in silent(DEFAULTS), **said)
+    return _made(OPTIONS[name], value, visible=name not in ineffective_settings(DEFAULTS), **said)
 
 
 def follow_control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
@@ -103,18 +103,18 @@ def as_shown(control: gr.components.Component, value: Any, most: float | None = 
     return min(max(value, control.minimum), most or control.maximum) if is_number else value
 
 
-def titles(models: Iterable[Entry]) -> list[tuple[str, str]]:
+def titles(models: Iterable[ModelEntry]) -> list[tuple[str, str]]:
     """The models to choose from, by their titles; of those that are not here, with what comes first."""
     return [(_title(entry), entry.name) for entry in models]
 
 
-def _title(entry: Entry) -> str:
+def _title(entry: ModelEntry) -> str:
     if entry.is_here or not entry.gigabytes:
         return entry.title
     return words.TO_FETCH.format(title=entry.title, size=f"{entry.gigabytes:g}")
 
 
-def model_control(models: Collection[Entry]) -> gr.Dropdown:
+def model_control(models: Collection[ModelEntry]) -> gr.Dropdown:
     """The models on offer, of which the first is chosen."""
     said = {"label": LABELS["model"], "info": SETTINGS["model"].help, "elem_id": "model"}
     return gr.Dropdown(
@@ -212,7 +212,7 @@ def _size(name: str, value: Any) -> Any:
 
 def without_effect(recipe: Recipe, facts: Facts) -> frozenset[str]:
     """Controls that change nothing beside the others."""
-    return frozenset(silent(recipe)) | control_settings.idle(recipe, facts)
+    return frozenset(ineffective_settings(recipe)) | control_settings.idle(recipe, facts)
 
 
 def summary(recipe: Recipe) -> str:

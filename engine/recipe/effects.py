@@ -1,0 +1,73 @@
+"""What the settings of a recipe do together: its row of the table of methods, and what has no effect. No torch."""
+
+from dataclasses import replace
+
+from engine.methods import (
+    ALL_NETWORK_OPTIONS,
+    COMBINATIONS,
+    DILATED_SETTINGS,
+    FAITHFUL_SETTINGS,
+    GUIDANCE_SETTINGS,
+    METHODS,
+    NETWORK_OPTIONS,
+    SKIP_RESIDUAL_SETTINGS,
+    WINDOW_SETTINGS,
+    Method,
+)
+from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, options_of
+from engine.recipe.recipe import DEFAULTS, Recipe
+
+
+def is_faithful(recipe: Recipe) -> bool:
+    """Whether the published code is repeated exactly; only some methods have published code here."""
+    return recipe.faithful is True and "faithful" in METHODS[recipe.method].reads
+
+
+def resolve_method(recipe: Recipe) -> Method:
+    """The recipe's row of the table with its ablations and options applied."""
+    row, options = METHODS[recipe.method], options_of(recipe.options)
+    readable = row.reads - COMBINATIONS if is_faithful(recipe) else row.reads
+    views = options.views if "views" in readable else ""
+    network = options.network if "network" in readable else ""
+    return replace(
+        row,
+        progressive=row.progressive and recipe.progressive,
+        skip_residual=row.skip_residual and recipe.skip_residual,
+        dilated=row.dilated and recipe.dilated,
+        views=views or row.views,
+        network=network or row.network,
+        true_size_ids=row.true_size_ids or ("placed" in readable and options.placed),
+    )
+
+
+def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
+    """Settings and options that have no effect beside the recipe's others."""
+    row = resolve_method(recipe)
+    names = {name for method in METHODS.values() for name in method.reads} - row.reads
+    names |= ALL_NETWORK_OPTIONS - NETWORK_OPTIONS[row.network]
+    if row.views == "whole":
+        names |= WINDOW_SETTINGS | {"placed"}
+    if not row.skip_residual:
+        names |= SKIP_RESIDUAL_SETTINGS
+    if not row.dilated:
+        names |= DILATED_SETTINGS
+    if is_faithful(recipe):
+        names |= FAITHFUL_SETTINGS | COMBINATIONS
+    if recipe.guidance is not None and recipe.guidance <= 1:
+        names |= GUIDANCE_SETTINGS | {"damped"}
+    if recipe.image is None or not row.skip_residual:
+        names.add("fidelity")
+    elif recipe.fidelity in (0, 1):
+        names |= SKIP_RESIDUAL_SETTINGS
+    return tuple(sorted(names))
+
+
+def unused_settings(recipe: Recipe) -> tuple[str, ...]:
+    """Settings and options that were changed from their defaults and have no effect beside the others."""
+    options = options_of(recipe.options)
+    changed = []
+    for name in ineffective_settings(recipe):
+        values, defaults = (options, OPTION_DEFAULTS) if name in OPTIONS else (recipe, DEFAULTS)
+        if getattr(values, name) != getattr(defaults, name):
+            changed.append(name)
+    return tuple(changed)
