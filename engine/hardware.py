@@ -1,22 +1,20 @@
 """The machine: what it is called, what memory is free, how models are placed on it, giving memory back."""
 
 import gc
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 
-MEMORY = Path("/proc/meminfo")
 FULL = (
     "not enough memory",
     "allocate memory",
     "out of memory",
     "status_alloc_failed",
 )
-PROCESSORS = Path("/proc/cpuinfo")
 SPARED = 0.9
 """Of what is free, the share that a model may fill."""
 MOST_VIEWS = {"cpu": 4, "cuda": 8}
@@ -80,27 +78,26 @@ def name(device: torch.device) -> str:
 
 
 def _processor() -> str:
+    """Return the name of the CPU's model, such as "AMD EPYC", or of its architecture.
+
+    On Linux platform.processor() is empty or just "x86_64", and psutil has no name at all. The kernel does,
+    and it must stay the same: records of earlier runs and pace.json hold it.
+    """
     try:
-        lines = PROCESSORS.read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
 def free(device: torch.device) -> int | None:
-    """Bytes that can be had now; None where nobody says."""
+    """Return the bytes that can be allocated on a device now; None where the system does not say."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
     try:
-        for line in MEMORY.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
+        return psutil.virtual_memory().available
+    except (OSError, RuntimeError):  # For example in a sandbox without /proc.
         return None
 
 

@@ -1,10 +1,11 @@
 """Where a model is placed: number format, offloading and views at once, from what memory is free."""
 
+import psutil
 import pytest
 import torch
 
-from engine import load_model
-from engine.catalogue.weights import counts
+from engine import hardware, load_model
+from engine.catalogue.weights import count_parameters
 from engine.hardware import Need, Place, place
 from engine.network.facts import need_of, view_memory
 from tests.engine.network.test_models import peak
@@ -57,7 +58,7 @@ def test_what_a_model_needs_is_known_before_it_is_read(write, tmp_path):
     assert need.weights(4) == footprint.weights
     assert need.view * 4 == pytest.approx(2 * 16**2 * footprint.per_cell, abs=8)
     assert need.tile * 4 == pytest.approx(128**2 * footprint.per_px, abs=8)
-    assert sum(counts(folder).values()) * 4 == footprint.weights
+    assert sum(count_parameters(folder).values()) * 4 == footprint.weights
 
 
 def test_the_memory_of_a_view_of_sd_is_what_a_call_takes():
@@ -73,3 +74,26 @@ def test_by_turns_a_picture_is_the_same(tmp_path):
     latents, ids = torch.ones(2, 4, 16, 16), torch.zeros(2, 6)
     one, other = (m.predict(latents, 10.0, m.encode_text("a house", "", 2), ids) for m in (whole, turns))
     assert torch.equal(one, other)
+
+
+def test_free_memory_is_what_the_system_can_allocate(monkeypatch):
+    assert 0 < hardware.free(CPU) < psutil.virtual_memory().total
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: (_ for _ in ()).throw(FileNotFoundError("/proc")))
+    assert hardware.free(CPU) is None
+
+
+def test_a_cpu_is_called_by_its_model_and_the_threads_in_use(monkeypatch):
+    cpuinfo = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\n"
+    monkeypatch.setattr(
+        hardware.Path, "read_text", lambda self: cpuinfo if str(self) == "/proc/cpuinfo" else ""
+    )
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert hardware.name(CPU) == "AMD EPYC, 2 threads"
+
+
+def test_a_cpu_without_a_listed_name_is_called_by_what_the_platform_knows(monkeypatch):
+    monkeypatch.setattr(hardware.Path, "read_text", lambda self: "processor\t: 0\n")
+    monkeypatch.setattr(hardware.platform, "processor", lambda: "")
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert hardware.name(CPU) == "aarch64, 4 threads"
