@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 
 from engine import load_model, plan
-from engine.catalogue.entries import entries, foreseen
+from engine.catalogue.entries import facts_from_configs, model_entries
 from engine.paths import ASSETS, ROOT
-from engine.planning.controlnets import check_fits, net_of, offered
+from engine.planning.controlnets import check_fits, controlnet_for, offered_kinds
 from engine.recipe.controls import Control
 from engine.recipe.recall import recall
 from engine.runs import store
 from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
 from lab.measure.edge_agreement import by_engine, pairs
-from lab.measure.vae_quality import unseen
+from lab.world.scenes import held_out_scenes
 from tests.support.look import expect, finished_cards, generate, is_done, move, unfold
 from tests.support.page import serving
 from ui.text import words
 
-POSTCARDS = entries()[0]
+POSTCARDS = model_entries()[0]
 PLAIN_FILE = 9 * 2**20
 """Bytes up to which the Hub takes a file as it is."""
 TREE = 48 * 2**20
@@ -54,23 +54,23 @@ def test_the_tracked_tree_stays_small():
 
 
 def test_its_facts_are_foreseen_before_it_is_loaded(loaded):
-    early = foreseen(POSTCARDS)
+    early = facts_from_configs(POSTCARDS)
     for name in ("window", "cell", "channels", "family", "buckets", "native", "train_steps"):
         assert getattr(early, name) == getattr(loaded.facts, name), name
 
 
 def test_its_controlnet_lies_beside_it_and_fits(loaded):
-    net = net_of(Control(), loaded.facts)
+    net = controlnet_for(Control(), loaded.facts)
     assert net.folder == ASSETS / "postcards" / "controlnet"
     check_fits(net, dict(loaded.unet.config))
-    assert [kind for kind, offers in offered(loaded.facts).items() if offers] == ["canny"]
+    assert [kind for kind, offers in offered_kinds(loaded.facts).items() if offers] == ["canny"]
 
 
 @pytest.mark.slow
 def test_it_follows_edges():
     """Of three scenes that it was not taught, the edges agree better with control than without."""
     draw = by_engine(Path(POSTCARDS.source), (1,), steps=12)
-    found = [pair.agreements for pair in pairs(draw, unseen(3), 256)]
+    found = [pair.agreements for pair in pairs(draw, held_out_scenes(3), 256)]
     led, plain = (sum(scores.score for scores in each) / 3 for each in zip(*found, strict=True))
     assert led > plain + 0.05
 
@@ -122,9 +122,9 @@ def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
         page = visit(app.url)
         expect(finished_cards(page)).to_have_count(3)
         move(page, "scale_stages", 2)
-        unfold(page, words.FINE)
+        unfold(page, words.FINE_CONTROL)
         move(page, "steps", 10)
-        page.get_by_label(words.ASK).fill("a blue boat on water at dawn")
+        page.get_by_label(words.PROMPT_LABEL).fill("a blue boat on water at dawn")
         generate(page)
         page.locator(".st-earlier-run").wait_for()
         finished_cards(page).nth(1).wait_for(timeout=LONG)
@@ -146,7 +146,7 @@ from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
 from engine.planning.controlnets import check_fits, net_of, offered
 from lab.measure.edge_agreement import by_engine, pairs
-from lab.measure.vae_quality import unseen
+from lab.world.scenes import held_out_scenes
 from engine.serving.entry import Request
 lender, out = Lender(entries()[:1], "cpu", "float32"), Path(sys.argv[1])
 threading.Thread(target=lender.model).start()

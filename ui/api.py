@@ -14,7 +14,7 @@ import gradio as gr
 
 from engine import errors
 from engine.control.detectors import check_detectors
-from engine.errors import BadRecipe, Fault, short
+from engine.errors import BadRecipe, Fault, short_repr
 from engine.planning.plan import plan
 from engine.recipe import images as picture
 from engine.recipe.checks import check, check_value
@@ -91,7 +91,7 @@ def _controls(house: House, given: Any) -> tuple[Control, ...]:
     A digest is not enough: it travels in pictures, and knowing one makes nobody the owner of the pixels.
     """
     if not isinstance(given, list | tuple) or not all(isinstance(control, Mapping) for control in given):
-        raise BadRecipe("controls", errors.CONTROLS_ARE.format(value=short(given)))
+        raise BadRecipe("controls", errors.CONTROLS_ARE.format(value=short_repr(given)))
     if len(given) > MOST_CONTROLS:
         raise BadRecipe("controls", errors.CONTROLS_MANY.format(count=len(given), limit=MOST_CONTROLS))
     if any(picture.is_digest(control.get("image")) for control in given):
@@ -130,7 +130,7 @@ def _planning(house: House) -> Any:
                     "stage": stage.number,
                     "scale": stage.scale,
                     "size": list(stage.size),
-                    "steps": stage.steps,
+                    "steps": stage.step_count,
                     "evaluations": stage.evaluations,
                     "seconds": seconds,
                 }

@@ -67,7 +67,7 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
         controls["prompt"] = control(
             "prompt",
             values.get("prompt"),
-            label=words.ASK,
+            label=words.PROMPT_LABEL,
             info=None,
             lines=1,
             max_lines=4,
@@ -78,14 +78,14 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
         with gr.Column(scale=1, min_width=150, elem_id="go"):
             generate = gr.Button(words.GENERATE, variant="primary", elem_id="generate")
             stop = gr.Button(words.STOP, variant="stop", visible=False, elem_id="stop")
-            more["surprise"] = gr.Button(words.SURPRISE, size="sm", elem_id="surprise")
+            more["surprise"] = gr.Button(words.SURPRISE_ME, size="sm", elem_id="surprise")
     chips = _chips(house)
     with gr.Row(elem_id="work"):
         with gr.Column(scale=13, min_width=340, elem_id="picture"):
-            stages = Stages(elem_id="stages", words=words.STAGES)
+            stages = Stages(elem_id="stages", words=words.STAGES_PANEL)
         with gr.Column(scale=6, min_width=300, elem_id="inspector"):
             inspector = _inspector(values, controls, more)
-            with gr.Accordion(words.MODEL, open=False, visible=len(house.lender.entries) > 1):
+            with gr.Accordion(words.MODEL_SECTION, open=False, visible=len(house.lender.entries) > 1):
                 controls["model"] = model_control(house.lender.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
     named = ("methods", "alphas", "growing", "drop", "start", "given", "away", "follow_it")
@@ -103,7 +103,7 @@ def _chips(house: House) -> dict[str, gr.Radio]:
         for kind, choices in drawn.items():
             chips[kind] = gr.Radio(
                 list(choices),
-                label=words.KINDS[kind],
+                label=words.WORD_KINDS[kind],
                 visible=kind in house.entry().draws,
                 interactive=True,
                 elem_id=f"chip-{kind}",
@@ -116,7 +116,7 @@ def _chips(house: House) -> dict[str, gr.Radio]:
 def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
     """The settings: how large, by which method, from what, and the rest. curves, sizes, windows."""
     sizes = _sizes(values, controls, more)
-    with gr.Accordion(methods.METHOD, open=False, elem_id="methods") as more["methods"]:
+    with gr.Accordion(methods.METHOD_HEADING, open=False, elem_id="methods") as more["methods"]:
         controls["method"] = method_control(values.get("method"))
     windows, curves = _growing(values, controls, more)
     _start(values, controls, more)
@@ -142,7 +142,7 @@ def _growing(values: dict[str, Any], controls: dict[str, Any], more: dict[str, A
     with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as more["growing"]:
         for name in ALWAYS[:3]:
             controls[name] = control(name, values.get(name))
-        more["alphas"] = gr.Markdown(words.ALPHAS, elem_id="alphas")
+        more["alphas"] = gr.Markdown(words.ALPHAS_HELP, elem_id="alphas")
         for name in ALWAYS[3:]:
             controls[name] = control(name, values.get(name))
         for name in OPTIONS:
@@ -150,26 +150,26 @@ def _growing(values: dict[str, Any], controls: dict[str, Any], more: dict[str, A
                 controls[name] = option_control(name, values.get(name))
         windows = gr.HTML(elem_id="windows")
         curves = gr.HTML(elem_id="curves")
-        more["defaults"] = gr.Button(words.DEFAULTS, size="sm", elem_id="defaults")
+        more["defaults"] = gr.Button(words.MODEL_DEFAULTS, size="sm", elem_id="defaults")
     return windows, curves
 
 
 def _start(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> None:
     """Where a picture is dropped."""
-    with gr.Accordion(words.START, open=False, elem_id="start") as more["start"]:
+    with gr.Accordion(words.START_FROM_PICTURE, open=False, elem_id="start") as more["start"]:
         gr.Markdown(words.DROP_HELP)
         more["drop"] = gr.File(
-            label=words.DROP, file_count="single", type="filepath", elem_id="drop", height=120
+            label=words.DROP_LABEL, file_count="single", type="filepath", elem_id="drop", height=120
         )
         more["given"] = gr.HTML(visible=False, elem_id="given")
         controls["fidelity"] = control("fidelity", values.get("fidelity"), visible=False)
         more["away"] = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="away")
-        more["follow_it"] = gr.Button(words.FOLLOW_IT, size="sm", visible=False, elem_id="follow-it")
+        more["follow_it"] = gr.Button(words.FOLLOW_EDGES, size="sm", visible=False, elem_id="follow-it")
 
 
 def _fine(values: dict[str, Any], controls: dict[str, Any]) -> None:
     """What most people never touch."""
-    with gr.Accordion(words.FINE, open=False, elem_id="fine"):
+    with gr.Accordion(words.FINE_CONTROL, open=False, elem_id="fine"):
         for name in FINE:
             controls[name] = control(name, values.get(name))
         for name in ("by_one", "scales", "width", "height"):

@@ -54,7 +54,7 @@ def tab_to(page, name, most=40):
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_serious_on_a_page_just_opened(served, visit, theme):
     page = visit(f"{served.url}?__theme={theme}")
-    for heading in (words.START, words.FINE):
+    for heading in (words.START_FROM_PICTURE, words.FINE_CONTROL):
         unfold(page, heading)
     page.get_by_label(words.OWN_SCALES).wait_for()
     assert faults(page) == []
@@ -64,7 +64,7 @@ def test_axe_finds_nothing_serious_on_a_page_just_opened(served, visit, theme):
 def test_axe_finds_nothing_serious_with_a_start_picture(served, visit, photo, theme):
     page = visit(f"{served.url}?__theme={theme}")
     drop(page, "photo.png", Path(photo).read_bytes())
-    page.get_by_role("img", name=words.START_PICTURE).wait_for()
+    page.get_by_role("img", name=words.START_IMAGE_ALT).wait_for()
     assert faults(page) == []
 
 
@@ -74,7 +74,7 @@ def test_axe_finds_nothing_serious_with_a_picture_to_follow(served, visit, theme
     page = visit(f"{served.url}?__theme={theme}")
     drop_and_follow(page)
     assert faults(page) == []
-    page.get_by_label(words.MAP_CLOSE).check()
+    page.get_by_label(words.MAP_ONE_TO_ONE).check()
     assert faults(page) == []
 
 
@@ -94,20 +94,20 @@ def test_axe_finds_nothing_serious_when_pictures_are_compared_and_a_fault_is_tol
     page = visit(f"{served.url}?__theme={theme}")
     generate(page)
     is_done(page)
-    press(page, words.STAGES["compare"])
-    expect(page.get_by_role("slider", name=words.STAGES["divider"])).to_be_visible()
+    press(page, words.STAGES_PANEL["compare"])
+    expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
     assert faults(page) == []
     fill_prompt(page, "")
     expect(page.locator(".st-note-since")).to_be_visible()
     generate(page)
-    expect(page.get_by_role("alert")).to_have_text(words.EMPTY)
+    expect(page.get_by_role("alert")).to_have_text(words.PROMPT_EMPTY)
     assert faults(page) == []
 
 
 def test_tab_goes_from_the_prompt_to_generate_to_the_picture_to_the_settings(served, visit):
     page = visit(served.url)
-    page.get_by_label(words.ASK).focus()
-    for name in (f"^{words.GENERATE}$", f"^{words.SURPRISE}$", f"^{words.STAGES['viewer']}$"):
+    page.get_by_label(words.PROMPT_LABEL).focus()
+    for name in (f"^{words.GENERATE}$", f"^{words.SURPRISE_ME}$", f"^{words.STAGES_PANEL['viewer']}$"):
         tab_to(page, name, most=4)
     tab_to(page, "Scale stages")
 
@@ -135,15 +135,15 @@ def test_stages_that_arrive_leave_the_focus_where_it_is(served, visit):
     page.locator("#viewer").focus()
     served.gate.pass_(6)
     expect(finished_cards(page)).to_have_count(1)
-    assert focused(page) == words.STAGES["viewer"]
+    assert focused(page) == words.STAGES_PANEL["viewer"]
     served.gate.open()
     is_done(page)
-    assert focused(page) == words.STAGES["viewer"]
+    assert focused(page) == words.STAGES_PANEL["viewer"]
 
 
 def test_enter_in_the_prompt_generates_and_stays_there(served, visit):
     page = visit(served.url)
-    prompt = page.get_by_label(words.ASK)
+    prompt = page.get_by_label(words.PROMPT_LABEL)
     prompt.press("Enter")
     is_done(page)
     expect(prompt).to_be_focused()
@@ -153,20 +153,20 @@ def test_keys_of_the_viewer_do_nothing_while_a_person_writes(served, visit):
     page = visit(served.url)
     generate(page)
     is_done(page)
-    prompt = page.get_by_label(words.ASK)
+    prompt = page.get_by_label(words.PROMPT_LABEL)
     prompt.fill("")
     prompt.press_sequentially("c ?+1")
     expect(prompt).to_have_value("c ?+1")
-    expect(page.get_by_role("group", name=words.STAGES["compare"], exact=True)).to_have_count(0)
+    expect(page.get_by_role("group", name=words.STAGES_PANEL["compare"], exact=True)).to_have_count(0)
 
 
 def test_a_button_keeps_the_keys_when_its_row_is_drawn_anew(served, visit):
     page = visit(served.url)
     generate(page)
     is_done(page)
-    button = page.get_by_role("button", name=words.LABELLED)
+    button = page.get_by_role("button", name=words.LABELLED_PICTURE)
     button.press("Enter")
-    expect(page.get_by_role("link", name=words.SAVED_LABELLED)).to_be_visible()
+    expect(page.get_by_role("link", name=words.SAVE_LABELLED_PICTURE)).to_be_visible()
     expect(button).to_be_focused()
 
 
@@ -176,10 +176,10 @@ def test_a_phone_shows_the_picture_on_its_first_screen_and_nothing_beside_it(ser
     assert page.locator("#viewer").bounding_box()["y"] < 560
     generate(page)
     is_done(page)
-    for heading in (words.START, words.FINE):
+    for heading in (words.START_FROM_PICTURE, words.FINE_CONTROL):
         unfold(page, heading)
     page.get_by_label(words.OWN_SCALES).wait_for()
-    press(page, words.STAGES["compare"])
+    press(page, words.STAGES_PANEL["compare"])
     expect(page.locator(".st-differ")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
@@ -188,7 +188,7 @@ def test_a_finger_hits_every_button_of_the_picture(served, visit):
     page = visit(served.url, **PHONE)
     generate(page)
     is_done(page)
-    press(page, words.STAGES["compare"])
+    press(page, words.STAGES_PANEL["compare"])
     expect(page.locator(".st-differ")).to_be_visible()
     targets = page.locator("#stages").locator("button:visible, a:visible, select:visible")
     sizes = {

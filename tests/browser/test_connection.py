@@ -81,7 +81,7 @@ def wire(served):
 @pytest.mark.slow
 def test_a_cut_wire_loses_neither_settings_nor_run(served, wire, visit, model, tmp_path):
     page = visit(wire.url)
-    page.get_by_label(words.ASK).fill("a green tree")
+    page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     move(page, "alpha1", 2)
     expect(line(page)).to_contain_text("128 → 256")
     served.gate.close()
@@ -92,7 +92,7 @@ def test_a_cut_wire_loses_neither_settings_nor_run(served, wire, visit, model, t
     page.get_by_text(re.compile("connection", re.I)).first.wait_for()
     wire.mend()
     expect(finished_cards(page)).to_have_count(1)
-    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
     served.gate.open()
     is_done(page)

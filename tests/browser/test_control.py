@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from engine import errors, generate
-from engine.errors import short
+from engine.errors import short_repr
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS
 from engine.recipe.recall import recall
 from engine.runs import store
@@ -51,20 +51,20 @@ def test_a_dropped_picture_is_followed_and_no_longer_started_from(served, visit)
     page = visit(served.url)
     fill_prompt(page, "a red house")
     drop(page, "drawing.png", drawing())
-    expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
+    expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_be_visible()
     follow(page)
     is_followed(page)
-    expect(page.get_by_role("img", name=words.START_PICTURE)).to_have_count(0)
+    expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_have_count(0)
     expect(page.locator("#sizes")).to_contain_text("160 × 104 → 312 × 208")
     expect(page.locator("#map")).to_contain_text("312 × 208 px")
-    expect(page.locator("#aside")).to_have_text(words.FOLLOWS_ONLY.format(title="Tiny", kind="edges"))
-    expect(page.get_by_label(words.ASK)).to_have_value("a red house")
+    expect(page.locator("#aside")).to_have_text(words.FOLLOWS_ONE_KIND.format(title="Tiny", kind="edges"))
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a red house")
     press(page, words.UNDO)
-    expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
+    expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_be_visible()
     expect(map_shown(page)).to_have_count(0)
-    press(page.locator("#start"), words.FOLLOW_IT)
+    press(page.locator("#start"), words.FOLLOW_EDGES)
     is_followed(page)
-    expect(page.get_by_role("img", name=words.START_PICTURE)).to_have_count(0)
+    expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_have_count(0)
 
 
 def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit):
@@ -77,16 +77,18 @@ def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit):
     page.reload()
     is_followed(page)
     expect(page.locator("#follow_scale input[type=number]")).to_have_value("0.7")
-    line(page).get_by_role("button", name=pattern(words.CONTINUE_FOR)).click()
+    line(page).get_by_role("button", name=pattern(words.CONTINUE_RUN)).click()
     is_another(page, 2)
     ((run, recipe),) = records(served)
     (control,) = recipe.controls
     assert (control.kind, control.scale) == ("canny", 0.7)
     with Image.open(store.upload(run, control.image)) as kept:
         assert kept.size == (288, 192)
-    expect(page.get_by_text(words.LINK_WITHOUT_FOLLOWED)).to_be_visible()
+    expect(page.get_by_text(words.LINK_WITHOUT_CONTROL_IMAGE)).to_be_visible()
     move(page, "follow_scale", 0.4)
-    expect(page.get_by_text(pattern(words.SINCE))).to_contain_text(f"{LABELS['scale']} 0.7 → 0.4")
+    expect(page.get_by_text(pattern(words.CHANGED_SINCE_PICTURE))).to_contain_text(
+        f"{LABELS['scale']} 0.7 → 0.4"
+    )
 
 
 def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(served, visit):
@@ -100,8 +102,8 @@ def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(served,
     plain, followed = sorted(records(served), key=lambda each: len(each[1].controls))
     made = [store.read(store.find(run, 1)[1]).latents for run, _ in (plain, followed)]
     assert (made[0] != made[1]).any()
-    press(page, words.STAGES["compare"])
-    page.get_by_label(words.STAGES["picture_a"]).select_option(index=0)
+    press(page, words.STAGES_PANEL["compare"])
+    page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=0)
     expect(page.locator(".st-differ")).to_contain_text(KINDS["canny"].title)
 
 
@@ -111,11 +113,11 @@ def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(serv
     made = done(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
     page = visit(served.url)
     drop(page, "ours.png", Path(made).read_bytes())
-    for action in (words.USE_SETTINGS, words.ENLARGE, words.FOLLOW_IT):
+    for action in (words.USE_SETTINGS, words.ENLARGE_IT, words.FOLLOW_EDGES):
         expect(page.locator(".st").get_by_role("button", name=action, exact=True)).to_be_visible()
     press(page, words.USE_SETTINGS)
     expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_GONE)
-    expect(page.locator("#map")).to_have_text(words.NO_PICTURE_TO_FOLLOW)
+    expect(page.locator("#map")).to_have_text(words.CONTROL_IMAGE_GONE)
     press_generate(page)
     assert served.runs() == []
     press(page.locator(".st"), words.TAKE_AWAY)
@@ -132,7 +134,9 @@ def test_it_is_taken_away_and_a_file_that_cannot_be_read_leaves_it_as_it_is(serv
     page = visit(served.url)
     drop_and_follow(page)
     drop(page, "torn.png", drawing()[:200])
-    expect(page.get_by_role("alert")).to_have_text(errors.PICTURE_UNREADABLE.format(name=short("torn.png")))
+    expect(page.get_by_role("alert")).to_have_text(
+        errors.PICTURE_UNREADABLE.format(name=short_repr("torn.png"))
+    )
     is_followed(page)
     press(page.locator("#follow"), words.TAKE_AWAY)
     is_followed_no_more(page)
@@ -151,6 +155,6 @@ def test_a_model_without_controlnets_shows_nothing_of_it(served, visit, monkeypa
     monkeypatch.setattr("engine.planning.controlnets._listed", tuple)
     page = visit(served.url)
     drop(page, "drawing.png", drawing())
-    expect(page.get_by_role("img", name=words.START_PICTURE)).to_be_visible()
-    expect(page.get_by_role("button", name=words.FOLLOW_IT)).to_have_count(0)
-    expect(page.get_by_role("button", name=words.FOLLOW)).to_have_count(0)
+    expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_be_visible()
+    expect(page.get_by_role("button", name=words.FOLLOW_EDGES)).to_have_count(0)
+    expect(page.get_by_role("button", name=words.FOLLOW_SECTION)).to_have_count(0)

@@ -28,7 +28,7 @@ def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(served, 
     expect(page.locator("#map")).to_contain_text("160 × 104 px")
     expect(page.locator("#map img.whole")).to_have_attribute("width", "160")
     expect(page.locator("#map img.whole")).to_be_hidden()
-    page.get_by_label(words.MAP_CLOSE).check()
+    page.get_by_label(words.MAP_ONE_TO_ONE).check()
     expect(page.locator("#map img.whole")).to_be_visible()
     expect(page.locator("#map img.fitting")).to_be_hidden()
     move(page, "follow_low", 20)
@@ -64,5 +64,5 @@ def test_in_a_page_of_a_hand_it_fits_and_its_targets_are_large(served, visit):
     drop_and_follow(page)
     for target in ("#unfollow", "#map-toggle .toggle", "#map-stage label >> nth=0"):
         assert page.locator(target).bounding_box()["height"] >= 44
-    page.get_by_label(words.MAP_CLOSE).check()
+    page.get_by_label(words.MAP_ONE_TO_ONE).check()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

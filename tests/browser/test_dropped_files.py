@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from engine import errors, generate
-from engine.errors import short
+from engine.errors import short_repr
 from tests.support.dropped_files import PNG, drop, huge, with_recipe
 from tests.support.look import expect, fill_prompt, line, move, pattern, press, unfold
 from tests.support.toys import done, small
 from ui.text import words
-from ui.text.labels import labelled
+from ui.text.labels import join_labels
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +21,7 @@ UNREADABLE = errors.PICTURE_UNREADABLE
 
 
 def unreadable(name):
-    return UNREADABLE.format(name=short(name))
+    return UNREADABLE.format(name=short_repr(name))
 
 
 def test_every_bad_file_ends_in_a_sentence_and_changes_nothing(served, visit):
@@ -40,7 +40,7 @@ def test_every_bad_file_ends_in_a_sentence_and_changes_nothing(served, visit):
         drop(page, name, content)
         expect(page.get_by_role("alert")).to_have_text(sentence)
         expect(page.get_by_role("button", name=words.USE_SETTINGS)).to_have_count(0)
-    expect(page.get_by_label(words.ASK)).to_have_value("my own words")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("my own words")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
     assert served.runs() == []
 
@@ -50,27 +50,27 @@ def test_a_picture_made_here_brings_its_settings_back(served, visit, model, tmp_
     picture = done(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
     page = visit(served.url)
     drop(page, "tree.png", Path(picture).read_bytes())
-    offer = page.get_by_text(pattern(words.OFFERED))
+    offer = page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))
     expect(offer).to_contain_text("seed 7")
-    expect(page.get_by_label(words.ASK)).not_to_have_value("a green tree")
+    expect(page.get_by_label(words.PROMPT_LABEL)).not_to_have_value("a green tree")
     press(page, words.USE_SETTINGS)
-    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("1.5")
     expect(page.get_by_label("Seed")).to_have_value("7")
     expect(line(page)).to_contain_text(words.SETTINGS_USED)
     expect(page.locator("#sizes")).to_contain_text("128 → 256 → 512")
     expect(offer).to_have_count(0)
-    unfold(page, words.FINE)
+    unfold(page, words.FINE_CONTROL)
     expect(page.get_by_label("Look at the whole")).not_to_be_checked()
 
 
 def test_what_a_picture_tells_and_nobody_understands_is_named(served, visit):
     page = visit(served.url)
     drop(page, "odd.png", with_recipe(prompt="a green tree", colour="red", alpha1=99))
-    note = page.get_by_text(pattern(words.OFFERED))
-    expect(note).to_contain_text(words.IN_PART.format(strange=labelled(["colour", "alpha1"])))
+    note = page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))
+    expect(note).to_contain_text(words.RESTORED_EXCEPT.format(strange=join_labels(["colour", "alpha1"])))
     press(page, words.USE_SETTINGS)
-    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("3")
 
 
@@ -83,7 +83,7 @@ def test_a_recipe_as_json_is_taken_like_a_picture(served, visit):
 
 def test_a_file_let_go_over_the_zone_is_taken(served, visit):
     page = visit(served.url)
-    unfold(page, words.START)
+    unfold(page, words.START_FROM_PICTURE)
     zone = page.locator("#drop button").first
     carried = page.evaluate_handle(
         """(bytes) => {
@@ -95,7 +95,7 @@ def test_a_file_let_go_over_the_zone_is_taken(served, visit):
         base64.b64encode(with_recipe(prompt="a green tree")).decode(),
     )
     zone.dispatch_event("drop", {"dataTransfer": carried})
-    expect(page.get_by_text(pattern(words.OFFERED))).to_be_visible()
+    expect(page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
 
 
 def test_the_next_good_file_follows_a_bad_one_without_ado(served, visit):
@@ -103,7 +103,7 @@ def test_the_next_good_file_follows_a_bad_one_without_ado(served, visit):
     drop(page, "torn.png", PNG)
     expect(page.get_by_role("alert")).to_have_text(unreadable("torn.png"))
     drop(page, "tree.png", with_recipe(prompt="a green tree"))
-    expect(page.get_by_text(pattern(words.OFFERED))).to_be_visible()
+    expect(page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

@@ -25,7 +25,7 @@ from tests.support.look import (
 from tests.support.page import serving
 from tests.support.toys import small
 from ui.text import words
-from ui.text.labels import labelled
+from ui.text.labels import join_labels
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -35,34 +35,34 @@ def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, visit):
     with serving(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
         page = visit(app.url)
         expect(finished_cards(page)).to_have_count(3)
-        expect(page.get_by_text(pattern(words.EXAMPLE))).to_be_visible()
-        expect(page.get_by_label(words.ASK)).to_have_value("a white cat")
-        page.get_by_label(words.ASK).fill("a blue boat")
+        expect(page.get_by_text(pattern(words.EXAMPLE_NOTE))).to_be_visible()
+        expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a white cat")
+        page.get_by_label(words.PROMPT_LABEL).fill("a blue boat")
         page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
         generate(page)
-        expect(line(page)).to_have_text(pattern(words.PAUSED))
-        expect(page.get_by_text(pattern(words.EXAMPLE))).to_have_count(0)
+        expect(line(page)).to_have_text(pattern(words.PAUSED_AFTER_STAGE))
+        expect(page.get_by_text(pattern(words.EXAMPLE_NOTE))).to_have_count(0)
 
 
 def test_a_finished_picture_is_shared_as_link_label_and_dive(served, visit):
     page = visit(served.url)
-    page.get_by_label(words.ASK).fill("a green tree")
+    page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     generate(page)
     is_done(page)
     for button, save, end in (
-        (words.DIVE, words.SAVED_DIVE, "_dive.webp"),
-        (words.LABELLED, words.SAVED_LABELLED, "_labelled.png"),
+        (words.ZOOM_FILM, words.SAVE_ZOOM_FILM, "_dive.webp"),
+        (words.LABELLED_PICTURE, words.SAVE_LABELLED_PICTURE, "_labelled.png"),
     ):
         press(page, button)
-        expect(told_later(page).get_by_text(words.READY.format(label=save))).to_be_visible()
+        expect(told_later(page).get_by_text(words.EXPORT_READY.format(label=save))).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name=save).click()
         assert download.value.suggested_filename.endswith(end)
         assert Image.open(download.value.path()).width >= 256
     assert recall(download.value.path()).recipe.prompt == "a green tree"
     press(page, words.COPY_LINK)
-    field = page.get_by_label(words.STAGES["copy_by_hand"])
-    copied = page.get_by_role("button", name=words.STAGES["copied"])
+    field = page.get_by_label(words.STAGES_PANEL["copy_by_hand"])
+    copied = page.get_by_role("button", name=words.STAGES_PANEL["copied"])
     expect(field.or_(copied)).to_be_visible()
 
 
@@ -73,11 +73,11 @@ def test_any_two_stages_are_compared_in_words(served, visit):
     move(page, "alpha1", 2)
     generate(page)
     is_another(page, 2)
-    press(page, words.STAGES["compare"])
-    page.get_by_label(words.STAGES["picture_a"]).select_option(index=1)
-    page.get_by_label(words.STAGES["picture_b"]).select_option(index=3)
+    press(page, words.STAGES_PANEL["compare"])
+    page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=1)
+    page.get_by_label(words.STAGES_PANEL["picture_b"]).select_option(index=3)
     expect(page.get_by_text("A and B differ in")).to_contain_text("Layout release")
-    expect(page.get_by_role("slider", name=words.STAGES["divider"])).to_be_visible()
+    expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
 
 
 def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monkeypatch, request):
@@ -89,14 +89,14 @@ def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monke
         fill_prompt(page, prompt)
         generate(page)
         is_another(page, runs)
-    press(page, words.LABELLED)
-    expect(line(page)).to_contain_text(words.MAKING)
+    press(page, words.LABELLED_PICTURE)
+    expect(line(page)).to_contain_text(words.EXPORT_IN_PROGRESS)
     earlier = page.locator(".st-earlier-run .st-look")
     earlier.last.click()
     expect(page.locator("#viewer-description")).to_contain_text("a green tree")
     gate.set()
-    press(page, words.LABELLED)
-    save = page.get_by_role("link", name=words.SAVED_LABELLED)
+    press(page, words.LABELLED_PICTURE)
+    save = page.get_by_role("link", name=words.SAVE_LABELLED_PICTURE)
     expect(save).to_have_count(1)
     expect(save).to_have_attribute("download", re.compile("green-tree"))
     earlier.first.click()
@@ -111,7 +111,7 @@ def test_what_a_link_cannot_hold_is_told_where_it_is_copied(served, visit):
     generate(page)
     is_done(page)
     expect(page.get_by_role("button", name=words.COPY_LINK)).to_be_visible()
-    told = page.get_by_text(words.LINK_WITHOUT.format(names=labelled(["prompt"])))
+    told = page.get_by_text(words.LINK_WITHOUT_SETTINGS.format(names=join_labels(["prompt"])))
     expect(told).to_be_visible()
     fill_prompt(page, "a blue boat")
     generate(page)

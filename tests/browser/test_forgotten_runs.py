@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def forget(page):
     """The run that is shown."""
-    press(page, words.STAGES["forget"])
+    press(page, words.STAGES_PANEL["forget"])
 
 
 def make_two(page):
@@ -40,18 +40,18 @@ def make_two(page):
 def test_the_newest_other_run_takes_its_place_on_screen_and_in_comparison(served, visit):
     page = visit(served.url)
     make_two(page)
-    press(page, words.STAGES["compare"])
-    names = page.get_by_label(words.STAGES["picture_a"]).locator("option")
+    press(page, words.STAGES_PANEL["compare"])
+    names = page.get_by_label(words.STAGES_PANEL["picture_a"]).locator("option")
     expect(names).to_have_count(4)
     forget(page)
-    expect(line(page)).to_contain_text(words.FORGOTTEN_NEXT)
+    expect(line(page)).to_contain_text(words.RUN_FORGOTTEN_SHOWING_NEWEST)
     expect(page.locator("#viewer-description")).to_contain_text("a green tree")
     expect(finished_cards(page)).to_have_count(2)
-    expect(page.get_by_role("slider", name=words.STAGES["divider"])).to_have_count(0)
-    press(page, words.STAGES["compare"])
+    expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_have_count(0)
+    press(page, words.STAGES_PANEL["compare"])
     expect(names).to_have_count(2)
-    expect(page.get_by_label(words.STAGES["picture_b"])).not_to_contain_text("a blue boat")
-    expect(page.get_by_label(words.ASK)).to_have_value("a blue boat")
+    expect(page.get_by_label(words.STAGES_PANEL["picture_b"])).not_to_contain_text("a blue boat")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a blue boat")
 
 
 def test_with_the_last_run_the_screen_is_empty(served, visit):
@@ -59,10 +59,10 @@ def test_with_the_last_run_the_screen_is_empty(served, visit):
     generate(page)
     is_done(page)
     forget(page)
-    expect(line(page)).to_contain_text(words.FORGOTTEN)
-    expect(page.get_by_text(words.STAGES["empty"])).to_be_visible()
+    expect(line(page)).to_contain_text(words.RUN_FORGOTTEN)
+    expect(page.get_by_text(words.STAGES_PANEL["empty"])).to_be_visible()
     expect(finished_cards(page)).to_have_count(0)
-    expect(page.get_by_role("button", name=words.STAGES["compare"], exact=True)).to_be_disabled()
+    expect(page.get_by_role("button", name=words.STAGES_PANEL["compare"], exact=True)).to_be_disabled()
     expect(page.locator("#viewer-description")).not_to_contain_text("house")
     assert page.evaluate(
         "document.querySelector('#viewer canvas').toDataURL() === "
@@ -78,8 +78,8 @@ def test_with_the_last_run_the_example_comes_back(tmp_path, tiny_folder, visit):
         fill_prompt(page, "a blue boat")
         page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
         generate(page)
-        expect(line(page)).to_have_text(pattern(words.PAUSED))
+        expect(line(page)).to_have_text(pattern(words.PAUSED_AFTER_STAGE))
         forget(page)
-        expect(line(page)).to_contain_text(words.FORGOTTEN_EXAMPLE)
+        expect(line(page)).to_contain_text(words.RUN_FORGOTTEN_SHOWING_EXAMPLE)
         expect(page.locator("#viewer-description")).to_contain_text("a white cat")
         expect(page.locator(".st-earlier-run")).to_have_count(0)

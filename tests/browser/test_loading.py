@@ -43,8 +43,10 @@ def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_p
         page = visit(url)
         badge = page.locator("#badge")
         expect(badge).to_contain_text(words.BADGE_FAILED.format(title="Tiny"))
-        badge.get_by_text(words.WHY).click()
-        expect(badge.get_by_text(words.FAILED_WHY.format(reason=house.lender.failed()))).to_be_visible()
+        badge.get_by_text(words.BADGE_WHY).click()
+        expect(
+            badge.get_by_text(words.LOADING_FAILED_REASON.format(reason=house.lender.failed()))
+        ).to_be_visible()
         fill_prompt(page, "a red boat")  # Takes what was said of loading off the line.
         expect(line(page)).not_to_contain_text(house.lender.failed())
         generate(page)
@@ -52,4 +54,4 @@ def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_p
         mend()
         generate(page)
         is_done(page)
-        expect(badge).to_contain_text(words.BADGE_WARM.format(title="Tiny", place=words.NO_GPU))
+        expect(badge).to_contain_text(words.BADGE_LOADED.format(title="Tiny", place=words.CPU_ONLY))

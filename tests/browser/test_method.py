@@ -15,10 +15,12 @@ pytestmark = pytest.mark.browser
 
 
 def choose(page, method):
-    unfold(page, re.compile(f"^{methods.METHOD}"))
+    unfold(page, re.compile(f"^{methods.METHOD_HEADING}"))
     page.locator(f"#method input[value={method}]").check()
     expect(
-        page.get_by_role("button", name=methods.METHOD_IS.format(title=methods.METHODS[method]))
+        page.get_by_role(
+            "button", name=methods.METHOD_HEADING_CHOSEN.format(title=methods.METHOD_TITLES[method])
+        )
     ).to_be_visible()
 
 
@@ -45,8 +47,8 @@ def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(served, vis
     page = visit(served.url)
     fill_prompt(page)
     choose(page, "direct")
-    expect(page.get_by_role("button", name=methods.OF_THE_METHOD)).to_be_visible()
-    expect(page.locator("#windows")).to_contain_text(methods.ALL_AT_ONCE)
+    expect(page.get_by_role("button", name=methods.METHOD_SETTINGS)).to_be_visible()
+    expect(page.locator("#windows")).to_contain_text(methods.WHOLE_PICTURE_AT_ONCE)
     generate(page)
     is_done(page, stages=1)
     page.locator("#method input[value=demofusion]").check()
@@ -54,17 +56,17 @@ def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(served, vis
     generate(page)
     is_done(page)
     expect(page.locator(".st-earlier-run")).to_have_count(2)
-    expect(page.locator(".st-earlier")).to_contain_text(f"{methods.METHODS['direct']} · a red house")
+    expect(page.locator(".st-earlier")).to_contain_text(f"{methods.METHOD_TITLES['direct']} · a red house")
 
 
 def test_a_start_picture_of_a_method_that_takes_none_offers_the_one_that_does(served, visit, photo):
     page = visit(served.url)
     fill_prompt(page)
-    unfold(page, words.START)
+    unfold(page, words.START_FROM_PICTURE)
     page.locator("#drop input[type=file]").set_input_files(photo)
     expect(page.locator("#away")).to_be_visible()
     choose(page, "hidiffusion")
     expect(page.locator(".st-status")).to_contain_text("from words alone")
-    press(page, words.USE.format(value=methods.METHODS["demofusion"]))
+    press(page, words.USE_VALUE.format(value=methods.METHOD_TITLES["demofusion"]))
     expect(page.locator("#method input[value=demofusion]")).to_be_checked()
     expect(finished_cards(page)).to_have_count(0)

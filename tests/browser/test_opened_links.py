@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from engine.errors import short
+from engine.errors import short_repr
 from engine.runs import store
 from engine.serving.model_pool import Lender
 from tests.support.look import expect, generate, heard, is_done, line, move
@@ -32,29 +32,29 @@ def found(house, **query):
 
 def test_a_link_made_with_a_model_that_is_not_on_offer_says_so(house):
     visit = found(house, model="juggernaut")
-    told = {"model": short("juggernaut"), "title": house.entry().title}
-    assert visit.said.text == words.OTHER_MODEL.format(**told)
+    told = {"model": short_repr("juggernaut"), "title": house.entry().title}
+    assert visit.said.text == words.SETTINGS_OF_OTHER_MODEL.format(**told)
     assert visit.model == ""
 
 
 def test_a_links_model_that_is_not_here_is_fetched(house):
     visit = found(house, model="far")
     assert visit.wanted == "far"
-    assert visit.said.text == words.LINKED
+    assert visit.said.text == words.LINK_READ
 
 
 @pytest.mark.browser
 def test_after_a_reload_settings_and_run_stand_though_the_page_came_by_a_link(served, visit):
     page = visit(f"{served.url}?prompt=a+green+tree&seed=7")
-    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
-    page.get_by_label(words.ASK).fill("a blue boat")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
+    page.get_by_label(words.PROMPT_LABEL).fill("a blue boat")
     move(page, "scale_stages", 1)
     served.gate.close()
     generate(page)
     served.gate.pass_(1)
-    expect(line(page)).to_contain_text(words.STEP.format(step=1, steps=4))
+    expect(line(page)).to_contain_text(words.STEP_OF_STEPS.format(step=1, steps=4))
     page.reload()
-    expect(page.get_by_label(words.ASK)).to_have_value("a blue boat")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a blue boat")
     expect(page.get_by_role("button", name=words.STOP, exact=True)).to_be_visible()
     served.gate.open()
     is_done(page, 1)
@@ -79,7 +79,7 @@ def test_a_picture_whose_file_is_gone_is_not_saved_as_something_else(served, vis
         for _, folder in store.stages(run).values():
             (folder / store.PICTURE).unlink()
     page.get_by_role("link", name=re.compile("^Download stage 1")).click()
-    expect(page.get_by_role("alert")).to_have_text(words.STAGES["gone"])
+    expect(page.get_by_role("alert")).to_have_text(words.STAGES_PANEL["gone"])
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def test_a_run_that_was_stopped_meanwhile_can_be_continued(served, visit):
     served.gate.open()
     served.house.desk.close()
     page = come_back(context, served)
-    expect(line(page)).to_contain_text(words.AWAY.format(told=""))
+    expect(line(page)).to_contain_text(words.ENDED_WHILE_AWAY.format(told=""))
     expect(finished_cards(page)).to_have_count(1)
     line(page).get_by_role("button", name=re.compile("^Continue")).click()
     is_done(page)
@@ -53,20 +53,20 @@ def test_a_run_that_ended_meanwhile_is_shown_whole(served, visit):
 
 def test_a_run_whose_files_are_gone_leaves_its_settings(served, visit):
     page = visit(served.url)
-    page.get_by_label(words.ASK).fill("a green tree")
+    page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     generate(page)
     is_done(page)
     shutil.rmtree(served.runs()[0])
     page.reload()
-    expect(line(page)).to_contain_text(pattern(words.SWEPT))
-    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+    expect(line(page)).to_contain_text(pattern(words.RUN_REMOVED))
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     generate(page)
     is_done(page)
 
 
 def test_settings_without_effect_are_hidden(served, visit):
     page = visit(served.url)
-    page.get_by_role("button", name=words.FINE).click()
+    page.get_by_role("button", name=words.FINE_CONTROL).click()
     page.get_by_label("Look at the whole").uncheck()
     expect(page.locator("#alpha2")).to_have_count(0)
     expect(page.locator("#alpha1")).to_be_visible()
@@ -76,7 +76,7 @@ def test_settings_without_effect_are_hidden(served, visit):
 
 def test_a_page_that_the_server_forgot_keeps_its_runs_and_settings(served, visit):
     page = visit(served.url)
-    page.get_by_label(words.ASK).fill("a green tree")
+    page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     generate(page)
     is_done(page)
     served.house.visits._visits.clear()
@@ -85,22 +85,22 @@ def test_a_page_that_the_server_forgot_keeps_its_runs_and_settings(served, visit
     page.reload()
     expect(page.locator(".st-earlier-run")).to_have_count(1)
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
-    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
 
 
 def test_refused_settings_are_found_again(served, visit):
     page = visit(served.url)
-    page.get_by_role("button", name=words.FINE).click()
+    page.get_by_role("button", name=words.FINE_CONTROL).click()
 
     def typed():
         page.locator("#width input").fill("1001")
         page.locator("#width input").press("Tab")
 
     is_stored_after(page, typed)
-    is_stored_after(page, lambda: page.get_by_label(words.ASK).fill("a green tree"))
+    is_stored_after(page, lambda: page.get_by_label(words.PROMPT_LABEL).fill("a green tree"))
     expect(page.get_by_role("alert")).not_to_have_text("")
     page.reload()
-    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.get_by_role("alert")).not_to_have_text("")
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from engine import errors, generate
-from engine.errors import short
+from engine.errors import short_repr
 from engine.recipe.recall import recall
 from engine.recipe.recipe import SETTINGS
 from engine.runs import store
@@ -39,20 +39,20 @@ def wide(tmp_path):
 
 
 def view(page):
-    return page.get_by_role("img", name=words.START_PICTURE)
+    return page.get_by_role("img", name=words.START_IMAGE_ALT)
 
 
 def is_started_from(page):
     expect(view(page)).to_be_visible()
     expect(page.locator("#fidelity")).to_be_visible()
-    expect(page.get_by_label(words.AS_PICTURE)).to_be_checked()
+    expect(page.get_by_label(words.SHAPE_OF_PICTURE)).to_be_checked()
 
 
 def is_started_from_nothing(page):
     expect(view(page)).to_have_count(0)
     expect(page.locator("#fidelity")).to_have_count(0)
     expect(page.locator("#away")).to_have_count(0)
-    expect(page.get_by_label(words.AS_PICTURE)).to_have_count(0)
+    expect(page.get_by_label(words.SHAPE_OF_PICTURE)).to_have_count(0)
     expect(page.get_by_label("1:1")).to_be_checked()
 
 
@@ -65,7 +65,7 @@ def test_any_picture_is_started_from_in_its_own_shape_and_can_be_taken_away(serv
     expect(page.get_by_role("button", name=words.FROM_STAGE_ONE)).to_be_visible()
     expect(page.locator("#given")).to_contain_text("288 × 192")
     expect(page.locator("#sizes")).to_contain_text("160 × 104 → 312 × 208")
-    expect(page.get_by_label(words.ASK)).to_have_value("a red house")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a red house")
     press(page.locator(".st"), words.TAKE_AWAY)
     is_started_from_nothing(page)
     expect(page.get_by_role("button", name=words.FROM_STAGE_TWO)).to_be_visible()
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_read_leaves_the_start_picture_as_it_is(served, vi
     drop(page, "wide.jpg", wide)
     is_started_from(page)
     for name, content, sentence in (
-        ("torn.jpg", wide[:2000], errors.PICTURE_UNREADABLE.format(name=short("torn.jpg"))),
+        ("torn.jpg", wide[:2000], errors.PICTURE_UNREADABLE.format(name=short_repr("torn.jpg"))),
         ("wall.png", huge(), errors.PICTURE_LARGE.format(limit=40)),
     ):
         drop(page, name, content)
@@ -121,9 +121,9 @@ def test_a_run_starts_from_the_picture_and_keeps_it(served, visit, wide, tmp_pat
     kept = store.upload(run, recipe.image)
     with Image.open(kept) as ours, Image.open(tmp_path / "same.jpg") as theirs:
         assert ours.tobytes() == theirs.tobytes()
-    expect(page.get_by_text(words.LINK_WITHOUT_PICTURE)).to_be_visible()
+    expect(page.get_by_text(words.LINK_WITHOUT_START_IMAGE)).to_be_visible()
     press(page.locator("#start"), words.TAKE_AWAY)
-    expect(page.get_by_text(pattern(words.SINCE))).to_contain_text(words.PICTURE_CHANGED)
+    expect(page.get_by_text(pattern(words.CHANGED_SINCE_PICTURE))).to_contain_text(words.START_IMAGE_CHANGED)
 
 
 def test_a_run_from_a_picture_is_stopped_found_again_and_gone_on_with(served, visit, wide):
@@ -134,13 +134,13 @@ def test_a_run_from_a_picture_is_stopped_found_again_and_gone_on_with(served, vi
     press_generate(page)
     page.get_by_role("button", name=words.STOP, exact=True).wait_for()
     served.gate.pass_(3)
-    expect(page.locator(".st-status")).to_have_text(pattern(words.RUNNING))
+    expect(page.locator(".st-status")).to_have_text(pattern(words.RUNNING_STAGE))
     press(page, words.STOP)
     served.gate.open()
-    expect(line(page).get_by_role("button", name=pattern(words.CONTINUE_FOR))).to_be_visible()
+    expect(line(page).get_by_role("button", name=pattern(words.CONTINUE_RUN))).to_be_visible()
     page.reload()
     is_started_from(page)
-    line(page).get_by_role("button", name=pattern(words.CONTINUE_FOR)).click()
+    line(page).get_by_role("button", name=pattern(words.CONTINUE_RUN)).click()
     is_another(page, 2)
     assert len({store.upload(run, recall(picture).recipe.image).name for run, picture in finals(served)}) == 1
 
@@ -158,7 +158,7 @@ def test_a_picture_that_nothing_was_made_of_is_asked_for_again_after_a_reload(se
     is_started_from(page)
     page.reload()
     expect(page.get_by_role("alert")).to_have_text(errors.PICTURE_GONE)
-    expect(page.locator("#given")).to_have_text(words.NO_START_PICTURE)
+    expect(page.locator("#given")).to_have_text(words.START_IMAGE_GONE)
     drop(page, "wide.jpg", wide)
     is_started_from(page)
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -170,13 +170,13 @@ def test_one_of_ours_is_enlarged_under_its_own_prompt_and_undone(served, visit, 
     page = visit(served.url)
     fill_prompt(page, "my own words")
     drop(page, "tree.png", Path(made).read_bytes())
-    press(page, words.ENLARGE)
+    press(page, words.ENLARGE_IT)
     is_started_from(page)
-    expect(page.get_by_label(words.ASK)).to_have_value("a green tree")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#sizes")).to_contain_text("128 → 256 → 512")
     press(page, words.UNDO)
     is_started_from_nothing(page)
-    expect(page.get_by_label(words.ASK)).to_have_value("my own words")
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("my own words")
     expect(page.locator("#sizes")).to_have_text("128 → 256 px")
 
 
@@ -191,7 +191,7 @@ def test_nobody_starts_from_anothers_picture_by_its_digest(served, visit, wide):
     drop(other, "ours.png", (store.stages(run)[2][1] / store.PICTURE).read_bytes())
     press(other, words.USE_SETTINGS)
     expect(other.get_by_role("alert")).to_have_text(errors.PICTURE_GONE)
-    expect(other.locator("#given")).to_have_text(words.NO_START_PICTURE)
+    expect(other.locator("#given")).to_have_text(words.START_IMAGE_GONE)
     press_generate(other)
     expect(finished_cards(other)).to_have_count(0)
     assert len(served.runs()) == 1
@@ -203,11 +203,11 @@ def test_two_pictures_that_were_started_otherwise_differ_in_words(served, visit,
     is_done(page)
     drop(page, "wide.jpg", wide)
     is_started_from(page)
-    expect(page.get_by_text(words.STARTS)).to_be_visible()
+    expect(page.get_by_text(words.START_IMAGE_SET)).to_be_visible()
     press_generate(page)
     is_another(page, 2)
-    press(page, words.STAGES["compare"])
-    page.get_by_label(words.STAGES["picture_a"]).select_option(index=0)
+    press(page, words.STAGES_PANEL["compare"])
+    page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=0)
     expect(page.locator(".st-differ")).to_contain_text(SETTINGS["image"].label)
 
 

@@ -41,14 +41,14 @@ def test_what_one_tab_forgot_another_does_not_bring_back(served, visit):
     make(first, "a green tree")
     second = another_tab(first)
     expect(earlier(second)).to_have_count(1)
-    press(second, words.STAGES["forget"])
+    press(second, words.STAGES_PANEL["forget"])
     expect(earlier(second)).to_have_count(0)
     is_stored_after(first, lambda: move(first, "alpha1", 2))
     kept = "localStorage.getItem('demofusion-studio-runs')"
     assert first.evaluate(kept) == "[]"
     expect(earlier(another_tab(first))).to_have_count(0)
     expect(earlier(first)).to_have_count(0)
-    expect(first.get_by_text(words.STAGES["empty"])).to_be_visible()
+    expect(first.get_by_text(words.STAGES_PANEL["empty"])).to_be_visible()
 
 
 def test_the_list_survives_where_the_server_has_forgotten_both_tabs(served, visit):

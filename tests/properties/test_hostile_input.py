@@ -6,14 +6,14 @@ import pytest
 
 import tests.support.page
 from engine import errors
-from engine.errors import short
+from engine.errors import short_repr
 from engine.recipe.recipe import LARGEST_SEED
 from tests.support.dropped_files import drop, with_recipe
 from tests.support.look import expect, fill_prompt, finished_cards, is_another, move, pattern, press, unfold
 from tests.support.page import serving, tiny_entry
 from ui.messages.status import unknown_words
 from ui.text import words
-from ui.text.labels import by_label
+from ui.text.labels import replace_names_with_labels
 
 pytestmark = pytest.mark.browser
 
@@ -37,15 +37,15 @@ def test_a_prompt_stays_text_wherever_it_is_told(served, visit):
         is_another(page, runs, stages=1)
         expect(page.locator(".st-title").first).to_contain_text(text)
         expect(page.locator("#viewer-description")).to_contain_text(text)
-        expect(page.get_by_label(words.ASK)).to_have_value(text)
+        expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
     is_unharmed(page)
-    press(page, words.STAGES["compare"])
+    press(page, words.STAGES_PANEL["compare"])
     expect(finished_cards(page)).to_have_count(1)
-    names = page.get_by_label(words.STAGES["picture_a"]).locator("option")
+    names = page.get_by_label(words.STAGES_PANEL["picture_a"]).locator("option")
     for text, name in zip(HOSTILE, names.all(), strict=True):
         expect(name).to_contain_text(text)
     page.locator(".st-look").last.click()
-    expect(page.get_by_text(pattern(words.SINCE))).to_be_visible()
+    expect(page.get_by_text(pattern(words.CHANGED_SINCE_PICTURE))).to_be_visible()
     is_unharmed(page)
 
 
@@ -59,7 +59,7 @@ def test_a_prompt_stays_text_when_the_page_is_found_again(served, visit):
     page.reload()
     is_another(page, 1, stages=1)
     expect(page.locator(".st-title")).to_contain_text(HOSTILE[2])
-    expect(page.get_by_label(words.ASK)).to_have_value(HOSTILE[2])
+    expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(HOSTILE[2])
     is_unharmed(page)
 
 
@@ -67,8 +67,8 @@ def test_a_link_brings_text_and_its_unknown_names_are_told_as_text(served, visit
     page = visit(served.url)
     for text in HOSTILE:
         page.goto(f"{served.url}?prompt={quote_plus(text)}&{quote_plus(text)}=1")
-        expect(page.get_by_label(words.ASK)).to_have_value(text)
-        expect(page.get_by_role("alert")).to_have_text(words.LINK_STRANGE.format(strange=text))
+        expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
+        expect(page.get_by_role("alert")).to_have_text(words.LINK_READ_EXCEPT.format(strange=text))
         is_unharmed(page)
 
 
@@ -76,11 +76,11 @@ def test_a_dropped_picture_brings_text_and_its_unknown_names_are_told_as_text(se
     page = visit(served.url)
     for text in HOSTILE:
         drop(page, "picture.png", with_recipe(**{"prompt": text, text: 1}))
-        offer = page.get_by_text(pattern(words.OFFERED))
-        expect(offer).to_contain_text(words.IN_PART.format(strange=text))
+        offer = page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))
+        expect(offer).to_contain_text(words.RESTORED_EXCEPT.format(strange=text))
         is_unharmed(page)
         press(page, words.USE_SETTINGS)
-        expect(page.get_by_label(words.ASK)).to_have_value(text)
+        expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
     is_unharmed(page)
 
 
@@ -98,10 +98,10 @@ def test_a_file_may_have_any_name(served, visit):
 
 def test_a_fault_names_what_was_written_as_text(served, visit):
     page = visit(served.url)
-    unfold(page, words.FINE)
+    unfold(page, words.FINE_CONTROL)
     for text in HOSTILE:
         page.get_by_label(words.OWN_SCALES).fill(text)
-        expect(page.get_by_role("alert")).to_have_text(errors.SCALES_RISE.format(scales=short(text)))
+        expect(page.get_by_role("alert")).to_have_text(errors.SCALES_RISE.format(scales=short_repr(text)))
         is_unharmed(page)
 
 
@@ -110,7 +110,7 @@ def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(served, visi
     move(page, "seed", -1)
     low, high = 0, LARGEST_SEED
     sentence = errors.OUT_OF_RANGE.format(field="seed", value=-1, low=low, high=high)
-    expect(page.get_by_role("alert")).to_have_text(by_label(sentence))
+    expect(page.get_by_role("alert")).to_have_text(replace_names_with_labels(sentence))
     move(page, "seed", 7)
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.get_by_text("Error", exact=True)).to_have_count(0)

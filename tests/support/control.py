@@ -18,7 +18,7 @@ def drawing():
 
 def follow(page):
     """Chooses it in the note that follows a drop."""
-    press(page.locator(".st"), words.FOLLOW_IT)
+    press(page.locator(".st"), words.FOLLOW_EDGES)
 
 
 def drop_and_follow(page):
@@ -28,7 +28,7 @@ def drop_and_follow(page):
 
 
 def map_shown(page):
-    return page.get_by_role("img", name=words.MAP.partition("{")[0])
+    return page.get_by_role("img", name=words.MAP_ALT.partition("{")[0])
 
 
 def source(page):
@@ -37,7 +37,7 @@ def source(page):
 
 def is_followed(page):
     expect(map_shown(page)).to_be_visible()
-    expect(page.get_by_label(words.AS_PICTURE)).to_be_checked()
+    expect(page.get_by_label(words.SHAPE_OF_PICTURE)).to_be_checked()
     expect(page.locator("#follow_scale")).to_be_visible()
 
 
@@ -46,5 +46,5 @@ def is_followed_no_more(page):
     expect(page.locator("#map")).to_have_text(words.FOLLOW_HELP)
     expect(page.locator("#follow_scale")).to_have_count(0)
     expect(page.locator("#unfollow")).to_have_count(0)
-    expect(page.get_by_label(words.AS_PICTURE)).to_have_count(0)
+    expect(page.get_by_label(words.SHAPE_OF_PICTURE)).to_have_count(0)
     expect(page.get_by_label("1:1", exact=True)).to_be_checked()

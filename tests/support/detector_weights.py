@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.control import detectors
-from engine.formulas.noise import normal
+from engine.formulas.noise import keyed_normal
 
 COMMIT = "0" * 40
 
@@ -22,7 +22,7 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setattr(detectors, "_failed", {})
 
     def paths(kind):
-        origin = detectors.ORIGINS[kind]
+        origin = detectors.DETECTOR_SOURCES[kind]
         folder = tmp_path / "hub" / f"models--{origin.repository.replace('/', '--')}"
         (folder / "snapshots" / COMMIT).mkdir(parents=True, exist_ok=True)
         (folder / "refs").mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ def hub(tmp_path, monkeypatch):
 
 def photo(rows, cols):
     """A picture of coloured squares, 16 px a side."""
-    small = normal((-(-rows // 16), -(-cols // 16), 3), 1, "photo")
+    small = keyed_normal((-(-rows // 16), -(-cols // 16), 3), 1, "photo")
     large = small.repeat(16, 0).repeat(16, 1)[:rows, :cols]
     return np.clip(128 + 50 * large, 0, 255).astype(np.uint8)
 

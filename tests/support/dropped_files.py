@@ -19,7 +19,7 @@ def drop(page, name, content):
     """Gives a file to the drop zone, which is opened if it is closed."""
     zone = page.locator("#drop")
     if not zone.count():
-        unfold(page, words.START)
+        unfold(page, words.START_FROM_PICTURE)
     zone.locator("input[type=file]").set_input_files(
         {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     )

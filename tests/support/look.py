@@ -43,12 +43,12 @@ def finished_cards(page):
 
 
 def fill_prompt(page, text="a red house"):
-    page.get_by_label(words.ASK).fill(text)
+    page.get_by_label(words.PROMPT_LABEL).fill(text)
 
 
 def is_done(page, stages=2):
     expect(finished_cards(page)).to_have_count(stages)
-    expect(line(page)).to_have_text(pattern(words.DONE))
+    expect(line(page)).to_have_text(pattern(words.RUN_DONE))
 
 
 def is_another(page, runs, stages=2):
@@ -96,4 +96,4 @@ def stop_after_one(page, gate):
     stop.click()
     expect(line(page)).to_have_text(pattern(words.STOPPING))
     gate.open()
-    expect(line(page)).to_contain_text(words.KEPT_HERE_ONE)
+    expect(line(page)).to_contain_text(words.STAGE_ONE_KEPT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.catalogue.entries import Defaults, Entry
+from engine.catalogue.entries import Defaults, ModelEntry
 from engine.serving.model_pool import Lender
 from ui.session.services import House, open_house
 from ui.studio import studio
@@ -69,17 +69,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def tiny_entry(folder: Path, **more) -> Entry:
-    return Entry(
+def tiny_entry(folder: Path, **more) -> ModelEntry:
+    return ModelEntry(
         **{"name": "tiny", "title": "Tiny", "source": str(folder), "family": "sdxl", "defaults": DEFAULTS}
         | more
     )
 
 
 @contextmanager
-def serving(root: Path, model: Path | Entry, **more) -> Iterator[Served]:
+def serving(root: Path, model: Path | ModelEntry, **more) -> Iterator[Served]:
     """An app over a folder's model, or a catalogue entry, that is loaded already."""
-    entry = model if isinstance(model, Entry) else tiny_entry(model)
+    entry = model if isinstance(model, ModelEntry) else tiny_entry(model)
     lender = Lender([entry], "cpu", "float32")
     gate = Gate(lender.model().unet)
     house = open_house(root, lender, **{"age": 86400.0} | more)

@@ -24,7 +24,7 @@ def bodies(tmp_path_factory):
         "float32",
     )
     # A tiny one of 2.1 reads no texts of 1024 numbers, by which it would be known.
-    return {"sdxl": sdxl, "sd15": sd15, "sd21": replace(sd21, facts=replace(sd21.facts, body="sd21"))}
+    return {"sdxl": sdxl, "sd15": sd15, "sd21": replace(sd21, facts=replace(sd21.facts, architecture="sd21"))}
 
 
 @pytest.fixture(params=["sdxl", "sd15", *slowly("sd21")])

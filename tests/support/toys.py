@@ -116,7 +116,7 @@ def watch(monkeypatch, network, facts, recipe, below=None):
 
     monkeypatch.setattr(loop, "Solver", Kept)
     planned = plan(recipe, facts)
-    denoiser = Denoiser(network, None, planned.stages[0].copies, 16)
+    denoiser = Denoiser(network, None, planned.stages[0].guidance_passes, 16)
     ahead = planned.stages[below.stage.number if below else 0 :]
     for _ in loop.stages(ahead, below, denoiser, Noise(planned.recipe.seed)):
         pass

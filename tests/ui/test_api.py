@@ -63,7 +63,7 @@ def test_plan_tells_what_the_engine_plans(served, client):
     assert [
         (stage["stage"], stage["scale"], tuple(stage["size"]), stage["steps"], stage["evaluations"])
         for stage in told["stages"]
-    ] == [(each.number, each.scale, each.size, each.steps, each.evaluations) for each in planned.stages]
+    ] == [(each.number, each.scale, each.size, each.step_count, each.evaluations) for each in planned.stages]
     assert served.runs() == []
 
 
@@ -76,7 +76,11 @@ def test_plan_takes_a_method_and_its_options(served, client):
     told = client.predict(api_name="/plan", method="sdedit", options={"restart": 0.5}, **ASKED)
     planned = plan(Recipe(method="sdedit", options={"restart": 0.5}, **ASKED), served.house.facts())
     assert told["recipe"]["options"] == [["restart", 0.5]]
-    assert [stage["steps"] for stage in told["stages"]] == [stage.steps for stage in planned.stages] == [4, 2]
+    assert (
+        [stage["steps"] for stage in told["stages"]]
+        == [stage.step_count for stage in planned.stages]
+        == [4, 2]
+    )
     with pytest.raises(AppError, match="There is no option 'stars'"):
         client.predict(api_name="/plan", method="sdedit", options={"stars": 1}, **ASKED)
 
@@ -111,7 +115,7 @@ def test_a_second_request_finds_what_is_kept(client):
     [
         ({"alpha1": 12}, errors.OUT_OF_RANGE.format(field="alpha1", value=12, low=0, high=5)),
         ({"scheduler": "heun"}, errors.UNKNOWN_CHOICE.partition("{known}")[0].format(
-            field="scheduler", value=errors.short("heun"))),
+            field="scheduler", value=errors.short_repr("heun"))),
         ({"width": 512}, errors.ONE_SIDE),
     ],
     ids=["range", "choice", "side"],
@@ -218,7 +222,7 @@ def test_the_price_on_the_page_is_what_is_paid(served, model, tmp_path, changes)
     events = list(generate(visit.recipe, model, out=tmp_path / "paid"))
     assert isinstance(events[-1], Finished)
     paid = sum(stage.evaluations for stage in done(events))
-    assert f" {paid:,}{words.COST.partition('{evaluations}')[2].partition('{')[0]}" in told
+    assert f" {paid:,}{words.COST_OF_RUN.partition('{evaluations}')[2].partition('{')[0]}" in told
     assert {event.evaluations for event in events if isinstance(event, Accepted)} == {paid}
     assert [e for e in events if isinstance(e, Progress)][-1].evaluations == paid
     assert len([e for e in events if isinstance(e, StageDone)]) == len(visit.plan.stages)

@@ -19,7 +19,7 @@ from ui.settings.control_settings import first_kind, follows
 from ui.settings.sizes import beyond
 from ui.settings.widgets import summary
 from ui.text import words
-from ui.text.labels import labelled
+from ui.text.labels import join_labels
 
 
 def drop(visit: Visit, house: House, given: Any) -> bool:
@@ -54,12 +54,12 @@ def _offer(visit: Visit, house: House, recalled: Recalled, path: Path) -> None:
     except BadRecipe:  # The recipe alone, as JSON, or a picture that is too large to start from.
         kept = None
     visit.offered = Offer(recalled.recipe, kept)
-    text = words.OFFERED.format(summary=summary(recalled.recipe))
+    text = words.PICTURE_HAS_SETTINGS.format(summary=summary(recalled.recipe))
     if recalled.strange:
-        text = f"{text} {words.IN_PART.format(strange=labelled(recalled.strange))}"
+        text = f"{text} {words.RESTORED_EXCEPT.format(strange=join_labels(recalled.strange))}"
     actions = [{"do": "offered", "label": words.USE_SETTINGS}]
     if kept:
-        actions += [{"do": "enlarge", "label": words.ENLARGE}, *_follow_it(visit, house)]
+        actions += [{"do": "enlarge", "label": words.ENLARGE_IT}, *_follow_it(visit, house)]
     visit.said, visit.notes = None, (note(text, *actions),)
 
 
@@ -71,14 +71,14 @@ def _start_from(visit: Visit, house: House, kept: Path, **changes: Any) -> None:
     take(visit, house, replace(visit.recipe, image=digest, width=None, height=None, **changes))
     visit.said, visit.offered = None, Offer(None, kept, Step(before, visit.recipe))
     away = {"do": "away", "label": words.TAKE_AWAY}
-    visit.notes = (note(words.STARTS, away, *_follow_it(visit, house)),)
+    visit.notes = (note(words.START_IMAGE_SET, away, *_follow_it(visit, house)),)
 
 
 def _follow_it(visit: Visit, house: House) -> tuple[dict[str, str], ...]:
     """The action, where the model can follow a picture at all."""
     facts = house.facts_if_here(visit.model)
     can = facts is not None and follows(facts)
-    return ({"do": "follow", "label": words.FOLLOW_IT},) if can else ()
+    return ({"do": "follow", "label": words.FOLLOW_EDGES},) if can else ()
 
 
 def enlarge(visit: Visit, house: House) -> bool:
@@ -90,7 +90,7 @@ def enlarge(visit: Visit, house: House) -> bool:
     scales = beyond(before.scales, height * width, house.facts(before.model))
     _start_from(visit, house, kept, prompt=recipe.prompt, negative=recipe.negative, scales=scales)
     visit.step = Step(before, visit.recipe)
-    visit.notes = (note(words.ENLARGES, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
+    visit.notes = (note(words.START_IMAGE_SET_TO_ENLARGE, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
     return True
 
 
@@ -141,7 +141,7 @@ def _follow(visit: Visit, house: House, digest: str, recipe: Recipe) -> bool:
     free = {} if recipe.image else {"width": None, "height": None}
     take(visit, house, replace(recipe, controls=controls, **free))
     visit.step, visit.said, visit.offered = Step(before, visit.recipe), None, None
-    visit.notes = (note(words.FOLLOWED, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
+    visit.notes = (note(words.CONTROL_IMAGE_SET, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
     return True
 
 

@@ -65,7 +65,7 @@ def notes(visit: Visit, house: House) -> tuple[dict[str, Any], ...]:
         changes = differences(shown.recipe, visit.plan.recipe)
         if changes:
             use = {"do": "use", "run": visit.shown.name, "label": words.USE_SETTINGS}
-            found.append({"kind": "since", "text": words.SINCE.format(changes=changes), "actions": [use]})
+            found.append({"kind": "since", "text": words.CHANGED_SINCE_PICTURE.format(changes=changes), "actions": [use]})
     return tuple(found)
 
 

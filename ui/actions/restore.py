@@ -18,7 +18,7 @@ from ui.session.session import MOST_EARLIER, Visit
 from ui.settings.link import Linked
 from ui.settings.widgets import values_of
 from ui.text import formatting, words
-from ui.text.labels import labelled
+from ui.text.labels import join_labels
 
 
 def stored(visit: Visit, house: House) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked)
     if story:
         come_back(visit, house, story)
     elif kept.get("run"):
-        visit.say(words.SWEPT.format(hours=formatting.hours(house.shelf.age)))
+        visit.say(words.RUN_REMOVED.format(hours=formatting.format_hours(house.shelf.age)))
 
 
 def _take_link(visit: Visit, house: House, linked: Linked) -> None:
@@ -60,11 +60,11 @@ def _take_link(visit: Visit, house: House, linked: Linked) -> None:
     if house.facts_if_here(model) is None:
         visit.wanted = model
     if linked.strange:
-        visit.say(words.LINK_STRANGE.format(strange=labelled(linked.strange)), fault=True)
+        visit.say(words.LINK_READ_EXCEPT.format(strange=join_labels(linked.strange)), fault=True)
     elif visit.plan and linked.recipe.model not in ("", *house.lender.entries):
         visit.say(settings_used(linked.recipe, house, visit.model))
     elif visit.plan:
-        visit.say(words.LINKED)
+        visit.say(words.LINK_READ)
 
 
 def _recalled(values: Any) -> Recipe | None:
@@ -85,9 +85,9 @@ def first(house: House) -> Recipe:
     """What stands in the controls where there is no example."""
     draws = house.entry().draws
     if not draws:
-        return replace(DEFAULTS, prompt=words.SURPRISES[0])
+        return replace(DEFAULTS, prompt=words.SURPRISE_PROMPTS[0])
     return replace(
-        DEFAULTS, prompt=vocabulary.sentence({kind: choices[0] for kind, choices in draws.items()})
+        DEFAULTS, prompt=vocabulary.build_prompt({kind: choices[0] for kind, choices in draws.items()})
     )
 
 

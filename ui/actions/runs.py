@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from engine.errors import BadRecipe, Fault
+from engine.planning.plan import Plan
 from engine.recipe.recipe import Recipe
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped
 from engine.serving.entry import Request
@@ -14,7 +15,7 @@ from ui.session.progress import Story
 from ui.session.services import House
 from ui.session.session import Visit
 from ui.text import formatting, words
-from ui.text.labels import by_label
+from ui.text.labels import replace_names_with_labels
 
 PAUSE = 0.1
 """Seconds between looks into a log."""
@@ -28,36 +29,35 @@ def ask(
     visit: Visit,
     house: House,
     recipe: Recipe,
+    planned: Plan,
     resume: tuple[str, int] | None = None,
     until: int | None = None,
 ) -> None:
-    """Puts a run into the line for this visit; what cannot be is said."""
+    """Puts a run into the line for this visit; what cannot be is said. planned: the recipe's plan."""
     if is_at_work(visit, house):
-        visit.say(words.BUSY, fault=True)
+        visit.say(words.RUN_IN_PROGRESS, fault=True)
         return
     try:
         recipe = at_hand(visit, house, recipe)
     except BadRecipe as fault:
         visit.say(fault.sentence, fault=True)
         return
-    refused = too_large(recipe, house)
+    refused = too_large(planned, house)
     if refused:
         visit.said, visit.spoken = refused, visit.spoken + 1
         return
-    _submit(visit, house, recipe, resume, until)
+    _submit(visit, house, Request(recipe, recipe.model, resume, until, planned))
 
 
-def _submit(
-    visit: Visit, house: House, recipe: Recipe, resume: tuple[str, int] | None, until: int | None
-) -> None:
+def _submit(visit: Visit, house: House, request: Request) -> None:
     try:
-        name = house.desk.submit(Request(recipe, recipe.model, resume, until))
+        name = house.desk.submit(request)
     except Fault as fault:
         visit.say(fault.sentence, fault=True)
         return
     visit.said, visit.notes, visit.step = None, (), None
     visit.previous = visit.shown
-    visit.work = Story(house.shelf.root / name, house.facts_if_here, until=until, model=recipe.model)
+    visit.work = Story(house.shelf.root / name, until=request.until, model=request.model)
     visit.show(visit.work)
     visit.remember(name)
 
@@ -66,12 +66,19 @@ def go_on(visit: Visit, house: House, name: str) -> None:
     """Continues a run as it was asked for, after its last finished stage, to where it is to pause."""
     story = visit.ended if visit.ended and visit.ended.name == name else house.story(name)
     if story is None or story.plan is None:
-        visit.say(words.GONE, fault=True)
+        visit.say(words.RUN_NOT_FOUND, fault=True)
         return
     last = max((each.number for each in house.pictures(story.run)), default=0)
     if visit.stop_after is not None and not last < visit.stop_after < len(story.plan.stages):
         visit.stop_after = None
-    ask(visit, house, story.plan.recipe, (str(story.run), last) if last else None, visit.stop_after)
+    try:
+        planned = house.present(story.plan)
+    except Fault as fault:
+        visit.say(fault.sentence, fault=True)
+        return
+    ask(
+        visit, house, story.plan.recipe, planned, (str(story.run), last) if last else None, visit.stop_after
+    )
 
 
 def is_at_work(visit: Visit, house: House) -> bool:
@@ -148,25 +155,25 @@ def found(visit: Visit, house: House, story: Story) -> None:
         visit.say(_done(house, story))
         return
     told, fault = ending(story.end, visit, house, story)
-    visit.say(words.AWAY.format(told=told), continuation(house, story), fault=fault)
+    visit.say(words.ENDED_WHILE_AWAY.format(told=told), continuation(house, story), fault=fault)
 
 
 def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple[str, bool]:
     """How a run ended, and whether that is a fault."""
-    kept = formatting.kept(story.last)
+    kept = formatting.describe_kept_stages(story.last)
     match end:
         case Failed():
-            return by_label(end.sentence) if end.field else end.sentence, True
+            return replace_names_with_labels(end.sentence) if end.field else end.sentence, True
         case Stopped(stage=0):
-            return words.STOPPED_WAITING, False
+            return words.STOPPED_BEFORE_START, False
         case Finished() if is_whole(story):
             return _done(house, story), False
     paused = isinstance(end, Finished) or (story.pause and story.last >= story.pause)
     if paused:
-        return words.PAUSED.format(stage=story.last, kept=kept), False
+        return words.PAUSED_AFTER_STAGE.format(stage=story.last, kept=kept), False
     if isinstance(end, Stopped):
-        return words.STOPPED.format(stage=end.stage, step=end.step, kept=kept), False
-    return words.FOUND_STOPPED.format(kept=kept), False
+        return words.STOPPED_IN_STAGE.format(stage=end.stage, step=end.step, kept=kept), False
+    return words.RUN_WAS_STOPPED.format(kept=kept), False
 
 
 def _done(house: House, story: Story) -> str:
@@ -175,10 +182,10 @@ def _done(house: House, story: Story) -> str:
     seconds = sum(stage.seconds for stage in made if stage.stage not in kept)
     height, width = story.made[story.last].size
     said = {
-        "size": formatting.size(height, width),
-        "stages": formatting.stages(len(story.made)),
-        "hours": formatting.hours(house.shelf.age),
+        "size": formatting.format_size(height, width),
+        "stages": formatting.count_stages(len(story.made)),
+        "hours": formatting.format_hours(house.shelf.age),
     }
     if not seconds:
-        return words.DONE_AT_ONCE.format(**said)
-    return words.DONE.format(time=formatting.spent(seconds), **said)
+        return words.RUN_DONE_FROM_CACHE.format(**said)
+    return words.RUN_DONE.format(time=formatting.format_elapsed(seconds), **said)

@@ -58,7 +58,8 @@ class Acts:
         if folder and _is_number(stage) and visit.plan:
             if visit.stop_after is not None and visit.stop_after <= stage:
                 visit.stop_after = None
-            runs.ask(visit, self.house, visit.recipe, (str(folder), stage), visit.stop_after)
+            start = (str(folder), stage)
+            runs.ask(visit, self.house, visit.recipe, visit.plan, start, visit.stop_after)
 
     def do_continue(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         runs.go_on(visit, self.house, str(asked.get("run")))
@@ -70,14 +71,14 @@ class Acts:
             return False
         nudged = nudge(visit.recipe, of, self.house.facts(visit.model))
         if not nudged.changes:
-            visit.notes = (note(words.AS_FAR),)
+            visit.notes = (note(words.NOTHING_LEFT_TO_CHANGE),)
             return False
         before = visit.step.undone(visit.recipe) if visit.step else visit.recipe
         take(visit, self.house, nudged.recipe)
         visit.step = Step(before, visit.recipe)
-        text = words.NUDGED.format(complaint=words.COMPLAINTS[of], changes=told(nudged.changes))
+        text = words.COMPLAINT_CHANGES.format(complaint=words.COMPLAINT_LABELS[of], changes=told(nudged.changes))
         actions = [
-            {"do": "try", "label": words.TRY.format(cost=self._cost(visit))},
+            {"do": "try", "label": words.TRY_CHANGES.format(cost=self._cost(visit))},
             {"do": "undo", "label": words.UNDO},
         ]
         visit.notes = (note(text, *actions, kind="nudge"),)
@@ -90,15 +91,15 @@ class Acts:
             return ""
         stage = visit.plan.stages[max(visit.held, min(1, len(visit.plan.stages) - 1))]
         seconds = self.house.pace.seconds([stage])
-        about = "" if seconds is None else f" · {formatting.short_time(seconds)}"
-        return words.AT_PX.format(size=formatting.side(*stage.size), about=about)
+        about = "" if seconds is None else f" · {formatting.format_short_duration(seconds)}"
+        return words.COST_OF_TRY.format(size=formatting.format_side(*stage.size), about=about)
 
     def do_try(self, visit: Visit, asked: Mapping[str, Any]) -> None:
         """Runs the nudged settings to the first stage that they change."""
         if visit.plan and not runs.is_at_work(visit, self.house):
             stages = len(visit.plan.stages)
             visit.stop_after = None if stages <= 2 else max(2, min(visit.held + 1, stages))
-            runs.ask(visit, self.house, visit.recipe, until=visit.stop_after)
+            runs.ask(visit, self.house, visit.recipe, visit.plan, until=visit.stop_after)
 
     def do_undo(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         if visit.step is None:
@@ -122,7 +123,7 @@ class Acts:
         if self._show(visit, asked.get("run")):
             visit.said = None
         else:
-            visit.say(words.GONE, fault=True)
+            visit.say(words.RUN_NOT_FOUND, fault=True)
 
     def _show(self, visit: Visit, name: object) -> bool:
         """Puts a run on the screen, if it is still here."""
@@ -138,7 +139,7 @@ class Acts:
         """Takes the settings of a run."""
         story = self.house.story(asked.get("run"))
         if story is None or story.plan is None:
-            visit.say(words.GONE, fault=True)
+            visit.say(words.RUN_NOT_FOUND, fault=True)
             return False
         take(visit, self.house, story.plan.recipe)
         visit.step, visit.notes, visit.said = None, (), None
@@ -152,14 +153,14 @@ class Acts:
         if name not in visit.earlier:
             return
         if not self.house.forget(name) and self.house.folder(name):
-            visit.say(words.BUSY, fault=True)
+            visit.say(words.RUN_IN_PROGRESS, fault=True)
             return
-        visit.say(words.FORGOTTEN)
+        visit.say(words.RUN_FORGOTTEN)
         if not visit.forget(name):
             return
         other = next(filter(self.house.folder, visit.earlier), EXAMPLE)
         if self._show(visit, other):
-            visit.say(words.FORGOTTEN_EXAMPLE if other == EXAMPLE else words.FORGOTTEN_NEXT)
+            visit.say(words.RUN_FORGOTTEN_SHOWING_EXAMPLE if other == EXAMPLE else words.RUN_FORGOTTEN_SHOWING_NEWEST)
 
     def do_offered(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Takes the settings of a picture that was dropped."""
@@ -222,7 +223,7 @@ class Acts:
         run = asked.get("run")
         if self.house.folder(run):
             visit.pending.append((what, run, centre(asked.get("place"))))
-            visit.say(words.MAKING)
+            visit.say(words.EXPORT_IN_PROGRESS)
 
     def made(self, request: gr.Request) -> Outputs:
         """Makes what was asked for first, and offers it beside its run."""
@@ -238,12 +239,12 @@ class Acts:
         with visit.lock:
             if refused:
                 visit.say(refused.sentence, fault=True)
-            elif visit.said and visit.said.text == words.MAKING and not visit.pending:
+            elif visit.said and visit.said.text == words.EXPORT_IN_PROGRESS and not visit.pending:
                 visit.said = None
             if made:
                 visit.saved[run, what] = made
                 if visit.shown and visit.shown.name == run:
-                    visit.notes = (*visit.notes, note(words.READY.format(label=made["label"])))
+                    visit.notes = (*visit.notes, note(words.EXPORT_READY.format(label=made["label"])))
             return self.handlers.seen(visit)
 
 

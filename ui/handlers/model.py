@@ -103,7 +103,7 @@ class Choosing:
                     "title": self.house.entry(name).title,
                     "present": self.house.entry(visit.model).title,
                 }
-                visit.say(words.NOT_FETCHED.format(**titles), fault=True)
+                visit.say(words.DOWNLOAD_FAILED.format(**titles), fault=True)
             elif fault and (was_wanted or name == visit.model):
                 visit.say(fault.sentence, fault=True)
             elif was_wanted:

@@ -86,7 +86,7 @@ class Handlers:
         out: Outputs = {
             page.stages: view(visit, house),
             page.generate: gr.update(
-                value=words.ANOTHER if not at_work and is_shown(visit, self.house) else words.GENERATE,
+                value=words.GENERATE_ANOTHER if not at_work and is_shown(visit, self.house) else words.GENERATE,
                 visible=not at_work,
             ),
             page.stop: gr.update(visible=at_work),
@@ -132,10 +132,10 @@ class Handlers:
         """What is called otherwise under another method, and what is not said of it."""
         page, recipe = self.page, visit.recipe
         grown = words.FROM_STAGE_ONE if recipe.image else words.FROM_STAGE_TWO
-        grows = METHODS[recipe.method].grows
+        grows = METHODS[recipe.method].has_base
         return {
-            page.methods: gr.update(label=methods.METHOD_IS.format(title=methods.METHODS[recipe.method])),
-            page.growing: gr.update(label=grown if grows else methods.OF_THE_METHOD),
+            page.methods: gr.update(label=methods.METHOD_HEADING_CHOSEN.format(title=methods.METHOD_TITLES[recipe.method])),
+            page.growing: gr.update(label=grown if grows else methods.METHOD_SETTINGS),
             page.alphas: gr.update(visible="alpha2" not in visit.without),
         }
 
@@ -164,7 +164,7 @@ class Handlers:
     def chosen(self, visit: Visit) -> Outputs:
         """The words of the prompt in the sentence builder."""
         entry = self.house.entry(visit.model)
-        found = vocabulary.chosen(visit.recipe.prompt, entry)
+        found = vocabulary.find_choices(visit.recipe.prompt, entry)
         return {
             chip: gr.update(value=found.get(kind), visible=kind in entry.draws)
             for kind, chip in self.page.chips.items()
@@ -194,14 +194,14 @@ class Handlers:
         read(visit, self.house, self.recipe(visit, given))
         out: Outputs = {}
         if visit.plan and not visit.recipe.prompt.strip():
-            visit.say(words.EMPTY, fault=True)
-        elif visit.plan and not vocabulary.understood(visit.recipe.prompt, self.house.entry(visit.model)):
+            visit.say(words.PROMPT_EMPTY, fault=True)
+        elif visit.plan and not vocabulary.names_a_known_thing(visit.recipe.prompt, self.house.entry(visit.model)):
             visit.say(unknown_words(visit.recipe.prompt, self.house.entry(visit.model)), fault=True)
         elif visit.plan:
             if is_shown(visit, self.house):
                 read(visit, self.house, replace(visit.recipe, seed=random.randint(0, LARGEST_SEED)))
                 out = {self.page.controls["seed"]: gr.update(value=visit.recipe.seed)}
-            runs.ask(visit, self.house, visit.recipe, until=visit.stop_after)
+            runs.ask(visit, self.house, visit.recipe, visit.plan, until=visit.stop_after)
         return self.seen(visit) | out
 
     @alone

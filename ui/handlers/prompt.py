@@ -34,9 +34,9 @@ class Writing:
         """Another prompt and seed, from the words that the model knows."""
         draws = self.house.entry(self.handlers.visit(request, given).model).draws
         if draws:
-            prompt = vocabulary.sentence({kind: random.choice(choices) for kind, choices in draws.items()})
+            prompt = vocabulary.build_prompt({kind: random.choice(choices) for kind, choices in draws.items()})
         else:
-            prompt = random.choice(words.SURPRISES)
+            prompt = random.choice(words.SURPRISE_PROMPTS)
         return self._written(given, request, prompt=prompt, seed=random.randint(0, LARGEST_SEED))
 
     def reseeded(self, given: dict, request: gr.Request) -> Outputs:
@@ -51,7 +51,7 @@ class Writing:
         picked = {kind: given.get(chip) for kind, chip in self.handlers.page.chips.items()}
         sound = {kind: word for kind, word in picked.items() if word in entry.draws.get(kind, ())}
         text = prompt if isinstance(prompt, str) else ""
-        return self._written(given, request, prompt=vocabulary.rewritten(text, sound, entry))
+        return self._written(given, request, prompt=vocabulary.replace_words(text, sound, entry))
 
     def _written(self, given: dict, request: gr.Request, **values: Any) -> Outputs:
         """Some controls set by the page itself."""

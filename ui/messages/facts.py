@@ -10,13 +10,13 @@ from ui.settings import control_settings
 from ui.settings.complaints import Change, told
 from ui.text import formatting, methods, words
 
-IN_WORDS = {"prompt": words.PROMPT_CHANGED, "image": words.PICTURE_CHANGED}
+IN_WORDS = {"prompt": words.PROMPT_CHANGED, "image": words.START_IMAGE_CHANGED}
 """Settings of which it is told that they changed, and not how."""
 
 
 def sizes(planned: Plan | None) -> str:
     """256 → 512 → 1024 px"""
-    return words.PX.format(sizes=formatting.path([stage.size for stage in planned.stages])) if planned else ""
+    return words.SIZES_IN_PX.format(sizes=formatting.format_sizes([stage.size for stage in planned.stages])) if planned else ""
 
 
 def windows(planned: Plan | None) -> str:
@@ -24,12 +24,12 @@ def windows(planned: Plan | None) -> str:
     if planned is None:
         return ""
     stage, window = planned.stages[-1], planned.facts.window
-    if stage.looks_whole and not stage.is_base:
-        return methods.ALL_AT_ONCE
+    if stage.sees_whole_canvas and not stage.is_base:
+        return methods.WHOLE_PICTURE_AT_ONCE
     overlap = round(100 * (1 - planned.recipe.stride / window))
-    said = words.WINDOWS_ONE if stage.windows == 1 else words.WINDOWS
+    said = words.ONE_WINDOW if stage.windows == 1 else words.MANY_WINDOWS
     saved = round(100 * planned.economy_saves)
-    saves = words.SAVES.format(share=saved) if saved else ""
+    saves = words.ECONOMY_SAVES.format(share=saved) if saved else ""
     return said.format(overlap=overlap, windows=stage.windows) + saves
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.catalogue import vocabulary
-from engine.catalogue.entries import Entry
-from engine.errors import BadRecipe, Fault, short
-from engine.planning.fitting import largest_fitting
-from engine.planning.plan import Plan, plan
+from engine.catalogue.entries import ModelEntry
+from engine.errors import BadRecipe, short_repr
+from engine.planning.cost import largest_fitting
+from engine.planning.plan import Plan
 from engine.recipe.checks import check_value
 from engine.recipe.fields import frozen
 from engine.recipe.recipe import Recipe
@@ -15,7 +15,7 @@ from ui.session.progress import Story
 from ui.session.services import EXAMPLE, House
 from ui.session.session import Said, Visit
 from ui.text import formatting, methods, words
-from ui.text.labels import by_label
+from ui.text.labels import replace_names_with_labels
 
 FITS = frozenset("width height scales steps stride sigma1 scheduler faithful method options".split())
 """Settings that a refusal may offer."""
@@ -29,7 +29,7 @@ def line(visit: Visit, house: House) -> Said:
     if visit.said and visit.said.fault:
         return visit.said
     if work is not None and work.end is None:
-        watch = {"do": "look", "run": work.name, "label": words.STAGES["watch"]}
+        watch = {"do": "look", "run": work.name, "label": words.STAGES_PANEL["watch"]}
         text = words.STOPPING if work.stopping else running(work, house)
         return Said(text, actions=() if visit.shown is work else (watch,))
     if visit.said:
@@ -48,11 +48,11 @@ def refusal(fault: BadRecipe) -> Said:
     """A fault of the settings, and what would do."""
     actions = []
     if fault.fit:
-        label = words.USE.format(value=_named(fault.fit))
+        label = words.USE_VALUE.format(value=_named(fault.fit))
         actions.append({"do": "fit", "fit": _plain(fault.fit), "label": label})
     if fault.field == "controls":
         actions.append({"do": "unfollow", "label": words.TAKE_AWAY})
-    return Said(by_label(fault.sentence), fault=True, actions=tuple(actions))
+    return Said(replace_names_with_labels(fault.sentence), fault=True, actions=tuple(actions))
 
 
 def _plain(fit: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,12 +73,12 @@ def sound(fit: Mapping[str, Any]) -> dict[str, Any]:
 
 def _named(fit: Mapping[str, Any]) -> str:
     if {"width", "height"} <= set(fit):
-        return formatting.size(fit["height"], fit["width"])
+        return formatting.format_size(fit["height"], fit["width"])
     ((name, value),) = fit.items()
     if name == "method":
-        return methods.METHODS[value]
+        return methods.METHOD_TITLES[value]
     if name == "options":
-        return methods.VIEWS[dict(value)["views"]]
+        return methods.VIEW_TITLES[dict(value)["views"]]
     if isinstance(value, tuple):
         return ", ".join(f"{each:g}" for each in value)
     if isinstance(value, bool):
@@ -91,26 +91,26 @@ def cost(visit: Visit, house: House) -> Said:
     planned, held = visit.plan, visit.held
     assert planned is not None
     last = visit.stop_after or len(planned.stages)
-    refused = _too_large(planned, house)
+    refused = too_large(planned, house)
     if refused:
         return refused
     if held >= last:
-        return Said(words.ALL_KEPT.format(count=last) if last > 1 else words.ONE_KEPT)
+        return Said(words.ALL_STAGES_CACHED.format(count=last) if last > 1 else words.ONLY_STAGE_CACHED)
     ahead = planned.stages[held:last]
     seconds = house.pace.seconds(ahead)
     said = {
-        "time": words.UNKNOWN_TIME if seconds is None else words.TIME.format(time=formatting.about(seconds)),
+        "time": words.TIME_UNKNOWN if seconds is None else words.TIME_KNOWN.format(time=formatting.format_estimate(seconds)),
         "evaluations": f"{sum(stage.evaluations for stage in ahead):,}",
     }
     if not held and visit.stop_after is None:
-        sizes = formatting.path([stage.size for stage in planned.stages])
-        text = words.COST.format(
-            stages=formatting.stages(last), sizes=sizes, memory=_memory(planned, house), **said
+        sizes = formatting.format_sizes([stage.size for stage in planned.stages])
+        text = words.COST_OF_RUN.format(
+            stages=formatting.count_stages(last), sizes=sizes, memory=_memory(planned, house), **said
         )
         return Said(text)
-    kept = "" if not held else words.KEPT_ONE if held == 1 else words.KEPT_MANY.format(last=held)
-    pattern = words.TO_RUN_MORE if last > held + 1 else words.TO_RUN_ONE
-    stops = words.THEN_STOPS if visit.stop_after else ""
+    kept = "" if not held else words.STAGE_ONE_CACHED if held == 1 else words.STAGES_CACHED.format(last=held)
+    pattern = words.STAGES_TO_RUN if last > held + 1 else words.STAGE_TO_RUN
+    stops = words.THEN_PAUSES if visit.stop_after else ""
     return Said(kept + pattern.format(first=held + 1, last=last, stops=stops, **said))
 
 
@@ -118,7 +118,7 @@ def _memory(planned: Plan, house: House) -> str:
     free = house.lender.free(planned.recipe.model)
     if free is None:
         return ""
-    return words.MEMORY.format(need=formatting.gigabytes(_more(planned)), free=formatting.gigabytes(free))
+    return words.MEMORY_NEEDED.format(need=formatting.format_gigabytes(_more(planned)), free=formatting.format_gigabytes(free))
 
 
 def _more(planned: Plan) -> int:
@@ -126,53 +126,45 @@ def _more(planned: Plan) -> int:
     return planned.memory - planned.facts.footprint.weights
 
 
-def too_large(recipe: Recipe, house: House) -> Said | None:
-    """The refusal of a recipe that is known not to fit; what else is wrong with one, its run says."""
-    try:
-        return _too_large(plan(recipe, house.facts(recipe.model)), house)
-    except Fault:
-        return None
-
-
-def _too_large(planned: Plan, house: House) -> Said | None:
+def too_large(planned: Plan, house: House) -> Said | None:
     """What cannot be made here for want of memory, and what could."""
     free = house.lender.free(planned.recipe.model)
     if free is None or _more(planned) <= free:
         return None
     stage = max(planned.stages, key=lambda each: each.memory)
     said = {
-        "size": formatting.size(*stage.size),
-        "need": formatting.gigabytes(_more(planned)),
-        "free": formatting.gigabytes(free),
+        "size": formatting.format_size(*stage.size),
+        "need": formatting.format_gigabytes(_more(planned)),
+        "free": formatting.format_gigabytes(free),
     }
     fits = largest_fitting(planned, stage, free)
     if fits is None:
-        return Said(words.TOO_LARGE_AT_ALL.format(**said), fault=True)
+        return Said(words.TOO_LARGE_NOTHING_FITS.format(**said), fault=True)
     fit = {"height": fits[0], "width": fits[1], "scales": []}
-    use = {"do": "fit", "fit": fit, "label": words.USE.format(value=formatting.size(*fits))}
-    return Said(words.TOO_LARGE.format(fit=formatting.size(*fits), **said), fault=True, actions=(use,))
+    use = {"do": "fit", "fit": fit, "label": words.USE_VALUE.format(value=formatting.format_size(*fits))}
+    return Said(words.TOO_LARGE.format(fit=formatting.format_size(*fits), **said), fault=True, actions=(use,))
 
 
 def running(story: Story, house: House) -> str:
     """Where a run is."""
     if story.waiting:
         waiting = story.waiting
-        about = "" if waiting.seconds is None else words.ABOUT.format(time=formatting.about(waiting.seconds))
-        pattern = words.WAITING_ONE if waiting.place == 1 else words.WAITING
+        about = "" if waiting.seconds is None else words.WAITING_TIME.format(time=formatting.format_estimate(waiting.seconds))
+        pattern = words.WAITING_FOR_ONE_RUN if waiting.place == 1 else words.WAITING_FOR_RUNS
         return pattern.format(count=waiting.place, time=about)
     progress, planned = story.progress, story.plan
     if not (progress and planned):
         if story.accepted and story.last:
-            size = formatting.side(*story.made[story.last].size)
-            return words.MADE.format(stage=story.last, of=len(story.accepted.stages), size=size)
-        return words.STARTING if house.lender.is_warm(story.model) else words.WARMING
+            size = formatting.format_side(*story.made[story.last].size)
+            return words.STAGE_FINISHED.format(stage=story.last, of=len(story.accepted.stages), size=size)
+        return words.STARTING if house.lender.is_warm(story.model) else words.LOADING_MODEL
     stages = planned.stages
     here, whole = story.left(house.pace.each(stages))
-    return words.RUNNING.format(
-        stage=progress.stage, of=len(stages), size=formatting.side(*stages[progress.stage - 1].size),
+    return words.RUNNING_STAGE.format(
+        stage=progress.stage, of=len(stages), size=formatting.format_side(*stages[progress.stage - 1].size),
         step=progress.step, steps=progress.steps,
-        here="" if here is None else words.LEFT_HERE.format(time=formatting.time(here)),
-        all="" if whole is None else words.LEFT_ALL.format(time=formatting.time(whole)),
+        here="" if here is None else words.TIME_LEFT_IN_STAGE.format(time=formatting.format_duration(here)),
+        all="" if whole is None else words.TIME_LEFT_IN_RUN.format(time=formatting.format_duration(whole)),
     ) + "".join(f" {more}" for more in _asides(story))  # fmt: skip
 
 
@@ -180,7 +172,7 @@ def _asides(story: Story) -> Iterator[str]:
     """What else a person may wonder about while a stage goes on."""
     progress = story.progress
     if progress and progress.stage > 1 and progress.step <= progress.steps * SOFT:
-        yield words.BEGINS_SOFT
+        yield words.SOFT_AT_FIRST
     if story.smaller:
         yield words.SMALLER_BATCH
 
@@ -193,24 +185,24 @@ def continuation(house: House, story: Story, until: int | None = None) -> dict[s
     """The button that goes on with a run, with what that costs as far as it will go."""
     until = until if until and until > story.last else None
     seconds = house.pace.seconds(story.plan.stages[story.last : until]) if story.plan else None
-    about = "" if seconds is None else words.FOR.format(time=formatting.about(seconds))
-    return {"do": "continue", "run": story.name, "label": words.CONTINUE_FOR.format(time=about)}
+    about = "" if seconds is None else words.CONTINUE_TIME.format(time=formatting.format_estimate(seconds))
+    return {"do": "continue", "run": story.name, "label": words.CONTINUE_RUN.format(time=about)}
 
 
 def settings_used(recipe: Recipe, house: House, present: str) -> str:
     """That a picture's settings are in the controls, and under which model if that is another one."""
     if recipe.model in ("", *house.lender.entries):
         return words.SETTINGS_USED
-    return words.OTHER_MODEL.format(model=short(recipe.model), title=house.entry(present).title)
+    return words.SETTINGS_OF_OTHER_MODEL.format(model=short_repr(recipe.model), title=house.entry(present).title)
 
 
-def unknown_words(prompt: str, entry: Entry) -> str:
+def unknown_words(prompt: str, entry: ModelEntry) -> str:
     """Which words of a prompt a model has never seen, and what it does draw; empty if it knows all."""
-    strange = vocabulary.unknown(prompt, entry)
+    strange = vocabulary.unknown_words(prompt, entry)
     if not strange:
         return ""
-    example = vocabulary.sentence({kind: choices[0] for kind, choices in entry.draws.items()})
+    example = vocabulary.build_prompt({kind: choices[0] for kind, choices in entry.draws.items()})
     return words.UNKNOWN_WORDS.format(
-        title=entry.title, words=formatting.listed(strange[:6]), subjects=", ".join(entry.draws["subject"]),
+        title=entry.title, words=formatting.quote_names(strange[:6]), subjects=", ".join(entry.draws["subject"]),
         example=example,
     )  # fmt: skip

@@ -15,13 +15,13 @@ from ui.settings.control_settings import KNOBS, knob
 from ui.settings.widgets import follow_control
 from ui.text import formatting, words
 
-TOGGLE = f'<label class="toggle"><input type="checkbox" id="map-close"> {words.MAP_CLOSE}</label>'
+TOGGLE = f'<label class="toggle"><input type="checkbox" id="map-close"> {words.MAP_ONE_TO_ONE}</label>'
 """By style alone; apart from the map, so that it stays as it is while maps come and go."""
 
 
 def section(values: dict[str, Any], controls: dict[str, gr.components.Component]) -> Section:
     """Builds it, and adds its knobs to the page's controls."""
-    with gr.Accordion(words.FOLLOW, open=False, visible=False, elem_id="follow") as fold:
+    with gr.Accordion(words.FOLLOW_SECTION, open=False, visible=False, elem_id="follow") as fold:
         shown = gr.HTML(elem_id="map")
         close = gr.HTML(TOGGLE, visible=False, elem_id="map-toggle")
         stage = gr.Radio([], label=words.MAP_STAGE, visible=False, interactive=True, elem_id="map-stage")
@@ -57,7 +57,7 @@ def _around(part: Section, visit: Visit, house: House) -> Outputs:
     return {
         part.fold: gr.update(visible=offers or control is not None, **({"open": True} if is_new else {})),
         part.stage: gr.update(
-            choices=[(formatting.side(*size), n) for n, size in enumerate(sizes, 1)],
+            choices=[(formatting.format_side(*size), n) for n, size in enumerate(sizes, 1)],
             value=stage_shown(visit).number if sizes else None,
             visible=len(sizes) > 1,
         ),
@@ -73,9 +73,9 @@ def _asides(visit: Visit, house: House) -> tuple[str, ...]:
     told = [control_settings.not_offered(entry.title, facts, control)]
     if control and control.stages:
         strengths = control_settings.said(control.stages)
-        told.append(words.EACH_STAGE.format(strengths=strengths, label=CONTROL_SETTINGS["scale"].label))
+        told.append(words.STRENGTH_BY_STAGE.format(strengths=strengths, label=CONTROL_SETTINGS["scale"].label))
     if others:
-        told.append(words.ALSO_FOLLOWED.format(controls=control_settings.told(others)))
+        told.append(words.OTHER_CONTROLS.format(controls=control_settings.told(others)))
     return tuple(filter(None, told))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from engine.control import detectors
-from engine.control.maps import Maps
-from engine.control.overlay import sketch, within
+from engine.control.maps import StageMaps
+from engine.control.overlay import draw_overlay, limit_side
 from engine.errors import BadRecipe
 from engine.planning.stage import Stage
 from engine.recipe import images
@@ -22,7 +22,7 @@ from ui.session.services import House
 from ui.session.session import Visit
 from ui.settings.control_settings import first
 from ui.text import formatting, words
-from ui.text.labels import by_label
+from ui.text.labels import replace_names_with_labels
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +57,9 @@ def overlay(visit: Visit, house: House) -> str | None:
         return _sentence(words.FOLLOW_HELP)
     path = found(visit, house, control.image)
     if path is None:
-        return _sentence(words.NO_PICTURE_TO_FOLLOW)
+        return _sentence(words.CONTROL_IMAGE_GONE)
     if refused and refused.field == "controls":
-        return _sentence(by_label(refused.sentence))
+        return _sentence(replace_names_with_labels(refused.sentence))
     if visit.plan is None:
         return None
     try:
@@ -68,7 +68,7 @@ def overlay(visit: Visit, house: House) -> str | None:
         return _sentence(fault.sentence)
     except Exception:  # Of a detector's network, which is not ours.
         log.exception("a map of %s could not be drawn", control.kind)
-        return _sentence(words.NO_MAP)
+        return _sentence(words.MAP_FAILED)
 
 
 def stage_shown(visit: Visit) -> Stage:
@@ -82,24 +82,24 @@ def _asked(path: Path, control: Control, stage: Stage) -> Asked:
     read = ("kind", "given", *(() if control.given else KINDS[control.kind].knobs))
     plain = replace(Control(), **{name: getattr(control, name) for name in read})
     seed = stage.recipe.seed if control.kind == "shuffle" else 0
-    return Asked(path, plain, stage.size, stage.base, seed, stage)
+    return Asked(path, plain, stage.size, stage.base_size, seed, stage)
 
 
 @lru_cache(maxsize=MOST_DRAWN)
 def drawn(asked: Asked) -> str:
     """The figure. Such a file never changes."""
-    maps = Maps(asked.control, images.read(asked.path), asked.stage, detectors.detect)
+    maps = StageMaps(asked.control, images.read(asked.path), asked.stage, detectors.detect)
     title = KINDS[asked.control.kind].title
-    alt = (words.MAP_GIVEN if asked.control.given else words.MAP).format(kind=title.lower())
+    alt = (words.READY_MAP_ALT if asked.control.given else words.MAP_ALT).format(kind=title.lower())
     whole, fitting = (_image(asked.control, maps, side, alt) for side in (LONGEST_SIDE, COLUMN))
-    size, told = formatting.size(*asked.size), formatting.size(*within(asked.size, LONGEST_SIDE))
-    caption = words.PX.format(sizes=size) if told == size else words.MAP_REDUCED.format(size=size, shown=told)
+    size, told = formatting.format_size(*asked.size), formatting.format_size(*limit_side(asked.size, LONGEST_SIDE))
+    caption = words.SIZES_IN_PX.format(sizes=size) if told == size else words.MAP_REDUCED.format(size=size, shown=told)
     # It takes the focus, so that keys scroll it where it is shown 1:1.
     return f'<p class="quiet">{caption}</p><figure tabindex="0">{fitting}{whole}</figure>'
 
 
-def _image(control: Control, maps: Maps, longest: int, alt: str) -> str:
-    shown = Image.fromarray(sketch(control, maps.pixels, maps.drawn, longest))
+def _image(control: Control, maps: StageMaps, longest: int, alt: str) -> str:
+    shown = Image.fromarray(draw_overlay(control, maps.pixels, maps.drawn, longest))
     to = BytesIO()
     shown.save(to, "JPEG", **JPEG)
     source = f"data:image/jpeg;base64,{b64encode(to.getvalue()).decode()}"

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from engine.formulas.schedule import UNSEEN, cosine
+from engine.formulas.schedule import NEGLIGIBLE_WEIGHT, cosine
 from engine.planning.stage import Stage
 from engine.recipe.recipe import SETTINGS
 from ui.text import methods, words
@@ -58,16 +58,16 @@ def clauses(stage: Stage) -> Clauses:
     """What the curves of a stage above the first say."""
     schedule = stage.schedule
     worked = np.arange(len(schedule.t)) >= schedule.first
-    looks = worked & (schedule.lattices >= SEEN)
-    smooths = worked & (schedule.lattices > 0) & _felt(schedule.blur)
-    lets_go = int(np.argmax(schedule.survival >= FREE)) + 1 if schedule.pull.any() else None
+    looks = worked & (schedule.c2 >= SEEN)
+    smooths = worked & (schedule.c2 > 0) & _felt(schedule.blur)
+    lets_go = int(np.argmax(schedule.survival >= FREE)) + 1 if schedule.c1.any() else None
     return Clauses(lets_go, _last(looks), _last(smooths))
 
 
 def _felt(blur: np.ndarray) -> np.ndarray:
     """Where a neighbour weighs enough to be seen; as published, the blur is worked even where it does not."""
     with np.errstate(divide="ignore"):
-        return np.exp(-0.5 / blur**2) >= UNSEEN
+        return np.exp(-0.5 / blur**2) >= NEGLIGIBLE_WEIGHT
 
 
 def _last(where: np.ndarray) -> int | None:
@@ -77,52 +77,52 @@ def _last(where: np.ndarray) -> int | None:
 
 def sentence(stage: Stage) -> str:
     """What the settings do in this stage, in words."""
-    if stage.is_base or not stage.method.grows:
-        return words.FROM_STAGE_2 if stage.is_base else ""
+    if stage.is_base or not stage.method.has_base:
+        return words.NO_CURVES_AT_BASE if stage.is_base else ""
     said, steps = clauses(stage), len(stage.schedule.t)
     layout = _of_start(stage) if stage.method.restarts else _of_layout(said, steps)
     told = [layout, _of_whole(stage, said, steps)]
-    if stage.lattices and said.looks:
+    if stage.dilated_views and said.looks:
         told.append(_of_smoothing(said))
     text = "; ".join(told)
     return text[0].upper() + text[1:] + "."
 
 
 def _of_start(stage: Stage) -> str:
-    return methods.BEGINS_AT.format(step=stage.schedule.first + 1, steps=len(stage.schedule.t))
+    return methods.RESTARTS_AT_STEP.format(step=stage.schedule.first + 1, steps=len(stage.schedule.t))
 
 
 def _of_layout(said: Clauses, steps: int) -> str:
     if said.lets_go is None:
-        return words.NOT_HELD
+        return words.LAYOUT_ONLY_IN_FIRST_NOISE
     if said.lets_go == 1:
-        return words.LETS_GO_AT_ONCE
+        return words.LAYOUT_FREE_FROM_START
     # Nothing comes after the last step that could undo its work, however firm the hold.
     held = said.lets_go == steps
-    return (words.NEVER_LETS_GO if held else words.LETS_GO).format(step=said.lets_go, steps=steps)
+    return (words.LAYOUT_HELD_TO_END if held else words.LAYOUT_RELEASED_AT_STEP).format(step=said.lets_go, steps=steps)
 
 
 def _of_whole(stage: Stage, said: Clauses, steps: int) -> str:
-    if stage.looks_whole:
-        return words.LOOKS_ALWAYS
-    if not stage.lattices:
-        return words.NEVER_LOOKS
+    if stage.sees_whole_canvas:
+        return words.DILATED_TO_END
+    if not stage.dilated_views:
+        return words.DILATED_NEVER
     if said.looks is None:
-        return words.HARDLY_LOOKS
-    return words.LOOKS_ALWAYS if said.looks == steps else words.LOOKS_UNTIL.format(step=said.looks)
+        return words.DILATED_HARDLY
+    return words.DILATED_TO_END if said.looks == steps else words.DILATED_UNTIL_STEP.format(step=said.looks)
 
 
 def _of_smoothing(said: Clauses) -> str:
     if said.smooths is None:
-        return words.NEVER_SMOOTHS
+        return words.SMOOTHED_NEVER
     return (
-        words.SMOOTHS_ALWAYS if said.smooths >= said.looks else words.SMOOTHS_UNTIL.format(step=said.smooths)
+        words.SMOOTHED_TO_END if said.smooths >= said.looks else words.SMOOTHED_UNTIL_STEP.format(step=said.smooths)
     )
 
 
 def curves(stage: Stage, name: str = "") -> str:
     """The drawing as SVG, empty for a base. `name` is its title; it is escaped."""
-    if stage.is_base or not stage.method.grows:
+    if stage.is_base or not stage.method.has_base:
         return ""
     title = name or words.CURVES_TITLE.format(number=stage.number, steps=len(stage.schedule.t))
     return "".join(
@@ -147,10 +147,10 @@ def _shares(stage: Stage) -> dict[str, np.ndarray]:
     """The curves that this stage has, each between 0 and 1."""
     recipe, schedule = stage.recipe, stage.schedule
     c = cosine(schedule.t.astype(np.float64), stage.facts.train_steps)
-    shares = {"hold": c**recipe.alpha1} if schedule.pull.any() else {}
-    if stage.lattices:
+    shares = {"hold": c**recipe.alpha1} if schedule.c1.any() else {}
+    if stage.dilated_views:
         shares |= {"whole": c**recipe.alpha2}
-    if stage.lattices and schedule.blur.any():
+    if stage.dilated_views and schedule.blur.any():
         shares |= {"release": c**recipe.alpha3, "smoothing": schedule.blur / SETTINGS["sigma1"].high}
     return shares
 
@@ -172,7 +172,7 @@ def _lines(stage: Stage) -> list[str]:
         dash = f' stroke-dasharray="{DASHES[name]}"' if DASHES[name] else ""
         drawn.append(
             f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"{dash}/>'
-            f'<text x="{x}" y="{y}" fill="currentColor">{words.LABELS[name]}</text>'
+            f'<text x="{x}" y="{y}" fill="currentColor">{words.CURVE_LABELS[name]}</text>'
         )
     return drawn
 
@@ -200,7 +200,7 @@ def _skipped(stage: Stage) -> str:
     shade += 'fill-opacity=".13"/>'
     if width < 4 * APART:
         return shade
-    return shade + _small(LEFT + width / 2, BOTTOM - 4, words.SKIPPED, "middle")
+    return shade + _small(LEFT + width / 2, BOTTOM - 4, words.SKIPPED_STEPS, "middle")
 
 
 def _small(x: float, y: float, text: str, anchor: str = "start") -> str:
@@ -214,9 +214,9 @@ def _strips(stage: Stage) -> list[str]:
     """Two bars under the curves: during which steps the whole, and windows, are worked."""
     schedule = stage.schedule
     worked = np.arange(len(schedule.t)) >= schedule.first
-    views = {words.WINDOW_VIEWS: (worked & (schedule.lattices < 1), 'fill-opacity=".4"')}
-    if stage.lattices:
-        views = {words.WHOLE_VIEWS: (worked & (schedule.lattices > 0), 'fill-opacity=".75"')} | views
+    views = {words.WINDOW_STRIP: (worked & (schedule.c2 < 1), 'fill-opacity=".4"')}
+    if stage.dilated_views:
+        views = {words.DILATED_STRIP: (worked & (schedule.c2 > 0), 'fill-opacity=".75"')} | views
     drawn = []
     for y, (name, (where, look)) in zip(STRIPS, views.items(), strict=False):
         (steps,) = np.nonzero(where)

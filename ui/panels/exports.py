@@ -26,15 +26,15 @@ def _made(house: House, what: str, run: str, at: tuple[float, float]) -> dict[st
     folder = house.folder(run)
     kept = house.pictures(folder) if folder else ()
     if not kept:
-        raise Fault(words.GONE)
+        raise Fault(words.RUN_NOT_FOUND)
     last = kept[-1]
     to = folder if run != EXAMPLE else _of_all(house, last, at)
     stem = file_name(last.recipe, last.size[1]).removesuffix(".png")
     if what == "dive":
         made = share.dive([each.folder for each in kept], to / share.DIVE, at)
-        return _offer(words.SAVED_DIVE, made, f"{stem}_dive.webp")
+        return _offer(words.SAVE_ZOOM_FILM, made, f"{stem}_dive.webp")
     made = share.labelled(last.folder, to / share.LABELLED)
-    return _offer(words.SAVED_LABELLED, made, f"{stem}_labelled.png")
+    return _offer(words.SAVE_LABELLED_PICTURE, made, f"{stem}_labelled.png")
 
 
 def _of_all(house: House, last: Picture, at: tuple[float, float]) -> Path:

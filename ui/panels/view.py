@@ -17,7 +17,7 @@ from ui.session.session import Visit
 from ui.settings.complaints import NUDGES
 from ui.settings.link import address, left_out
 from ui.text import formatting, words
-from ui.text.labels import labelled
+from ui.text.labels import join_labels
 
 LARGEST_PREVIEW = 60_000
 _MOMENTS = count(time.time_ns() // 1000)
@@ -47,7 +47,7 @@ def view(visit: Visit, house: House) -> dict[str, Any]:
         "share": _share(visit, house, kept, goes_on),
         "earlier": earlier(visit, house),
         "here": here(visit, house),
-        "kept": words.KEPT_FOR.format(hours=formatting.hours(house.shelf.age)) if visit.earlier else "",
+        "kept": words.RUNS_KEPT_FOR.format(hours=formatting.format_hours(house.shelf.age)) if visit.earlier else "",
     }  # fmt: skip
 
 
@@ -83,8 +83,8 @@ def _card(
         "of": of,
         "size": list(picture.size if picture else stage.size if stage else (0, 0)),
         "state": "made" if picture else "working" if n == at_work else "planned",
-        "price": formatting.short_time(picture.seconds) if picture else price,
-        "again": f"{formatting.side(*stage.size)}{' · ' + price if price else ''}"
+        "price": formatting.format_short_duration(picture.seconds) if picture else price,
+        "again": f"{formatting.format_side(*stage.size)}{' · ' + price if price else ''}"
         if picture and to_make
         else "",
         "stop": to_make and n < last and n >= at_work and not _is_settled(n, visit, goes_on),
@@ -100,7 +100,7 @@ def _is_settled(n: int, visit: Visit, goes_on: bool) -> bool:
 
 
 def _price(seconds: float | None) -> str:
-    return "" if seconds is None else formatting.short_time(seconds)
+    return "" if seconds is None else formatting.format_short_duration(seconds)
 
 
 def _can_grow(picture: Picture, ahead: Plan | None) -> bool:
@@ -119,8 +119,8 @@ def working(story: Story, house: House) -> dict[str, Any] | None:
     return {
         "stage": progress.stage,
         "share": round(story.stage_share, 3),
-        "text": words.STEP.format(step=progress.step, steps=progress.steps),
-        "left": "" if here is None else words.LEFT.format(time=formatting.short_time(here)),
+        "text": words.STEP_OF_STEPS.format(step=progress.step, steps=progress.steps),
+        "left": "" if here is None else words.TIME_LEFT.format(time=formatting.format_short_duration(here)),
     }
 
 
@@ -141,15 +141,15 @@ def _of_the_example(story: Story | None, kept: Sequence[Picture]) -> list[dict[s
     if story is None or story.name != EXAMPLE:
         return []
     seconds = sum(each.seconds for each in kept)
-    return [note(words.EXAMPLE.format(time=formatting.time(seconds)), kind="example")]
+    return [note(words.EXAMPLE_NOTE.format(time=formatting.format_duration(seconds)), kind="example")]
 
 
 def _of_the_link(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     """What the link that may be copied does not hold, so that nobody shares half a recipe unknowingly."""
     without = left_out(kept[-1].recipe) if kept and not goes_on else ()
-    pictures = {"image": words.LINK_WITHOUT_PICTURE, "controls": words.LINK_WITHOUT_FOLLOWED}
+    pictures = {"image": words.LINK_WITHOUT_START_IMAGE, "controls": words.LINK_WITHOUT_CONTROL_IMAGE}
     in_file = [name for name in without if name not in pictures]
-    said = [words.LINK_WITHOUT.format(names=labelled(in_file))] if in_file else []
+    said = [words.LINK_WITHOUT_SETTINGS.format(names=join_labels(in_file))] if in_file else []
     said += [sentence for name, sentence in pictures.items() if name in without]
     return [note(text, kind="link") for text in said]
 
@@ -159,15 +159,15 @@ def _of_the_model(visit: Visit, house: House) -> list[dict[str, Any]]:
     if visit.wanted is None:
         return []
     entry = house.entry(visit.wanted)
-    done = weights.fetched(entry.source) / 1e9 if weights.is_on_hub(entry.source) else 0.0
-    text = words.FETCHING.format(title=entry.title, done=f"{done:.1f}", size=f"{entry.gigabytes:g}")
+    done = weights.bytes_in_hub_cache(entry.source) / 1e9 if weights.is_hub_id(entry.source) else 0.0
+    text = words.DOWNLOADING_MODEL.format(title=entry.title, done=f"{done:.1f}", size=f"{entry.gigabytes:g}")
     return [note(text, kind="model")]
 
 
 def _complaints(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     if goes_on or not kept:
         return []
-    return [{"do": "complain", "of": of, "label": words.COMPLAINTS[of]} for of in NUDGES]
+    return [{"do": "complain", "of": of, "label": words.COMPLAINT_LABELS[of]} for of in NUDGES]
 
 
 def _share(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
@@ -176,9 +176,9 @@ def _share(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -
     link = address(kept[-1].recipe, visit.address, house.space)
     run = kept[-1].run
     saved = [offer for (of, _), offer in visit.saved.items() if of == run]
-    asked = [{"do": "labelled", "run": run, "label": words.LABELLED}]
+    asked = [{"do": "labelled", "run": run, "label": words.LABELLED_PICTURE}]
     if len(kept) > 1:
-        asked.append({"do": "dive", "run": run, "place": True, "label": words.DIVE})
+        asked.append({"do": "dive", "run": run, "place": True, "label": words.ZOOM_FILM})
     return [{"do": "copy", "text": link, "label": words.COPY_LINK}, *asked, *saved]
 
 

@@ -11,14 +11,14 @@ from PIL import Image
 
 from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
-from engine.planning.plan import plan
-from engine.planning.stage import Stage
+from engine.planning.plan import Plan, plan
 from engine.recipe.controls import Control
 from engine.recipe.images import is_digest
 from engine.recipe.options import OPTIONS, options_of
 from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
-from engine.runs import store
+from engine.runs import layout, store
+from engine.runs.layout import StageLayout
 from engine.runs.thumbnails import levels
 from ui.settings import control_settings
 from ui.text import formatting, methods
@@ -33,16 +33,20 @@ UNTOLD = ("width", "height", "view_batch", "loras", "options")
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A finished stage. of: stages of the plan that it belongs to. size: px, (height, width)."""
+    """A finished stage. size: px, (height, width). layout: of its views, if it is known."""
 
     run: str
     number: int
-    of: int
     folder: Path
     size: tuple[int, int]
     seconds: float
     recipe: Recipe
-    stage: Stage | None
+    layout: StageLayout | None
+
+    @property
+    def of(self) -> int:
+        """How many stages the plan has that it belongs to."""
+        return max(self.number, self.layout.stage_count if self.layout else 0)
 
     @property
     def key(self) -> str:
@@ -67,18 +71,34 @@ def pictures(run: Path, facts_of: Callable[[str], Facts | None]) -> tuple[Pictur
 def picture(run: str, number: int, folder: Path, facts: Facts | None) -> Picture:
     """A finished stage never changes, so what its files tell is read once. facts: of its model, if known."""
     told = _record(folder / store.PICTURE)
-    record = told.record
-    try:
-        planned = plan(told.recipe, facts).stages if facts else ()
-    except BadRecipe:
-        planned = ()
-    asked = record.get("stage")
-    stage = planned[asked - 1] if isinstance(asked, int) and 0 < asked <= len(planned) else None
-    seconds = record.get("seconds")
+    seconds = told.record.get("seconds")
     return Picture(
-        run, number, max(number, len(planned)), folder, _size(folder),
-        float(seconds) if isinstance(seconds, int | float) else 0.0, told.recipe, stage,
-    )  # fmt: skip
+        run,
+        number,
+        folder,
+        _size(folder),
+        float(seconds) if isinstance(seconds, int | float) else 0.0,
+        told.recipe,
+        layout.from_dict(told.record.get("layout")) or _planned_layout(told, facts),
+    )
+
+
+def _planned_layout(told: Recalled, facts: Facts | None) -> StageLayout | None:
+    """The layout of a stage whose record holds none, as those of earlier versions."""
+    number = told.record.get("stage")
+    if facts is None or not isinstance(number, int):
+        return None
+    whole = planned(told.recipe, facts)
+    return layout.layout_of(whole, number) if whole and 0 < number <= len(whole.stages) else None
+
+
+@lru_cache(maxsize=512)
+def planned(recipe: Recipe, facts: Facts) -> Plan | None:
+    """The plan of a recipe that a finished stage was made with; None if it is refused by now."""
+    try:
+        return plan(recipe, facts)
+    except BadRecipe:
+        return None
 
 
 @lru_cache(maxsize=512)
@@ -112,8 +132,8 @@ def shown(each: Picture) -> dict[str, Any]:
         "name": file_name(each.recipe, width),
         "alt": each.recipe.prompt,
         "settings": told_settings(each.recipe),
-        "windows": windows(each.stage) if each.stage and each.stage.windows <= MOST_WINDOWS else [],
-        "lattice": each.stage.factor if each.stage and each.stage.lattices else 0,
+        "windows": windows(each.layout) if each.layout and each.layout.window_count <= MOST_WINDOWS else [],
+        "lattice": each.layout.dilation if each.layout and each.layout.dilation > 1 else 0,
     }
 
 
@@ -130,7 +150,7 @@ def told_settings(recipe: Recipe) -> list[list[str]]:
         if name not in (*UNTOLD, "method")
     ]
     options = asdict(options_of(recipe.options))
-    method = ["method", SETTINGS["method"].label, methods.METHODS[recipe.method]]
+    method = ["method", SETTINGS["method"].label, methods.METHOD_TITLES[recipe.method]]
     return [method, *told, *([name, OPTIONS[name].label, _said(options[name])] for name in OPTIONS)]
 
 
@@ -149,15 +169,15 @@ def _said(value: Any) -> str:
     return value.removeprefix("sha256:")[:6] if is_digest(value) else str(value)
 
 
-def windows(stage: Stage) -> list[list[float]]:
+def windows(layout: StageLayout) -> list[list[float]]:
     """Where the local views of a stage lie before they are shaken: top, left, height, width as shares."""
-    (rows, cols), (height, width) = stage.grid, stage.window
-    high, wide = height / stage.rows, width / stage.cols
+    (rows, cols), (height, width) = layout.canvas, layout.window
+    tops, lefts = layout.grid
     return [
-        [round(share, 5) for share in (top / stage.rows, left / stage.cols, high, wide)]
-        for top in rows
-        for left in cols
-    ]  # fmt: skip
+        [round(share, 5) for share in (top / rows, left / cols, height / rows, width / cols)]
+        for top in tops
+        for left in lefts
+    ]
 
 
 def file_name(recipe: Recipe, width: int) -> str:
@@ -174,5 +194,5 @@ def file_name(recipe: Recipe, width: int) -> str:
 
 def title(recipe: Recipe, sizes: Sequence[tuple[int, int]]) -> str:
     prompt = recipe.prompt if len(recipe.prompt) <= 60 else recipe.prompt[:59] + "…"
-    way = "" if recipe.method == DEFAULTS.method else f"{methods.METHODS[recipe.method]} · "
-    return f"{way}{prompt or '–'} · {formatting.path(sizes)}"
+    way = "" if recipe.method == DEFAULTS.method else f"{methods.METHOD_TITLES[recipe.method]} · "
+    return f"{way}{prompt or '–'} · {formatting.format_sizes(sizes)}"

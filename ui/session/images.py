@@ -5,15 +5,14 @@ On the page a recipe names its pictures by their digests; a file is looked up fo
 
 from base64 import b64encode
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 
-from engine import errors
 from engine.errors import BadRecipe
 from engine.planning.sizes import fill_sizes
 from engine.recipe import images
-from engine.recipe.controls import Control
+from engine.recipe.files import with_files
 from engine.recipe.recipe import Recipe
 from engine.runs import store
 from ui.session.services import House
@@ -30,20 +29,7 @@ def at_hand(visit: Visit, house: House, recipe: Recipe) -> Recipe:
 
     Digests travel in pictures and settings: knowing one makes nobody the owner of the pixels.
     """
-    controls = tuple(_with_picture(visit, house, control) for control in recipe.controls)
-    if recipe.image is None:
-        return replace(recipe, controls=controls)
-    path = found(visit, house, recipe.image)
-    if path is None:
-        raise BadRecipe("image", errors.PICTURE_GONE)
-    return replace(recipe, image=str(path), controls=controls)
-
-
-def _with_picture(visit: Visit, house: House, control: Control) -> Control:
-    path = found(visit, house, control.image)
-    if path is None:
-        raise BadRecipe("controls", errors.CONTROL_GONE)
-    return replace(control, image=str(path))
+    return with_files(recipe, partial(found, visit, house))
 
 
 def found(visit: Visit, house: House, digest: str) -> Path | None:
@@ -72,16 +58,16 @@ def as_shaped(visit: Visit, house: House, recipe: Recipe) -> Recipe:
 def seen(visit: Visit, house: House) -> str:
     """The small view of the start picture, with its size. Nothing of a visitor's text is in it."""
     path = found(visit, house, visit.recipe.image) if visit.recipe.image else None
-    return _seen(path) if path else f"<p>{words.NO_START_PICTURE}</p>" if visit.recipe.image else ""
+    return _seen(path) if path else f"<p>{words.START_IMAGE_GONE}</p>" if visit.recipe.image else ""
 
 
 @lru_cache(maxsize=64)
 def _seen(path: Path) -> str:
     """Such a file never changes."""
     plain, small = images.read(path), BytesIO()
-    size = formatting.size(plain.height, plain.width)
+    size = formatting.format_size(plain.height, plain.width)
     plain.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     plain.save(small, "JPEG", quality=85)
     image = f"data:image/jpeg;base64,{b64encode(small.getvalue()).decode()}"
-    told = f"<figcaption>{words.PX.format(sizes=size)}</figcaption>"
-    return f'<figure><img src="{image}" alt="{words.START_PICTURE}">{told}</figure>'
+    told = f"<figcaption>{words.SIZES_IN_PX.format(sizes=size)}</figcaption>"
+    return f'<figure><img src="{image}" alt="{words.START_IMAGE_ALT}">{told}</figure>'

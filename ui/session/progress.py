@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.catalogue.entries import Facts
-from engine.errors import BadRecipe
-from engine.planning.plan import Plan, plan
+from engine.planning.plan import Plan
 from engine.runs.events import END, Accepted, Event, Preview, Progress, Retreated, StageDone, Waiting
 from ui.session.finished import Picture
 
@@ -24,7 +22,6 @@ class Story:
     """
 
     run: Path
-    facts_of: Callable[[str], Facts | None]
     accepted: Accepted | None = None
     plan: Plan | None = None
     made: dict[int, StageDone | Picture] = field(default_factory=dict)
@@ -64,7 +61,7 @@ class Story:
             case Accepted():
                 self.accepted, self.waiting = event, None
                 self.made |= {stage.stage: stage for stage in event.kept}
-                self.plan = _planned(event, self.facts_of(event.recipe.model))
+                self.plan = event.plan
             case StageDone():
                 self.made[event.stage] = event
                 self.before += event.evaluations
@@ -103,10 +100,3 @@ class Story:
         if here is None or None in later:
             return here, None
         return here, here + sum(seconds for seconds in later if seconds)
-
-
-def _planned(accepted: Accepted, facts: Facts | None) -> Plan | None:
-    try:
-        return plan(accepted.recipe, facts) if facts else None
-    except BadRecipe:  # Of another model, which is not at hand any more.
-        return None

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from engine.catalogue.entries import Entry, Facts
+from engine.catalogue.entries import ModelEntry, Facts
 from engine.errors import Fault
-from engine.planning.pace import Pace
+from engine.runs.pace import Pace
 from engine.planning.plan import Plan, plan
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.keys import keys
 from engine.serving.model_pool import Lender
 from engine.serving.queue import Desk, UnknownRun
-from ui.session.finished import Picture, pictures
+from ui.session.finished import Picture, pictures, planned
 from ui.session.progress import Story
 from ui.session.session import Visits
 from ui.session.uploads import Uploads
@@ -46,7 +46,7 @@ class House:
     def pace(self) -> Pace:
         return Pace(self.shelf.root)
 
-    def entry(self, model: str = "") -> Entry:
+    def entry(self, model: str = "") -> ModelEntry:
         return self.lender.entry(model)
 
     def facts(self, model: str = "") -> Facts:
@@ -90,7 +90,7 @@ class House:
         folder = self.folder(name)
         if folder is None:
             return None
-        story = Story(folder, self.facts_if_here)
+        story = Story(folder)
         try:
             events, story.next = self.desk.since(name)
             story.hear(events)
@@ -105,10 +105,13 @@ class House:
     def _planned(self, folder: Path) -> Plan | None:
         """The plan of the largest stage in a folder."""
         kept = self.pictures(folder)
-        try:
-            return plan(kept[-1].recipe, self.facts(kept[-1].recipe.model)) if kept else None
-        except Fault:
-            return None
+        facts = self.facts_if_here(kept[-1].recipe.model) if kept else None
+        return planned(kept[-1].recipe, facts) if facts else None
+
+    def present(self, planned: Plan) -> Plan:
+        """The plan, made anew if more is known of its model by now; a Fault if it cannot be made."""
+        facts = self.facts(planned.recipe.model)
+        return planned if planned.facts is facts else plan(planned.recipe, facts)
 
     def goes_on(self, story: Story) -> bool:
         """Whether a run is in the line or at work."""

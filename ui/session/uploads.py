@@ -16,7 +16,7 @@ from weakref import finalize
 from gradio.utils import get_upload_folder
 
 from engine import errors
-from engine.errors import BadRecipe, Fault, short
+from engine.errors import BadRecipe, Fault, short_repr
 from engine.recipe import images
 from engine.runs.thumbnails import PNG_LEVEL
 
@@ -32,7 +32,7 @@ def uploaded(path: Any) -> Path:
     except (OSError, TypeError, ValueError):
         real = None
     if real is None or not real.is_file() or not real.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short(path)))
+        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short_repr(path)))
     return real
 
 

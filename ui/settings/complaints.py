@@ -121,7 +121,7 @@ def _name(field: str) -> str:
 
 def _value(change: Change, value: Any) -> str:
     """Choices in their own words."""
-    named = {"method": methods.METHODS, "views": methods.VIEWS, "network": methods.NETWORKS}.get(
+    named = {"method": methods.METHOD_TITLES, "views": methods.VIEW_TITLES, "network": methods.NETWORK_TITLES}.get(
         change.field, {}
     )
     return named.get(value) or _shown(value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.catalogue.entries import Facts
 from engine.control import detectors
-from engine.planning.controlnets import offered
+from engine.planning.controlnets import offered_kinds
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.images import is_digest
 from engine.recipe.recipe import Recipe
@@ -56,7 +56,7 @@ def untouched(controls: tuple[Control, ...]) -> tuple[Control, ...]:
 
 def follows(facts: Facts) -> tuple[str, ...]:
     """The kinds of maps that a model follows."""
-    return tuple(name for name, offers in offered(facts).items() if offers)
+    return tuple(name for name, offers in offered_kinds(facts).items() if offers)
 
 
 def choices(facts: Facts, control: Control | None) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def first_kind(facts: Facts) -> str | None:
 
 def _missing(kind: str) -> str:
     """Why maps of a kind cannot be drawn here; empty if they can."""
-    return detectors.why_not(kind) if KINDS[kind].source else ""
+    return detectors.unavailable_reason(kind) if KINDS[kind].source else ""
 
 
 def titles(kinds: Iterable[str]) -> list[tuple[str, str]]:
@@ -87,9 +87,9 @@ def not_offered(title: str, facts: Facts, control: Control | None) -> str:
     known = follows(facts)
     if not known:
         return ""
-    told = [words.FOLLOWS_ONLY.format(title=title, kind=_named(known))] if len(known) == 1 else []
+    told = [words.FOLLOWS_ONE_KIND.format(title=title, kind=_named(known))] if len(known) == 1 else []
     if len(known) > 1 and len(known) < len(KINDS):
-        told.append(words.FOLLOWS_NOT.format(title=title, kinds=_named(k for k in KINDS if k not in known)))
+        told.append(words.KINDS_NOT_FOLLOWED.format(title=title, kinds=_named(k for k in KINDS if k not in known)))
     shown = choices(facts, control)
     reasons: dict[tuple[str, str], list[str]] = {}
     for kind in known:
@@ -97,7 +97,7 @@ def not_offered(title: str, facts: Facts, control: Control | None) -> str:
             reasons.setdefault((KINDS[kind].source, reason), []).append(kind)
     for (source, reason), kinds in reasons.items():
         said = {"kinds": _named(kinds), "source": source, "reason": reason.rstrip(".")}
-        told.append(words.FOLLOWS_NOT_HERE.format(**said))
+        told.append(words.KINDS_NOT_AVAILABLE.format(**said))
     return " ".join(told)
 
 
@@ -134,13 +134,13 @@ def _told(control: Control) -> str:
         for name, value in named
         if value != getattr(default, name)
     ]
-    return ", ".join([words.FOLLOWED_OF.format(kind=KINDS[control.kind].title, picture=of), *parts])
+    return ", ".join([words.KIND_OF_PICTURE.format(kind=KINDS[control.kind].title, picture=of), *parts])
 
 
 def differences(before: tuple[Control, ...], after: tuple[Control, ...]) -> list[str]:
     """How what is followed changed, in words."""
     if [control.image for control in before] != [control.image for control in after]:
-        return [words.FOLLOWED_CHANGED]
+        return [words.CONTROL_IMAGE_CHANGED]
     return [
         f"{CONTROL_SETTINGS[name].label} {said(getattr(one, name))} → {said(getattr(other, name))}"
         for one, other in zip(before, after, strict=True)

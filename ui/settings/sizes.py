@@ -6,7 +6,8 @@ from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import Facts
-from engine.errors import BadRecipe, short
+from engine.errors import BadRecipe, short_repr
+from engine.recipe.effects import is_faithful
 from engine.recipe.checks import check_value
 from engine.recipe.recipe import LARGEST_SIDE, Recipe
 
@@ -61,9 +62,9 @@ def read_scales(text: str) -> tuple[float, ...]:
     try:
         scales = tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
-        raise BadRecipe("scales", errors.SCALES_RISE.format(scales=short(text))) from None
+        raise BadRecipe("scales", errors.SCALES_RISE.format(scales=short_repr(text))) from None
     if not all(0 < scale <= LARGEST_SIDE for scale in scales):
-        raise BadRecipe("scales", errors.SCALES_RISE.format(scales=short(text)))
+        raise BadRecipe("scales", errors.SCALES_RISE.format(scales=short_repr(text)))
     return check_value("scales", scales)
 
 
@@ -80,7 +81,7 @@ def grown(recipe: Recipe, growth: Growth, facts: Facts) -> Recipe:
     if growth.shape not in SHAPES:
         known = ", ".join(SHAPES)
         raise BadRecipe(
-            "shape", errors.UNKNOWN_CHOICE.format(field="shape", value=short(growth.shape), known=known)
+            "shape", errors.UNKNOWN_CHOICE.format(field="shape", value=short_repr(growth.shape), known=known)
         )
     width, height = size_of(growth.shape, scales[-1], facts)
     return replace(recipe, width=width, height=height, scales=scales)
@@ -110,7 +111,7 @@ def growth_of(recipe: Recipe, facts: Facts) -> Growth:
 def _meant(recipe: Recipe, facts: Facts) -> tuple[float, ...]:
     """The scales of a recipe that names none: as published they rise by one."""
     scales = facts.defaults.scales
-    return one_by_one(int(scales[-1])) if recipe.faithful else scales
+    return one_by_one(int(scales[-1])) if is_faithful(recipe) else scales
 
 
 def _by_scales(scales: tuple[float, ...]) -> Growth:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from engine import errors
 from engine.catalogue.entries import ModelEntry, Facts
-from engine.errors import BadRecipe, short
+from engine.errors import BadRecipe, short_repr
 from engine.recipe.checks import check_value
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
 from engine.recipe.effects import ineffective_settings
@@ -36,11 +36,11 @@ SIZES = tuple(field.name for field in fields(Growth))
 REST = tuple(name for name in SETTINGS if name not in (*PLAIN, "options", "width", "height", "scales"))
 """Settings without a control: what a picture or a link brings of them is carried along."""
 CHOICES = {
-    "scheduler": [(label, name) for name, label in words.SOLVERS.items()],
-    "kernel": [(label, name) for name, label in words.KERNELS.items()],
-    "method": [(title, name) for name, title in methods.METHODS.items()],
-    "views": [(label, name) for name, label in methods.VIEWS.items()],
-    "network": [(label, name) for name, label in methods.NETWORKS.items()],
+    "scheduler": [(label, name) for name, label in words.SCHEDULER_TITLES.items()],
+    "kernel": [(label, name) for name, label in words.KERNEL_TITLES.items()],
+    "method": [(title, name) for name, title in methods.METHOD_TITLES.items()],
+    "views": [(label, name) for name, label in methods.VIEW_TITLES.items()],
+    "network": [(label, name) for name, label in methods.NETWORK_TITLES.items()],
 }
 
 
@@ -54,8 +54,8 @@ def control(name: str, value: Any = None, **more: Any) -> gr.components.Componen
 def method_control(value: Any = None) -> gr.Radio:
     """The methods, each with what it does and when one would want it."""
     said = [
-        (methods.METHOD_CHOICE.format(title=title, line=methods.METHOD_LINES[name]), name)
-        for name, title in methods.METHODS.items()
+        (methods.METHOD_CHOICE.format(title=title, line=methods.METHOD_DESCRIPTIONS[name]), name)
+        for name, title in methods.METHOD_TITLES.items()
     ]
     told = {"label": LABELS["method"], "info": SETTINGS["method"].help, "elem_id": "method"}
     return gr.Radio(said, value=value or DEFAULTS.method, interactive=True, **told)
@@ -111,7 +111,7 @@ def titles(models: Iterable[ModelEntry]) -> list[tuple[str, str]]:
 def _title(entry: ModelEntry) -> str:
     if entry.is_here or not entry.gigabytes:
         return entry.title
-    return words.TO_FETCH.format(title=entry.title, size=f"{entry.gigabytes:g}")
+    return words.MODEL_TO_DOWNLOAD.format(title=entry.title, size=f"{entry.gigabytes:g}")
 
 
 def model_control(models: Collection[ModelEntry]) -> gr.Dropdown:
@@ -124,7 +124,7 @@ def model_control(models: Collection[ModelEntry]) -> gr.Dropdown:
 
 def shapes(pictured: bool = True) -> list[tuple[str, str]]:
     """The shapes to choose from, by their words; a picture's among them if there is one."""
-    own = [(words.AS_PICTURE, AS_PICTURE)] if pictured else []
+    own = [(words.SHAPE_OF_PICTURE, AS_PICTURE)] if pictured else []
     return [(shape, shape) for shape in SHAPES] + own
 
 
@@ -200,7 +200,7 @@ def _size(name: str, value: Any) -> Any:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MOST_STAGES:
                 raise BadRecipe(
                     "scales",
-                    errors.OUT_OF_RANGE.format(field="stages", value=short(value), low=1, high=MOST_STAGES),
+                    errors.OUT_OF_RANGE.format(field="stages", value=short_repr(value), low=1, high=MOST_STAGES),
                 )
             return int(value)
         case "by_one":
@@ -218,6 +218,6 @@ def without_effect(recipe: Recipe, facts: Facts) -> frozenset[str]:
 def summary(recipe: Recipe) -> str:
     """The settings that an artist tells pictures apart by, in a line."""
     if recipe.method != DEFAULTS.method:
-        return f"{methods.METHODS[recipe.method]} · seed {recipe.seed}"
+        return f"{methods.METHOD_TITLES[recipe.method]} · seed {recipe.seed}"
     alphas = " ".join(f"{value:g}" for value in (recipe.alpha1, recipe.alpha2, recipe.alpha3))
     return f"α {alphas} · σ {recipe.sigma1:g} {recipe.sigma2:g} · seed {recipe.seed}"

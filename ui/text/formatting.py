@@ -1,4 +1,4 @@
-"""Numbers in the words of the page: sizes, times, memory. Knows no component."""
+"""Durations, sizes and amounts of memory as text for the page."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -8,8 +8,11 @@ from ui.text import words
 GB = 1024**3
 
 
-def time(seconds: float) -> str:
-    """Rounded up: below 10 s "a few seconds", to 5 s below two minutes, then whole minutes."""
+def format_duration(seconds: float) -> str:
+    """Round a duration up and write it: "a few seconds", "60 s", "12 minutes", "3 hours".
+
+    Below two minutes it is rounded up to 5 s.
+    """
     if seconds < 10:
         return "a few seconds"
     if seconds < 120:
@@ -19,18 +22,19 @@ def time(seconds: float) -> str:
     return f"{ceil(seconds / 3600)} hours"
 
 
-def about(seconds: float) -> str:
-    """An estimate: "a few seconds", "about 60 s"."""
-    return time(seconds) if seconds < 10 else f"about {time(seconds)}"
+def format_estimate(seconds: float) -> str:
+    """Write an estimated duration: "a few seconds", "about 60 s"."""
+    duration = format_duration(seconds)
+    return duration if seconds < 10 else f"about {duration}"
 
 
-def spent(seconds: float) -> str:
-    """What has been measured: "61 s", "12 minutes"."""
+def format_elapsed(seconds: float) -> str:
+    """Write a measured duration: "61 s", "12 minutes"."""
     return f"{max(1, round(seconds))} s" if seconds < 300 else f"{round(seconds / 60)} minutes"
 
 
-def short_time(seconds: float) -> str:
-    """For a card: "14 s", "3 min"."""
+def format_short_duration(seconds: float) -> str:
+    """Write a duration in the few characters that a stage's card has room for: "14 s", "3 min"."""
     if seconds < 1:
         return "under 1 s"
     if seconds < 120:
@@ -38,41 +42,45 @@ def short_time(seconds: float) -> str:
     return f"{ceil(seconds / 60)} min" if seconds < 7200 else f"{ceil(seconds / 3600)} h"
 
 
-def size(height: int, width: int) -> str:
+def format_size(height: int, width: int) -> str:
+    """Write a picture's size, width first: "1280 × 832"."""
     return f"{width} × {height}"
 
 
-def side(height: int, width: int) -> str:
-    """A square by one of its sides."""
-    return str(width) if height == width else size(height, width)
+def format_side(height: int, width: int) -> str:
+    """Write a picture's size; of a square only one side: "1024"."""
+    return str(width) if height == width else format_size(height, width)
 
 
-def path(sizes: Sequence[tuple[int, int]]) -> str:
-    """256 → 512 → 1024"""
-    return " → ".join(side(*each) for each in sizes)
+def format_sizes(sizes: Sequence[tuple[int, int]]) -> str:
+    """Write the sizes of successive stages: "256 → 512 → 1024"."""
+    return " → ".join(format_side(*size) for size in sizes)
 
 
-def stages(count: int) -> str:
-    return words.STAGES_ONE if count == 1 else words.STAGES_MANY.format(count=count)
+def count_stages(count: int) -> str:
+    """Write a number of stages: "1 stage", "3 stages"."""
+    return words.ONE_STAGE if count == 1 else words.MANY_STAGES.format(count=count)
 
 
-def gigabytes(amount: int) -> str:
+def format_gigabytes(amount: int) -> str:
+    """Write a number of bytes in GB without the unit, with one decimal below 10 GB."""
     return f"{amount / GB:.1f}" if amount < 10 * GB else f"{amount / GB:.0f}"
 
 
-def hours(seconds: float) -> str:
+def format_hours(seconds: float) -> str:
+    """Write a duration in whole hours, at least one: "1 hour", "24 hours"."""
     whole = max(1, round(seconds / 3600))
     return f"{whole} hour{'' if whole == 1 else 's'}"
 
 
-def kept(count: int) -> str:
-    """How many of the first stages there are."""
+def describe_kept_stages(count: int) -> str:
+    """Return a sentence on how many of a run's first stages are kept."""
     if not count:
-        return words.NOTHING_KEPT
-    return words.KEPT_HERE_ONE if count == 1 else words.KEPT_HERE.format(last=count)
+        return words.NO_STAGE_KEPT
+    return words.STAGE_ONE_KEPT if count == 1 else words.STAGES_KEPT.format(last=count)
 
 
-def listed(names: Sequence[str]) -> str:
-    """ "a", "b" and "c" """
+def quote_names(names: Sequence[str]) -> str:
+    """Quote names and join them with commas and "and"."""
     quoted = [f"“{name}”" for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -1,4 +1,4 @@
-"""What the page calls each setting, and the engine's sentences told in these words."""
+"""Labels of the page's settings, and error messages of the engine rewritten with these labels."""
 
 import re
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS
 from ui.text import words
 
+# The label of each setting's widget, by the widget's name.
 LABELS = {name: setting.label for name, setting in (SETTINGS | OPTIONS).items()} | {
     "stages": SETTINGS["scales"].label,
     "by_one": words.BY_ONE,
@@ -15,19 +16,24 @@ LABELS = {name: setting.label for name, setting in (SETTINGS | OPTIONS).items()}
     "width": words.OWN_WIDTH,
     "height": words.OWN_HEIGHT,
 }
-"""The label of each control, by its name."""
-_CODES = "|".join([*(name for name in SETTINGS if not name.isalpha()), "faithful"])
-"""Names that nobody says; in the midst of a sentence the others are plain words."""
+
+# Names like alpha1 are replaced anywhere in a message. Other names, like scales, are also plain words, so
+# they are replaced only as the subject of the message.
+_CODE_NAMES = "|".join([*(name for name in SETTINGS if not name.isalpha()), "faithful"])
 _SUBJECT = rf"^(?:{'|'.join(LABELS)})(?= is | has | must be text)"
 _QUOTED = r"(?<!\w)(?P<quote>['\"]).*?(?:(?P=quote)(?!\w)|…)"
-_NAMED = re.compile(rf"{_QUOTED}|(?P<name>\b(?:{_CODES})\b|{_SUBJECT})")
+_QUOTED_OR_NAME = re.compile(rf"{_QUOTED}|(?P<name>\b(?:{_CODE_NAMES})\b|{_SUBJECT})")
 
 
-def labelled(names: Iterable[str]) -> str:
-    """Settings by their labels, in a line; what is none keeps its name."""
+def join_labels(names: Iterable[str]) -> str:
+    """Join the quoted labels of settings with commas; a name that is no setting stays as it is."""
     return ", ".join(f"“{LABELS[name]}”" if name in LABELS else name for name in names)
 
 
-def by_label(sentence: str) -> str:
-    """A sentence of the engine with settings by their labels; what it quotes was written by somebody."""
-    return _NAMED.sub(lambda found: labelled([found["name"]]) if found["name"] else found[0], sentence)
+def replace_names_with_labels(message: str) -> str:
+    """Replace names of settings in an engine's message by their labels, except inside quoted user input."""
+
+    def replacement(match: re.Match[str]) -> str:
+        return join_labels([match["name"]]) if match["name"] else match[0]
+
+    return _QUOTED_OR_NAME.sub(replacement, message)

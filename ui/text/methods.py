@@ -1,12 +1,19 @@
-"""The methods in words: what each does, and when one would want it."""
+"""Titles and descriptions of the methods and of their options, by the names that a recipe uses."""
 
-METHOD, METHOD_IS = "Method", "Method: {title}"
-METHODS = {
-    "demofusion": "DemoFusion", "direct": "Direct", "attention": "Attention scaling",
-    "multidiffusion": "MultiDiffusion", "sdedit": "SDEdit cascade", "scalecrafter": "ScaleCrafter",
+METHOD_HEADING = "Method"
+METHOD_HEADING_CHOSEN = "Method: {title}"
+
+METHOD_TITLES = {
+    "demofusion": "DemoFusion",
+    "direct": "Direct",
+    "attention": "Attention scaling",
+    "multidiffusion": "MultiDiffusion",
+    "sdedit": "SDEdit cascade",
+    "scalecrafter": "ScaleCrafter",
     "hidiffusion": "HiDiffusion",
-}  # fmt: skip
-METHOD_LINES = {
+}
+# What each method does, and when to choose it.
+METHOD_DESCRIPTIONS = {
     "demofusion": "Grows in stages, by windows and by looks at the whole. The one to begin with.",
     "direct": "Asks for the large picture outright. To see what the others are for: it repeats itself.",
     "attention": "Direct, with attention sharpened for the size. Costs nothing more; helps a little.",
@@ -15,15 +22,23 @@ METHOD_LINES = {
     "scalecrafter": "One large picture by a network that looks further. For twice the size; coarse beyond.",
     "hidiffusion": "One large picture by a network whose depth sees it small. The quickest; may distort.",
 }
+# The label of a method in the list of methods.
 METHOD_CHOICE = "{title}. {line}"
-VIEWS = {
-    "": "as the method does", "windows": "native windows", "large": "windows of twice the side",
+
+# Options that combine methods: which views are denoised, and how the network is patched.
+VIEW_TITLES = {
+    "": "as the method does",
+    "windows": "native windows",
+    "large": "windows of twice the side",
     "whole": "the whole picture",
-}  # fmt: skip
-NETWORKS = {
-    "": "as the method has it", "attention": "attention scaling", "scalecrafter": "ScaleCrafter",
+}
+NETWORK_TITLES = {
+    "": "as the method has it",
+    "attention": "attention scaling",
+    "scalecrafter": "ScaleCrafter",
     "hidiffusion": "HiDiffusion",
-}  # fmt: skip
-OF_THE_METHOD = "Settings of this method"
-ALL_AT_ONCE = "The whole picture at once"
-BEGINS_AT = "begins at step {step} of {steps}, from the enlarged picture"
+}
+
+METHOD_SETTINGS = "Settings of this method"
+WHOLE_PICTURE_AT_ONCE = "The whole picture at once"
+RESTARTS_AT_STEP = "begins at step {step} of {steps}, from the enlarged picture"

@@ -1,178 +1,257 @@
-"""All words of the page that are neither a setting's (recipe.py) nor a fault's (errors.py)."""
+"""All text of the page, except for labels of settings (engine/recipe) and error messages (engine/errors.py).
 
+Names in braces are filled in with str.format.
+"""
+
+# Title, prompt and the buttons beside it.
 TITLE = "DemoFusion Studio"
-ASK = "What should the picture show?"
+PROMPT_LABEL = "What should the picture show?"
 GENERATE = "Generate"
-ANOTHER = "Another one (new seed)"
+GENERATE_ANOTHER = "Another one (new seed)"
 STOP = "Stop"
-CONTINUE = "Continue"
-SURPRISE = "Surprise me"
+SURPRISE_ME = "Surprise me"
 NEW_SEED = "New seed"
-SHAPE, SHAPE_HELP = "Shape", "Width to height of every stage."
-DEFAULTS = "Defaults for this model"
-FROM_STAGE_TWO, FROM_STAGE_ONE = "From stage 2 on", "From stage 1 on, as it starts from your picture"
-ALPHAS = "All three releases work alike: **higher lets go sooner**."
-START = "Start from a picture"
-DROP = "Drop a picture"
-DROP_HELP = "The new picture is drawn from it. A file that was made here also brings its settings back."
-STARTS = "Your picture is the start picture now. Say above what it shows; Generate draws it anew."
-ENLARGES = "It is the start picture now, under its own prompt. Generate draws it anew."
-ENLARGE, TAKE_AWAY = "Enlarge it", "Take it away"
-START_PICTURE, AS_PICTURE = "The start picture", "as my picture"
-NO_START_PICTURE = "The start picture is not here any more. Drop it again, or take it away."
-FOLLOW, FOLLOW_IT = "Follow a picture", "Follow its edges"
-FOLLOW_HELP = "Drop a picture above, and choose “Follow its edges”."
-FOLLOWED = "Its edges are followed now. Say above what the new picture shows; Generate draws it along them."
-NO_PICTURE_TO_FOLLOW = "The picture to follow is not here any more. Drop it again, or take it away."
-FOLLOWS_ONLY, FOLLOWS_NOT = "{title} follows {kind} only.", "{title} does not follow: {kinds}."
-FOLLOWS_NOT_HERE = "Not here: {kinds} ({source}: {reason}). Their maps can be given ready made."
-FOLLOWED_OF, FOLLOWED_CHANGED = "{kind} of {picture}", "the picture to follow"
-EACH_STAGE = "At the stages: {strengths}. “{label}”, when moved, is for all of them."
-ALSO_FOLLOWED = "Besides, as before: {controls}."
-MAP, MAP_GIVEN = "The pale picture with what is followed drawn over it: {kind}", "The given map: {kind}"
-MAP_STAGE, MAP_CLOSE, NO_MAP = "At the stage of, px", "At 1:1", "This map could not be drawn here."
-MAP_REDUCED = "{size} px, shown at {shown} px"
-MODEL = "Model"
-TO_FETCH = "{title} (not here: {size} GB to fetch)"
-FETCHING = "{title} is being fetched: {done} of about {size} GB. The present model stays until it is here."
-NOT_FETCHED = "{title} is not on this machine and could not be fetched. {present} stays."
-FINE = "Fine control"
-BY_ONE, BY_ONE_HELP = "Grow by one", "1, 2, 3 times the first size, in place of 1, 2, 4. Gentler and slower."
-OWN_SCALES, OWN_SCALES_HELP = "Own list of scales", "Like 1, 1.5, 3. Empty: by the stages above."
-OWN_WIDTH, OWN_HEIGHT = "Own width, px", "Own height, px"
-OWN_SIZE_HELP = "In px. Empty: by the shape above."
-KINDS = {"subject": "Subject", "colour": "Colour", "ground": "Ground", "sky": "Sky"}
-SOLVERS = {
-    "model": "The model's own", "ddim": "DDIM", "euler": "Euler", "euler_a": "Euler a",
-    "dpmpp_2m": "DPM++ 2M", "dpmpp_2m_karras": "DPM++ 2M Karras", "unipc": "UniPC", "lcm": "LCM",
-}  # fmt: skip
-KERNELS = {"paper": "as in the paper (4s−3)", "code": "as in its code (2s−1)"}
 
-# The badge.
-BADGE_WARM = "{title} on {place}"
-BADGE_COLD = "{title} on this machine · warming up"
+# Size of the picture and the settings of the method.
+SHAPE = "Shape"
+SHAPE_HELP = "Width to height of every stage."
+MODEL_DEFAULTS = "Defaults for this model"
+FROM_STAGE_TWO = "From stage 2 on"
+FROM_STAGE_ONE = "From stage 1 on, as it starts from your picture"
+ALPHAS_HELP = "All three releases work alike: **higher lets go sooner**."
+
+# Start image: its section, its notes, and what is said when its file is missing.
+START_FROM_PICTURE = "Start from a picture"
+DROP_LABEL = "Drop a picture"
+DROP_HELP = "The new picture is drawn from it. A file that was made here also brings its settings back."
+START_IMAGE_SET = "Your picture is the start picture now. Say above what it shows; Generate draws it anew."
+START_IMAGE_SET_TO_ENLARGE = "It is the start picture now, under its own prompt. Generate draws it anew."
+ENLARGE_IT = "Enlarge it"
+TAKE_AWAY = "Take it away"
+START_IMAGE_ALT = "The start picture"
+SHAPE_OF_PICTURE = "as my picture"
+START_IMAGE_GONE = "The start picture is not here any more. Drop it again, or take it away."
+
+# Control image: its section, its notes, and which kinds of maps the model follows.
+FOLLOW_SECTION = "Follow a picture"
+FOLLOW_EDGES = "Follow its edges"
+FOLLOW_HELP = "Drop a picture above, and choose “Follow its edges”."
+CONTROL_IMAGE_SET = (
+    "Its edges are followed now. Say above what the new picture shows; Generate draws it along them."
+)
+CONTROL_IMAGE_GONE = "The picture to follow is not here any more. Drop it again, or take it away."
+FOLLOWS_ONE_KIND = "{title} follows {kind} only."
+KINDS_NOT_FOLLOWED = "{title} does not follow: {kinds}."
+KINDS_NOT_AVAILABLE = "Not here: {kinds} ({source}: {reason}). Their maps can be given ready made."
+KIND_OF_PICTURE = "{kind} of {picture}"
+CONTROL_IMAGE_CHANGED = "the picture to follow"
+STRENGTH_BY_STAGE = "At the stages: {strengths}. “{label}”, when moved, is for all of them."
+OTHER_CONTROLS = "Besides, as before: {controls}."
+
+# The map that is drawn over the control image.
+MAP_ALT = "The pale picture with what is followed drawn over it: {kind}"
+READY_MAP_ALT = "The given map: {kind}"
+MAP_STAGE = "At the stage of, px"
+MAP_ONE_TO_ONE = "At 1:1"
+MAP_FAILED = "This map could not be drawn here."
+MAP_REDUCED = "{size} px, shown at {shown} px"
+
+# Choice of the model.
+MODEL_SECTION = "Model"
+MODEL_TO_DOWNLOAD = "{title} (not here: {size} GB to fetch)"
+DOWNLOADING_MODEL = (
+    "{title} is being fetched: {done} of about {size} GB. The present model stays until it is here."
+)
+DOWNLOAD_FAILED = "{title} is not on this machine and could not be fetched. {present} stays."
+
+# Settings that most people leave alone.
+FINE_CONTROL = "Fine control"
+BY_ONE = "Grow by one"
+BY_ONE_HELP = "1, 2, 3 times the first size, in place of 1, 2, 4. Gentler and slower."
+OWN_SCALES = "Own list of scales"
+OWN_SCALES_HELP = "Like 1, 1.5, 3. Empty: by the stages above."
+OWN_WIDTH = "Own width, px"
+OWN_HEIGHT = "Own height, px"
+OWN_SIZE_HELP = "In px. Empty: by the shape above."
+
+# Titles of choices, by the name that a recipe uses.
+WORD_KINDS = {"subject": "Subject", "colour": "Colour", "ground": "Ground", "sky": "Sky"}
+SCHEDULER_TITLES = {
+    "model": "The model's own",
+    "ddim": "DDIM",
+    "euler": "Euler",
+    "euler_a": "Euler a",
+    "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_karras": "DPM++ 2M Karras",
+    "unipc": "UniPC",
+    "lcm": "LCM",
+}
+KERNEL_TITLES = {"paper": "as in the paper (4s−3)", "code": "as in its code (2s−1)"}
+
+# The badge: which model is loaded, on which device.
+BADGE_LOADED = "{title} on {place}"
+BADGE_LOADING = "{title} on this machine · warming up"
 BADGE_FAILED = "{title} could not be loaded"
-FAILED_WHY = "{reason} Generate tries it again."
-WHY = "why?"
-NO_GPU = "this CPU · no GPU"
-WHY_SMALL = (
+LOADING_FAILED_REASON = "{reason} Generate tries it again."
+BADGE_WHY = "why?"
+CPU_ONLY = "this CPU · no GPU"
+WHY_SMALL_MODEL = (
     "No GPU was found, so the small model in the box is used. It knows {count} subjects, and draws them "
     "offline, on the processor."
 )
-WHY_IN_BOX = (
+ABOUT_BUNDLED_MODEL = (
     "This is the small model in the box. It knows {count} subjects and draws them offline, in seconds."
 )
-NUMBERS = "It computes in {precision} ({dtype})."
-PRECISIONS = {"float32": "full precision", "float16": "half precision", "bfloat16": "half precision"}
-OFFLOADED = "Memory is short there: parts of the model wait in main memory for their turn, so it is slower."
+NUMBER_FORMAT = "It computes in {precision} ({dtype})."
+PRECISION_TITLES = {"float32": "full precision", "float16": "half precision", "bfloat16": "half precision"}
+MODEL_OFFLOADED = (
+    "Memory is short there: parts of the model wait in main memory for their turn, so it is slower."
+)
 
-# Cost and status.
-COST = "{stages}, {sizes} px · {time}{evaluations} network evaluations{memory}"
-STAGES_ONE, STAGES_MANY = "1 stage", "{count} stages"
-MEMORY = " · {need} of {free} GB of memory"
-KEPT_ONE, KEPT_MANY = "Stage 1 is kept. ", "Stages 1 to {last} are kept. "
-TO_RUN_MORE = "Stages {first} to {last} to run{stops} · {time}{evaluations} network evaluations"
-TO_RUN_ONE = "Stage {first} to run{stops} · {time}{evaluations} network evaluations"
-THEN_STOPS = ", then it pauses"
-ONE_KEPT = "This picture is here already; Generate shows it at once."
+# Status line: what Generate would do, and what it costs.
+COST_OF_RUN = "{stages}, {sizes} px · {time}{evaluations} network evaluations{memory}"
+ONE_STAGE = "1 stage"
+MANY_STAGES = "{count} stages"
+MEMORY_NEEDED = " · {need} of {free} GB of memory"
+STAGE_ONE_CACHED = "Stage 1 is kept. "
+STAGES_CACHED = "Stages 1 to {last} are kept. "
+STAGES_TO_RUN = "Stages {first} to {last} to run{stops} · {time}{evaluations} network evaluations"
+STAGE_TO_RUN = "Stage {first} to run{stops} · {time}{evaluations} network evaluations"
+THEN_PAUSES = ", then it pauses"
+ONLY_STAGE_CACHED = "This picture is here already; Generate shows it at once."
 NOT_AS_PUBLISHED = "our own way"
-ALL_KEPT = "All {count} stages are here already; Generate shows them at once."
-UNKNOWN_TIME = "time not known yet on this machine · "
-TIME = "{time} · "
+ALL_STAGES_CACHED = "All {count} stages are here already; Generate shows them at once."
+TIME_UNKNOWN = "time not known yet on this machine · "
+TIME_KNOWN = "{time} · "
 TOO_LARGE = "{size} px needs about {need} GB and {free} GB are free. {fit} would fit."
-TOO_LARGE_AT_ALL = "{size} px needs about {need} GB and {free} GB are free. Choose fewer stages."
-USE = "Use {value}"
-EMPTY = "Write what the picture should show, or press Surprise me."
-WAITING_ONE, WAITING = "1 run is before yours{time}.", "{count} runs are before yours{time}."
-ABOUT = ", {time}"
-WARMING = "The model is being loaded, which takes some seconds once."
+TOO_LARGE_NOTHING_FITS = "{size} px needs about {need} GB and {free} GB are free. Choose fewer stages."
+USE_VALUE = "Use {value}"
+
+# Status line: a run that waits or is at work.
+PROMPT_EMPTY = "Write what the picture should show, or press Surprise me."
+WAITING_FOR_ONE_RUN = "1 run is before yours{time}."
+WAITING_FOR_RUNS = "{count} runs are before yours{time}."
+WAITING_TIME = ", {time}"
+LOADING_MODEL = "The model is being loaded, which takes some seconds once."
 STARTING = "Starting."
-RUNNING = "Stage {stage} of {of}, {size} px · step {step} of {steps}{here}{all}"
-BEGINS_SOFT = "A larger stage begins soft and sharpens as it goes."
-LEFT_HERE, LEFT_ALL = " · {time} left here", ", {time} for all that is left"
-STEP = "step {step} of {steps}"
-LEFT = "{time} left"
-MADE = "Stage {stage} of {of} is finished: {size} px."
+RUNNING_STAGE = "Stage {stage} of {of}, {size} px · step {step} of {steps}{here}{all}"
+SOFT_AT_FIRST = "A larger stage begins soft and sharpens as it goes."
+TIME_LEFT_IN_STAGE = " · {time} left here"
+TIME_LEFT_IN_RUN = ", {time} for all that is left"
+STEP_OF_STEPS = "step {step} of {steps}"
+TIME_LEFT = "{time} left"
+
+# Status line: how a run ended, and which stages are kept.
+STAGE_FINISHED = "Stage {stage} of {of} is finished: {size} px."
 STOPPING = "Stopping; a moment."
-STOPPED = "Stopped in stage {stage} at step {step}. {kept}"
-STOPPED_WAITING = "Stopped before it began. Nothing was lost."
-NOTHING_KEPT = "No stage was finished yet."
-KEPT_HERE_ONE, KEPT_HERE = "Stage 1 is kept.", "Stages 1 to {last} are kept."
-PAUSED = "Paused after stage {stage}, as asked. {kept}"
-CONTINUE_FOR, FOR = "Continue{time}", " · {time}"
-DONE = "Done in {time}: {size}, {stages}. Kept here for {hours}."
-DONE_AT_ONCE = "All stages were here already: {size}, {stages}. Kept here for {hours}."
-AWAY = "You were away. {told}"
+STOPPED_IN_STAGE = "Stopped in stage {stage} at step {step}. {kept}"
+STOPPED_BEFORE_START = "Stopped before it began. Nothing was lost."
+NO_STAGE_KEPT = "No stage was finished yet."
+STAGE_ONE_KEPT = "Stage 1 is kept."
+STAGES_KEPT = "Stages 1 to {last} are kept."
+PAUSED_AFTER_STAGE = "Paused after stage {stage}, as asked. {kept}"
+CONTINUE_RUN = "Continue{time}"
+CONTINUE_TIME = " · {time}"
+RUN_DONE = "Done in {time}: {size}, {stages}. Kept here for {hours}."
+RUN_DONE_FROM_CACHE = "All stages were here already: {size}, {stages}. Kept here for {hours}."
+ENDED_WHILE_AWAY = "You were away. {told}"
 SMALLER_BATCH = "Memory was short, so fewer views are looked at together; the picture stays the same."
-EXAMPLE = "An example. Made on two CPU cores in {time}."
-KEPT_FOR = "Runs are kept here for {hours}, then removed."
-SINCE = "Since this picture: {changes}."
+
+# Notes about the picture that is shown, a dropped picture or a link.
+EXAMPLE_NOTE = "An example. Made on two CPU cores in {time}."
+RUNS_KEPT_FOR = "Runs are kept here for {hours}, then removed."
+CHANGED_SINCE_PICTURE = "Since this picture: {changes}."
 USE_SETTINGS = "Use its settings"
 SETTINGS_USED = "These are the settings of that picture."
-OTHER_MODEL = "These are its settings. They were made for {model}, which is not on offer; {title} is set."
-OFFERED = "This picture knows its settings: {summary}."
-IN_PART = "Restored, except: {strange}."
-SWEPT = "The files of this run were removed. Its settings are here; Generate makes the same picture again."
-LINK_STRANGE = "Filled in from the link, except: {strange}."
-LINKED = "Filled in from the link. Generate makes the picture."
+SETTINGS_OF_OTHER_MODEL = (
+    "These are its settings. They were made for {model}, which is not on offer; {title} is set."
+)
+PICTURE_HAS_SETTINGS = "This picture knows its settings: {summary}."
+RESTORED_EXCEPT = "Restored, except: {strange}."
+RUN_REMOVED = (
+    "The files of this run were removed. Its settings are here; Generate makes the same picture again."
+)
+LINK_READ_EXCEPT = "Filled in from the link, except: {strange}."
+LINK_READ = "Filled in from the link. Generate makes the picture."
 UNKNOWN_WORDS = '{title} does not know {words}. It draws: {subjects}. Try "{example}".'
-NOT_RIGHT = "Not right?"
-COMPLAINTS = {
-    "grainy": "grainy", "repeats": "repeats itself", "soft": "too soft", "drifts": "drifts away",
-    "stiff": "nothing new", "seams": "seams",
-}  # fmt: skip
-NUDGED = "{complaint}: {changes}."
-TRY = "Try{cost}"
+
+# Complaints about a picture, and the changes of settings that they lead to.
+COMPLAINT_LABELS = {
+    "grainy": "grainy",
+    "repeats": "repeats itself",
+    "soft": "too soft",
+    "drifts": "drifts away",
+    "stiff": "nothing new",
+    "seams": "seams",
+}
+COMPLAINT_CHANGES = "{complaint}: {changes}."
+TRY_CHANGES = "Try{cost}"
 UNDO = "Undo"
-AS_FAR = "That is as far as it goes."
-LINK_WITHOUT_PICTURE = "The link cannot hold the start picture; give it along."
-LINK_WITHOUT_FOLLOWED = "The link cannot hold the picture to follow; give it along."
-LINK_WITHOUT = "The link cannot hold {names}; the picture's file does."
-COPY_LINK, LABELLED, DIVE = "Copy link", "Labelled picture", "The dive, a short film"
-SAVED_DIVE, SAVED_LABELLED = "Save the dive", "Save the labelled picture"
-BUSY = "A run is at work. Stop it, or wait for it."
-WINDOWS = "{overlap} % overlap · {windows} windows in the last stage"
-WINDOWS_ONE = "{overlap} % overlap · one window"
-SAVES = " · skipping saves {share} %"
-PX = "{sizes} px"
-AT_PX = " at {size} px{about}"
-GONE = "This run is not here any more."
-FORGOTTEN = "The run and its files are removed."
-FORGOTTEN_NEXT = f"{FORGOTTEN} The newest of the others is shown."
-FORGOTTEN_EXAMPLE = f"{FORGOTTEN} The example is shown."
-FOUND_STOPPED = "The run was stopped. {kept}"
-PROMPT_CHANGED, PICTURE_CHANGED = "the prompt", "the start picture"
-MAKING, READY = "Making it, a few seconds.", "Ready: {label}."
-SURPRISES = (
+NOTHING_LEFT_TO_CHANGE = "That is as far as it goes."
+
+# Sharing: link, labelled picture, zoom film.
+LINK_WITHOUT_START_IMAGE = "The link cannot hold the start picture; give it along."
+LINK_WITHOUT_CONTROL_IMAGE = "The link cannot hold the picture to follow; give it along."
+LINK_WITHOUT_SETTINGS = "The link cannot hold {names}; the picture's file does."
+COPY_LINK = "Copy link"
+LABELLED_PICTURE = "Labelled picture"
+ZOOM_FILM = "The dive, a short film"
+SAVE_ZOOM_FILM = "Save the dive"
+SAVE_LABELLED_PICTURE = "Save the labelled picture"
+
+# Refusals and small facts.
+RUN_IN_PROGRESS = "A run is at work. Stop it, or wait for it."
+MANY_WINDOWS = "{overlap} % overlap · {windows} windows in the last stage"
+ONE_WINDOW = "{overlap} % overlap · one window"
+ECONOMY_SAVES = " · skipping saves {share} %"
+SIZES_IN_PX = "{sizes} px"
+COST_OF_TRY = " at {size} px{about}"
+
+# Runs that are missing, removed or stopped.
+RUN_NOT_FOUND = "This run is not here any more."
+RUN_FORGOTTEN = "The run and its files are removed."
+RUN_FORGOTTEN_SHOWING_NEWEST = f"{RUN_FORGOTTEN} The newest of the others is shown."
+RUN_FORGOTTEN_SHOWING_EXAMPLE = f"{RUN_FORGOTTEN} The example is shown."
+RUN_WAS_STOPPED = "The run was stopped. {kept}"
+
+# Settings whose change is named without old and new value.
+PROMPT_CHANGED = "the prompt"
+START_IMAGE_CHANGED = "the start picture"
+
+# Making a labelled picture or a zoom film.
+EXPORT_IN_PROGRESS = "Making it, a few seconds."
+EXPORT_READY = "Ready: {label}."
+
+# Prompts of “Surprise me” for a model that knows every word.
+SURPRISE_PROMPTS = (
     "a lighthouse on a cliff at dusk, oil on canvas",
     "a market street after the rain, film photograph",
     "a glass greenhouse full of ferns in the morning sun",
     "an old tram climbing a hill, gouache",
 )
 
-# Beside and inside the curves of a stage.
-
-FROM_STAGE_2 = "These settings act from stage 2 on."
+# The curves of a stage, and the sentence below them.
+NO_CURVES_AT_BASE = "These settings act from stage 2 on."
 CURVES_TITLE = "Stage {number} over its {steps} steps"
 
-LETS_GO = "lets go of the layout at step {step} of {steps}"
-LETS_GO_AT_ONCE = "is free of the layout from the first step"
-NEVER_LETS_GO = "holds the layout through all {steps} steps"
-NOT_HELD = "remembers the layout only in its first noise"
+LAYOUT_RELEASED_AT_STEP = "lets go of the layout at step {step} of {steps}"
+LAYOUT_FREE_FROM_START = "is free of the layout from the first step"
+LAYOUT_HELD_TO_END = "holds the layout through all {steps} steps"
+LAYOUT_ONLY_IN_FIRST_NOISE = "remembers the layout only in its first noise"
 
-LOOKS_UNTIL = "looks at the whole until step {step}"
-LOOKS_ALWAYS = "looks at the whole to the end"
-HARDLY_LOOKS = "hardly looks at the whole"
-NEVER_LOOKS = "never looks at the whole"
+DILATED_UNTIL_STEP = "looks at the whole until step {step}"
+DILATED_TO_END = "looks at the whole to the end"
+DILATED_HARDLY = "hardly looks at the whole"
+DILATED_NEVER = "never looks at the whole"
 
-SMOOTHS_UNTIL = "smooths until step {step}"
-SMOOTHS_ALWAYS = "smooths all the while"
-NEVER_SMOOTHS = "never smooths"
+SMOOTHED_UNTIL_STEP = "smooths until step {step}"
+SMOOTHED_TO_END = "smooths all the while"
+SMOOTHED_NEVER = "never smooths"
 
-LABELS = {"hold": "α₁", "whole": "α₂", "release": "α₃", "smoothing": "σ"}
-SKIPPED = "left out"
-WHOLE_VIEWS = "whole"
-WINDOW_VIEWS = "windows"
+CURVE_LABELS = {"hold": "α₁", "whole": "α₂", "release": "α₃", "smoothing": "σ"}
+SKIPPED_STEPS = "left out"
+DILATED_STRIP = "whole"
+WINDOW_STRIP = "windows"
 
 # The public endpoints.
 API_PLAN = (
@@ -184,8 +263,8 @@ API_GENERATE = (
 )
 API_READ = "The recipe in a picture that was made here, or in JSON; strange names what was not understood."
 
-# In the viewer, the strip and the list of earlier runs.
-STAGES = {
+# Text of the scripts in assets/web: viewer, strip of stages, comparison, earlier runs.
+STAGES_PANEL = {
     "viewer": "Picture viewer",
     "viewer_hint": "Arrow keys move, plus and minus zoom, question mark lists all keys.",
     "empty": "Your picture will appear here.",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine.catalogue import vocabulary
-from engine.catalogue.entries import entries
+from engine.catalogue.entries import model_entries
 from lab.models import architecture
 from lab.world.scenes import COLOURS
 from tests.support.look import expect, generate, line
@@ -17,7 +17,7 @@ from ui.text import words
 def postcards(tmp_path_factory):
     """The entry of the model in the box, over the same body with random weights."""
     folder = architecture.write(architecture.pipeline(), tmp_path_factory.mktemp("models") / "postcards")
-    return replace(entries()[0], source=str(folder))
+    return replace(model_entries()[0], source=str(folder))
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def postcards(tmp_path_factory):
     ],
 )
 def test_words_that_the_model_does_not_know_are_named_once_in_order(postcards, prompt, strange):
-    assert vocabulary.unknown(prompt, postcards) == strange
-    assert vocabulary.unknown(prompt, postcards) == architecture.unknown(prompt, architecture.words())
+    assert vocabulary.unknown_words(prompt, postcards) == strange
+    assert vocabulary.unknown_words(prompt, postcards) == architecture.unknown(prompt, architecture.words())
 
 
 def test_every_word_of_the_sentence_builder_is_known(postcards):
     for kind, choices in postcards.draws.items():
         for word in choices:
-            assert vocabulary.unknown(word, postcards) == (), (kind, word)
+            assert vocabulary.unknown_words(word, postcards) == (), (kind, word)
 
 
 def test_the_builder_offers_the_whole_world(postcards):
@@ -48,9 +48,9 @@ def test_the_builder_offers_the_whole_world(postcards):
 @pytest.mark.parametrize("colour", ["red", "orange"])
 def test_a_built_sentence_is_read_back(postcards, colour):
     picked = {"subject": "boat", "colour": colour, "ground": "autumn leaves", "sky": "dawn"}
-    prompt = vocabulary.sentence(picked)
+    prompt = vocabulary.build_prompt(picked)
     assert prompt == f"{'an' if colour == 'orange' else 'a'} {colour} boat on autumn leaves at dawn"
-    assert vocabulary.chosen(prompt, postcards) == picked
+    assert vocabulary.find_choices(prompt, postcards) == picked
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_a_built_sentence_is_read_back(postcards, colour):
     ],
 )
 def test_a_chosen_word_takes_its_place_and_leaves_the_rest_of_a_typed_prompt(postcards, prompt, wanted, then):
-    assert vocabulary.rewritten(prompt, wanted, postcards) == then
+    assert vocabulary.replace_words(prompt, wanted, postcards) == then
 
 
 @pytest.mark.browser
 def test_unknown_words_are_named_as_one_types_and_the_builder_helps(tmp_path, postcards, visit):
     with serving(tmp_path / "runs", postcards) as app:
         page = visit(app.url)
-        prompt = page.get_by_label(words.ASK)
+        prompt = page.get_by_label(words.PROMPT_LABEL)
         prompt.fill("a cyberpunk portrait")
         expect(page.locator(".st-note-words")).to_contain_text("“cyberpunk” and “portrait”")
         generate(page)
@@ -82,7 +82,7 @@ def test_unknown_words_are_named_as_one_types_and_the_builder_helps(tmp_path, po
         page.get_by_label("night", exact=True).check()
         expect(prompt).to_have_value("a red boat on snow at night")
         expect(page.locator(".st-note-words")).to_have_count(0)
-        page.get_by_role("button", name=words.SURPRISE).click()
+        page.get_by_role("button", name=words.SURPRISE_ME).click()
         expect(prompt).not_to_have_value("a red boat on snow at night")
-        assert vocabulary.unknown(prompt.input_value(), postcards) == ()
+        assert vocabulary.unknown_words(prompt.input_value(), postcards) == ()
         assert "stages" in line(page).inner_text()

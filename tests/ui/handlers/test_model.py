@@ -11,7 +11,7 @@ from gradio import Request
 
 from engine import hardware
 from engine.catalogue.entries import Defaults
-from engine.errors import NoRoom
+from engine.errors import NotEnoughMemory
 from engine.recipe.recall import recall
 from engine.runs import store
 from engine.serving.model_pool import Lender
@@ -51,7 +51,7 @@ def model_box(page):
 
 
 def choose(page, title):
-    unfold(page, re.compile(f"^{words.MODEL}"))
+    unfold(page, re.compile(f"^{words.MODEL_SECTION}"))
     model_box(page).click()
     page.get_by_role("option", name=title).click()
 
@@ -74,7 +74,7 @@ def test_what_is_not_here_says_what_is_to_be_fetched(house, other_folder):
     models = house.lender.entries.values()
     assert titles(models) == [("Tiny", "tiny"), ("Other", "other")]
     shutil.rmtree(other_folder)
-    assert titles(models)[1][0] == words.TO_FETCH.format(title="Other", size="7")
+    assert titles(models)[1][0] == words.MODEL_TO_DOWNLOAD.format(title="Other", size="7")
 
 
 def test_where_memory_is_short_the_others_are_let_go(two, monkeypatch):
@@ -87,7 +87,7 @@ def test_where_memory_is_short_the_others_are_let_go(two, monkeypatch):
 def test_a_model_that_a_run_holds_is_not_loaded_twice(two, monkeypatch):
     at_work = two.model()
     monkeypatch.setattr(hardware, "free", lambda device: 1000)
-    with pytest.raises(NoRoom):
+    with pytest.raises(NotEnoughMemory):
         two.model("other")
     assert two.model() is at_work
 
@@ -118,7 +118,7 @@ def test_pages_that_wait_for_a_model_hold_up_nothing_else(house, monkeypatch):
 
 def test_where_there_is_none_to_let_go_it_is_said(two, monkeypatch):
     monkeypatch.setattr(hardware, "free", lambda device: 1000)
-    with pytest.raises(NoRoom) as fault:
+    with pytest.raises(NotEnoughMemory) as fault:
         two.model("other")
     assert two.failed("other") == fault.value.sentence
 
@@ -126,14 +126,14 @@ def test_where_there_is_none_to_let_go_it_is_said(two, monkeypatch):
 @pytest.mark.browser
 def test_a_page_of_one_model_asks_for_none(served, visit):
     page = visit(served.url)
-    expect(page.get_by_role("button", name=re.compile(f"^{words.MODEL}"))).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile(f"^{words.MODEL_SECTION}"))).to_have_count(0)
 
 
 @pytest.mark.browser
 def test_another_model_is_chosen_and_draws(house, visit):
     with launched(house) as (url, _):
         page = visit(url)
-        unfold(page, words.FINE)
+        unfold(page, words.FINE_CONTROL)
         move(page, "steps", 4)
         choose(page, "Other")
         expect(page.locator("#guidance input[type=number]")).to_have_value("5")
@@ -160,15 +160,15 @@ def test_the_present_model_draws_while_another_is_fetched(house, visit, tmp_path
     monkeypatch.setattr(house.lender, "model", fetched)
     with launched(house) as (url, _):
         page = visit(url)
-        choose(page, words.TO_FETCH.format(title="Other", size="7"))
-        expect(page.get_by_text(pattern(words.FETCHING))).to_be_visible()
+        choose(page, words.MODEL_TO_DOWNLOAD.format(title="Other", size="7"))
+        expect(page.get_by_text(pattern(words.DOWNLOADING_MODEL))).to_be_visible()
         expect(model_box(page)).to_have_value("Tiny")
         generate(page)
         is_done(page)
         arrives.set()
         expect(model_box(page)).to_have_value("Other")
         expect(page.locator("#badge")).to_contain_text("Other")
-        expect(page.get_by_text(pattern(words.FETCHING))).to_have_count(0)
+        expect(page.get_by_text(pattern(words.DOWNLOADING_MODEL))).to_have_count(0)
         assert made_by(house).model == "tiny"
 
 
@@ -178,9 +178,9 @@ def test_what_cannot_be_fetched_is_said_and_the_present_model_stays(house, visit
     shutil.rmtree(other_folder)
     with launched(house) as (url, _):
         page = visit(url)
-        choose(page, words.TO_FETCH.format(title="Other", size="7"))
+        choose(page, words.MODEL_TO_DOWNLOAD.format(title="Other", size="7"))
         expect(page.get_by_role("alert")).to_have_text(
-            words.NOT_FETCHED.format(title="Other", present="Tiny")
+            words.DOWNLOAD_FAILED.format(title="Other", present="Tiny")
         )
         expect(model_box(page)).to_have_value("Tiny")
         press(page, words.GENERATE)

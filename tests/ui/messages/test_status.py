@@ -11,7 +11,7 @@ from tests.support.toys import facts
 from ui.messages.status import cost
 from ui.session.services import open_house
 from ui.session.session import Visit
-from ui.text.formatting import GB, gigabytes
+from ui.text.formatting import GB, format_gigabytes
 
 LOADED = facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
 
@@ -31,11 +31,13 @@ def said(tmp_path, monkeypatch):
 
 def test_what_is_loaded_is_not_counted_twice(said):
     more = plan(Recipe(prompt="a house"), LOADED).memory - 7 * GB
-    assert f"{gigabytes(more)} of 8.0 GB of memory" in said(8 * GB).text
+    assert f"{format_gigabytes(more)} of 8.0 GB of memory" in said(8 * GB).text
 
 
 def test_a_refusal_tells_more_than_is_free(said):
     whole = plan(Recipe(prompt="a house"), replace(LOADED, footprint=Footprint(per_cell=40_000.0))).memory
     refused = said(whole // 2)
     assert refused.fault
-    assert f"about {gigabytes(whole)} GB and {gigabytes(whole // 2)} GB are free" in refused.text
+    assert (
+        f"about {format_gigabytes(whole)} GB and {format_gigabytes(whole // 2)} GB are free" in refused.text
+    )

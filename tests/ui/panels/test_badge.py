@@ -20,11 +20,11 @@ def house(tmp_path, tiny_folder):
 
 
 def test_it_says_the_number_format_once_the_model_is_loaded(house):
-    numbers = words.NUMBERS.format(precision=words.PRECISIONS["bfloat16"], dtype="bfloat16")
+    numbers = words.NUMBER_FORMAT.format(precision=words.PRECISION_TITLES["bfloat16"], dtype="bfloat16")
     assert "bfloat16" not in badge(house)
     house.lender.model()
     assert numbers in badge(house)
-    assert words.OFFLOADED not in badge(house)
+    assert words.MODEL_OFFLOADED not in badge(house)
 
 
 def test_it_says_that_parts_wait_in_main_memory(house, monkeypatch):
@@ -32,21 +32,21 @@ def test_it_says_that_parts_wait_in_main_memory(house, monkeypatch):
     offloaded = replace(loaded, facts=replace(loaded.facts, offload=True))
     monkeypatch.setattr(house.lender, "model", lambda name="": offloaded)
     monkeypatch.setattr(house.lender, "facts", lambda name="": offloaded.facts)
-    assert words.OFFLOADED in badge(house)
+    assert words.MODEL_OFFLOADED in badge(house)
 
 
 @pytest.mark.browser
 def test_a_person_reads_it_behind_why(served, visit):
     page = visit(served.url)
-    page.locator("#badge").get_by_text(words.WHY).click()
-    numbers = words.NUMBERS.format(precision=words.PRECISIONS["float32"], dtype="float32")
+    page.locator("#badge").get_by_text(words.BADGE_WHY).click()
+    numbers = words.NUMBER_FORMAT.format(precision=words.PRECISION_TITLES["float32"], dtype="float32")
     expect(page.locator("#badge").get_by_text(numbers)).to_be_visible()
 
 
 @pytest.mark.browser
 def test_it_fits_in_a_hand(served, visit):
     page = visit(served.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page.locator("#badge").get_by_text(words.WHY).click()
+    page.locator("#badge").get_by_text(words.BADGE_WHY).click()
     told = page.locator("#badge p")
     expect(told).to_be_visible()
     box = told.bounding_box()

@@ -36,7 +36,7 @@ def test_the_sentence_of_the_defaults():
 def test_the_clauses_are_the_steps_at_which_the_schedule_crosses_their_bounds():
     schedule = stage().schedule
     assert schedule.survival[22] < 0.5 <= schedule.survival[23]
-    assert schedule.lattices[41] >= 0.05 > schedule.lattices[42]
+    assert schedule.c2[41] >= 0.05 > schedule.c2[42]
     assert schedule.blur[33] > 0 == schedule.blur[34]
 
 

@@ -26,7 +26,7 @@ from ui.settings.control_settings import KNOBS, knob
 from ui.settings.link import left_out, to_query
 from ui.settings.widgets import follow_control, recipe_of, rest_of, values_of, without_effect
 from ui.text import words
-from ui.text.labels import by_label
+from ui.text.labels import replace_names_with_labels
 
 DIGEST = "sha256:" + "5e" * 32
 FACTS = toys.facts(window=16)
@@ -106,17 +106,17 @@ def test_knobs_that_a_kind_does_not_read_are_idle(offered):
 
 
 def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch):
-    monkeypatch.setattr("engine.control.detectors.why_not", lambda kind: "it is not installed.")
+    monkeypatch.setattr("engine.control.detectors.unavailable_reason", lambda kind: "it is not installed.")
     offered += ["openpose"]
     assert control_settings.choices(FACTS, None) == ("canny",)
     assert control_settings.choices(FACTS, Control(given=True)) == ("canny", "openpose")
     told = control_settings.not_offered("Tiny", FACTS, None)
     said = {"kinds": "pose", "source": KINDS["openpose"].source, "reason": "it is not installed"}
-    assert told.endswith(words.FOLLOWS_NOT_HERE.format(**said))
+    assert told.endswith(words.KINDS_NOT_AVAILABLE.format(**said))
 
 
 def test_a_missing_detector_is_told_beside_the_price(visit, house, offered, monkeypatch):
-    monkeypatch.setattr("engine.control.detectors.why_not", lambda kind: "it is not installed")
+    monkeypatch.setattr("engine.control.detectors.unavailable_reason", lambda kind: "it is not installed")
     offered += ["openpose"]
     pose = replace(visit.recipe.controls[0], kind="openpose")
     take(visit, house, replace(visit.recipe, controls=(pose,)))
@@ -144,7 +144,7 @@ def test_a_stage_has_its_own_map_and_no_longer_side_than_is_shown(visit, house, 
     monkeypatch.setattr("ui.panels.control_map.LONGEST_SIDE", 300)
     stages = [stage.size for stage in visit.plan.stages]
     assert stages == [(128, 128), (256, 256)]
-    assert words.PX.format(sizes="256 × 256") in overlay(visit, house)
+    assert words.SIZES_IN_PX.format(sizes="256 × 256") in overlay(visit, house)
     visit.map_stage = 1
     assert 'width="128" height="128"' in overlay(visit, house)
     visit.map_stage = None
@@ -156,7 +156,7 @@ def test_nobody_follows_anothers_picture_by_its_digest(visit, house):
     other = Visit()
     take(other, house, visit.recipe)
     assert other.refused.sentence == errors.CONTROL_GONE
-    assert words.NO_PICTURE_TO_FOLLOW in overlay(other, house)
+    assert words.CONTROL_IMAGE_GONE in overlay(other, house)
     assert [action["do"] for action in line(other, house).actions] == ["unfollow"]
 
 
@@ -164,7 +164,10 @@ def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(visit
     monkeypatch.setattr(controlnets, "_listed", tuple)
     take(visit, house, visit.recipe)
     said = line(visit, house)
-    assert (said.fault, said.text) == (True, by_label(errors.CONTROL_NOTHING.format(model="tiny")))
+    assert (said.fault, said.text) == (
+        True,
+        replace_names_with_labels(errors.CONTROL_NOTHING.format(model="tiny")),
+    )
     assert [action["do"] for action in said.actions] == ["unfollow"]
     unfollow(visit, house)
     assert (visit.refused, visit.recipe.controls) == (None, ())
@@ -182,7 +185,7 @@ def test_a_link_names_it_and_differences_are_in_words():
     one = check(Recipe(controls=(Control(image=DIGEST),)))
     other = replace(one, controls=(Control(image=DIGEST, kind="soft", scale=0.5, stages=(1.0, 0.5)),))
     assert (to_query(one), left_out(one)) == ("", ("controls",))
-    assert differences(Recipe(), one) == words.FOLLOWED_CHANGED
+    assert differences(Recipe(), one) == words.CONTROL_IMAGE_CHANGED
     assert differences(one, other) == (
         "Follow Edges → Soft edges, How closely 1 → 0.5, At each stage – → 1 · 0.5"
     )

@@ -48,6 +48,7 @@ def planned(recipe):
 
 @MANY
 @example(Recipe(faithful=True))
+@example(Recipe(method="direct", faithful=True))  # Without effect beside this method.
 @given(RECIPES | SIZED)
 def test_every_recipe_survives_the_page(recipe):
     recipe = check(recipe)

@@ -8,7 +8,7 @@ from engine.recipe.checks import check
 from engine.recipe.recipe import SETTINGS
 from tests.support.look import expect, fill_prompt, generate, line, move, pattern, press, unfold
 from ui.text import words
-from ui.text.labels import by_label, labelled
+from ui.text.labels import replace_names_with_labels, join_labels
 
 SMOOTHING = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
 
@@ -26,19 +26,19 @@ SMOOTHING = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
     ],
 )
 def test_a_sentence_names_settings_by_label_and_leaves_the_rest(sentence, told):
-    assert by_label(sentence) == told
+    assert replace_names_with_labels(sentence) == told
 
 
 def test_every_name_of_a_sentence_has_its_label():
     with pytest.raises(BadRecipe) as fault:
         check(Recipe(sigma1=0.1, sigma2=0.5))
-    told = by_label(fault.value.sentence)
+    told = replace_names_with_labels(fault.value.sentence)
     assert "sigma" not in told
     assert [told.count(label) for label in SMOOTHING] == [2, 1]
 
 
 def test_what_is_no_setting_keeps_its_name():
-    assert labelled(["alpha2", "foo"]) == "“Overview release α₂”, foo"
+    assert join_labels(["alpha2", "foo"]) == "“Overview release α₂”, foo"
 
 
 @pytest.mark.browser
@@ -48,10 +48,10 @@ def test_a_refusal_names_settings_as_the_page_does(served, visit):
     move(page, "sigma2", 0.5)
     move(page, "sigma1", 0.1)
     alert = page.get_by_role("alert")
-    expect(alert).to_have_text(by_label(errors.SIGMAS.format(sigma1=0.1, sigma2=0.5)))
+    expect(alert).to_have_text(replace_names_with_labels(errors.SIGMAS.format(sigma1=0.1, sigma2=0.5)))
     expect(alert).to_contain_text(SMOOTHING[0])
     expect(alert).not_to_contain_text("sigma")
-    press(page, words.USE.format(value="0.5"))
+    press(page, words.USE_VALUE.format(value="0.5"))
     expect(page.locator("#sigma1 input[type=number]")).to_have_value("0.5")
 
 
@@ -59,11 +59,11 @@ def test_a_refusal_names_settings_as_the_page_does(served, visit):
 @pytest.mark.browser
 def test_a_refused_size_names_its_box(served, visit):
     page = visit(served.url)
-    unfold(page, words.FINE)
+    unfold(page, words.FINE_CONTROL)
     page.get_by_label(words.OWN_WIDTH).fill("1001")
     page.get_by_label(words.OWN_HEIGHT).fill("1000")
     page.get_by_label(words.OWN_HEIGHT).press("Tab")
     expect(page.get_by_role("alert")).to_contain_text(words.OWN_WIDTH)
     generate(page)
-    expect(line(page)).to_contain_text(pattern(words.USE))
+    expect(line(page)).to_contain_text(pattern(words.USE_VALUE))
     assert served.runs() == []

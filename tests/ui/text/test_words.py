@@ -120,13 +120,14 @@ def test_the_words_of_choices_come_from_the_words(demo):
     ours = [part for part in parts(demo, gr.Dropdown) if part.elem_id != "model"]
     shown = {label for part in ours for label, _ in part.choices}
     kinds = {kind.title for kind in KINDS.values()}
-    named = (words.SOLVERS, words.KERNELS, ways.VIEWS, ways.NETWORKS)
+    named = (words.SCHEDULER_TITLES, words.KERNEL_TITLES, ways.VIEW_TITLES, ways.NETWORK_TITLES)
     assert shown <= {*kinds, *(label for choices in named for label in choices.values())}
     methods = {label for label, _ in by_id(demo, "method").choices}
     assert methods == {
-        ways.METHOD_CHOICE.format(title=ways.METHODS[name], line=ways.METHOD_LINES[name]) for name in METHODS
+        ways.METHOD_CHOICE.format(title=ways.METHOD_TITLES[name], line=ways.METHOD_DESCRIPTIONS[name])
+        for name in METHODS
     }
-    assert {label for label, _ in by_id(demo, "shape").choices} == {*SHAPES, words.AS_PICTURE}
+    assert {label for label, _ in by_id(demo, "shape").choices} == {*SHAPES, words.SHAPE_OF_PICTURE}
 
 
 def test_the_public_endpoints_are_plan_generate_and_read(demo):
@@ -165,7 +166,7 @@ def test_no_text_goes_through_a_template():
 
 def test_the_scripts_say_every_word_and_no_other():
     used = {name for script in SCRIPTS for name in re.findall(r"\bwords\.(\w+)", script.read_text("utf-8"))}
-    assert used == set(words.STAGES)
+    assert used == set(words.STAGES_PANEL)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
