@@ -12,20 +12,20 @@ import torch
 from engine import errors
 from engine.control import load
 from engine.control.conditioning import Steering
-from engine.errors import BadRecipe, Fault
+from engine.errors import Fault
 from engine.formulas.noise import Noise
 from engine.network import lora
 from engine.network.model import Model
 from engine.network.patching.apply import check_parts
-from engine.planning.pace import Pace
+from engine.runs.pace import Pace
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
 from engine.recipe import images as picture
-from engine.recipe.files import with_files
 from engine.recipe.effects import unused_settings
+from engine.recipe.files import with_files
 from engine.recipe.recall import ENGINE
 from engine.recipe.recipe import Recipe, to_dict
-from engine.runs import events, keys, store
+from engine.runs import events, keys, layout, store
 from engine.runs.cache import Shelf
 from engine.runs.clock import Clock
 from engine.runs.resume import Start, elsewhere, place_of, start_of, told
@@ -102,15 +102,15 @@ class Job:
         sizes = tuple((stage.scale, stage.size) for stage in plan.stages)
         first, silenced = self.start.number + 1, unused_settings(self.asked)
         return events.Accepted(
-            str(self.run), recipe, sizes, self.evaluations, first, silenced, tuple(notes), self.kept
+            str(self.run), recipe, sizes, self.evaluations, first, silenced, tuple(notes), self.kept, plan
         )
 
     def denoiser(self, stop: Any) -> Denoiser:
         recipe, first = self.plan.recipe, self.ahead[0]
         with lora.wearing(self.model.pipeline, self.loras):
-            text = self.model.encode_text(recipe.prompt, recipe.negative, first.copies)
+            text = self.model.encode_text(recipe.prompt, recipe.negative, first.guidance_passes)
         stops = Stops(self.run, stop)
-        return Denoiser(self.model, text, first.copies, first.view_batch, stops, self.steering)
+        return Denoiser(self.model, text, first.guidance_passes, first.view_batch, stops, self.steering)
 
     def finish(self, made: Made, denoiser: Denoiser, clock: Clock) -> Iterator[events.Event]:
         """Decodes a finished latent, puts it on disk, and tells of both."""
@@ -140,12 +140,13 @@ class Job:
             "recipe": to_dict(self.plan.recipe),
             "engine": ENGINE,
             "stage": stage.number,
+            "layout": layout.to_dict(layout.layout_of(self.plan, stage.number)),
             "scale": stage.scale,
             "key": self.keys[stage.number - self.start.number - 1],
             "model": facts.name,
             "model_hash": facts.hash,
             "space": facts.space,
-            "steps": stage.steps,
+            "steps": stage.step_count,
             "view_batch": view_batch,
         }
 
@@ -175,7 +176,7 @@ def settle(
     shelf = Shelf(out)
     recipe = with_files(recipe, partial(_find_image, shelf=shelf))
     planned = plan(recipe, model.facts)
-    check_parts(model.unet, model.facts.name, (bends for stage in planned.stages for bends in stage.bends))
+    check_parts(model.unet, model.facts.name, (bends for stage in planned.stages for bends in stage.patches))
     loras = lora.worn(planned.recipe.loras)
     nets = load.load_controlnets(planned.recipe.controls, model)
     for tries in range(TRIES):
@@ -191,8 +192,8 @@ def settle(
                 raise
     ahead = whole.stages[start.number : last]
     # Under noise from outside a picture is nobody else's.
-    named = keys.keys(ahead, start.last.key if start.last else "")
-    named = named if noise is None else tuple(keys.of_its_own() for _ in ahead)
+    named = keys.stage_keys(ahead, start.last.key if start.last else "")
+    named = named if noise is None else tuple(keys.unique_key() for _ in ahead)
     seeded = Noise(whole.recipe.seed, noise)
     steering = load.steering(whole.recipe.controls, nets, pictures)
     return Job(

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from engine import errors
-from engine.catalogue.entries import Entry, Facts, entries, foreseen
-from engine.errors import BadRecipe, Fault, NoRoom, WeightsMissing, short
-from engine.planning.pace import Pace
+from engine.catalogue.entries import Facts, ModelEntry, facts_from_configs, model_entries
+from engine.errors import BadRecipe, Fault, NotEnoughMemory, WeightsMissing, short_repr
+from engine.runs.pace import Pace
 from engine.planning.plan import plan
 from engine.runs.events import Event, Failed
 from engine.serving.entry import Request
@@ -31,10 +31,10 @@ def has_gpu() -> bool:
     return any(Path(device).exists() for device in GPUS)
 
 
-def on_offer(named: Sequence[str], gpu: bool) -> list[Entry]:
+def on_offer(named: Sequence[str], gpu: bool) -> list[ModelEntry]:
     """The entries of these names, in this order; if none is named, those whose weights are here,
     first of all what this machine is good for. Fault if a name is not in the catalogue."""
-    listed = {entry.name: entry for entry in entries()}
+    listed = {entry.name: entry for entry in model_entries()}
     if unknown := [name for name in named if name not in listed]:
         words = {"names": ", ".join(unknown), "known": ", ".join(listed)}
         raise Fault(errors.NOT_IN_CATALOGUE.format(**words))
@@ -61,7 +61,7 @@ class Lender:
 
     def __init__(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[ModelEntry],
         device: str = "auto",
         dtype: str = "auto",
         offload: bool | None = None,
@@ -73,13 +73,13 @@ class Lender:
         self._failed: dict[str, str] = {}
         self._loading = {name: threading.Lock() for name in self.entries}
 
-    def entry(self, name: str = "") -> Entry:
+    def entry(self, name: str = "") -> ModelEntry:
         """The entry of this name, or BadRecipe."""
         name = name or next(iter(self.entries))
         if name not in self.entries:
             known = ", ".join(self.entries)
             raise BadRecipe(
-                "model", errors.UNKNOWN_CHOICE.format(field="model", value=short(name), known=known)
+                "model", errors.UNKNOWN_CHOICE.format(field="model", value=short_repr(name), known=known)
             )
         return self.entries[name]
 
@@ -98,9 +98,9 @@ class Lender:
             return model.facts
         if entry.name not in self._facts:
             try:
-                self._facts[entry.name] = foreseen(entry)
+                self._facts[entry.name] = facts_from_configs(entry)
             except (OSError, ValueError, KeyError, TypeError) as fault:
-                sentence = errors.WEIGHTS_NOT_HERE.format(source=short(entry.title))
+                sentence = errors.WEIGHTS_NOT_HERE.format(source=short_repr(entry.title))
                 raise WeightsMissing(sentence) from fault
         return self._facts[entry.name]
 
@@ -118,11 +118,11 @@ class Lender:
                     raise
             return model
 
-    def _with_room(self, entry: Entry) -> "Model":
+    def _with_room(self, entry: ModelEntry) -> "Model":
         """Where memory is short, the other models are let go; a run that is at work keeps its own."""
         try:
             return self._loaded(entry)
-        except NoRoom:
+        except NotEnoughMemory:
             if not self._models:
                 raise
         self._let_go()
@@ -143,7 +143,7 @@ class Lender:
         for device in devices:
             hardware.give_back(device)
 
-    def _loaded(self, entry: Entry) -> "Model":
+    def _loaded(self, entry: ModelEntry) -> "Model":
         models, _ = _engine()
         asked = (entry.source, self.device, self.dtype, self.offload, entry)
         # In a thread that ends. OpenMP keeps a team for every thread that has computed; where teams outnumber
@@ -180,4 +180,5 @@ class Lender:
 
     def price(self, request: Request, root: Path) -> tuple[float | None, ...]:
         """Seconds of every stage of a request, as far as they are known here."""
-        return Pace(root).each(plan(request.recipe, self.facts(request.model)).stages)
+        planned = request.plan or plan(request.recipe, self.facts(request.model))
+        return Pace(root).each(planned.stages)

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model, plan
-from engine.planning.pace import Pace
+from engine.runs.pace import Pace
 from tests.support import tiny
 
 LEVELS = {name: tiny.SCHEDULER[name] for name in tiny.SCHEDULER if name.startswith(("beta", "timestep"))}

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from engine import Failed, Finished, Progress, StageDone, Stopped, generate, plan
-from engine.planning.pace import Pace
+from engine.runs.pace import Pace
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.events import END

@@ -13,7 +13,7 @@ from engine.runs.pace import Pace
 from engine.planning.plan import Plan, plan
 from engine.runs import store
 from engine.runs.cache import Shelf
-from engine.runs.keys import keys
+from engine.runs.keys import stage_keys
 from engine.serving.model_pool import Lender
 from engine.serving.queue import Desk, UnknownRun
 from ui.session.finished import Picture, pictures, planned
@@ -83,7 +83,7 @@ class House:
         """How many of the first stages need not be made; unknown, so none, before the model is loaded."""
         if not planned.facts.hash:
             return 0
-        return self.shelf.held(keys(planned.stages))
+        return self.shelf.held(stage_keys(planned.stages))
 
     def story(self, name: str) -> Story | None:
         """What is known of a run: all that it told, or what lies in its folder; None if it is gone."""

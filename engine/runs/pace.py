@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from engine.catalogue.entries import Facts, known_pace
+from engine.catalogue.entries import Facts, published_pace
 from engine.planning.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Pace:
         if not stages:
             return 0.0
         facts = stages[0].facts
-        each = self._read().get(_place(facts)) or known_pace(facts)
+        each = self._read().get(_place(facts)) or published_pace(facts)
         return each and each * sum(stage.work for stage in stages)
 
     def each(self, stages: Iterable[Stage]) -> tuple[float | None, ...]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine import Recipe, generate, plan
-from engine.planning.pace import Pace
+from engine.runs.pace import Pace
 from tests.support.toys import facts, small
 
 FACTS = facts(device="some card", dtype="float16", name="mine")
