@@ -15,7 +15,8 @@ import gradio as gr
 from engine import errors
 from engine.control.detectors import check_detectors
 from engine.errors import BadRecipe, Fault, short_repr
-from engine.planning.plan import plan
+from engine.planning import cost
+from engine.planning.plan import Plan, plan
 from engine.recipe import images as picture
 from engine.recipe.checks import check, check_value
 from engine.recipe.controls import MOST_CONTROLS, Control
@@ -91,11 +92,11 @@ def _controls(house: House, given: Any) -> tuple[Control, ...]:
     A digest is not enough: it travels in pictures, and knowing one makes nobody the owner of the pixels.
     """
     if not isinstance(given, list | tuple) or not all(isinstance(control, Mapping) for control in given):
-        raise BadRecipe("controls", errors.CONTROLS_ARE.format(value=short_repr(given)))
+        raise BadRecipe("controls", errors.NOT_CONTROLS.format(value=short_repr(given)))
     if len(given) > MOST_CONTROLS:
-        raise BadRecipe("controls", errors.CONTROLS_MANY.format(count=len(given), limit=MOST_CONTROLS))
+        raise BadRecipe("controls", errors.TOO_MANY_CONTROLS.format(count=len(given), limit=MOST_CONTROLS))
     if any(picture.is_digest(control.get("image")) for control in given):
-        raise BadRecipe("controls", errors.CONTROL_GONE)
+        raise BadRecipe("controls", errors.CONTROL_PICTURE_GONE)
     kept: dict[str, str] = {}
     named = [control | _uploaded(house, control.get("image"), kept) for control in map(dict, given)]
     told = check_value("controls", Recipe(controls=named).controls)
@@ -123,7 +124,7 @@ def _planning(house: House) -> Any:
         return {
             "recipe": to_dict(whole.recipe),
             "evaluations": whole.evaluations,
-            "memory": whole.memory,
+            "memory": cost.peak_memory(whole.stages),
             "unused": list(unused_settings(recipe)),
             "stages": [
                 {
@@ -141,14 +142,23 @@ def _planning(house: House) -> Any:
     return _with_settings(planned, dict)
 
 
+def _planned(house: House, recipe: Recipe) -> Plan | None:
+    """The plan of a recipe; None where there is none, of which the run itself tells the reason."""
+    try:
+        return plan(recipe, house.facts(recipe.model))
+    except Fault:
+        return None
+
+
 def _generating(house: House) -> Any:
     async def generated(*given: Any, **named: Any) -> AsyncIterator[dict[str, Any]]:
         try:
             recipe = _recipe(house, given, named)
-            refused = too_large(recipe, house)
+            whole = _planned(house, recipe)
+            refused = too_large(whole, house) if whole else None
             if refused:
                 raise Fault(refused.text)
-            name = house.desk.submit(Request(recipe, recipe.model))
+            name = house.desk.submit(Request(recipe, recipe.model, plan=whole))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         first, over = 0, False

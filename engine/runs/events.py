@@ -5,9 +5,10 @@ Plain values that can be pickled and sent; an end is Finished, Stopped or Failed
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine import errors
+from engine.planning.plan import Plan
 from engine.recipe.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class StageDone:
 @dataclass(frozen=True)
 class Accepted:
     """The run will be tried. stages: (scale, size) of all; kept: those that are there already; first: the
-    first to be made. unused: settings that were changed and do nothing. notes: worth knowing.
+    first to be made. unused: settings that were changed and do nothing. notes: worth knowing. plan: whole.
     """
 
     run: str
@@ -68,6 +69,8 @@ class Accepted:
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     kept: tuple[StageDone, ...] = ()
+    # Events are compared by their plain values.
+    plan: Plan | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

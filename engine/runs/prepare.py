@@ -17,7 +17,6 @@ from engine.formulas.noise import Noise
 from engine.network import lora
 from engine.network.model import Model
 from engine.network.patching.apply import check_parts
-from engine.runs.pace import Pace
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
 from engine.recipe import images as picture
@@ -28,6 +27,7 @@ from engine.recipe.recipe import Recipe, to_dict
 from engine.runs import events, keys, layout, store
 from engine.runs.cache import Shelf
 from engine.runs.clock import Clock
+from engine.runs.pace import Pace
 from engine.runs.resume import Start, elsewhere, place_of, start_of, told
 from engine.sampling.denoiser import Denoiser
 from engine.sampling.signals import Made
@@ -96,7 +96,7 @@ class Job:
         if recipe.faithful and recipe.guidance_rescale:
             notes.append(errors.RESCALE_ON_CANVAS)
         if not self.asked.scheduler and recipe.scheduler != plan.facts.defaults.scheduler:
-            notes.append(errors.SCHEDULER_SWAPPED.format(name=recipe.scheduler))
+            notes.append(errors.SCHEDULER_REPLACED.format(name=recipe.scheduler))
         if self.ahead and (note := elsewhere(self.start, plan)):
             notes.append(note)
         sizes = tuple((stage.scale, stage.size) for stage in plan.stages)
@@ -195,7 +195,7 @@ def settle(
     named = keys.stage_keys(ahead, start.last.key if start.last else "")
     named = named if noise is None else tuple(keys.unique_key() for _ in ahead)
     seeded = Noise(whole.recipe.seed, noise)
-    steering = load.steering(whole.recipe.controls, nets, pictures)
+    steering = load.build_conditioning(whole.recipe.controls, nets, pictures)
     return Job(
         recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run, upload, loras, steering
     )

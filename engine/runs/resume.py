@@ -1,6 +1,6 @@
 """Where a run starts: after the longest chain of finished stages, or after the one it grows from."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import sqrt
 from numbers import Integral
 from pathlib import Path
@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from engine import errors
-from engine.runs import events, keys, store
-from engine.errors import BadRecipe, short
-from engine.planning.plan import Plan, plan
+from engine.errors import BadRecipe, short_repr
+from engine.planning.plan import Plan, with_view_batch
 from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
+from engine.runs import events, keys, store
 from engine.runs.cache import Found, Shelf
 from engine.runs.store import Kept
 
@@ -43,16 +43,16 @@ def start_of(
     if resume is not None:
         start = _grown(whole, resume, last)
         if keyed:
-            start = _further(start, shelf.chain(keys.keys(whole.stages[start.number : last], start.last.key)))
+            start = _further(start, shelf.chain(keys.stage_keys(whole.stages[start.number : last], start.last.key)))
     elif keyed:
-        chain = shelf.chain(keys.keys(whole.stages[:last]))
+        chain = shelf.chain(keys.stage_keys(whole.stages[:last]))
         start = Start(len(chain), dict(enumerate(chain, 1)))
     else:
         start = Start()
     if start.last and recipe.view_batch is None:
         batch = start.last.kept.record.get("view_batch")
         if isinstance(batch, int) and 1 <= batch <= 64:
-            whole = plan(replace(recipe, view_batch=batch), whole.facts)
+            whole = with_view_batch(whole, batch)
     return whole, start, last
 
 
@@ -64,19 +64,19 @@ def _further(start: Start, chain: tuple[Found, ...]) -> Start:
 
 def _stage(whole: Plan, number: Any, field: str) -> Stage:
     if isinstance(number, bool) or not isinstance(number, Integral):
-        raise BadRecipe(field, errors.NOT_A_STAGE.format(field=field, value=short(number)))
+        raise BadRecipe(field, errors.NOT_A_STAGE.format(field=field, value=short_repr(number)))
     if not 1 <= number <= len(whole.stages):
-        raise BadRecipe(field, errors.NO_SUCH_STAGE.format(stage=short(number), last=len(whole.stages)))
+        raise BadRecipe(field, errors.NO_SUCH_STAGE.format(stage=short_repr(number), last=len(whole.stages)))
     return whole.stages[number - 1]
 
 
 def _grown(whole: Plan, resume: Any, last: int) -> Start:
     """After a chosen stage, whatever its key: it takes the place of the largest planned one of its size."""
     if not isinstance(resume, tuple | list) or len(resume) != 2 or not isinstance(resume[0], str | Path):
-        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short(resume)))
+        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(resume)))
     run, chosen = resume
     if isinstance(chosen, bool) or not isinstance(chosen, Integral):
-        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short(chosen)))
+        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(chosen)))
     key, folder = store.find(run, chosen)
     kept = store.read(folder)
     _check_fits(whole, chosen, kept)
@@ -97,14 +97,14 @@ def _check_fits(whole: Plan, chosen: int, kept: Kept) -> None:
     facts, final = whole.facts, whole.stages[-1]
     channels, rows, cols = kept.latents.shape[1:]
     if channels != facts.channels or kept.record.get("space", facts.space) != facts.space:
-        raise BadRecipe("resume", errors.RESUME_SPACE.format(stage=chosen))
+        raise BadRecipe("resume", errors.RESUME_OTHER_VAE.format(stage=chosen))
     ratio = sqrt(rows * cols / (final.rows * final.cols))
     found = f"{cols * facts.cell} x {rows * facts.cell}"
     wanted = f"{final.cols * facts.cell} x {final.rows * facts.cell}"
     if max(abs(rows - final.rows * ratio), abs(cols - final.cols * ratio)) > 1:
-        raise BadRecipe("resume", errors.RESUME_ASPECT.format(stage=chosen, found=found, wanted=wanted))
+        raise BadRecipe("resume", errors.RESUME_OTHER_SHAPE.format(stage=chosen, found=found, wanted=wanted))
     if rows * cols > final.rows * final.cols:
-        raise BadRecipe("resume", errors.RESUME_LARGEST.format(stage=chosen, found=found, wanted=wanted))
+        raise BadRecipe("resume", errors.RESUME_TOO_LARGE.format(stage=chosen, found=found, wanted=wanted))
 
 
 def place_of(whole: Plan) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def elsewhere(start: Start, whole: Plan) -> str | None:
     there = {name: start.last.kept.record.get(name) for name in here}
     if there == here or None in there.values():
         return None
-    names = {name: errors.short(value).strip("'") for name, value in there.items()}
+    names = {name: errors.short_repr(value).strip("'") for name, value in there.items()}
     return errors.RAN_ELSEWHERE.format(there=_place(names), here=_place(here))
 
 

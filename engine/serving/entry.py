@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import errors
+from engine.planning.plan import Plan
 from engine.recipe.recipe import Recipe
 from engine.runs import store
 from engine.runs.events import Event, Waiting
@@ -17,12 +18,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """What generate() is asked for; `model` is whatever `start` understands."""
+    """What generate() is asked for; `model` is whatever `start` understands.
+
+    plan: of this recipe on this model, if it has been made already; it serves the estimate alone.
+    """
 
     recipe: Recipe
     model: Any = None
     resume: tuple[str | Path, int] | None = None
     until: int | None = None
+    plan: Plan | None = None
 
 
 Start = Callable[[Request, Path], Iterator[Event]]
@@ -90,5 +95,5 @@ def tell_places(line: Sequence[Ticket], spent: float) -> None:
 def full(line: Sequence[Ticket]) -> str:
     """That no more may wait, and when to come again."""
     prices = [ticket.price for ticket in line]
-    when = errors.minutes(None if None in prices else sum(prices))
-    return errors.LINE_FULL.format(count=len(line) - 1, when=when)
+    when = errors.wait_time(None if None in prices else sum(prices))
+    return errors.QUEUE_FULL.format(count=len(line) - 1, when=when)

@@ -13,9 +13,9 @@ from weakref import ref
 from engine import errors
 from engine.catalogue.entries import Facts, ModelEntry, facts_from_configs, model_entries
 from engine.errors import BadRecipe, Fault, NotEnoughMemory, WeightsMissing, short_repr
-from engine.runs.pace import Pace
 from engine.planning.plan import plan
 from engine.runs.events import Event, Failed
+from engine.runs.pace import Pace
 from engine.serving.entry import Request
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Lender:
             try:
                 self._facts[entry.name] = facts_from_configs(entry)
             except (OSError, ValueError, KeyError, TypeError) as fault:
-                sentence = errors.WEIGHTS_NOT_HERE.format(source=short_repr(entry.title))
+                sentence = errors.MODEL_NOT_HERE.format(source=short_repr(entry.title))
                 raise WeightsMissing(sentence) from fault
         return self._facts[entry.name]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine import errors
-from engine.errors import Fault, short
+from engine.errors import Fault, short_repr
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.events import END, Accepted, Event, StageDone, Stopped, unexpected
@@ -74,7 +74,7 @@ class Desk:
         try:
             return self.shelf.new_run()
         except OSError as fault:
-            raise Fault(errors.DISK.format(reason=fault.strerror or type(fault).__name__)) from fault
+            raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)) from fault
 
     def since(self, name: str, first: int = 0) -> tuple[list[Event], int]:
         """What a run has told from this number on, and the next number. Asking is watching."""
@@ -125,7 +125,7 @@ class Desk:
     def _ticket(self, name: str) -> Ticket:
         with self._lock:
             if name not in self._tickets:
-                raise UnknownRun(errors.RUN_GONE.format(name=short(name)))
+                raise UnknownRun(errors.RUN_GONE.format(name=short_repr(name)))
             return self._tickets[name]
 
     def _watched(self, name: str) -> Ticket:

@@ -15,7 +15,7 @@ from ui.panels.view import note
 from ui.session.services import House
 from ui.session.session import Offer, Step, Visit
 from ui.session.uploads import uploaded
-from ui.settings.control_settings import first_kind, follows
+from ui.settings.control_settings import default_kind, supported_kinds
 from ui.settings.sizes import beyond
 from ui.settings.widgets import summary
 from ui.text import words
@@ -77,7 +77,7 @@ def _start_from(visit: Visit, house: House, kept: Path, **changes: Any) -> None:
 def _follow_it(visit: Visit, house: House) -> tuple[dict[str, str], ...]:
     """The action, where the model can follow a picture at all."""
     facts = house.facts_if_here(visit.model)
-    can = facts is not None and follows(facts)
+    can = facts is not None and supported_kinds(facts)
     return ({"do": "follow", "label": words.FOLLOW_EDGES},) if can else ()
 
 
@@ -133,7 +133,7 @@ def follow_start(visit: Visit, house: House) -> bool:
 def _follow(visit: Visit, house: House, digest: str, recipe: Recipe) -> bool:
     """Makes it the first picture to follow of a recipe; its shape is the new picture's."""
     facts = house.facts_if_here(visit.model)
-    kind = first_kind(facts) if facts else None
+    kind = default_kind(facts) if facts else None
     if kind is None:
         return False
     before = visit.recipe

@@ -15,7 +15,7 @@ from ui.messages.status import settings_used
 from ui.session.progress import Story
 from ui.session.services import EXAMPLE, House
 from ui.session.session import MOST_EARLIER, Visit
-from ui.settings.link import Linked
+from ui.settings.link import ParsedLink
 from ui.settings.widgets import values_of
 from ui.text import formatting, words
 from ui.text.labels import join_labels
@@ -31,7 +31,7 @@ def stored(visit: Visit, house: House) -> dict[str, Any]:
     }
 
 
-def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked) -> None:
+def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: ParsedLink) -> None:
     """Fills a visit; what a browser kept may be anything. A tab takes its link's settings once."""
     names = kept.get("runs")
     for name in reversed(names[:MOST_EARLIER] if isinstance(names, list) else []):
@@ -53,7 +53,7 @@ def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: Linked)
         visit.say(words.RUN_REMOVED.format(hours=formatting.format_hours(house.shelf.age)))
 
 
-def _take_link(visit: Visit, house: House, linked: Linked) -> None:
+def _take_link(visit: Visit, house: House, linked: ParsedLink) -> None:
     """What a link brings into the controls; its model is fetched if it is on offer and not here."""
     take(visit, house, linked.recipe)
     model = house.offered(linked.recipe.model)

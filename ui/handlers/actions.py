@@ -19,7 +19,7 @@ from ui.panels.view import note
 from ui.session.services import EXAMPLE
 from ui.session.session import Step, Visit
 from ui.settings.complaints import NUDGES, nudge, told
-from ui.settings.control_settings import untouched
+from ui.settings.control_settings import reset_first_control
 from ui.text import formatting, words
 
 
@@ -207,7 +207,7 @@ class Acts:
         visit = self.handlers.visit(request, given)
         read(visit, self.house, self.handlers.recipe(visit, given))
         kept = {name: getattr(visit.recipe, name) for name in ("prompt", "seed", "method", "image")}
-        controls = untouched(visit.recipe.controls)
+        controls = reset_first_control(visit.recipe.controls)
         take(visit, self.house, replace(DEFAULTS, controls=controls, **kept))
         visit.said, visit.notes = None, notes(visit, self.house)
         return self.handlers.seen(visit, fill=True)

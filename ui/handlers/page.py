@@ -29,7 +29,7 @@ from ui.settings.sizes import pictured
 from ui.settings.widgets import as_shown, recipe_of, shapes, titles, values_of, without_effect
 from ui.text import methods, words
 
-KIND = control_settings.knob("kind")
+KIND = control_settings.widget_name("kind")
 
 
 class Handlers:
@@ -47,7 +47,7 @@ class Handlers:
         if not visit.known and given is not None:
             stored = given.get(self.page.stored)
             restore.take_up(
-                visit, self.house, stored if isinstance(stored, dict) else {}, link.Linked(DEFAULTS)
+                visit, self.house, stored if isinstance(stored, dict) else {}, link.ParsedLink(DEFAULTS)
             )
         visit.known = visit.known or given is not None
         return visit
@@ -151,7 +151,7 @@ class Handlers:
         return out
 
     def _follows(self, visit: Visit) -> tuple[str, ...]:
-        return control_settings.follows(self.house.facts(visit.model))
+        return control_settings.supported_kinds(self.house.facts(visit.model))
 
     def _without(self, visit: Visit) -> frozenset[str]:
         recipe = (visit.plan or visit).recipe
@@ -159,7 +159,7 @@ class Handlers:
 
     def _kinds(self, visit: Visit) -> list[tuple[str, str]]:
         facts = self.house.facts(visit.model)
-        return control_settings.titles(control_settings.choices(facts, control_settings.first(visit.recipe)))
+        return control_settings.kind_choices(control_settings.selectable_kinds(facts, control_settings.first_control(visit.recipe)))
 
     def chosen(self, visit: Visit) -> Outputs:
         """The words of the prompt in the sentence builder."""
@@ -176,7 +176,7 @@ class Handlers:
         visit = self.visit(request)
         visit.known = True
         try:
-            linked = link.from_query(dict(request.query_params or {}))
+            linked = link.recipe_from_query(dict(request.query_params or {}))
             restore.take_up(visit, self.house, stored if isinstance(stored, dict) else {}, linked)
             visit.notes = notes(visit, self.house)
         except Fault as fault:

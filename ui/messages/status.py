@@ -6,7 +6,7 @@ from typing import Any
 from engine.catalogue import vocabulary
 from engine.catalogue.entries import ModelEntry
 from engine.errors import BadRecipe, short_repr
-from engine.planning.cost import largest_fitting
+from engine.planning.cost import largest_fitting, memory, peak_memory
 from engine.planning.plan import Plan
 from engine.recipe.checks import check_value
 from engine.recipe.fields import frozen
@@ -123,7 +123,7 @@ def _memory(planned: Plan, house: House) -> str:
 
 def _more(planned: Plan) -> int:
     """Bytes that a run takes beyond the weights, which are loaded where it is known what is free."""
-    return planned.memory - planned.facts.footprint.weights
+    return peak_memory(planned.stages) - planned.facts.footprint.weights
 
 
 def too_large(planned: Plan, house: House) -> Said | None:
@@ -131,7 +131,7 @@ def too_large(planned: Plan, house: House) -> Said | None:
     free = house.lender.free(planned.recipe.model)
     if free is None or _more(planned) <= free:
         return None
-    stage = max(planned.stages, key=lambda each: each.memory)
+    stage = max(planned.stages, key=memory)
     said = {
         "size": formatting.format_size(*stage.size),
         "need": formatting.format_gigabytes(_more(planned)),

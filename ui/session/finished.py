@@ -157,7 +157,7 @@ def told_settings(recipe: Recipe) -> list[list[str]]:
 def _said(value: Any) -> str:
     match value:
         case (Control(), *_):
-            return control_settings.told(value)
+            return control_settings.describe_controls(value)
         case bool():
             return "on" if value else "off"
         case tuple():

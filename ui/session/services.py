@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from engine.catalogue.entries import ModelEntry, Facts
+from engine.catalogue.entries import Facts, ModelEntry
 from engine.errors import Fault
-from engine.runs.pace import Pace
 from engine.planning.plan import Plan, plan
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.keys import stage_keys
+from engine.runs.pace import Pace
 from engine.serving.model_pool import Lender
 from engine.serving.queue import Desk, UnknownRun
 from ui.session.finished import Picture, pictures, planned

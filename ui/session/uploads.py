@@ -76,7 +76,7 @@ class Uploads:
             self._make_room(kept)
         except OSError as fault:
             partial.unlink(missing_ok=True)
-            raise Fault(errors.DISK.format(reason=fault.strerror or type(fault).__name__)) from fault
+            raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)) from fault
         return kept
 
     def sweep(self) -> None:
