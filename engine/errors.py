@@ -31,15 +31,15 @@ class WeightsMissing(Fault):
     """A model that is not on this machine, or lacks a part."""
 
 
-class NoRoom(Fault):
+class NotEnoughMemory(Fault):
     """A model whose weights do not fit into the memory that is free."""
 
 
-class StopAsked(Exception):
+class StopRequested(Exception):
     """Raised inside a run when its stop was set; it never leaves the engine."""
 
 
-def short(value: object) -> str:
+def short_repr(value: object) -> str:
     """How a refused value is named; nobody reads a novel."""
     try:
         text = repr(value)
@@ -48,7 +48,7 @@ def short(value: object) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
 
 
-def minutes(seconds: float | None) -> str:
+def wait_time(seconds: float | None) -> str:
     """When to come again, in words."""
     if seconds is None:
         return "in a few minutes"
@@ -66,38 +66,38 @@ TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
 UNKNOWN_CHOICE = "{field} is {value}, which is not known here. Known: {known}."
 NOT_A_PICTURE = "image must be the path of a picture on this machine; it is {value}."
 PICTURE_UNREADABLE = "{name} could not be read as a picture. Nothing was made; choose another one."
-PICTURE_LARGE = (
+PICTURE_TOO_LARGE = (
     "The start picture has more than {limit} megapixels. Nothing was made; make it smaller and give it again."
 )
 PICTURE_GONE = (
     "The start picture of this recipe is not kept here. Give that picture again, and all else stays as it is."
 )
-PICTURE_NAMED = "A recipe from elsewhere tells its start picture by a sha256; image is {value}."
-CONTROLS_ARE = (
+PICTURE_NOT_A_DIGEST = "A recipe from elsewhere tells its start picture by a sha256; image is {value}."
+NOT_CONTROLS = (
     "controls are mappings of settings, like {{'kind': 'canny', 'image': 'a.png'}}; this is {value}."
 )
-CONTROLS_MANY = "There are {count} controls; up to {limit} are taken."
-CONTROL_PICTURE = "A control has no picture to follow. Give it one, or leave the control out."
-CONTROL_EDGES = "Clear edges begin at {high}, which is below the faint ones ({low}). Exchange the two."
-CONTROL_STAGES = "The strengths of a control are up to {limit} numbers, one a stage; this is {value}."
-CONTROL_NET_NAMED = (
+TOO_MANY_CONTROLS = "There are {count} controls; up to {limit} are taken."
+CONTROL_WITHOUT_PICTURE = "A control has no picture to follow. Give it one, or leave the control out."
+CONTROL_THRESHOLDS = "Clear edges begin at {high}, which is below the faint ones ({low}). Exchange the two."
+CONTROL_STRENGTHS = "The strengths of a control are up to {limit} numbers, one a stage; this is {value}."
+CONTROLNET_NOT_OFFERED = (
     "The ControlNet {net} is not offered here. Leave it out, and the model's own takes its place."
 )
-CONTROL_GONE = "The picture to follow is not kept here. Give that picture again, and all else stays as it is."
-CONTROL_FAITHFUL = (
+CONTROL_PICTURE_GONE = "The picture to follow is not kept here. Give that picture again, and all else stays as it is."
+FAITHFUL_CONTROLS = (
     "As published, a picture to follow is squared with black bars and its map enlarged step by step. "
     "That is not done here: turn faithful off, or follow no picture."
 )
-CONTROL_NONE = "{model} has no ControlNet for {kind}. It follows: {known}."
-CONTROL_NOTHING = "{model} has no ControlNet, so it cannot follow a picture."
-CONTROL_NOT_HERE = "The ControlNet {net} is not on this machine and could not be fetched. Leave it out."
-CONTROL_BROKEN = "The ControlNet {net} lacks a part or holds a broken one ({reason}). Fetch it again."
-CONTROL_FOREIGN = "The ControlNet {net} was made for another kind of model. Leave it out, or take another."
-CONTROL_MAP_SIZE = (
+CONTROL_KIND_UNSUPPORTED = "{model} has no ControlNet for {kind}. It follows: {known}."
+CONTROL_UNSUPPORTED = "{model} has no ControlNet, so it cannot follow a picture."
+CONTROLNET_NOT_HERE = "The ControlNet {net} is not on this machine and could not be fetched. Leave it out."
+CONTROLNET_BROKEN = "The ControlNet {net} lacks a part or holds a broken one ({reason}). Fetch it again."
+CONTROLNET_INCOMPATIBLE = "The ControlNet {net} was made for another kind of model. Leave it out, or take another."
+CONTROL_MAP_TOO_SMALL = (
     "The given map is {width} x {height} px, and stage {stage} is {wide} x {high} px. "
     "A map is never enlarged: give one of that size or larger, or the picture itself."
 )
-CONTROL_MAP_SHAPE = (
+CONTROL_MAP_WRONG_SHAPE = (
     "The given map is {width} x {height} px, and the picture will be {wide} x {high} px, another shape. "
     "Give a map of the same shape, or the picture itself."
 )
@@ -109,12 +109,12 @@ NOT_INSTALLED = "{package} is not installed"
 NOT_IMPORTED = "{package} cannot be loaded, {reason}"
 DETECTOR_NOT_HERE = "its weights are not on this machine and could not be fetched"
 DETECTOR_BROKEN = "its weights are broken, or hold more than numbers and were not read"
-OPTION_PAIRS = "options are names with values, like {{'restart': 0.5}}; this is {value}."
+NOT_OPTIONS = "options are names with values, like {{'restart': 0.5}}; this is {value}."
 UNKNOWN_OPTION = "There is no option {option}. There are: {known}."
-METHOD_PICTURE = (
+METHOD_TAKES_NO_PICTURE = (
     "The method {method} draws from words alone. Take the start picture away, or choose demofusion or sdedit."
 )
-BENT_WINDOWS = (
+PATCHES_NEED_LARGE_VIEWS = (
     "A network is bent only where it looks at more than its native size, and windows are native. "
     "Let it look at large windows or the whole picture, or leave it as it is."
 )
@@ -122,30 +122,30 @@ NO_SUCH_PART = "The network of {model} has no part {part}, which this method ben
 
 WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."
 ONE_SIDE = "Give both width and height, or leave both empty."
-NOT_CELLS = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
-ASPECT = "{width} x {height} px is longer than {limit}:1. {near} px would fit."
+NOT_A_MULTIPLE_OF_CELL = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
+ASPECT_TOO_LONG = "{width} x {height} px is longer than {limit}:1. {near} px would fit."
 TOO_SMALL = (
     "{width} x {height} px is too small for this model, which draws {native} px pictures. "
     "From {least} px on it works."
 )
-SCALES_RISE = "scales must be positive and rise, like 1, 2, 4; they are {scales}."
-SCALES_STAND = "scales {scales} give two stages of the same size. Leave one out."
-SCALES_START = (
+SCALES_NOT_RISING = "scales must be positive and rise, like 1, 2, 4; they are {scales}."
+SCALES_REPEAT_A_SIZE = "scales {scales} give two stages of the same size. Leave one out."
+SCALES_WRONG_START = (
     "scales start at about the model's own size, {low:g} to {high:g} times; "
     "these would start at {first:g} times."
 )
-SCALES_FIT = (
+SCALES_WRONG_END = (
     "{width} x {height} px is {ratio:g} times the model's own size, and scales end at {last:g}. "
     "Scales {fit} would fit."
 )
-SCALES_LARGE = "scales end at {last:g}, which makes the picture wider than {limit} px. {fit:g} would fit."
-SCALES_MANY = "There are {count} scales; up to {limit} are taken."
-STRIDE_WINDOW = "stride is {stride}; this model's window is {window} cells, so it goes from 1 to {window}."
-SIGMAS = "sigma1 is {sigma1:g} and sigma2 is {sigma2:g}; sigma1 must be the larger, or equal."
-STEPS_LCM = "LCM takes at most {limit} steps, and steps is {steps}."
-FOREIGN_MODEL = "This model {what}; no solver here can follow it. Choose another model."
-SCHEDULER_SWAPPED = "The model's own scheduler cannot be used here; {name} takes its place."
-OWN_SCHEDULER = "The model's own scheduler ({what}) cannot be used here. Choose one of {known}."
+SCALES_TOO_LARGE = "scales end at {last:g}, which makes the picture wider than {limit} px. {fit:g} would fit."
+TOO_MANY_SCALES = "There are {count} scales; up to {limit} are taken."
+STRIDE_OUT_OF_RANGE = "stride is {stride}; this model's window is {window} cells, so it goes from 1 to {window}."
+SIGMAS_WRONG_ORDER = "sigma1 is {sigma1:g} and sigma2 is {sigma2:g}; sigma1 must be the larger, or equal."
+TOO_MANY_LCM_STEPS = "LCM takes at most {limit} steps, and steps is {steps}."
+MODEL_UNSUPPORTED = "This model {what}; no solver here can follow it. Choose another model."
+SCHEDULER_REPLACED = "The model's own scheduler cannot be used here; {name} takes its place."
+MODEL_SCHEDULER_UNSUPPORTED = "The model's own scheduler ({what}) cannot be used here. Choose one of {known}."
 
 FAITHFUL_SIDE = (
     "As published, the longer side is a multiple of {native} px; {side} is not. "
@@ -174,14 +174,14 @@ NOTHING_LEFT = "Stage {resume} is already made and the run was to end after stag
 NO_SUCH_STAGE = "Stage {stage} is not part of this plan; it has stages 1 to {last}."
 RESUME_MISSING = "Stage {stage} was not found in {folder}. Start from an earlier stage or anew."
 RESUME_BROKEN = "Stage {stage} in {folder} cannot be read. Start from an earlier stage or anew."
-RESUME_SPACE = (
+RESUME_OTHER_VAE = (
     "The kept stage {stage} was made by a model that sees pictures otherwise. Load that model, or start anew."
 )
-RESUME_ASPECT = (
+RESUME_OTHER_SHAPE = (
     "The kept stage {stage} is {found} px, and this recipe's picture has another shape ({wanted} px). "
     "A run goes on only in the same shape."
 )
-RESUME_LARGEST = (
+RESUME_TOO_LARGE = (
     "The kept stage {stage} is {found} px already, and this recipe ends at {wanted} px. "
     "Ask for a larger picture, or start from an earlier stage."
 )
@@ -192,8 +192,8 @@ RAN_ELSEWHERE = (
 
 RECALL_UNREADABLE = "{name} could not be read as a picture or a recipe. Nothing else changed."
 RECALL_NONE = "This picture carries no recipe (some sites remove it)."
-RECALL_LARGE = "This file is too long to be a recipe. Nothing else changed."
-RECALL_JSON = "This text is not JSON, so it holds no recipe. Nothing else changed."
+RECALL_TOO_LARGE = "This file is too long to be a recipe. Nothing else changed."
+RECALL_NOT_JSON = "This text is not JSON, so it holds no recipe. Nothing else changed."
 
 NOT_FINITE = (
     "The numbers overflowed in stage {stage}. Finished stages are kept. "
@@ -207,11 +207,11 @@ OUT_OF_MEMORY_HERE = (
     "Memory ran out in stage {stage} ({width} x {height} px), even one view at a time. "
     "Finished stages are kept; nothing larger fits on this machine now."
 )
-DISK = (
+RUN_FOLDER_NOT_WRITABLE = (
     "The run's folder could not be written ({reason}). Finished stages are kept. "
     "Make room, or choose another folder, and continue."
 )
-LINE_FULL = "{count} runs are waiting, the most that are taken. Try again {when}; your settings stay."
+QUEUE_FULL = "{count} runs are waiting, the most that are taken. Try again {when}; your settings stay."
 RUN_GONE = (
     "The run {name} is not known here any more. Its settings make the same picture again; "
     "stages that are still kept are not made twice."
@@ -220,14 +220,14 @@ UNEXPECTED = (
     "Something broke that should not have ({code}). Finished stages are kept. Please report the code."
 )
 
-WEIGHTS_NOT_HERE = (
+MODEL_NOT_HERE = (
     "{source} is not a model on this machine and could not be fetched. "
     "Give the folder of a diffusers pipeline or a .safetensors file, or check the network."
 )
 NOT_IN_CATALOGUE = "The catalogue lists no {names}. It lists {known}."
-NO_ROOM = "{source} takes {need} GB of memory, and {free} GB are free."
-WEIGHTS_FOREIGN = "{source} holds a {what}; only pipelines shaped as SDXL, SD 1 or SD 2 can be loaded."
-WEIGHTS_CONFIGS = (
+NOT_ENOUGH_MEMORY = "{source} takes {need} GB of memory, and {free} GB are free."
+MODEL_TYPE_UNSUPPORTED = "{source} holds a {what}; only pipelines shaped as SDXL, SD 1 or SD 2 can be loaded."
+MODEL_CONFIGS_MISSING = (
     "{source} is a single file; its configs and vocabulary are not on this machine. Put them into a folder "
     "{folder} beside it (model_index.json, configs and tokenizers, as in {reference})."
 )
@@ -235,13 +235,13 @@ LORA_NOT_HERE = (
     "The LoRA {source} is not on this machine and could not be fetched. "
     "Give a .safetensors file, or leave it out."
 )
-LORA_FOREIGN = "The LoRA {source} was made for another kind of model, or is broken. Leave it out."
-LORA_PAIRS = "loras are pairs of a name and a strength, like (name, 0.8); this is {value}."
-LORA_MANY = "There are {count} loras; up to {limit} are taken."
-LORA_NAMED = "The LoRA {source} is not offered here. Known: {known}."
-NO_DTYPE = "The number format {dtype} is not known here. Known: {known}."
-NO_DEVICE = "The device {device} cannot be used here ({reason}). Leave it at auto, or use cpu."
-WEIGHTS_PART = "{source} lacks a part or holds a broken one ({reason}). Fetch the model again."
+LORA_INCOMPATIBLE = "The LoRA {source} was made for another kind of model, or is broken. Leave it out."
+NOT_LORAS = "loras are pairs of a name and a strength, like (name, 0.8); this is {value}."
+TOO_MANY_LORAS = "There are {count} loras; up to {limit} are taken."
+LORA_NOT_OFFERED = "The LoRA {source} is not offered here. Known: {known}."
+UNKNOWN_DTYPE = "The number format {dtype} is not known here. Known: {known}."
+DEVICE_UNAVAILABLE = "The device {device} cannot be used here ({reason}). Leave it at auto, or use cpu."
+MODEL_BROKEN = "{source} lacks a part or holds a broken one ({reason}). Fetch the model again."
 
 RESCALE_ON_CANVAS = (
     "guidance_rescale acts on the whole canvas; the published code rescales each view by itself."

@@ -64,7 +64,7 @@ class Facts:
     device: str = "cpu"
     dtype: str = "float32"
     offload: bool = False
-    body: str = "sdxl"
+    architecture: str = "sdxl"
     levels: tuple[tuple[float, float], ...] = ((1.0, 0.0),)
 
     @property
@@ -82,12 +82,12 @@ class Facts:
 
 
 @cache
-def catalogue() -> dict[str, Any]:
+def load_catalogue() -> dict[str, Any]:
     return tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """A model on offer. source: its folder or file, or hub id. draws: where it knows only so much, the words
     of each kind, in the order of a sentence.
 
@@ -110,20 +110,20 @@ class Entry:
     @property
     def is_here(self) -> bool:
         """Whether all its weights are on this machine."""
-        found = weights.find(self.source)
-        return bool(found and weights.is_whole(found) and all(find_lora(name) for name, _ in self.adds))
+        found = weights.find_local(self.source)
+        return bool(found and weights.has_weights(found) and all(find_lora(name) for name, _ in self.adds))
 
 
-def entries() -> tuple[Entry, ...]:
+def model_entries() -> tuple[ModelEntry, ...]:
     """All that the catalogue lists, the model in the box first."""
-    return tuple(_entry(name, listed) for name, listed in catalogue()["model"].items())
+    return tuple(_entry(name, listed) for name, listed in load_catalogue()["model"].items())
 
 
-def _entry(name: str, listed: Mapping[str, Any]) -> Entry:
+def _entry(name: str, listed: Mapping[str, Any]) -> ModelEntry:
     here = ROOT / listed["source"]
     draws = {kind: tuple(words) for kind, words in listed.get("draws", {}).items()}
     source = str(here) if here.is_dir() else listed["source"]
-    return Entry(
+    return ModelEntry(
         name,
         listed["title"],
         source,
@@ -140,33 +140,33 @@ def _entry(name: str, listed: Mapping[str, Any]) -> Entry:
 
 def lora_names() -> tuple[str, ...]:
     """Names by which anybody may ask for a LoRA."""
-    return tuple(catalogue()["lora"])
+    return tuple(load_catalogue()["lora"])
 
 
 def lora_source(name: str) -> str:
     """A file, or a file on the hub: of a name in the catalogue, else what was given."""
-    return catalogue()["lora"].get(name, {}).get("source", name)
+    return load_catalogue()["lora"].get(name, {}).get("source", name)
 
 
 def find_lora(name: str) -> Path | None:
     """Its file, if that is on this machine."""
-    found = weights.find(lora_source(name))
+    found = weights.find_local(lora_source(name))
     return found if found and found.is_file() else None
 
 
-def defaults_of(source: str, family: str) -> Defaults:
+def defaults_for(source: str, family: str) -> Defaults:
     """Of the entry with this source, else of the family."""
     entry = _entry_of(source)
     return entry.defaults if entry else family_defaults(family)
 
 
-def _entry_of(source: str) -> Entry | None:
+def _entry_of(source: str) -> ModelEntry | None:
     here = Path(source).resolve()
-    return next((e for e in entries() if source == e.source or here == Path(e.source).resolve()), None)
+    return next((e for e in model_entries() if source == e.source or here == Path(e.source).resolve()), None)
 
 
 def family_defaults(family: str) -> Defaults:
-    return _defaults(catalogue()["family"][family])
+    return _defaults(load_catalogue()["family"][family])
 
 
 def _defaults(listed: Mapping[str, Any]) -> Defaults:
@@ -184,21 +184,21 @@ def lora_digests(loras: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
     for name, strength in loras:
         path = find_lora(name)
         # One that was never fetched has made no picture yet.
-        told.append((weights.digest(path) if path else name, strength))
+        told.append((weights.file_digest(path) if path else name, strength))
     return told
 
 
-def foreseen(entry: Entry) -> Facts:
+def facts_from_configs(entry: ModelEntry) -> Facts:
     """What a pipeline's configs tell before its weights are read: all that sizes and steps depend on.
 
     OSError, ValueError or KeyError if there are none, or no whole ones, on this machine.
     """
-    path = weights.find(entry.source)
-    layout = weights.layout_of(path) if path and path.is_file() else None
-    folder = weights.configs_near(path, layout) if layout else path
+    path = weights.find_local(entry.source)
+    layout = weights.detect_layout(path) if path and path.is_file() else None
+    folder = weights.find_configs(path, layout) if layout else path
     if folder is None:
         raise FileNotFoundError(entry.source)
-    told = {part: weights.config_of(folder, part) for part in ("unet", "vae", "scheduler")}
+    told = {part: weights.read_config(folder, part) for part in ("unet", "vae", "scheduler")}
     cell = 2 ** (len(told["vae"]["block_out_channels"]) - 1)
     window = told["unet"]["sample_size"]
     return Facts(
@@ -210,8 +210,8 @@ def foreseen(entry: Entry) -> Facts:
         scheduler=told["scheduler"] | entry.lays,
         defaults=entry.defaults,
         buckets=family_buckets(entry.family, window * cell),
-        body=(body := body_of(entry.family, told["unet"]["cross_attention_dim"])),
-        levels=levels_of(entry.source, body),
+        architecture=(body := architecture_for(entry.family, told["unet"]["cross_attention_dim"])),
+        levels=level_costs_for(entry.source, body),
     )
 
 
@@ -219,30 +219,30 @@ SD2_TEXT = 1024
 """Width of the texts that SD 2.x reads; SD 1.x reads 768."""
 
 
-def body_of(family: str, text: int) -> str:
+def architecture_for(family: str, text: int) -> str:
     """Which tables of bent networks fit a family's network that reads texts of this width."""
     if family != "sd":
         return family
     return "sd21" if text == SD2_TEXT else "sd15"
 
 
-def levels_of(source: str, body: str) -> tuple[tuple[float, float], ...]:
+def level_costs_for(source: str, body: str) -> tuple[tuple[float, float], ...]:
     """How a network's work is spread over its levels: an entry's own, else that of its body."""
     entry = _entry_of(source)
-    own = catalogue()["model"][entry.name].get("levels") if entry else None
-    return tuple((float(a), float(b)) for a, b in own or catalogue()["body"][body]["levels"])
+    own = load_catalogue()["model"][entry.name].get("levels") if entry else None
+    return tuple((float(a), float(b)) for a, b in own or load_catalogue()["body"][body]["levels"])
 
 
 def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:
     """The family's training sizes for a model of this native side, px."""
-    flat = [(h * native // 16, w * native // 16) for h, w in catalogue()["family"][family]["buckets"]]
+    flat = [(h * native // 16, w * native // 16) for h, w in load_catalogue()["family"][family]["buckets"]]
     return tuple(dict.fromkeys(flat + [(w, h) for h, w in flat]))
 
 
-def known_pace(facts: Facts) -> float | None:
+def published_pace(facts: Facts) -> float | None:
     """Seconds per tile area on a device that others have measured with models of this size, or None."""
     kind = (facts.family, facts.native, facts.dtype)
-    for entry in catalogue()["pace"]:
+    for entry in load_catalogue()["pace"]:
         if entry["device"] in facts.device and (entry["family"], entry["native"], entry["dtype"]) == kind:
             return entry["seconds"]
     return None

@@ -6,52 +6,52 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from engine.catalogue.entries import Entry
+from engine.catalogue.entries import ModelEntry
 
 STOPS = frozenset(",.")
 
 
 @cache
-def known(source: str) -> frozenset[str]:
+def known_words(source: str) -> frozenset[str]:
     """The words in the tokenizer of a pipeline's folder that has one word a token."""
     told = json.loads((Path(source) / "tokenizer" / "tokenizer.json").read_text(encoding="utf-8"))
     return frozenset(told["model"]["vocab"])
 
 
-def spoken(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a text, lower case, punctuation apart."""
     return re.findall(r"[\w'-]+|[^\w\s]", text.lower())
 
 
-def unknown(text: str, entry: Entry) -> tuple[str, ...]:
+def unknown_words(text: str, entry: ModelEntry) -> tuple[str, ...]:
     """The words of a prompt that the model has never seen, in their order; none where it knows any prompt."""
     if not entry.draws:
         return ()
-    words = known(entry.source) | STOPS
-    return tuple(dict.fromkeys(word for word in spoken(text) if word not in words))
+    words = known_words(entry.source) | STOPS
+    return tuple(dict.fromkeys(word for word in split_words(text) if word not in words))
 
 
-def understood(text: str, entry: Entry) -> bool:
+def names_a_known_thing(text: str, entry: ModelEntry) -> bool:
     """Whether a prompt names anything that the model can draw."""
     if not entry.draws:
         return True
     drawn = {word for words in entry.draws.values() for phrase in words for word in phrase.split()}
-    return any(word in drawn for word in spoken(text))
+    return any(word in drawn for word in split_words(text))
 
 
-def sentence(chosen: Mapping[str, str]) -> str:
+def build_prompt(chosen: Mapping[str, str]) -> str:
     """One word of each kind as a prompt: "a red house on snow at night"."""
     colour, subject, ground, sky = (chosen[kind] for kind in ("colour", "subject", "ground", "sky"))
     return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {subject} on {ground} at {sky}"
 
 
-def rewritten(text: str, wanted: Mapping[str, str], entry: Entry) -> str:
+def replace_words(text: str, wanted: Mapping[str, str], entry: ModelEntry) -> str:
     """The prompt with these words of their kinds: a sentence of the builder, or one that names nothing to be
     drawn, is written anew; in any other one no more is changed than must be."""
-    found = chosen(text, entry)
-    built = None not in found.values() and text == sentence(found)
+    found = find_choices(text, entry)
+    built = None not in found.values() and text == build_prompt(found)
     if built or not any(found.values()):
-        return sentence({kind: found[kind] or choices[0] for kind, choices in entry.draws.items()} | wanted)
+        return build_prompt({kind: found[kind] or choices[0] for kind, choices in entry.draws.items()} | wanted)
     for kind, word in wanted.items():
         if not found[kind]:
             text = f"{text.rstrip(' ,.')}, {word}"
@@ -60,9 +60,9 @@ def rewritten(text: str, wanted: Mapping[str, str], entry: Entry) -> str:
     return text
 
 
-def chosen(text: str, entry: Entry) -> dict[str, str | None]:
+def find_choices(text: str, entry: ModelEntry) -> dict[str, str | None]:
     """Which word of each kind a prompt holds: the first, or None."""
-    words = f" {' '.join(spoken(text))} "
+    words = f" {' '.join(split_words(text))} "
     found = {}
     for kind, phrases in entry.draws.items():
         places = {words.find(f" {phrase} "): phrase for phrase in phrases if f" {phrase} " in words}

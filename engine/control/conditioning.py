@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.control.maps import Detect, Maps
+from engine.control.maps import DetectFunction, StageMaps
 from engine.formulas.schedule import Step
 from engine.planning.stage import Stage
 from engine.planning.views import View
@@ -41,7 +41,7 @@ class Followed:
 class Steering:
     """What one run follows; nothing, if nothing is to be followed."""
 
-    def __init__(self, followed: tuple[Followed, ...] = (), detect: Detect | None = None) -> None:
+    def __init__(self, followed: tuple[Followed, ...] = (), detect: DetectFunction | None = None) -> None:
         self.followed, self.detect = followed, detect
         # Of the present stage alone: large maps take room.
         self._at = lru_cache(maxsize=1)(self._maps)
@@ -64,9 +64,9 @@ class Steering:
             for k in felt
         )
 
-    def _maps(self, stage: Stage) -> dict[int, Maps]:
+    def _maps(self, stage: Stage) -> dict[int, StageMaps]:
         return {
-            k: Maps(one.control, one.picture, stage, self.detect)
+            k: StageMaps(one.control, one.picture, stage, self.detect)
             for k, one in enumerate(self.followed)
             if one.control.strength(stage.number)
         }

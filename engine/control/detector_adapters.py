@@ -33,7 +33,7 @@ class Detector(Protocol):
     def __call__(self, pixels: Array) -> Array: ...
 
 
-class Whole:
+class TiledDetector:
     """A detector of controlnet-aux that sees every px as it is. Left alone it would shrink the picture, and
     enlarge what it found.
 
@@ -43,24 +43,24 @@ class Whole:
     def __init__(self, made: Any, cell: int, sizes: tuple[str, ...]) -> None:
         self.made, self.cell, self.sizes = made, cell, sizes
 
-    def to(self, device: str) -> "Whole":
+    def to(self, device: str) -> "TiledDetector":
         self.made.to(device)
         return self
 
     def __call__(self, pixels: Array) -> Array:
         import torch
 
-        from engine.vae.tiling import blended
+        from engine.vae.tiling import blend_tiles
 
         cell = self.cell
-        whole = padded(pixels, cell)
+        whole = pad_to_multiple(pixels, cell)
 
         def tile(rows: slice, cols: slice) -> torch.Tensor:
             part = (slice(cell * span.start, cell * span.stop) for span in (rows, cols))
             return torch.from_numpy(self._drawn(whole[tuple(part)])).permute(2, 0, 1).float()
 
         cells = (whole.shape[0] // cell, whole.shape[1] // cell)
-        strips = [strip for _, strip in blended(tile, cells, TILE // cell)]
+        strips = [strip for _, strip in blend_tiles(tile, cells, TILE // cell)]
         drawn = torch.cat(strips, 1).permute(1, 2, 0).round().byte().numpy()
         return np.ascontiguousarray(drawn[: pixels.shape[0], : pixels.shape[1]])
 
@@ -69,19 +69,19 @@ class Whole:
         return self.made(np.ascontiguousarray(pixels), output_type="np", **same)
 
 
-class Pose:
+class PoseDetector:
     """OpenPose without its networks for hands and faces. The figures are drawn at the picture's own size."""
 
     def __init__(self, body: Any) -> None:
         self.body = body
 
     @classmethod
-    def from_pretrained(cls, folder: str, filename: str) -> "Pose":
+    def from_pretrained(cls, folder: str, filename: str) -> "PoseDetector":
         from controlnet_aux.open_pose import Body
 
         return cls(Body(str(Path(folder) / filename)))
 
-    def to(self, device: str) -> "Pose":
+    def to(self, device: str) -> "PoseDetector":
         self.body.to(device)
         return self
 
@@ -93,14 +93,14 @@ class Pose:
         return draw_poses(poses, *pixels.shape[:2], draw_hand=False, draw_face=False)
 
 
-class Depth:
+class DepthDetector:
     """How near things are, from 0 to 255. Nearness is a matter of the whole picture, so a large one is seen
     smaller; where it ends is taken from the large one."""
 
     def __init__(self, net: Any) -> None:
         self.net = net
 
-    def to(self, device: str) -> "Depth":
+    def to(self, device: str) -> "DepthDetector":
         self.net.to(device)
         return self
 
@@ -109,15 +109,15 @@ class Depth:
 
         rows, cols = pixels.shape[:2]
         seen = _resized(pixels, min(max(1.0, DEPTH_SHORT / min(rows, cols)), DEPTH_SIDE / sqrt(rows * cols)))
-        whole = padded(seen, self.net.config.backbone_config.patch_size)
+        whole = pad_to_multiple(seen, self.net.config.backbone_config.patch_size)
         given = torch.from_numpy((whole / 255 - MEAN) / DEVIATION).permute(2, 0, 1)[None]
         near = self.net(given.to(self.net.device, self.net.dtype)).predicted_depth[0].float().cpu().numpy()
-        near = guided(near[: seen.shape[0], : seen.shape[1]], seen, pixels)
+        near = upsample_guided(near[: seen.shape[0], : seen.shape[1]], seen, pixels)
         near = (near - near.min()) / max(near.max() - near.min(), 1e-6)
         return np.repeat((near * 255).round().astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def guided(levels: Array, seen: Array, pixels: Array) -> Array:
+def upsample_guided(levels: Array, seen: Array, pixels: Array) -> Array:
     """Levels of the small picture `seen` at the size of the large one, near every px a linear function of its
     brightness: levels = a grey + b by least squares in the small one, so that they step where it steps."""
     if seen.shape == pixels.shape:
@@ -140,7 +140,7 @@ def guided(levels: Array, seen: Array, pixels: Array) -> Array:
     return slope * bright + offset
 
 
-def padded(pixels: Array, cell: int) -> Array:
+def pad_to_multiple(pixels: Array, cell: int) -> Array:
     """The picture with its last row and column repeated until its sides are multiples of a cell."""
     down, across = (-length % cell for length in pixels.shape[:2])
     return np.pad(pixels, ((0, down), (0, across), (0, 0)), mode="edge")

@@ -20,7 +20,7 @@ import numpy as np
 
 from engine import errors
 from engine.catalogue import weights
-from engine.control.detector_adapters import Depth, Detector, Pose, Whole
+from engine.control.detector_adapters import DepthDetector, Detector, PoseDetector, TiledDetector
 from engine.errors import BadRecipe
 from engine.recipe.controls import KINDS, TRANSFORMERS, Control
 
@@ -30,11 +30,11 @@ Array = np.ndarray
 
 PACKAGES = {"controlnet-aux": ("controlnet_aux", "torchvision"), TRANSFORMERS: ("transformers",)}
 """What is imported for the maps of each source, the first by name."""
-PATIENCE = 300.0
+RETRY_AFTER = 300.0
 """Seconds for which a detector that could not be had is told to be missing before it is worth another try."""
 
 
-class Origin(NamedTuple):
+class DetectorSource(NamedTuple):
     """Where a detector comes from. files: its weights in the repository.
 
     name: its class in controlnet-aux, where that is taken as it is.
@@ -48,20 +48,20 @@ class Origin(NamedTuple):
     sizes: tuple[str, ...] = ("detect_resolution", "image_resolution")
 
 
-ORIGINS = {
-    "openpose": Origin("", ("body_pose_model.pth",)),
-    "hed": Origin("HEDdetector", ("ControlNetHED.pth",)),
-    "pidi": Origin("PidiNetDetector", ("table5_pidinet.pth",)),
-    "teed": Origin("TEEDdetector", ("5_model.pth",), "fal-ai/teed", sizes=("detect_resolution",)),
-    "lineart_fine": Origin("LineartDetector", ("sk_model.pth", "sk_model2.pth")),
-    "lineart_anime": Origin("LineartAnimeDetector", ("netG.pth",), cell=256),
-    "mlsd": Origin("MLSDdetector", ("mlsd_large_512_fp32.pth",)),
-    "normal": Origin("NormalBaeDetector", ("scannet.pt",)),
-    "depth": Origin("", ("config.json", "model.safetensors"), "depth-anything/Depth-Anything-V2-Small-hf"),
+DETECTOR_SOURCES = {
+    "openpose": DetectorSource("", ("body_pose_model.pth",)),
+    "hed": DetectorSource("HEDdetector", ("ControlNetHED.pth",)),
+    "pidi": DetectorSource("PidiNetDetector", ("table5_pidinet.pth",)),
+    "teed": DetectorSource("TEEDdetector", ("5_model.pth",), "fal-ai/teed", sizes=("detect_resolution",)),
+    "lineart_fine": DetectorSource("LineartDetector", ("sk_model.pth", "sk_model2.pth")),
+    "lineart_anime": DetectorSource("LineartAnimeDetector", ("netG.pth",), cell=256),
+    "mlsd": DetectorSource("MLSDdetector", ("mlsd_large_512_fp32.pth",)),
+    "normal": DetectorSource("NormalBaeDetector", ("scannet.pt",)),
+    "depth": DetectorSource("", ("config.json", "model.safetensors"), "depth-anything/Depth-Anything-V2-Small-hf"),
 }
 
 
-class Absent(Exception):
+class DetectorMissing(Exception):
     """Why a detector cannot be had, in a few words."""
 
 
@@ -70,7 +70,7 @@ _ready: dict[str, Detector] = {}
 _failed: dict[str, tuple[str, float]] = {}
 
 
-def why_not(kind: str) -> str:
+def unavailable_reason(kind: str) -> str:
     """Why maps of this kind cannot be made here; empty if they can, as far as can be told at once.
 
     Nothing is imported and the network is not asked: weights that are not here count as there for the asking,
@@ -79,12 +79,12 @@ def why_not(kind: str) -> str:
     if kind in _ready:
         return ""
     reason, when = _failed.get(kind, ("", 0.0))
-    if reason and time.monotonic() < when + PATIENCE:
+    if reason and time.monotonic() < when + RETRY_AFTER:
         return reason
     for package in PACKAGES[KINDS[kind].source]:
         if find_spec(package) is None:
             return errors.NOT_INSTALLED.format(package=package)
-    return errors.DETECTOR_NOT_HERE if _is_offline() and not _cached(ORIGINS[kind]) else ""
+    return errors.DETECTOR_NOT_HERE if _is_offline() and not _cached(DETECTOR_SOURCES[kind]) else ""
 
 
 def check_detectors(controls: Iterable[Control]) -> None:
@@ -93,7 +93,7 @@ def check_detectors(controls: Iterable[Control]) -> None:
         kind = KINDS[control.kind]
         if control.given or not kind.source:
             continue
-        reason = why_not(control.kind)
+        reason = unavailable_reason(control.kind)
         if reason:
             raise BadRecipe(
                 "controls",
@@ -101,14 +101,14 @@ def check_detectors(controls: Iterable[Control]) -> None:
             )
 
 
-def prepare(kind: str) -> None:
+def load_detector(kind: str) -> None:
     """Fetches and loads what makes maps of this kind, once; BadRecipe says why it cannot be had."""
     with _turn:
         if kind in _ready:
             return
         try:
             _ready[kind] = _loaded(kind)
-        except Absent as fault:
+        except DetectorMissing as fault:
             log.info("no maps of %s", kind, exc_info=True)
             _failed[kind] = str(fault), time.monotonic()
             said = {"kind": KINDS[kind].title, "source": KINDS[kind].source, "reason": fault}
@@ -119,7 +119,7 @@ def prepare(kind: str) -> None:
 def detect(kind: str, pixels: Array) -> Array:
     """The map of a picture, of the same size. Both are bytes (rows, cols, 3)."""
     with _turn:
-        prepare(kind)
+        load_detector(kind)
         return _on_a_device(_ready[kind], pixels)
 
 
@@ -143,7 +143,7 @@ def _on_a_device(detector: Detector, pixels: Array) -> Array:
 
 
 def _loaded(kind: str) -> Detector:
-    origin = ORIGINS[kind]
+    origin = DETECTOR_SOURCES[kind]
     with _hushed():
         package = _imported(PACKAGES[KINDS[kind].source][0])
         folder = _cached(origin) or _fetched(origin)
@@ -151,13 +151,13 @@ def _loaded(kind: str) -> Detector:
 
         try:
             if kind == "depth":
-                return Depth(models.read_depth(folder))
+                return DepthDetector(models.read_depth(folder))
             if kind == "openpose":
-                return models.read_detector(Pose, folder, origin.files[0])
+                return models.read_detector(PoseDetector, folder, origin.files[0])
             made = models.read_detector(getattr(package, origin.name), folder, origin.files[0])
-            return Whole(made, origin.cell, origin.sizes)
+            return TiledDetector(made, origin.cell, origin.sizes)
         except Exception as fault:
-            raise Absent(errors.DETECTOR_BROKEN) from fault
+            raise DetectorMissing(errors.DETECTOR_BROKEN) from fault
 
 
 @contextmanager
@@ -172,10 +172,10 @@ def _imported(package: str) -> Any:
     try:
         return import_module(package)
     except ModuleNotFoundError as fault:
-        raise Absent(errors.NOT_INSTALLED.format(package=fault.name or package)) from fault
+        raise DetectorMissing(errors.NOT_INSTALLED.format(package=fault.name or package)) from fault
     except Exception as fault:
         reason = (str(fault).splitlines() or [type(fault).__name__])[0][:100]
-        raise Absent(errors.NOT_IMPORTED.format(package=package, reason=reason)) from fault
+        raise DetectorMissing(errors.NOT_IMPORTED.format(package=package, reason=reason)) from fault
 
 
 def _is_offline() -> bool:
@@ -184,14 +184,14 @@ def _is_offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
-def _cached(origin: Origin) -> Path | None:
+def _cached(origin: DetectorSource) -> Path | None:
     """The folder in which all of a detector's files lie."""
-    found = [weights.cached(origin.repository, name) for name in origin.files]
+    found = [weights.find_in_hub_cache(origin.repository, name) for name in origin.files]
     return found[0].parent if all(found) else None
 
 
-def _fetched(origin: Origin) -> Path:
-    weights.fetch(origin.repository, list(origin.files))
+def _fetched(origin: DetectorSource) -> Path:
+    weights.download(origin.repository, list(origin.files))
     if (folder := _cached(origin)) is None:
-        raise Absent(errors.DETECTOR_NOT_HERE)
+        raise DetectorMissing(errors.DETECTOR_NOT_HERE)
     return folder

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from engine.formulas.noise import normal
+from engine.formulas.noise import keyed_normal
 from engine.planning.stage import Stage
 from engine.planning.views import Place
 from engine.recipe import images
 from engine.recipe.controls import KINDS, Control
 
 Array = np.ndarray
-Detect = Callable[[str, Array], Array]
+DetectFunction = Callable[[str, Array], Array]
 """(kind, picture) -> map of the same size, of the kinds that are made elsewhere."""
 
 FULL_EDGE = 64.0
@@ -28,34 +28,34 @@ SWIRLS = 6
 """A shuffled picture is carried about by noise of so many waves a side."""
 
 
-class Maps:
+class StageMaps:
     """One control's maps at one stage."""
 
-    def __init__(self, control: Control, given: Image.Image, stage: Stage, detect: Detect) -> None:
+    def __init__(self, control: Control, given: Image.Image, stage: Stage, detect: DetectFunction) -> None:
         self.control, self.cell = control, stage.facts.cell
         whole = (given.height, given.width)
         self.how = {
-            "grown": sqrt(stage.size[0] * stage.size[1] / (stage.base[0] * stage.base[1])),
+            "grown": sqrt(stage.size[0] * stage.size[1] / (stage.base_size[0] * stage.base_size[1])),
             "enlarged": max(1.0, sqrt(stage.size[0] * stage.size[1] / images.pixels(whole, stage.size))),
             "seed": stage.recipe.seed,
         }
         if control.given:
-            self.pixels = self.drawn = fitted(np.asarray(given), stage.size, control.lines)
+            self.pixels = self.drawn = resize_map(np.asarray(given), stage.size, control.lines)
         else:
             self.pixels = _filling(given, stage.size, self.how["enlarged"])
             self.drawn = self._draw(detect)
-        self.seen = lru_cache(maxsize=max(16, stage.factor**2))(self._seen)
+        self.seen = lru_cache(maxsize=max(16, stage.dilation**2))(self._seen)
 
-    def _draw(self, detect: Detect) -> Array:
+    def _draw(self, detect: DetectFunction) -> Array:
         if KINDS[self.control.kind].source:
             return detect(self.control.kind, self.pixels)
-        return draw(self.control, self.pixels, **self.how)
+        return draw_map(self.control, self.pixels, **self.how)
 
     def _seen(self, place: Place, cells: tuple[int, int]) -> Array:
-        return share(self.control, self.pixels, self.drawn, place, cells, self.cell, **self.how)
+        return crop_map(self.control, self.pixels, self.drawn, place, cells, self.cell, **self.how)
 
 
-def draw(control: Control, pixels: Array, grown: float = 1.0, enlarged: float = 1.0, seed: int = 0) -> Array:
+def draw_map(control: Control, pixels: Array, grown: float = 1.0, enlarged: float = 1.0, seed: int = 0) -> Array:
     """The map of a picture.
 
     grown: times the first size that this one has; blurs grow along.
@@ -78,7 +78,7 @@ def draw(control: Control, pixels: Array, grown: float = 1.0, enlarged: float = 
     raise ValueError(f"maps of {control.kind} are not made here")
 
 
-def share(
+def crop_map(
     control: Control,
     pixels: Array,
     drawn: Array | None,
@@ -99,7 +99,7 @@ def share(
     if control.lines and not KINDS[control.kind].source:
         shrunk = _mean(_block(pixels, place, cells, cell), place.step)
         closer = {"grown": 1.0, "enlarged": max(1.0, more.get("enlarged", 1.0) / place.step)}
-        return draw(control, shrunk, **more | closer)
+        return draw_map(control, shrunk, **more | closer)
     return (_strongest if control.lines else _mean)(_block(drawn, place, cells, cell), place.step)
 
 
@@ -111,7 +111,7 @@ def _filling(given: Image.Image, size: tuple[int, int], enlarged: float) -> Arra
     return _blurred(smooth, enlarged / 2)
 
 
-def fitted(drawn: Array, size: tuple[int, int], lines: bool) -> Array:
+def resize_map(drawn: Array, size: tuple[int, int], lines: bool) -> Array:
     """A map that was given, at least as large and of the same shape, at this size: each px the mean of those
     that it stands for, of lines the strongest.
     """
@@ -184,7 +184,7 @@ def _darker(pixels: Array, deviation: float) -> Array:
 def _shuffled(pixels: Array, seed: int) -> Array:
     """Every px from elsewhere, neighbours from near each other: what is left is its colours and textures."""
     height, width = pixels.shape[:2]
-    waves = normal((2, SWIRLS, SWIRLS), seed, "shuffle")
+    waves = keyed_normal((2, SWIRLS, SWIRLS), seed, "shuffle")
     fields = [cv2.resize(wave, (width, height), interpolation=cv2.INTER_CUBIC) for wave in waves]
     rows, cols = (
         (field - field.min()) / (field.max() - field.min()) * (length - 1)

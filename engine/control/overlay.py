@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from engine.control.maps import Array, fitted
+from engine.control.maps import Array, resize_map
 from engine.recipe.controls import Control
 
 INK = (200, 0, 80)
@@ -14,17 +14,17 @@ COVERING = frozenset({"grey", "tile", "shuffle", "normal", "depth"})
 """Kinds whose maps are full of shades: each px of them is followed."""
 
 
-def sketch(control: Control, pixels: Array, drawn: Array, longest: int) -> Array:
+def draw_overlay(control: Control, pixels: Array, drawn: Array, longest: int) -> Array:
     """What is followed of a picture, at the size of both, or so that no side is longer than this."""
-    size = within(drawn.shape[:2], longest)
-    drawn = fitted(drawn, size, control.lines)
+    size = limit_side(drawn.shape[:2], longest)
+    drawn = resize_map(drawn, size, control.lines)
     if control.given:  # The picture is the map itself.
         return drawn if control.kind in COVERING else _inked(np.full_like(drawn, PAPER), drawn)
-    paper = _pale(fitted(pixels, size, lines=False))
+    paper = _pale(resize_map(pixels, size, lines=False))
     return cv2.addWeighted(paper, 0.5, drawn, 0.5, 0) if control.kind in COVERING else _inked(paper, drawn)
 
 
-def within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+def limit_side(size: tuple[int, int], longest: int) -> tuple[int, int]:
     """The size, or the largest of the same shape with no longer side than this."""
     share = min(1.0, longest / max(size))
     return max(1, round(size[0] * share)), max(1, round(size[1] * share))

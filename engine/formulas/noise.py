@@ -9,19 +9,19 @@ Shape = tuple[int, ...]
 Range = tuple[int, int]
 
 
-def source(*key: int | str) -> np.random.RandomState:
+def random_stream(*key: int | str) -> np.random.RandomState:
     """A fresh stream for this key. RandomState, because numpy promises that its numbers never change."""
     digest = sha256("/".join(map(str, key)).encode()).digest()
     return np.random.RandomState(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
 
 
-def normal(shape: Shape, *key: int | str) -> np.ndarray:
-    return source(*key).standard_normal(shape).astype(np.float32)
+def keyed_normal(shape: Shape, *key: int | str) -> np.ndarray:
+    return random_stream(*key).standard_normal(shape).astype(np.float32)
 
 
-def quarters(*key: int | str) -> int:
+def draw_quarter_shift(*key: int | str) -> int:
     """By how many quarters of its side a map is rolled: 0 to 3."""
-    return int(source(*key, "shift").randint(4))
+    return int(random_stream(*key, "shift").randint(4))
 
 
 class Noise:
@@ -38,17 +38,17 @@ class Noise:
     def base(self, shape: Shape) -> np.ndarray:
         if hasattr(self.given, "base"):
             return self._taken(self.given.base(shape), shape)
-        return normal(shape, self.seed, "base", *shape)
+        return keyed_normal(shape, self.seed, "base", *shape)
 
     def stage(self, scale: float, shape: Shape) -> np.ndarray:
         if hasattr(self.given, "stage"):
             return self._taken(self.given.stage(scale, shape), shape)
-        return normal(shape, self.seed, "stage", *shape)
+        return keyed_normal(shape, self.seed, "stage", *shape)
 
     def step(self, stage: int, i: int, shape: Shape) -> np.ndarray:
         if hasattr(self.given, "step"):
             return self._taken(self.given.step(stage, i, shape), shape)
-        return normal(shape, self.seed, "step", *shape, i)
+        return keyed_normal(shape, self.seed, "step", *shape, i)
 
     def jitter(
         self, stage: int, i: int, size: tuple[int, int], view: int, ranges: tuple[Range, Range]
@@ -59,7 +59,7 @@ class Noise:
             return tuple(min(max(int(a), low), high) for a, (low, high) in zip(asked, ranges, strict=True))
         if ranges == ((0, 0), (0, 0)):
             return 0, 0
-        draw = source(self.seed, "jitter", *size, i, view)
+        draw = random_stream(self.seed, "jitter", *size, i, view)
         return tuple(int(draw.randint(low, high + 1)) for low, high in ranges)
 
     @staticmethod

@@ -11,7 +11,7 @@ from engine.errors import BadRecipe
 
 
 @dataclass(frozen=True)
-class Scheduler:
+class SchedulerKind:
     """A diffusers scheduler.
 
     state: how it keeps the canvas, and so its timesteps.
@@ -34,17 +34,17 @@ class Scheduler:
 
 
 SCHEDULERS = {
-    "ddim": Scheduler("DDIMScheduler", "alphas", {"clip_sample": False}, first_order=True),
-    "euler": Scheduler("EulerDiscreteScheduler", "sigmas", first_order=True),
+    "ddim": SchedulerKind("DDIMScheduler", "alphas", {"clip_sample": False}, first_order=True),
+    "euler": SchedulerKind("EulerDiscreteScheduler", "sigmas", first_order=True),
     # It leaves its canvas behind twice as fast, also after the pull has let go. Six was measured, at 4 to 100
     # steps, where pictures have unit variance; where it is 4, it ends a fifth nearer to the anchor than DDIM.
-    "euler_a": Scheduler("EulerAncestralDiscreteScheduler", "sigmas", draws_noise=True, firmness=6.0),
-    "dpmpp_2m": Scheduler("DPMSolverMultistepScheduler", "ratios"),
-    "dpmpp_2m_karras": Scheduler("DPMSolverMultistepScheduler", "ratios", {"use_karras_sigmas": True}),
-    "unipc": Scheduler("UniPCMultistepScheduler", "ratios"),
-    "lcm": Scheduler("LCMScheduler", "alphas", draws_noise=True),
+    "euler_a": SchedulerKind("EulerAncestralDiscreteScheduler", "sigmas", draws_noise=True, firmness=6.0),
+    "dpmpp_2m": SchedulerKind("DPMSolverMultistepScheduler", "ratios"),
+    "dpmpp_2m_karras": SchedulerKind("DPMSolverMultistepScheduler", "ratios", {"use_karras_sigmas": True}),
+    "unipc": SchedulerKind("UniPCMultistepScheduler", "ratios"),
+    "lcm": SchedulerKind("LCMScheduler", "alphas", draws_noise=True),
 }
-FIRST_ORDER = tuple(name for name, kind in SCHEDULERS.items() if kind.first_order)
+FIRST_ORDER_SCHEDULERS = tuple(name for name, kind in SCHEDULERS.items() if kind.first_order)
 
 # What of a model's scheduler config describes the model rather than its solver.
 OF_THE_MODEL = (
@@ -66,7 +66,7 @@ USUAL = {
 }  # fmt: skip
 
 
-def scheduler_of(name: str, config: Mapping[str, Any]) -> tuple[Scheduler, dict[str, Any]]:
+def resolve_scheduler(name: str, config: Mapping[str, Any]) -> tuple[SchedulerKind, dict[str, Any]]:
     """The scheduler meant by `name` for a model whose own has this config, and the config it gets."""
     _check_model(config)
     if name == "model":
@@ -93,7 +93,7 @@ def _check_model(config: Mapping[str, Any]) -> None:
     elif not _lays_steps(config):
         what = "comes with a scheduler config that makes no sense"
     if what:
-        raise BadRecipe("model", errors.FOREIGN_MODEL.format(what=what))
+        raise BadRecipe("model", errors.MODEL_UNSUPPORTED.format(what=what))
 
 
 def _lays_steps(config: Mapping[str, Any]) -> bool:
@@ -112,25 +112,25 @@ def _lays_steps(config: Mapping[str, Any]) -> bool:
     )
 
 
-def _own(config: Mapping[str, Any]) -> Scheduler:
+def _own(config: Mapping[str, Any]) -> SchedulerKind:
     known = ", ".join(SCHEDULERS)
     cls = config.get("_class_name", "unknown")
     for kind in SCHEDULERS.values():
         if kind.cls == cls:
             break
     else:
-        raise BadRecipe("scheduler", errors.OWN_SCHEDULER.format(what=cls, known=known))
+        raise BadRecipe("scheduler", errors.MODEL_SCHEDULER_UNSUPPORTED.format(what=cls, known=known))
     strange = [k for k in EXOTIC if config.get(k)]
     strange += [k for k, usual in USUAL.items() if config.get(k, usual) not in (usual, None)]
     if strange:
         what = f"{cls} with {', '.join(strange)}"
-        raise BadRecipe("scheduler", errors.OWN_SCHEDULER.format(what=what, known=known))
+        raise BadRecipe("scheduler", errors.MODEL_SCHEDULER_UNSUPPORTED.format(what=what, known=known))
     return kind
 
 
 def timesteps(name: str, config: Mapping[str, Any], steps: int) -> np.ndarray:
     """The training timesteps, falling, that this scheduler visits in so many steps."""
-    kind, settings = scheduler_of(name, config)
+    kind, settings = resolve_scheduler(name, config)
     total = train_steps(settings)
     if kind.cls == "LCMScheduler":
         laid = _lcm(total, steps, settings.get("original_inference_steps", 50))
@@ -146,7 +146,7 @@ def train_steps(config: Mapping[str, Any]) -> int:
     return config.get("num_train_timesteps", 1000)
 
 
-def _spaced(kind: Scheduler, settings: Mapping[str, Any], total: int, steps: int) -> np.ndarray:
+def _spaced(kind: SchedulerKind, settings: Mapping[str, Any], total: int, steps: int) -> np.ndarray:
     spacing = settings.get("timestep_spacing", "linspace")
     laid = steps + (kind.state == "ratios")
     if spacing == "linspace":
@@ -159,12 +159,12 @@ def _spaced(kind: Scheduler, settings: Mapping[str, Any], total: int, steps: int
 
 def _lcm(total: int, steps: int, original: int) -> np.ndarray:
     if steps > original:
-        raise BadRecipe("steps", errors.STEPS_LCM.format(limit=original, steps=steps), {"steps": original})
+        raise BadRecipe("steps", errors.TOO_MANY_LCM_STEPS.format(limit=original, steps=steps), {"steps": original})
     taught = np.arange(1, original + 1)[::-1] * (total // original) - 1
     return taught[np.floor(np.linspace(0, original, steps, endpoint=False)).astype(int)]
 
 
-def _karras(kind: Scheduler, settings: Mapping[str, Any], steps: int) -> np.ndarray:
+def _karras(kind: SchedulerKind, settings: Mapping[str, Any], steps: int) -> np.ndarray:
     """Sigmas even in sigma^(1/7); each is given the timestep whose sigma it has."""
     sigmas = noise_levels(settings)
     ends = sigmas[[-1, 0]]

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from engine import hardware
-from engine.vae.global_statistics import look
-from engine.vae.tiling import blended
+from engine.vae.global_statistics import measure_statistics
+from engine.vae.tiling import blend_tiles
 
 PREVIEW_SIDE = 512
 SMALLEST_TILE = 8
@@ -91,13 +91,13 @@ def _by_tiles(
     """
     overview = None
     if max(size) > side and any(isinstance(part, torch.nn.GroupNorm) for part in vae.modules()):
-        overview = look(work, piece, size, _cell(vae), side)
+        overview = measure_statistics(work, piece, size, _cell(vae), side)
 
     def made(rows: slice, cols: slice) -> Tensor:
         with overview.lent(rows, cols) if overview else nullcontext():
             return work(piece(rows, cols))[0].cpu()
 
-    return blended(made, size, side)
+    return blend_tiles(made, size, side)
 
 
 def _retreating(

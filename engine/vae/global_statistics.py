@@ -60,20 +60,20 @@ class Norm:
 
 
 @dataclass(frozen=True)
-class Overview:
+class GlobalStatistics:
     """In the order in which a VAE meets them; tokens are keys and values (heads, tokens, width)."""
 
     size: tuple[int, int]
     norms: list[Norm] = field(default_factory=list)
     tokens: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
-    def __add__(self, other: "Overview") -> "Overview":
+    def __add__(self, other: "GlobalStatistics") -> "GlobalStatistics":
         norms = [a + b for a, b in zip(self.norms, other.norms, strict=True)]
         tokens = [
             (torch.cat([k, more_k], 1), torch.cat([v, more_v], 1))
             for (k, v), (more_k, more_v) in zip(self.tokens, other.tokens, strict=True)
         ]
-        return Overview(self.size, norms, tokens)
+        return GlobalStatistics(self.size, norms, tokens)
 
     def lent(self, rows: slice, cols: slice) -> TorchFunctionMode:
         """While this is open, a VAE that works on this tile knows of the whole picture."""
@@ -131,7 +131,7 @@ class _Piecewise(TorchFunctionMode):
 
 
 class _Lent(_Piecewise):
-    def __init__(self, overview: Overview, borders: Tensor) -> None:
+    def __init__(self, overview: GlobalStatistics, borders: Tensor) -> None:
         super().__init__(borders)
         self.cells = overview.size[0] * overview.size[1]
         self.norms, self.tokens = iter(overview.norms), iter(overview.tokens)
@@ -157,7 +157,7 @@ class _Lent(_Piecewise):
 class _Looking(_Piecewise):
     """Takes an overview of pieces as if they were the whole, and norms them by it."""
 
-    def __init__(self, overview: Overview, borders: Tensor, half: int, window: int, tokens: int) -> None:
+    def __init__(self, overview: GlobalStatistics, borders: Tensor, half: int, window: int, tokens: int) -> None:
         """Maps of height `half` are half as fine as the picture; their windows are of this side."""
         super().__init__(borders)
         self.overview, self.tokens = overview, tokens
@@ -200,13 +200,13 @@ def patch_starts(length: int, side: int) -> tuple[list[int], int]:
     return [round(k * (length - patch) / max(count - 1, 1)) for k in range(count)], patch
 
 
-def look(
+def measure_statistics(
     work: Callable[[Tensor], Any],
     piece: Callable[[slice, slice], Tensor],
     size: tuple[int, int],
     cell: int,
     side: int,
-) -> Overview:
+) -> GlobalStatistics:
     """An overview of a picture of this size in cells, of which `piece` gives parts and `work` makes more, in
     hardly more memory than a tile of this side takes. It is looked at in shares, each from all over and
     normed by itself; their mean is that of the whole but for errors of second order.
@@ -221,12 +221,12 @@ def look(
 
     fine = max(cell // 2, 1)
 
-    def seen(share: list[tuple[int, int]]) -> Overview:
+    def seen(share: list[tuple[int, int]]) -> GlobalStatistics:
         pieces = [(slice(tops[r], tops[r] + tall), slice(lefts[c], lefts[c] + wide)) for r, c in share]
-        overview = Overview(size)
+        overview = GlobalStatistics(size)
         ends = torch.cat([borders(*at, size) for at in pieces])
         with _Looking(overview, ends, fine * tall, fine * WINDOW, max(TOKENS // shares, 1)):
             work(torch.cat([piece(*at) for at in pieces]))
         return overview
 
-    return reduce(Overview.__add__, (seen(places[begin:end]) for begin, end in pairwise(ends)))
+    return reduce(GlobalStatistics.__add__, (seen(places[begin:end]) for begin, end in pairwise(ends)))

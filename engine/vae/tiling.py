@@ -20,7 +20,7 @@ def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:
     return [round(k * (length - even) / (count - 1)) for k in range(count)], even, overlap
 
 
-def blended(
+def blend_tiles(
     made: Callable[[slice, slice], Tensor], size: tuple[int, int], side: int
 ) -> Iterator[tuple[int, Tensor]]:
     """Whole rows (C, rows, width) and where they begin, of all that `made` gives for tiles of at most `side`

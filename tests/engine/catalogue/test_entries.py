@@ -7,13 +7,13 @@ import pytest
 from diffusers import DiffusionPipeline
 
 from engine import Fault, load_model
-from engine.catalogue.entries import entries, find_lora, foreseen, lora_names, lora_source
-from engine.catalogue.weights import find, is_on_hub, layout_of
+from engine.catalogue.entries import facts_from_configs, find_lora, lora_names, lora_source, model_entries
+from engine.catalogue.weights import detect_layout, find_local, is_hub_id
 from engine.formulas.timesteps import timesteps
 from engine.serving.model_pool import Lender, on_offer
 from tests.support import single_file, tiny
 
-LISTED = {entry.name: entry for entry in entries()}
+LISTED = {entry.name: entry for entry in model_entries()}
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def test_every_other_one_says_what_it_is_and_what_it_costs():
     assert {entry.family for entry in others} == {"sdxl", "sd"}
     assert {"sdxl", "sdxl-turbo", "sdxl-lightning", "sd21", "sd15"} <= set(LISTED)
     assert all(entry.licence and entry.gigabytes and entry.for_gpu for entry in others)
-    assert all(is_on_hub(entry.source) for entry in others)
+    assert all(is_hub_id(entry.source) for entry in others)
 
 
 def test_what_was_never_fetched_is_not_here():
@@ -53,7 +53,7 @@ def test_what_was_never_fetched_is_not_here():
 def test_what_was_fetched_is_here_and_foreseen(tmp_path):
     cached(tmp_path, LISTED["sd15"].source, single_file.sd(tmp_path / "sd"))
     assert LISTED["sd15"].is_here
-    facts = foreseen(LISTED["sd15"])
+    facts = facts_from_configs(LISTED["sd15"])
     assert (facts.family, facts.window, facts.cell, facts.channels) == ("sd", 16, 8, 4)
     assert load_model(LISTED["sd15"].source, "cpu").facts.window == 16
 
@@ -64,13 +64,13 @@ def test_configs_alone_are_no_model(tmp_path):
         weights.unlink()
     cached(tmp_path, LISTED["sd15"].source, folder)
     assert not LISTED["sd15"].is_here
-    assert foreseen(LISTED["sd15"]).window == 16
+    assert facts_from_configs(LISTED["sd15"]).window == 16
 
 
 def test_a_single_file_is_foreseen_by_the_configs_beside_it(tmp_path):
     pipeline = DiffusionPipeline.from_pretrained(tiny.write(tmp_path / "own", second=24))
     file = single_file.single_file(pipeline, tmp_path / "own.safetensors")
-    assert foreseen(replace(LISTED["sdxl"], source=str(file))).window == 16
+    assert facts_from_configs(replace(LISTED["sdxl"], source=str(file))).window == 16
 
 
 def test_an_entry_lays_its_steps_as_it_says(tmp_path):
@@ -78,7 +78,7 @@ def test_an_entry_lays_its_steps_as_it_says(tmp_path):
     facts = Lender([entry], "cpu").model().facts
     assert facts.name == "sdxl-lightning"
     laid = timesteps(facts.defaults.scheduler, facts.scheduler, 4)
-    assert laid.tolist() == timesteps(entry.defaults.scheduler, foreseen(entry).scheduler, 4).tolist()
+    assert laid.tolist() == timesteps(entry.defaults.scheduler, facts_from_configs(entry).scheduler, 4).tolist()
     assert laid.tolist() == [999, 749, 499, 249]
 
 
@@ -93,7 +93,7 @@ def test_a_lora_has_a_name_or_is_a_file(tmp_path):
 
 @pytest.mark.parametrize("source", ["../etc", "a/b/c", "/etc/passwd", "", "a b/c", "nobody/nothing"])
 def test_what_is_no_model_is_not_found(source):
-    assert find(source) is None
+    assert find_local(source) is None
 
 
 def test_the_layout_of_a_file_is_told_by_its_keys(tmp_path):
@@ -103,7 +103,7 @@ def test_the_layout_of_a_file_is_told_by_its_keys(tmp_path):
         ("sd2", lambda to: single_file.sd(to, linear=True), "StableDiffusionPipeline"),
     ):
         made = DiffusionPipeline.from_pretrained(write(tmp_path / name))
-        layout = layout_of(single_file.single_file(made, tmp_path / f"{name}.safetensors"))
+        layout = detect_layout(single_file.single_file(made, tmp_path / f"{name}.safetensors"))
         assert layout.pipeline == pipeline
         assert ("xl" in layout.reference, "2-1" in layout.reference) == (name == "xl", name == "sd2")
 

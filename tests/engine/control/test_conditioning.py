@@ -14,7 +14,7 @@ from diffusers import (
 from PIL import Image
 
 from engine import generate, load_model
-from engine.formulas.noise import normal
+from engine.formulas.noise import keyed_normal
 from tests.support import single_file
 from tests.support.controlnets import net
 from tests.support.toys import latents, scene, small
@@ -44,7 +44,7 @@ def theirs(kind, folder, controlnet, edges, recipe, **more):
     return pipeline(
         recipe.prompt, negative_prompt=recipe.negative, num_inference_steps=recipe.steps,
         guidance_scale=recipe.guidance, height=SIDE, width=SIDE, output_type="latent",
-        latents=torch.from_numpy(normal(shape, recipe.seed, "base", *shape)), **more,
+        latents=torch.from_numpy(keyed_normal(shape, recipe.seed, "base", *shape)), **more,
     ).images.numpy()  # fmt: skip
 
 

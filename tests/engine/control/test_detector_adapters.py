@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engine.control import detector_adapters, detectors
-from engine.control.detector_adapters import guided
+from engine.control.detector_adapters import upsample_guided
 from tests.support import detector_weights
 from tests.support.detector_weights import photo
 
@@ -36,7 +36,7 @@ def test_a_map_has_the_size_of_its_picture_and_is_found_again(kind, hub, recwarn
 def test_no_px_is_resized_and_the_padding_is_cut_off(kind, hub):
     """At a size that the package would not touch, the map is the package's; a cut picture's is a cut map."""
     detector_weights.write(kind, hub(kind))
-    detectors.prepare(kind)
+    detectors.load_detector(kind)
     pixels = photo(192, 128)
     made = detectors._ready[kind].made
     theirs = made(pixels, detect_resolution=128, image_resolution=128, output_type="np")
@@ -75,7 +75,7 @@ def test_a_large_picture_is_seen_in_tiles_that_blend(hub, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(256, 512), (1024, 768)])
 def test_a_figure_is_drawn_where_it_stands_at_the_size_of_the_picture(size):
-    figure = detector_adapters.Pose(detector_weights.Standing((0.25, 0.25), (0.25, 0.5)))
+    figure = detector_adapters.PoseDetector(detector_weights.Standing((0.25, 0.25), (0.25, 0.5)))
     drawn = figure(np.zeros((*size, 3), np.uint8))
     assert drawn.shape == (*size, 3)
     rows, cols = np.nonzero(drawn.max(-1))
@@ -114,7 +114,7 @@ def test_what_a_network_calls_near_is_white(hub):
 @pytest.mark.parametrize(("size", "whole"), [((64, 128), (64, 128)), ((65, 1), (128, 64))])
 def test_padding_repeats_the_edge(size, whole):
     pixels = photo(*size)
-    seen = detector_adapters.padded(pixels, 64)
+    seen = detector_adapters.pad_to_multiple(pixels, 64)
     assert seen.shape[:2] == whole
     assert (seen[: size[0], : size[1]] == pixels).all()
     assert (seen[-1] == seen[size[0] - 1]).all()
@@ -128,7 +128,7 @@ def test_a_map_seen_small_ends_where_the_large_picture_does():
     disc = ((rows - 250) ** 2 + (cols - 260) ** 2 < 150**2)[..., None].repeat(3, -1)
     pixels = np.where(disc, 220, 40).astype(np.uint8)
     small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA)
-    near = guided(small[..., 0] / 255 * 0.7, small, pixels)
+    near = upsample_guided(small[..., 0] / 255 * 0.7, small, pixels)
     plain = cv2.resize(small[..., 0] / 255 * 0.7, (512, 512), interpolation=cv2.INTER_LINEAR)
     high, low = 220 / 255 * 0.7, 40 / 255 * 0.7
     between = [((m > low + 0.1) & (m < high - 0.1)).sum() for m in (near, plain)]
@@ -140,4 +140,4 @@ def test_a_map_seen_small_ends_where_the_large_picture_does():
 def test_a_map_seen_at_its_own_size_stays_as_it_is():
     pixels = np.zeros((20, 20, 3), np.uint8)
     levels = np.random.RandomState(0).rand(20, 20)
-    assert guided(levels, pixels, pixels) is levels
+    assert upsample_guided(levels, pixels, pixels) is levels

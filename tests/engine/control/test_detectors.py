@@ -18,13 +18,13 @@ from tests.test_layers import ROOT, in_a_process_without
 
 def refused(kind):
     with pytest.raises(BadRecipe) as fault:
-        detectors.prepare(kind)
+        detectors.load_detector(kind)
     assert fault.value.field == "controls"
     return fault.value.sentence
 
 
 def test_every_kind_that_others_make_has_an_origin():
-    assert set(detectors.ORIGINS) == {name for name, kind in KINDS.items() if kind.source}
+    assert set(detectors.DETECTOR_SOURCES) == {name for name, kind in KINDS.items() if kind.source}
 
 
 @pytest.mark.parametrize("package", ["controlnet_aux", "torchvision"])
@@ -81,7 +81,7 @@ print("controlnet_aux" in sys.modules)
 
 
 def test_weights_that_are_not_here_are_told(hub):
-    assert detectors.why_not("depth") == errors.DETECTOR_NOT_HERE
+    assert detectors.unavailable_reason("depth") == errors.DETECTOR_NOT_HERE
     assert refused("depth") == (
         "Depth cannot be found in a picture here (transformers: its weights are not on this machine and "
         "could not be fetched). Choose another kind, or give the map itself."
@@ -90,12 +90,12 @@ def test_weights_that_are_not_here_are_told(hub):
 
 def test_what_could_be_fetched_is_offered_until_it_was_asked_for_in_vain(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("engine.catalogue.weights.fetch", lambda source, only: None)
-    assert detectors.why_not("depth") == ""
+    monkeypatch.setattr("engine.catalogue.weights.download", lambda source, only: None)
+    assert detectors.unavailable_reason("depth") == ""
     refused("depth")
-    assert detectors.why_not("depth") == errors.DETECTOR_NOT_HERE
-    monkeypatch.setattr(detectors, "PATIENCE", 0.0)
-    assert detectors.why_not("depth") == ""
+    assert detectors.unavailable_reason("depth") == errors.DETECTOR_NOT_HERE
+    monkeypatch.setattr(detectors, "RETRY_AFTER", 0.0)
+    assert detectors.unavailable_reason("depth") == ""
 
 
 class Trap:
@@ -118,7 +118,7 @@ def test_code_in_weights_is_not_run(form, allowed, hub, tmp_path, monkeypatch):
     trap = {"norm": Trap(tmp_path / "sprung")}
     torch.save(trap, path) if form == "zip" else path.write_bytes(pickle.dumps(trap))
     assert "broken, or hold more than numbers and were not read" in refused("hed")
-    assert detectors.why_not("hed") == errors.DETECTOR_BROKEN
+    assert detectors.unavailable_reason("hed") == errors.DETECTOR_BROKEN
     assert not (tmp_path / "sprung").exists()
     assert os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] == allowed
     assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ

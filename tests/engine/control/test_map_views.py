@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.control.maps import Maps, fitted, share
+from engine.control.maps import StageMaps, crop_map, resize_map
 from engine.formulas.noise import Noise
 from engine.planning import views
 from engine.planning.plan import plan
@@ -33,7 +33,7 @@ def looks(stage):
     if stage.is_base:
         return views.whole(stage)
     shake = partial(Noise(3).jitter, stage.number, 4, (stage.rows, stage.cols))
-    return (*views.windows(stage, shake), *(views.lattice(stage) if stage.factor > 1 else ()))
+    return (*views.windows(stage, shake), *(views.lattice(stage) if stage.dilation > 1 else ()))
 
 
 def cells_of(stage, view):
@@ -56,7 +56,7 @@ def test_map_and_latent_point_at_the_same_place(shape):
         where[..., 0], where[..., 1] = np.arange(height)[:, None], np.arange(width)
         for view in looks(stage):
             rows, cols = cells_of(stage, view)
-            seen = share(SOFT, where, where, view.place, (len(rows), len(cols)), 8)
+            seen = crop_map(SOFT, where, where, view.place, (len(rows), len(cols)), 8)
             assert seen.shape == (8 * len(rows), 8 * len(cols), 3)
             middle = seen.reshape(len(rows), 8, len(cols), 8, 3).mean((1, 3))
             # A widened cell at the picture's edge reaches beyond it, where the edge repeats.
@@ -75,14 +75,14 @@ def test_the_first_px_of_a_component():
     where = (
         np.arange(96, dtype=np.float32)[None, :, None] + 1000 * np.arange(96, dtype=np.float32)[:, None, None]
     )
-    seen = share(SOFT, *[np.repeat(where, 3, -1)] * 2, Place(1, 2, 3), (2, 2), 8)[..., 0]
+    seen = crop_map(SOFT, *[np.repeat(where, 3, -1)] * 2, Place(1, 2, 3), (2, 2), 8)[..., 0]
     assert seen[0, 0] == pytest.approx(1000 * (0 + 1) + (8 + 1))
     assert seen[5, 7] == pytest.approx(1000 * (15 + 1) + (8 + 21 + 1))
 
 
 def test_outside_the_picture_its_edge_repeats():
     grey = np.repeat(np.arange(16, dtype=np.uint8)[:, None, None], 16, 1).repeat(3, -1)
-    seen = share(SOFT, grey, grey, Place(-1, 0, 1), (3, 2), 8)[..., 0]
+    seen = crop_map(SOFT, grey, grey, Place(-1, 0, 1), (3, 2), 8)[..., 0]
     assert seen[:8, 0].tolist() == [0] * 8
     assert seen[8:, 0].tolist() == list(range(16))
 
@@ -96,7 +96,7 @@ def drawn(tmp_path):
 def test_lines_keep_full_strength_in_every_view(drawn, given):
     stage = plan(Recipe(scales=(1, 2, 4)), facts(window=16)).stages[2]
     control = Control(kind="canny", given=given)
-    made = Maps(control, drawn if not given else _lines(drawn), stage, None)
+    made = StageMaps(control, drawn if not given else _lines(drawn), stage, None)
     for view in looks(stage):
         rows, cols = cells_of(stage, view)
         seen = made.seen(view.place, (len(rows), len(cols)))
@@ -112,20 +112,20 @@ def _lines(picture):
 
 def test_a_soft_map_is_averaged_in_a_wide_view():
     board = np.indices((64, 64)).sum(0)[..., None].repeat(3, -1) % 2 * 200
-    seen = share(Control(kind="soft"), *[board.astype(np.uint8)] * 2, Place(1, 1, 2), (2, 2), 8)
+    seen = crop_map(Control(kind="soft"), *[board.astype(np.uint8)] * 2, Place(1, 1, 2), (2, 2), 8)
     assert np.unique(seen).tolist() == [100]
 
 
 def test_a_window_is_a_plain_cut_of_the_map(drawn):
     stage = plan(Recipe(scales=(1, 2)), facts(window=16)).stages[1]
-    made = Maps(Control(kind="canny"), drawn, stage, None)
+    made = StageMaps(Control(kind="canny"), drawn, stage, None)
     assert (made.seen(Place(3, 5), (16, 16)) == made.drawn[24:152, 40:168]).all()
 
 
 def test_a_map_is_made_of_the_original_at_each_stage(drawn):
     """Never by enlarging a small one: at every size lines are one or two px thin."""
     for stage in plan(Recipe(scales=(1, 2, 4)), facts(window=16)).stages:
-        made = Maps(Control(kind="canny"), drawn, stage, None).drawn[..., 0] > 0
+        made = StageMaps(Control(kind="canny"), drawn, stage, None).drawn[..., 0] > 0
         assert made.shape == stage.size
         thick = made[:-2, :-2] & made[2:, 2:] & made[1:-1, 1:-1] & made[2:, :-2] & made[:-2, 2:]
         assert not thick.any()
@@ -137,8 +137,8 @@ def test_edges_of_a_picture_that_is_enlarged_are_found_as_they_were(drawn, side)
     one of its own px, and there are no others."""
     stage = plan(Recipe(scales=(1, 2, 4)), facts(window=16)).stages[2]
     small = drawn.resize((side, side), Image.Resampling.BOX)
-    there = Maps(Control(kind="canny"), small, stage, None).drawn[..., 0] > 0
-    here = Maps(Control(kind="canny"), drawn, stage, None).drawn[..., 0] > 0
+    there = StageMaps(Control(kind="canny"), small, stage, None).drawn[..., 0] > 0
+    here = StageMaps(Control(kind="canny"), drawn, stage, None).drawn[..., 0] > 0
     for found, given in ((there, here), (here, there)):
         away = cv2.distanceTransform((~given).astype(np.uint8), cv2.DIST_L2, 5)
         assert away[found].max() <= 512 / side
@@ -147,7 +147,7 @@ def test_edges_of_a_picture_that_is_enlarged_are_found_as_they_were(drawn, side)
 def test_a_given_line_map_is_made_smaller_by_its_strongest_px():
     drawn = np.zeros((300, 300, 3), np.uint8)
     drawn[::50] = 255
-    small = fitted(drawn, (128, 128), lines=True)
+    small = resize_map(drawn, (128, 128), lines=True)
     assert small.shape == (128, 128, 3)
     assert np.unique(small).tolist() == [0, 255]
     assert (small[:, 0, 0] > 0).sum() == 6
@@ -155,7 +155,7 @@ def test_a_given_line_map_is_made_smaller_by_its_strongest_px():
 
 def test_each_place_is_drawn_once(drawn, monkeypatch):
     stage = plan(Recipe(scales=(1, 2)), facts(window=16)).stages[1]
-    made = Maps(Control(kind="canny"), drawn, stage, None)
+    made = StageMaps(Control(kind="canny"), drawn, stage, None)
     first = [made.seen(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
     again = [made.seen(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
     assert all(a is b for a, b in zip(first, again, strict=True))

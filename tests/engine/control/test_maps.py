@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.control.maps import draw, fitted
+from engine.control.maps import draw_map, resize_map
 from engine.recipe.controls import KINDS, Control
 
 HERE = [name for name, kind in KINDS.items() if not kind.source]
@@ -25,26 +25,26 @@ def blotches(rows, cols):
 @pytest.mark.parametrize("size", [(48, 64), (65, 17), (8, 8)])
 def test_a_map_has_the_size_of_its_picture(kind, size):
     pixels = blotches(*size)
-    drawn = draw(Control(kind=kind), pixels)
+    drawn = draw_map(Control(kind=kind), pixels)
     assert (drawn.shape, drawn.dtype) == ((*size, 3), np.uint8)
-    assert (draw(Control(kind=kind), pixels) == drawn).all()
+    assert (draw_map(Control(kind=kind), pixels) == drawn).all()
     assert (pixels == blotches(*size)).all()
 
 
 @pytest.mark.parametrize("kind", ["canny", "soft", "lineart", "grey"])
 def test_maps_without_colour_have_three_equal_channels(kind):
-    drawn = draw(Control(kind=kind), blotches(32, 32))
+    drawn = draw_map(Control(kind=kind), blotches(32, 32))
     assert (drawn == drawn[..., :1]).all()
 
 
 @pytest.mark.parametrize("kind", ["canny", "soft", "lineart"])
 def test_where_nothing_is_there_is_no_line(kind):
-    assert not draw(Control(kind=kind), np.full((32, 32, 3), 200, np.uint8)).any()
+    assert not draw_map(Control(kind=kind), np.full((32, 32, 3), 200, np.uint8)).any()
 
 
 def test_others_maps_are_not_made_here():
     with pytest.raises(ValueError, match="hed"):
-        draw(Control(kind="hed"), blotches(8, 8))
+        draw_map(Control(kind="hed"), blotches(8, 8))
 
 
 # Canny's slope of a step of h levels is 4 h.
@@ -52,7 +52,7 @@ def test_others_maps_are_not_made_here():
     ("levels", "high", "found"), [(51, 200, True), (50, 200, False), (26, 100, True), (25, 100, False)]
 )
 def test_a_step_is_an_edge_from_a_quarter_of_the_threshold(levels, high, found):
-    drawn = draw(Control(kind="canny", low=high, high=high), step(100 + levels, 100))
+    drawn = draw_map(Control(kind="canny", low=high, high=high), step(100 + levels, 100))
     assert drawn.max() == (255 if found else 0)
     assert set(np.unique(drawn)) <= {0, 255}
     assert set(np.nonzero(drawn[:, :, 0])[1]) <= {31, 32}
@@ -61,9 +61,9 @@ def test_a_step_is_an_edge_from_a_quarter_of_the_threshold(levels, high, found):
 def test_faint_edges_count_where_they_go_on_from_clear_ones():
     pixels = step(40)
     pixels[:24, 32:] = 100
-    drawn = draw(Control(kind="canny", low=100, high=200), pixels)[..., 0]
+    drawn = draw_map(Control(kind="canny", low=100, high=200), pixels)[..., 0]
     assert drawn[40].any()
-    alone = draw(Control(kind="canny", low=100, high=200), step(40))
+    alone = draw_map(Control(kind="canny", low=100, high=200), step(40))
     assert not alone.any()
 
 
@@ -71,16 +71,16 @@ def test_an_enlarged_picture_has_the_same_edges():
     pixels = step(60, rows=32, cols=32, at=16)
     large = cv2.resize(pixels, (128, 128), interpolation=cv2.INTER_LINEAR)
     control = Control(kind="canny", low=100, high=200)
-    assert draw(control, pixels)[:, 15:17].any(axis=(1, 2)).all()
-    assert not draw(control, large).any()
-    found = draw(control, large, enlarged=4.0)[..., 0]
+    assert draw_map(control, pixels)[:, 15:17].any(axis=(1, 2)).all()
+    assert not draw_map(control, large).any()
+    found = draw_map(control, large, enlarged=4.0)[..., 0]
     assert found.any(axis=1).all()
     assert set(np.nonzero(found)[1]) <= set(range(62, 66))
 
 
 @pytest.mark.parametrize(("levels", "strength"), [(16, 64), (32, 128), (64, 255), (200, 255)])
 def test_a_step_of_64_levels_is_a_soft_edge_of_full_strength(levels, strength):
-    drawn = draw(Control(kind="soft", blur=4), step(20 + levels, 20))
+    drawn = draw_map(Control(kind="soft", blur=4), step(20 + levels, 20))
     assert abs(int(drawn[24].max()) - strength) <= 0.03 * strength
     strongest = np.nonzero(drawn[24, :, 0] == drawn.max())[0]
     assert strongest.mean() == 31.5
@@ -90,7 +90,7 @@ def test_a_step_of_64_levels_is_a_soft_edge_of_full_strength(levels, strength):
 def test_soft_edges_grow_with_the_stage(grown):
     """They keep their strength, but for what a px is too coarse for, and are as much wider."""
     pixels = step(132, 100, cols=256, at=128)
-    drawn = draw(Control(kind="soft", blur=2), pixels, grown=grown)[24, :, 0]
+    drawn = draw_map(Control(kind="soft", blur=2), pixels, grown=grown)[24, :, 0]
     assert abs(int(drawn.max()) - 128) <= 8
     # A bell is 2.355 deviations wide at half its height.
     assert abs((drawn > drawn.max() / 2).sum() - 2.355 * 2 * grown) <= 1.5
@@ -100,7 +100,7 @@ def test_line_art_shows_what_is_darker_than_its_surroundings():
     pixels = np.full((48, 64, 3), 200, np.uint8)
     pixels[:, 20] = 100
     pixels[:, 44] = 255
-    drawn = draw(Control(kind="lineart", blur=2), pixels)[24, :, 0]
+    drawn = draw_map(Control(kind="lineart", blur=2), pixels)[24, :, 0]
     assert drawn[20] == 255
     assert drawn[44] == 0
     assert drawn[5] == drawn[60] == 0
@@ -109,30 +109,30 @@ def test_line_art_shows_what_is_darker_than_its_surroundings():
 def test_a_line_that_is_darker_in_one_channel_alone_is_none():
     pixels = np.full((48, 64, 3), 200, np.uint8)
     pixels[:, 20, 0] = 100
-    assert not draw(Control(kind="lineart", blur=2), pixels)[:, 20].any()
+    assert not draw_map(Control(kind="lineart", blur=2), pixels)[:, 20].any()
 
 
 @pytest.mark.parametrize(
     ("colour", "level"), [((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29), ((90, 90, 90), 90)]
 )
 def test_grey_is_as_bright_as_its_colour_looks(colour, level):
-    drawn = draw(Control(kind="grey"), np.full((8, 8, 3), colour, np.uint8))
+    drawn = draw_map(Control(kind="grey"), np.full((8, 8, 3), colour, np.uint8))
     assert np.unique(drawn).tolist() == [level]
 
 
 def test_a_tile_keeps_colours_and_loses_detail():
     flat = np.full((16, 16, 3), (10, 120, 250), np.uint8)
-    assert (draw(Control(kind="tile"), flat) == flat).all()
+    assert (draw_map(Control(kind="tile"), flat) == flat).all()
     noisy = blotches(128, 128)
-    drawn = draw(Control(kind="tile", blur=2), noisy)
+    drawn = draw_map(Control(kind="tile", blur=2), noisy)
     assert abs(drawn.mean() - noisy.mean()) < 2
     assert drawn.std() < 0.2 * noisy.std()
-    assert draw(Control(kind="tile", blur=2), noisy, grown=4.0).std() < 0.5 * drawn.std()
+    assert draw_map(Control(kind="tile", blur=2), noisy, grown=4.0).std() < 0.5 * drawn.std()
 
 
 def test_a_shuffle_is_its_seeds_alone():
     pixels = blotches(64, 96)
-    first, again, other = (draw(Control(kind="shuffle"), pixels, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (draw_map(Control(kind="shuffle"), pixels, seed=seed) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).mean() > 0.5
     assert (first != pixels).mean() > 0.5
@@ -140,14 +140,14 @@ def test_a_shuffle_is_its_seeds_alone():
 
 def test_a_shuffle_has_no_colour_that_its_picture_lacks():
     pixels = step(200, 100)
-    drawn = draw(Control(kind="shuffle"), pixels, seed=5)
+    drawn = draw_map(Control(kind="shuffle"), pixels, seed=5)
     assert (drawn.min(), drawn.max()) == (100, 200)
     assert (drawn == drawn[..., :1]).all()
 
 
 def test_a_given_map_of_the_stages_size_is_taken_as_it_is():
     given = blotches(24, 40)
-    assert fitted(given, (24, 40), lines=True) is given
+    assert resize_map(given, (24, 40), lines=True) is given
 
 
 def test_given_lines_keep_their_strength():
@@ -157,7 +157,7 @@ def test_given_lines_keep_their_strength():
     expected = np.zeros((4, 4, 3), np.uint8)
     expected[1] = 200
     expected[:, 1] = 255
-    assert (fitted(given, (4, 4), lines=True) == expected).all()
+    assert (resize_map(given, (4, 4), lines=True) == expected).all()
 
 
 @pytest.mark.parametrize("size", [(3, 4), (7, 5), (10, 10), (1, 1)])
@@ -165,7 +165,7 @@ def test_no_given_line_is_lost_at_any_size(size):
     for at in range(10):
         given = np.zeros((10, 10, 3), np.uint8)
         given[:, at] = 255
-        drawn = fitted(given, size, lines=True)
+        drawn = resize_map(given, size, lines=True)
         assert drawn.shape == (*size, 3)
         assert ((drawn == 255).any(axis=1)).all()
         assert set(np.unique(drawn)) <= {0, 255}
@@ -176,12 +176,12 @@ def test_a_given_soft_map_is_averaged():
     given[:, 4:6] = 100
     given[:2, 6:] = 60
     expected = [[0, 0, 100, 60], [0, 0, 100, 0]]
-    drawn = fitted(given, (2, 4), lines=False)
+    drawn = resize_map(given, (2, 4), lines=False)
     assert drawn[..., 0].tolist() == expected
-    assert fitted(given, (2, 2), lines=False)[..., 0].tolist() == [[0, 80], [0, 50]]
+    assert resize_map(given, (2, 2), lines=False)[..., 0].tolist() == [[0, 80], [0, 50]]
 
 
 def test_thresholds_change_nothing_in_kinds_that_read_none():
     pixels = blotches(32, 32)
     for kind in set(HERE) - {"canny"}:
-        assert (draw(Control(kind=kind, low=5, high=9), pixels) == draw(Control(kind=kind), pixels)).all()
+        assert (draw_map(Control(kind=kind, low=5, high=9), pixels) == draw_map(Control(kind=kind), pixels)).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.control.overlay import INK, sketch, within
+from engine.control.overlay import INK, draw_overlay, limit_side
 from engine.recipe.controls import Control
 
 
@@ -19,31 +19,31 @@ def line(size=(8, 12)):
 
 
 def test_lines_are_ink_on_a_pale_picture():
-    seen = sketch(Control(), flat(0), line(), 100)
+    seen = draw_overlay(Control(), flat(0), line(), 100)
     assert (seen[:, 5] == INK).all()
     assert (np.delete(seen, 5, axis=1) == 166).all()
-    assert (sketch(Control(), flat(255), flat(0), 100) == 255).all()
+    assert (draw_overlay(Control(), flat(255), flat(0), 100) == 255).all()
 
 
 def test_soft_edges_are_blended_by_their_strength():
-    seen = sketch(Control(kind="soft"), flat(255), flat(51), 100)
+    seen = draw_overlay(Control(kind="soft"), flat(255), flat(51), 100)
     assert seen[0, 0].tolist() == [round(255 + (ink - 255) * 0.2) for ink in INK]
 
 
 def test_a_map_full_of_shades_is_half_of_what_is_seen():
-    assert (sketch(Control(kind="tile"), flat(255), flat(55), 100) == 155).all()
+    assert (draw_overlay(Control(kind="tile"), flat(255), flat(55), 100) == 155).all()
 
 
 @pytest.mark.parametrize(("kind", "background"), [("canny", 255), ("depth", 0)])
 def test_a_given_map_is_shown_as_it_is(kind, background):
     drawn = line()
-    seen = sketch(Control(kind=kind, given=True), drawn, drawn, 100)
+    seen = draw_overlay(Control(kind=kind, given=True), drawn, drawn, 100)
     assert (seen[0, 0] == background).all()
     assert (seen[:, 5] == (INK if kind == "canny" else 255)).all()
 
 
 def test_lines_keep_their_strength_where_it_is_made_smaller():
-    seen = sketch(Control(), flat(255, (80, 120)), line((80, 120)), 12)
+    seen = draw_overlay(Control(), flat(255, (80, 120)), line((80, 120)), 12)
     assert seen.shape == (8, 12, 3)
     assert (seen[:, 0] == INK).all()
     assert (seen[:, 1:] == 255).all()
@@ -54,4 +54,4 @@ def test_lines_keep_their_strength_where_it_is_made_smaller():
     [((8, 12), 12, (8, 12)), ((4096, 2048), 2048, (2048, 1024)), ((3000, 1), 10, (10, 1))],
 )
 def test_no_side_is_longer_than_asked(size, longest, expected):
-    assert within(size, longest) == expected
+    assert limit_side(size, longest) == expected

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from engine.errors import BadRecipe
-from engine.formulas.timesteps import SCHEDULERS, noise_levels, scheduler_of, timesteps
+from engine.formulas.timesteps import SCHEDULERS, noise_levels, resolve_scheduler, timesteps
 
 BETAS = {
     "num_train_timesteps": 1000,
@@ -15,7 +15,7 @@ BETAS = {
 
 
 def theirs(name, config, steps):
-    kind, settings = scheduler_of(name, config)
+    kind, settings = resolve_scheduler(name, config)
     scheduler = getattr(diffusers, kind.cls).from_config(settings)
     scheduler.set_timesteps(steps)
     # Trailing in 61 steps, diffusers lays a 62nd at t = -1.

@@ -161,7 +161,7 @@ def test_a_fault_leaves_the_vae_as_it_was(at, model, monkeypatch):
 def test_another_thread_shares_the_vae_undisturbed(model):
     latent, said = random(24, 24), []
     whole = codec.decode(model.vae, latent).tobytes()
-    known = global_statistics.look(
+    known = global_statistics.measure_statistics(
         model.vae.decode, lambda rows, cols: latent[..., rows, cols], (24, 24), 8, 16
     )
     with torch.inference_mode(), known.lent(slice(0, 16), slice(0, 16)):
@@ -173,7 +173,7 @@ def test_another_thread_shares_the_vae_undisturbed(model):
 
 def test_tiles_that_are_cut_from_a_picture_give_it_back_row_by_row():
     whole = torch.rand(3, 50, 37)
-    rows = list(tiling.blended(lambda rows, cols: whole[:, rows, cols], (50, 37), 16))
+    rows = list(tiling.blend_tiles(lambda rows, cols: whole[:, rows, cols], (50, 37), 16))
     assert torch.allclose(torch.cat([part for _, part in rows], 1), whole, atol=1e-6)
     assert [top for top, _ in rows] == [0, 12, 24, 36]
 
