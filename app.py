@@ -6,8 +6,8 @@ from pathlib import Path
 from engine.errors import Fault
 from engine.serving.model_pool import Lender, has_gpu, on_offer
 from ui.session.services import keep_tidy, open_house
-from ui.studio import studio
-from ui.theme import launching
+from ui.studio import build_studio
+from ui.theme import launch_arguments
 
 HERE = Path(__file__).parent
 HOUR, GB = 3600, 1024**3
@@ -32,7 +32,7 @@ house = open_house(
     space=setting("SPACE_ID"),
 )
 keep_tidy(house)
-demo = studio(house)
+demo = build_studio(house)
 
 if __name__ == "__main__":
-    demo.queue(max_size=200).launch(**launching(house))
+    demo.queue(max_size=200).launch(**launch_arguments(house))

@@ -25,7 +25,7 @@ from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.serving.entry import Request
-from ui.messages.status import too_large
+from ui.messages.status import too_large_message
 from ui.session.finished import file
 from ui.session.services import House
 from ui.session.uploads import uploaded
@@ -155,7 +155,7 @@ def _generating(house: House) -> Any:
         try:
             recipe = _recipe(house, given, named)
             whole = _planned(house, recipe)
-            refused = too_large(whole, house) if whole else None
+            refused = too_large_message(whole, house) if whole else None
             if refused:
                 raise Fault(refused.text)
             name = house.desk.submit(Request(recipe, recipe.model, plan=whole))

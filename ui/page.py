@@ -23,7 +23,7 @@ def alone(handler: Callable[..., Outputs]) -> Callable[..., Outputs]:
 
 
 @dataclass(frozen=True, eq=False)
-class Section:
+class ControlPanel:
     """Of the picture to follow. stage: whose map is shown. close: whether at 1:1.
     aside: on kinds that cannot be chosen, and what else is followed.
     """
@@ -61,5 +61,5 @@ class Page:
     given: gr.HTML
     away: gr.Button
     follow_it: gr.Button
-    follow: Section
+    follow: ControlPanel
     stored: gr.BrowserState

@@ -14,19 +14,19 @@ from ui.handlers.model import Choosing
 from ui.handlers.page import Handlers
 from ui.handlers.prompt import Writing
 from ui.page import Page
-from ui.panels.badge import badge
-from ui.panels.control import section
-from ui.panels.stages import WEB, Stages
+from ui.panels.badge import badge_html
+from ui.panels.control import build_control_panel
+from ui.panels.stages import WEB, StagesPanel
 from ui.session.services import House
 from ui.settings.widgets import (
-    ALWAYS,
-    FINE,
-    PARTS,
-    control,
-    method_control,
-    model_control,
-    option_control,
-    size_control,
+    STAGE_TWO_SETTINGS,
+    FINE_SETTINGS,
+    METHOD_PARTS,
+    setting_widget,
+    method_widget,
+    model_widget,
+    option_widget,
+    size_widget,
 )
 from ui.text import methods, words
 
@@ -46,7 +46,7 @@ CACHE = (3600, 86400)
 """Seconds between looks through Gradio's own cache of uploads, and how long they stay."""
 
 
-def studio(house: House) -> gr.Blocks:
+def build_studio(house: House) -> gr.Blocks:
     """The whole app over one house."""
     gr.set_static_paths([house.shelf.root, *([house.example] if house.example else [])])
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
@@ -62,9 +62,9 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
     controls, more, values = {}, {}, restore.at_first(house)
     with gr.Row(elem_id="head"):
         gr.Markdown(f"# {words.TITLE}", elem_id="title")
-        shown_badge = gr.HTML(badge(house), elem_id="badge")
+        shown_badge = gr.HTML(badge_html(house), elem_id="badge")
     with gr.Row(elem_id="ask", equal_height=True):
-        controls["prompt"] = control(
+        controls["prompt"] = setting_widget(
             "prompt",
             values.get("prompt"),
             label=words.PROMPT_LABEL,
@@ -82,11 +82,11 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
     chips = _chips(house)
     with gr.Row(elem_id="work"):
         with gr.Column(scale=13, min_width=340, elem_id="picture"):
-            stages = Stages(elem_id="stages", words=words.STAGES_PANEL)
+            stages = StagesPanel(elem_id="stages", words=words.STAGES_PANEL)
         with gr.Column(scale=6, min_width=300, elem_id="inspector"):
             inspector = _inspector(values, controls, more)
             with gr.Accordion(words.MODEL_SECTION, open=False, visible=len(house.lender.entries) > 1):
-                controls["model"] = model_control(house.lender.entries.values())
+                controls["model"] = model_widget(house.lender.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
     named = ("methods", "alphas", "growing", "drop", "start", "given", "away", "follow_it")
     of_start = (more[name] for name in named)
@@ -117,10 +117,10 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
     """The settings: how large, by which method, from what, and the rest. curves, sizes, windows."""
     sizes = _sizes(values, controls, more)
     with gr.Accordion(methods.METHOD_HEADING, open=False, elem_id="methods") as more["methods"]:
-        controls["method"] = method_control(values.get("method"))
+        controls["method"] = method_widget(values.get("method"))
     windows, curves = _growing(values, controls, more)
     _start(values, controls, more)
-    more["follow"] = section(values, controls)
+    more["follow"] = build_control_panel(values, controls)
     _fine(values, controls)
     return curves, sizes, windows
 
@@ -128,11 +128,11 @@ def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str,
 def _sizes(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> gr.HTML:
     """How large, and by which chance."""
     with gr.Group():
-        controls["stages"] = size_control("stages", values.get("stages"), elem_id="scale_stages")
+        controls["stages"] = size_widget("stages", values.get("stages"), elem_id="scale_stages")
         sizes = gr.HTML(elem_id="sizes")
-        controls["shape"] = size_control("shape", values.get("shape"))
+        controls["shape"] = size_widget("shape", values.get("shape"))
         with gr.Row(elem_id="chance"):
-            controls["seed"] = control("seed", values.get("seed"), scale=3, min_width=120)
+            controls["seed"] = setting_widget("seed", values.get("seed"), scale=3, min_width=120)
             more["dice"] = gr.Button(words.NEW_SEED, size="sm", scale=1, min_width=90, elem_id="dice")
     return sizes
 
@@ -140,14 +140,14 @@ def _sizes(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any
 def _growing(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
     """The method's own settings. windows, curves."""
     with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as more["growing"]:
-        for name in ALWAYS[:3]:
-            controls[name] = control(name, values.get(name))
+        for name in STAGE_TWO_SETTINGS[:3]:
+            controls[name] = setting_widget(name, values.get(name))
         more["alphas"] = gr.Markdown(words.ALPHAS_HELP, elem_id="alphas")
-        for name in ALWAYS[3:]:
-            controls[name] = control(name, values.get(name))
+        for name in STAGE_TWO_SETTINGS[3:]:
+            controls[name] = setting_widget(name, values.get(name))
         for name in OPTIONS:
             if name not in COMBINATIONS:
-                controls[name] = option_control(name, values.get(name))
+                controls[name] = option_widget(name, values.get(name))
         windows = gr.HTML(elem_id="windows")
         curves = gr.HTML(elem_id="curves")
         more["defaults"] = gr.Button(words.MODEL_DEFAULTS, size="sm", elem_id="defaults")
@@ -162,7 +162,7 @@ def _start(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any
             label=words.DROP_LABEL, file_count="single", type="filepath", elem_id="drop", height=120
         )
         more["given"] = gr.HTML(visible=False, elem_id="given")
-        controls["fidelity"] = control("fidelity", values.get("fidelity"), visible=False)
+        controls["fidelity"] = setting_widget("fidelity", values.get("fidelity"), visible=False)
         more["away"] = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="away")
         more["follow_it"] = gr.Button(words.FOLLOW_EDGES, size="sm", visible=False, elem_id="follow-it")
 
@@ -170,19 +170,19 @@ def _start(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any
 def _fine(values: dict[str, Any], controls: dict[str, Any]) -> None:
     """What most people never touch."""
     with gr.Accordion(words.FINE_CONTROL, open=False, elem_id="fine"):
-        for name in FINE:
-            controls[name] = control(name, values.get(name))
+        for name in FINE_SETTINGS:
+            controls[name] = setting_widget(name, values.get(name))
         for name in ("by_one", "scales", "width", "height"):
-            controls[name] = size_control(
+            controls[name] = size_widget(
                 name, values.get(name), **({"elem_id": "own_scales"} if name == "scales" else {})
             )
-        controls["economy"] = control("economy", values.get("economy"))
-        for name in PARTS:
-            controls[name] = control(name, values.get(name))
-        controls["kernel"] = control("kernel", values.get("kernel"))
+        controls["economy"] = setting_widget("economy", values.get("economy"))
+        for name in METHOD_PARTS:
+            controls[name] = setting_widget(name, values.get(name))
+        controls["kernel"] = setting_widget("kernel", values.get("kernel"))
         for name in sorted(COMBINATIONS, reverse=True):
-            controls[name] = option_control(name, values.get(name))
-        controls["faithful"] = control("faithful", values.get("faithful"))
+            controls[name] = option_widget(name, values.get(name))
+        controls["faithful"] = setting_widget("faithful", values.get("faithful"))
 
 
 def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:

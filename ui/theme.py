@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.panels.stages import STYLE, WEB
+from ui.panels.stages import STYLESHEET, WEB
 from ui.session.services import House
 
 LARGEST_UPLOAD = "40mb"
@@ -38,12 +38,12 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launching(house: House) -> dict[str, Any]:
+def launch_arguments(house: House) -> dict[str, Any]:
     """Arguments of launch(). Beside the runs, which browsers fetch, lies what is none of their business."""
     return {
         "blocked_paths": [str(house.pace.folder)],
         "theme": theme(),
-        "css_paths": [STYLE, WEB / "page.css"],
+        "css_paths": [STYLESHEET, WEB / "page.css"],
         "head": f"<style>{(WEB / 'phone.css').read_text(encoding='utf-8')}</style>",
         "js": (WEB / "page.js").read_text(encoding="utf-8"),
         "max_file_size": LARGEST_UPLOAD,

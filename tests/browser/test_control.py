@@ -116,7 +116,7 @@ def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(serv
     for action in (words.USE_SETTINGS, words.ENLARGE_IT, words.FOLLOW_EDGES):
         expect(page.locator(".st").get_by_role("button", name=action, exact=True)).to_be_visible()
     press(page, words.USE_SETTINGS)
-    expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_GONE)
+    expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_PICTURE_GONE)
     expect(page.locator("#map")).to_have_text(words.CONTROL_IMAGE_GONE)
     press_generate(page)
     assert served.runs() == []
@@ -147,7 +147,7 @@ def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(served, visit):
     drop_and_follow(page)
     page.wait_for_function("localStorage.getItem('demofusion-studio').length > 0")
     page.reload()
-    expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_GONE)
+    expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_PICTURE_GONE)
     drop_and_follow(page)
 
 

@@ -32,7 +32,7 @@ def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(served, 
     expect(page.locator("#map img.whole")).to_be_visible()
     expect(page.locator("#map img.fitting")).to_be_hidden()
     move(page, "follow_low", 20)
-    expect(page.get_by_role("alert")).to_have_text(errors.CONTROL_EDGES.format(high=8, low=20))
+    expect(page.get_by_role("alert")).to_have_text(errors.CONTROL_THRESHOLDS.format(high=8, low=20))
 
 
 def test_a_map_that_is_too_small_is_refused_before_the_work(served, visit):

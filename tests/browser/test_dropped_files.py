@@ -32,10 +32,10 @@ def test_every_bad_file_ends_in_a_sentence_and_changes_nothing(served, visit):
     for name, content, sentence in (
         ("torn.png", PNG + b"torn" * 20, unreadable("torn.png")),
         ("drawing.png", SVG, unreadable("drawing.png")),
-        ("wall.png", huge(), errors.PICTURE_LARGE.format(limit=40)),
+        ("wall.png", huge(), errors.PICTURE_TOO_LARGE.format(limit=40)),
         ("holiday.heic", b"\x00\x00\x00\x18ftypheic" + b"\xff\xfe\x80" * 40, unreadable("holiday.heic")),
         ("list.json", b'{"a": [1, 2]}', errors.NOT_A_RECIPE),
-        ("empty.json", b"", errors.RECALL_JSON),
+        ("empty.json", b"", errors.RECALL_NOT_JSON),
     ):
         drop(page, name, content)
         expect(page.get_by_role("alert")).to_have_text(sentence)

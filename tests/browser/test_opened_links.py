@@ -12,7 +12,7 @@ from tests.support.page import tiny_entry
 from ui.actions.restore import take_up
 from ui.session.services import open_house
 from ui.session.session import Visit
-from ui.settings.link import from_query
+from ui.settings.link import recipe_from_query
 from ui.text import words
 
 
@@ -26,7 +26,7 @@ def house(tiny_folder, tmp_path):
 
 def found(house, **query):
     visit = Visit()
-    take_up(visit, house, {}, from_query({"prompt": "a house"} | query))
+    take_up(visit, house, {}, recipe_from_query({"prompt": "a house"} | query))
     return visit
 
 

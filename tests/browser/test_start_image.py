@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_read_leaves_the_start_picture_as_it_is(served, vi
     is_started_from(page)
     for name, content, sentence in (
         ("torn.jpg", wide[:2000], errors.PICTURE_UNREADABLE.format(name=short_repr("torn.jpg"))),
-        ("wall.png", huge(), errors.PICTURE_LARGE.format(limit=40)),
+        ("wall.png", huge(), errors.PICTURE_TOO_LARGE.format(limit=40)),
     ):
         drop(page, name, content)
         expect(page.get_by_role("alert")).to_have_text(sentence)

@@ -7,7 +7,7 @@ from engine.serving.model_pool import Lender
 from tests.support.page import tiny_entry
 from ui.handlers.actions import Acts
 from ui.session.services import open_house
-from ui.studio import studio
+from ui.studio import build_studio
 
 ANYTHING = (
     [], {}, ["x"], {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "x", "", "a" * 3000,
@@ -19,7 +19,7 @@ ANYTHING = (
 def presses(tmp_path, tiny_folder):
     """What answers to presses, with what the page gives it."""
     house = open_house(tmp_path, Lender([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
-    found = studio(house).fns.values()
+    found = build_studio(house).fns.values()
     yield [each for each in found if each.inputs_as_dict and not each.preprocess]
     house.desk.close()
 

@@ -12,10 +12,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from engine import Failed, Finished, Progress, StageDone, Stopped, generate, plan
-from engine.runs.pace import Pace
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.runs.events import END
+from engine.runs.pace import Pace
 from engine.serving.entry import Request
 from engine.serving.queue import Desk
 from tests.support.toys import done, slowly, small

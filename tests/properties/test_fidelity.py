@@ -5,20 +5,20 @@ import pytest
 from PIL import Image
 
 from engine import Recipe, load_model
-from engine.catalogue.entries import entries
+from engine.catalogue.entries import model_entries
 from engine.recipe import images
-from lab.world.scenes import held_out, phrases, render, scene
+from lab.world.scenes import is_held_out, phrases, render, make_scene
 from tests.support.toys import last, run
 
 pytestmark = pytest.mark.slow
 
-UNSEEN = [one for one in map(scene, range(100)) if held_out(one)][1]
+UNSEEN = [one for one in map(make_scene, range(100)) if is_held_out(one)][1]
 STEPS = 8
 
 
 @pytest.fixture(scope="module")
 def postcards():
-    return load_model(entries()[0].source, "cpu", "float32")
+    return load_model(model_entries()[0].source, "cpu", "float32")
 
 
 def drawn(folder, side):

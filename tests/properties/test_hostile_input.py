@@ -11,7 +11,7 @@ from engine.recipe.recipe import LARGEST_SEED
 from tests.support.dropped_files import drop, with_recipe
 from tests.support.look import expect, fill_prompt, finished_cards, is_another, move, pattern, press, unfold
 from tests.support.page import serving, tiny_entry
-from ui.messages.status import unknown_words
+from ui.messages.status import describe_unknown_words
 from ui.text import words
 from ui.text.labels import replace_names_with_labels
 
@@ -101,7 +101,7 @@ def test_a_fault_names_what_was_written_as_text(served, visit):
     unfold(page, words.FINE_CONTROL)
     for text in HOSTILE:
         page.get_by_label(words.OWN_SCALES).fill(text)
-        expect(page.get_by_role("alert")).to_have_text(errors.SCALES_RISE.format(scales=short_repr(text)))
+        expect(page.get_by_role("alert")).to_have_text(errors.SCALES_NOT_RISING.format(scales=short_repr(text)))
         is_unharmed(page)
 
 
@@ -122,7 +122,7 @@ def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_fold
     with serving(tmp_path / "runs", tiny_folder) as app:
         page = visit(app.url)
         fill_prompt(page, HOSTILE[2])
-        told = unknown_words(HOSTILE[2], app.house.entry())
+        told = describe_unknown_words(HOSTILE[2], app.house.entry())
         assert "onerror" in told
         press(page, words.GENERATE)
         expect(page.get_by_role("alert")).to_have_text(told)

@@ -9,8 +9,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from engine import Recipe, load_model
-from engine.formulas.noise import normal
-from engine.formulas.timesteps import SCHEDULERS, scheduler_of
+from engine.formulas.noise import keyed_normal
+from engine.formulas.timesteps import SCHEDULERS, resolve_scheduler
 from engine.paths import ROOT
 from tests.support.toys import latents, small
 
@@ -63,12 +63,12 @@ def test_faithful_is_the_published_code_at_every_stage(case, published, tmp_path
 def test_native_size_is_plain_sdxl(name, guidance, tiny_folder, model, tmp_path):
     recipe = small(scales=(1,), steps=8, scheduler=name, guidance=guidance, negative="blue")
     pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder)
-    kind, settings = scheduler_of(name, model.facts.scheduler)
+    kind, settings = resolve_scheduler(name, model.facts.scheduler)
     pipeline.scheduler = getattr(diffusers, kind.cls).from_config(settings)
     pipeline.set_progress_bar_config(disable=True)
     theirs = pipeline(
         recipe.prompt, negative_prompt="blue", num_inference_steps=8, guidance_scale=guidance,
-        latents=torch.from_numpy(normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
+        latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
         output_type="latent",
     ).images.numpy()  # fmt: skip
     (ours,) = latents(recipe, model, tmp_path)

@@ -16,8 +16,8 @@ from engine import Accepted, Finished, Recipe, StageDone, generate, load_model, 
 from engine.paths import ROOT
 from engine.recipe.recall import recall, recall_json
 from engine.recipe.recipe import to_dict
-from engine.runs.keys import keys
-from ui.settings.link import from_query
+from engine.runs.keys import stage_keys
+from ui.settings.link import recipe_from_query
 
 STORED = Path(__file__).with_name("stored")
 TINY = ROOT / "tests" / "reference" / "tiny-sdxl"
@@ -57,12 +57,12 @@ def test_a_stages_key_stays_what_it_was(name, tiny):
     recipe = recalled.recipe
     if recipe.image:
         recipe = replace(recipe, image=str(STORED / "photo.png"))
-    assert keys(plan(recipe, tiny.facts).stages)[-1] == KEYS[name]
+    assert stage_keys(plan(recipe, tiny.facts).stages)[-1] == KEYS[name]
 
 
 @pytest.mark.parametrize("name", LINKS)
 def test_a_link_gives_its_recipe_back(name):
-    linked = from_query(dict(parse_qsl(LINKS[name]["query"], keep_blank_values=True)))
+    linked = recipe_from_query(dict(parse_qsl(LINKS[name]["query"], keep_blank_values=True)))
     assert linked.strange == ()
     assert as_json(linked.recipe) == LINKS[name]["recipe"]
 

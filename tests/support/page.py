@@ -12,8 +12,8 @@ import pytest
 from engine.catalogue.entries import Defaults, ModelEntry
 from engine.serving.model_pool import Lender
 from ui.session.services import House, open_house
-from ui.studio import studio
-from ui.theme import launching
+from ui.studio import build_studio
+from ui.theme import launch_arguments
 
 DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0))
 WAIT = 30_000
@@ -93,10 +93,10 @@ def serving(root: Path, model: Path | ModelEntry, **more) -> Iterator[Served]:
 @contextmanager
 def launched(house: House) -> Iterator[tuple[str, object]]:
     """A house's app on a port of its own: its address, and itself."""
-    demo = studio(house)
+    demo = build_studio(house)
     demo.queue(max_size=200)
     where = {"server_name": "127.0.0.1", "server_port": free_port()}
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **where, **launching(house))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **where, **launch_arguments(house))
     try:
         yield url, demo
     finally:

@@ -195,3 +195,8 @@ def scene(path, side):
     pen.rectangle((side * 0.2, side * 0.7, side * 0.45, side * 0.95), fill=(250, 240, 120))
     picture.save(path)
     return picture
+
+
+def total(cost, planned):
+    """The cost of a plan: that of its stages, summed."""
+    return sum(map(cost, planned.stages))

@@ -10,6 +10,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from engine import Recipe, StageDone, errors, generate
+from engine.planning import cost
 from engine.planning.plan import plan
 from engine.recipe.recall import recall
 from engine.recipe.recipe import to_dict
@@ -17,7 +18,7 @@ from engine.runs import store
 from engine.runs.events import Accepted, Finished, Progress
 from tests.support.toys import bytes_of, done, last, slowly
 from ui.actions.replan import take
-from ui.messages.status import line
+from ui.messages.status import status_message
 from ui.session.session import Visit
 from ui.text import words
 
@@ -59,7 +60,7 @@ def test_plan_tells_what_the_engine_plans(served, client):
     told = client.predict(api_name="/plan", **ASKED)
     planned = plan(RECIPE, served.house.facts())
     assert told["recipe"] == whole(planned.recipe)
-    assert (told["evaluations"], told["memory"]) == (planned.evaluations, planned.memory)
+    assert (told["evaluations"], told["memory"]) == (planned.evaluations, cost.peak_memory(planned.stages))
     assert [
         (stage["stage"], stage["scale"], tuple(stage["size"]), stage["steps"], stage["evaluations"])
         for stage in told["stages"]
@@ -218,7 +219,7 @@ def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
 def test_the_price_on_the_page_is_what_is_paid(served, model, tmp_path, changes):
     visit = Visit()
     take(visit, served.house, Recipe(prompt="a red house", **changes))
-    told = line(visit, served.house).text
+    told = status_message(visit, served.house).text
     events = list(generate(visit.recipe, model, out=tmp_path / "paid"))
     assert isinstance(events[-1], Finished)
     paid = sum(stage.evaluations for stage in done(events))

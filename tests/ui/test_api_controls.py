@@ -44,15 +44,15 @@ def test_an_upload_is_followed_as_in_the_library_and_kept_by_its_run(served, cli
 @pytest.mark.parametrize(
     ("control", "sentence"),
     [
-        ({"image": "/etc/passwd"}, errors.PICTURE_NAMED.format(value=errors.short_repr("/etc/passwd"))),
+        ({"image": "/etc/passwd"}, errors.PICTURE_NOT_A_DIGEST.format(value=errors.short_repr("/etc/passwd"))),
         (
             {"image": {"path": "/etc/passwd"}},
             errors.RECALL_UNREADABLE.format(name=errors.short_repr("/etc/passwd")),
         ),
-        ({"image": "sha256:" + "5e" * 32}, errors.CONTROL_GONE),
-        ({"kind": "canny"}, errors.CONTROL_PICTURE),
-        ({"image": None, "colour": "red"}, errors.CONTROLS_ARE.partition("{")[0]),
-        ("canny", errors.CONTROLS_ARE.partition("{")[0]),
+        ({"image": "sha256:" + "5e" * 32}, errors.CONTROL_PICTURE_GONE),
+        ({"kind": "canny"}, errors.CONTROL_WITHOUT_PICTURE),
+        ({"image": None, "colour": "red"}, errors.NOT_CONTROLS.partition("{")[0]),
+        ("canny", errors.NOT_CONTROLS.partition("{")[0]),
     ],
 )
 def test_no_file_no_strange_digest_and_nothing_else_is_taken(served, client, control, sentence):
@@ -63,5 +63,5 @@ def test_no_file_no_strange_digest_and_nothing_else_is_taken(served, client, con
 
 
 def test_no_net_is_named(served, client, photo):
-    with pytest.raises(AppError, match=re.escape(errors.CONTROL_NET_NAMED.partition("{")[0])):
+    with pytest.raises(AppError, match=re.escape(errors.CONTROLNET_NOT_OFFERED.partition("{")[0])):
         client.predict(api_name="/plan", controls=[{"image": handle_file(photo), "net": "/tmp"}])

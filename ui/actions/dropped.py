@@ -10,14 +10,14 @@ from engine.recipe.controls import Control
 from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
 from ui.actions.replan import notes, take
-from ui.messages.status import settings_used
-from ui.panels.view import note
+from ui.messages.status import describe_settings_used
+from ui.session.notes import make_note
 from ui.session.services import House
 from ui.session.session import Offer, Step, Visit
 from ui.session.uploads import uploaded
 from ui.settings.control_settings import default_kind, supported_kinds
-from ui.settings.sizes import beyond
-from ui.settings.widgets import summary
+from ui.settings.sizes import scales_beyond
+from ui.settings.widgets import summarize_settings
 from ui.text import words
 from ui.text.labels import join_labels
 
@@ -54,13 +54,13 @@ def _offer(visit: Visit, house: House, recalled: Recalled, path: Path) -> None:
     except BadRecipe:  # The recipe alone, as JSON, or a picture that is too large to start from.
         kept = None
     visit.offered = Offer(recalled.recipe, kept)
-    text = words.PICTURE_HAS_SETTINGS.format(summary=summary(recalled.recipe))
+    text = words.PICTURE_HAS_SETTINGS.format(summary=summarize_settings(recalled.recipe))
     if recalled.strange:
         text = f"{text} {words.RESTORED_EXCEPT.format(strange=join_labels(recalled.strange))}"
     actions = [{"do": "offered", "label": words.USE_SETTINGS}]
     if kept:
         actions += [{"do": "enlarge", "label": words.ENLARGE_IT}, *_follow_it(visit, house)]
-    visit.said, visit.notes = None, (note(text, *actions),)
+    visit.said, visit.notes = None, (make_note(text, *actions),)
 
 
 def _start_from(visit: Visit, house: House, kept: Path, **changes: Any) -> None:
@@ -71,7 +71,7 @@ def _start_from(visit: Visit, house: House, kept: Path, **changes: Any) -> None:
     take(visit, house, replace(visit.recipe, image=digest, width=None, height=None, **changes))
     visit.said, visit.offered = None, Offer(None, kept, Step(before, visit.recipe))
     away = {"do": "away", "label": words.TAKE_AWAY}
-    visit.notes = (note(words.START_IMAGE_SET, away, *_follow_it(visit, house)),)
+    visit.notes = (make_note(words.START_IMAGE_SET, away, *_follow_it(visit, house)),)
 
 
 def _follow_it(visit: Visit, house: House) -> tuple[dict[str, str], ...]:
@@ -87,10 +87,10 @@ def enlarge(visit: Visit, house: House) -> bool:
         return False
     before, (recipe, kept, _) = visit.recipe, visit.offered
     height, width = images.measure(kept)
-    scales = beyond(before.scales, height * width, house.facts(before.model))
+    scales = scales_beyond(before.scales, height * width, house.facts(before.model))
     _start_from(visit, house, kept, prompt=recipe.prompt, negative=recipe.negative, scales=scales)
     visit.step = Step(before, visit.recipe)
-    visit.notes = (note(words.START_IMAGE_SET_TO_ENLARGE, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
+    visit.notes = (make_note(words.START_IMAGE_SET_TO_ENLARGE, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
     return True
 
 
@@ -102,7 +102,7 @@ def use(visit: Visit, house: House) -> bool:
     take(visit, house, recipe)
     visit.offered, visit.step, visit.notes, visit.said = None, None, (), None
     if not visit.refused:
-        visit.say(settings_used(recipe, house, visit.model))
+        visit.say(describe_settings_used(recipe, house, visit.model))
     return True
 
 
@@ -141,7 +141,7 @@ def _follow(visit: Visit, house: House, digest: str, recipe: Recipe) -> bool:
     free = {} if recipe.image else {"width": None, "height": None}
     take(visit, house, replace(recipe, controls=controls, **free))
     visit.step, visit.said, visit.offered = Step(before, visit.recipe), None, None
-    visit.notes = (note(words.CONTROL_IMAGE_SET, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
+    visit.notes = (make_note(words.CONTROL_IMAGE_SET, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
     return True
 
 

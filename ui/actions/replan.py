@@ -9,12 +9,12 @@ from engine.errors import BadRecipe, Fault
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from ui.actions import runs
-from ui.messages.facts import differences
-from ui.messages.status import unknown_words
+from ui.messages.summaries import describe_differences
+from ui.messages.status import describe_unknown_words
 from ui.session.images import as_shaped, at_hand
 from ui.session.services import House
 from ui.session.session import Visit
-from ui.settings.widgets import recipe_of, rest_of, values_of
+from ui.settings.widgets import recipe_from_widgets, values_without_widget, widget_values
 from ui.text import words
 
 
@@ -46,23 +46,23 @@ def take(visit: Visit, house: House, recipe: Recipe) -> None:
     model = house.offered(recipe.model, visit.model)
     recipe = replace(recipe, model=model if house.facts_if_here(model) else "")
     recipe = as_shaped(visit, house, recipe)
-    visit.rest = rest_of(recipe)
+    visit.rest = values_without_widget(recipe)
     # As the controls will give it back, so that what follows from filling them is no change.
     with suppress(BadRecipe):
         facts = house.facts(recipe.model)
-        recipe = recipe_of(values_of(recipe, facts), visit.rest, facts)
+        recipe = recipe_from_widgets(widget_values(recipe, facts), visit.rest, facts)
     read(visit, house, recipe)
 
 
 def notes(visit: Visit, house: House) -> tuple[dict[str, Any], ...]:
     """Words that the model does not know, and how the controls differ from the shown picture."""
     found = []
-    strange = unknown_words(visit.recipe.prompt, house.entry(visit.model))
+    strange = describe_unknown_words(visit.recipe.prompt, house.entry(visit.model))
     if strange:
         found.append({"kind": "words", "text": strange, "actions": []})
     shown = visit.shown.plan if visit.shown else None
     if shown and visit.plan and not runs.is_at_work(visit, house):
-        changes = differences(shown.recipe, visit.plan.recipe)
+        changes = describe_differences(shown.recipe, visit.plan.recipe)
         if changes:
             use = {"do": "use", "run": visit.shown.name, "label": words.USE_SETTINGS}
             found.append({"kind": "since", "text": words.CHANGED_SINCE_PICTURE.format(changes=changes), "actions": [use]})

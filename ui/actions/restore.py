@@ -11,12 +11,12 @@ from engine.recipe.recall import recall_json
 from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
 from ui.actions import runs
 from ui.actions.replan import take
-from ui.messages.status import settings_used
+from ui.messages.status import describe_settings_used
 from ui.session.progress import Story
 from ui.session.services import EXAMPLE, House
 from ui.session.session import MOST_EARLIER, Visit
 from ui.settings.link import ParsedLink
-from ui.settings.widgets import values_of
+from ui.settings.widgets import widget_values
 from ui.text import formatting, words
 from ui.text.labels import join_labels
 
@@ -62,7 +62,7 @@ def _take_link(visit: Visit, house: House, linked: ParsedLink) -> None:
     if linked.strange:
         visit.say(words.LINK_READ_EXCEPT.format(strange=join_labels(linked.strange)), fault=True)
     elif visit.plan and linked.recipe.model not in ("", *house.lender.entries):
-        visit.say(settings_used(linked.recipe, house, visit.model))
+        visit.say(describe_settings_used(linked.recipe, house, visit.model))
     elif visit.plan:
         visit.say(words.LINK_READ)
 
@@ -96,7 +96,7 @@ def at_first(house: House) -> dict[str, Any]:
     story = house.story(EXAMPLE)
     recipe = story.plan.recipe if story and story.plan else first(house)
     try:
-        return values_of(recipe, house.facts(recipe.model))
+        return widget_values(recipe, house.facts(recipe.model))
     except Fault:  # The model is not here; `opened` will say so.
         return {}
 

@@ -9,7 +9,7 @@ from engine.recipe.recipe import Recipe
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped
 from engine.serving.entry import Request
 from engine.serving.queue import UnknownRun
-from ui.messages.status import continuation, is_whole, too_large
+from ui.messages.status import continue_action, is_complete, too_large_message
 from ui.session.images import at_hand
 from ui.session.progress import Story
 from ui.session.services import House
@@ -42,7 +42,7 @@ def ask(
     except BadRecipe as fault:
         visit.say(fault.sentence, fault=True)
         return
-    refused = too_large(planned, house)
+    refused = too_large_message(planned, house)
     if refused:
         visit.said, visit.spoken = refused, visit.spoken + 1
         return
@@ -144,18 +144,18 @@ def ended(visit: Visit, house: House, story: Story) -> None:
     if isinstance(story.end, Failed) and not story.last:
         visit.say(text, fault=True)
         return
-    actions = () if is_whole(story) else (continuation(house, story),)
+    actions = () if is_complete(story) else (continue_action(house, story),)
     visit.stop_after = None
     visit.say(text, *actions, fault=fault)
 
 
 def found(visit: Visit, house: House, story: Story) -> None:
     """Says how a run has ended while nobody looked."""
-    if is_whole(story):
+    if is_complete(story):
         visit.say(_done(house, story))
         return
     told, fault = ending(story.end, visit, house, story)
-    visit.say(words.ENDED_WHILE_AWAY.format(told=told), continuation(house, story), fault=fault)
+    visit.say(words.ENDED_WHILE_AWAY.format(told=told), continue_action(house, story), fault=fault)
 
 
 def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple[str, bool]:
@@ -166,7 +166,7 @@ def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple
             return replace_names_with_labels(end.sentence) if end.field else end.sentence, True
         case Stopped(stage=0):
             return words.STOPPED_BEFORE_START, False
-        case Finished() if is_whole(story):
+        case Finished() if is_complete(story):
             return _done(house, story), False
     paused = isinstance(end, Finished) or (story.pause and story.last >= story.pause)
     if paused:

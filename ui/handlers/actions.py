@@ -12,13 +12,13 @@ from ui.actions import dropped as dropping
 from ui.actions import runs
 from ui.actions.replan import notes, read, take
 from ui.handlers.page import Handlers
-from ui.messages.status import settings_used, sound
+from ui.messages.status import checked_fit, describe_settings_used
 from ui.page import Outputs, alone
-from ui.panels.exports import centre, keepsake
-from ui.panels.view import note
+from ui.panels.exports import make_export, viewed_centre
+from ui.session.notes import make_note
 from ui.session.services import EXAMPLE
 from ui.session.session import Step, Visit
-from ui.settings.complaints import NUDGES, nudge, told
+from ui.settings.complaints import COMPLAINT_MOVES, adjust_for_complaint, describe_changes
 from ui.settings.control_settings import reset_first_control
 from ui.text import formatting, words
 
@@ -67,21 +67,21 @@ class Acts:
     def do_complain(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Nudges the present values, shows the nudge, and waits."""
         of = asked.get("of")
-        if not isinstance(of, str) or of not in NUDGES or visit.plan is None:
+        if not isinstance(of, str) or of not in COMPLAINT_MOVES or visit.plan is None:
             return False
-        nudged = nudge(visit.recipe, of, self.house.facts(visit.model))
+        nudged = adjust_for_complaint(visit.recipe, of, self.house.facts(visit.model))
         if not nudged.changes:
-            visit.notes = (note(words.NOTHING_LEFT_TO_CHANGE),)
+            visit.notes = (make_note(words.NOTHING_LEFT_TO_CHANGE),)
             return False
         before = visit.step.undone(visit.recipe) if visit.step else visit.recipe
         take(visit, self.house, nudged.recipe)
         visit.step = Step(before, visit.recipe)
-        text = words.COMPLAINT_CHANGES.format(complaint=words.COMPLAINT_LABELS[of], changes=told(nudged.changes))
+        text = words.COMPLAINT_CHANGES.format(complaint=words.COMPLAINT_LABELS[of], changes=describe_changes(nudged.changes))
         actions = [
             {"do": "try", "label": words.TRY_CHANGES.format(cost=self._cost(visit))},
             {"do": "undo", "label": words.UNDO},
         ]
-        visit.notes = (note(text, *actions, kind="nudge"),)
+        visit.notes = (make_note(text, *actions, kind="nudge"),)
         visit.said = None
         return True
 
@@ -111,7 +111,7 @@ class Acts:
     def do_fit(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
         """Takes the settings that a refusal offered."""
         fit = asked.get("fit")
-        known = sound(fit) if isinstance(fit, Mapping) else {}
+        known = checked_fit(fit) if isinstance(fit, Mapping) else {}
         if not known:
             return False
         take(visit, self.house, replace(visit.recipe, **known))
@@ -144,7 +144,7 @@ class Acts:
         take(visit, self.house, story.plan.recipe)
         visit.step, visit.notes, visit.said = None, (), None
         if not visit.refused:
-            visit.say(settings_used(story.plan.recipe, self.house, visit.model))
+            visit.say(describe_settings_used(story.plan.recipe, self.house, visit.model))
         return True
 
     def do_forget(self, visit: Visit, asked: Mapping[str, Any]) -> None:
@@ -222,7 +222,7 @@ class Acts:
         """Notes what is to be made for sharing, and where the viewer looks; it is made by `made`."""
         run = asked.get("run")
         if self.house.folder(run):
-            visit.pending.append((what, run, centre(asked.get("place"))))
+            visit.pending.append((what, run, viewed_centre(asked.get("place"))))
             visit.say(words.EXPORT_IN_PROGRESS)
 
     def made(self, request: gr.Request) -> Outputs:
@@ -233,7 +233,7 @@ class Acts:
                 return {self.handlers.page.stages: gr.skip()}
             what, run, at = visit.pending.pop(0)
         try:  # It takes seconds, and no other handler is to wait for it.
-            made, refused = keepsake(self.house, what, run, at), None
+            made, refused = make_export(self.house, what, run, at), None
         except Fault as fault:
             made, refused = None, fault
         with visit.lock:
@@ -244,7 +244,7 @@ class Acts:
             if made:
                 visit.saved[run, what] = made
                 if visit.shown and visit.shown.name == run:
-                    visit.notes = (*visit.notes, note(words.EXPORT_READY.format(label=made["label"])))
+                    visit.notes = (*visit.notes, make_note(words.EXPORT_READY.format(label=made["label"])))
             return self.handlers.seen(visit)
 
 

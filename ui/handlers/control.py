@@ -25,7 +25,7 @@ class Tracing:
         visit, stage = self.handlers.visit(request, given), given.get(part.stage)
         last = len(visit.plan.stages) if visit.plan else 0
         visit.map_stage = stage if isinstance(stage, int) and 0 < stage < last else None
-        return {self.handlers.page.stages: gr.skip()} | control.shown(part, visit, self.house)
+        return {self.handlers.page.stages: gr.skip()} | control.update_control_panel(part, visit, self.house)
 
     @alone
     def traced(self, given: dict, request: gr.Request) -> Outputs:

@@ -13,11 +13,11 @@ from engine.recipe.recipe import DEFAULTS
 from ui.actions.replan import again, read, take
 from ui.handlers.page import Handlers
 from ui.page import Outputs, alone
-from ui.panels.badge import badge
-from ui.panels.view import view
+from ui.panels.badge import badge_html
+from ui.panels.view import stages_panel_value
 from ui.session.services import House
 from ui.session.session import Visit
-from ui.settings.widgets import recipe_of, values_of
+from ui.settings.widgets import recipe_from_widgets, widget_values
 from ui.text import words
 
 REST = 1.0
@@ -27,7 +27,7 @@ REST = 1.0
 def carried(values: Mapping[str, Any], old: Facts, new: Facts) -> dict[str, Any]:
     """What the controls show under another model: what stood at the old one's defaults stands at the new
     one's, and a window's step is no longer than the window."""
-    before, after = values_of(DEFAULTS, old), values_of(DEFAULTS, new)
+    before, after = widget_values(DEFAULTS, old), widget_values(DEFAULTS, new)
     moved = {name: after[name] if value == before[name] else value for name, value in values.items()}
     return moved | {"stride": min(moved["stride"], new.window)}
 
@@ -35,8 +35,8 @@ def carried(values: Mapping[str, Any], old: Facts, new: Facts) -> dict[str, Any]
 def choose(visit: Visit, house: House, name: str) -> None:
     """Takes a model that is here for what the controls stand for."""
     old, new = house.facts(visit.model), house.facts(name)
-    values = carried(values_of(visit.recipe, old), old, new)
-    take(visit, house, recipe_of(values | {"model": name}, visit.rest, new))
+    values = carried(widget_values(visit.recipe, old), old, new)
+    take(visit, house, recipe_from_widgets(values | {"model": name}, visit.rest, new))
 
 
 class Choosing:
@@ -91,7 +91,7 @@ class Choosing:
 
     def _told(self, visit: Visit) -> Outputs:
         with visit.lock:
-            return {self.handlers.page.stages: view(visit, self.house)}
+            return {self.handlers.page.stages: stages_panel_value(visit, self.house)}
 
     def _warmed(self, visit: Visit, name: str, fault: Fault | None) -> Outputs:
         with visit.lock:
@@ -115,4 +115,4 @@ class Choosing:
 
     def _filled(self, visit: Visit) -> Outputs:
         outputs = self.handlers.seen(visit, fill=True)
-        return outputs | {self.handlers.page.badge: badge(self.house, visit.model)}
+        return outputs | {self.handlers.page.badge: badge_html(self.house, visit.model)}

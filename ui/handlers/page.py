@@ -14,19 +14,26 @@ from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, Recipe
 from ui.actions import restore, runs
 from ui.actions.replan import again, is_shown, notes, read, undoable
-from ui.messages import facts as readouts
-from ui.messages.status import unknown_words
+from ui.messages import summaries as readouts
+from ui.messages.status import describe_unknown_words
 from ui.page import Outputs, Page, alone
 from ui.panels import control as section
-from ui.panels.badge import badge
-from ui.panels.curves import drawn
-from ui.panels.view import view
+from ui.panels.badge import badge_html
+from ui.panels.curves import curves_html
+from ui.panels.view import stages_panel_value
 from ui.session import images
 from ui.session.services import House
 from ui.session.session import Visit
 from ui.settings import control_settings, link
-from ui.settings.sizes import pictured
-from ui.settings.widgets import as_shown, recipe_of, shapes, titles, values_of, without_effect
+from ui.settings.sizes import has_input_image
+from ui.settings.widgets import (
+    clamp_to_slider,
+    ineffective_widgets,
+    model_choices,
+    recipe_from_widgets,
+    shape_choices,
+    widget_values,
+)
 from ui.text import methods, words
 
 KIND = control_settings.widget_name("kind")
@@ -55,13 +62,13 @@ class Handlers:
     def recipe(self, visit: Visit, given: Mapping[Any, Any]) -> Recipe | BadRecipe:
         """What the controls stand for, or why it is nothing."""
         controls = self.page.controls
-        values = {name: as_shown(control, given.get(control)) for name, control in controls.items()}
+        values = {name: clamp_to_slider(control, given.get(control)) for name, control in controls.items()}
         values["model"] = self.house.offered(values["model"], visit.model)
         visit.written = values
         try:
             facts = self.house.facts(values["model"])
-            values["stride"] = as_shown(controls["stride"], values["stride"], facts.window)
-            return recipe_of(values, visit.rest, facts)
+            values["stride"] = clamp_to_slider(controls["stride"], values["stride"], facts.window)
+            return recipe_from_widgets(values, visit.rest, facts)
         except BadRecipe as fault:
             return fault
         except Fault as fault:
@@ -84,27 +91,27 @@ class Handlers:
         page, house = self.page, self.house
         at_work = runs.is_at_work(visit, house)
         out: Outputs = {
-            page.stages: view(visit, house),
+            page.stages: stages_panel_value(visit, house),
             page.generate: gr.update(
                 value=words.GENERATE_ANOTHER if not at_work and is_shown(visit, self.house) else words.GENERATE,
                 visible=not at_work,
             ),
             page.stop: gr.update(visible=at_work),
             page.stored: restore.stored(visit, house),
-            page.curves: drawn(visit.plan.stages[-1]) if visit.plan else "",
-            page.sizes: readouts.sizes(visit.plan),
-            page.windows: readouts.windows(visit.plan),
+            page.curves: curves_html(visit.plan.stages[-1]) if visit.plan else "",
+            page.sizes: readouts.describe_sizes(visit.plan),
+            page.windows: readouts.describe_windows(visit.plan),
         }
         if fill:
             out |= self.filled(visit)
         else:
             out |= self.of_use(visit)
-        return out | self.chosen(visit) | section.shown(page.follow, visit, house)
+        return out | self.chosen(visit) | section.update_control_panel(page.follow, visit, house)
 
     def filled(self, visit: Visit) -> Outputs:
         """The controls as the visit's recipe has them; those without effect are hidden."""
         controls, facts = self.page.controls, self.house.facts(visit.model)
-        values = values_of(visit.recipe, facts) | {"model": self.house.entry(visit.model).name}
+        values = widget_values(visit.recipe, facts) | {"model": self.house.entry(visit.model).name}
         visit.without, visit.written = self._without(visit), values
         out = {
             control: gr.update(value=values[name], visible=name not in visit.without)
@@ -112,8 +119,8 @@ class Handlers:
         }
         out |= self.by_method(visit)
         out[controls["stride"]]["maximum"] = facts.window
-        out[controls["model"]]["choices"] = titles(self.house.lender.entries.values())
-        out[controls["shape"]]["choices"] = shapes(pictured(visit.recipe))
+        out[controls["model"]]["choices"] = model_choices(self.house.lender.entries.values())
+        out[controls["shape"]]["choices"] = shape_choices(has_input_image(visit.recipe))
         out[controls[KIND]]["choices"] = self._kinds(visit)
         return out | self.started_from(visit)
 
@@ -155,7 +162,7 @@ class Handlers:
 
     def _without(self, visit: Visit) -> frozenset[str]:
         recipe = (visit.plan or visit).recipe
-        return without_effect(recipe, self.house.facts(visit.model)) & frozenset(self.page.controls)
+        return ineffective_widgets(recipe, self.house.facts(visit.model)) & frozenset(self.page.controls)
 
     def _kinds(self, visit: Visit) -> list[tuple[str, str]]:
         facts = self.house.facts(visit.model)
@@ -182,7 +189,7 @@ class Handlers:
         except Fault as fault:
             visit.say(fault.sentence, fault=True)
         return self.seen(visit, fill=visit.said is None or not visit.said.fault or visit.plan is not None) | {
-            self.page.badge: badge(self.house, visit.model)
+            self.page.badge: badge_html(self.house, visit.model)
         }
 
     @alone
@@ -196,7 +203,7 @@ class Handlers:
         if visit.plan and not visit.recipe.prompt.strip():
             visit.say(words.PROMPT_EMPTY, fault=True)
         elif visit.plan and not vocabulary.names_a_known_thing(visit.recipe.prompt, self.house.entry(visit.model)):
-            visit.say(unknown_words(visit.recipe.prompt, self.house.entry(visit.model)), fault=True)
+            visit.say(describe_unknown_words(visit.recipe.prompt, self.house.entry(visit.model)), fault=True)
         elif visit.plan:
             if is_shown(visit, self.house):
                 read(visit, self.house, replace(visit.recipe, seed=random.randint(0, LARGEST_SEED)))
@@ -211,7 +218,7 @@ class Handlers:
         if work is not None and self.house.goes_on(work):
             self.house.desk.stop(work.name)
             work.stopping = True
-        return {self.page.stages: view(visit, self.house)}
+        return {self.page.stages: stages_panel_value(visit, self.house)}
 
     async def followed(self, request: gr.Request) -> AsyncIterator[Outputs]:
         """Shows a run as it goes on, to its end; each is followed once."""
@@ -234,8 +241,8 @@ class Handlers:
         """What changes while a run or the loading of a model goes on."""
         with visit.lock:
             return {
-                self.page.stages: view(visit, self.house),
-                self.page.badge: badge(self.house, visit.model),
+                self.page.stages: stages_panel_value(visit, self.house),
+                self.page.badge: badge_html(self.house, visit.model),
             }
 
     def _found_anew(self, visit: Visit) -> Outputs:
@@ -243,4 +250,4 @@ class Handlers:
         with visit.lock:
             again(visit, self.house)
             visit.notes = notes(visit, self.house)
-            return self.seen(visit) | {self.page.badge: badge(self.house, visit.model)}
+            return self.seen(visit) | {self.page.badge: badge_html(self.house, visit.model)}

@@ -17,34 +17,34 @@ from ui.session.session import Said, Visit
 from ui.text import formatting, methods, words
 from ui.text.labels import replace_names_with_labels
 
-FITS = frozenset("width height scales steps stride sigma1 scheduler faithful method options".split())
+FIT_SETTINGS = frozenset("width height scales steps stride sigma1 scheduler faithful method options".split())
 """Settings that a refusal may offer."""
-SOFT = 1 / 3
+SOFT_SHARE = 1 / 3
 """Share of a stage's steps in which it is softer than the one before."""
 
 
-def line(visit: Visit, house: House) -> Said:
+def status_message(visit: Visit, house: House) -> Said:
     """What stands in it now: the run at work, else what was said last, else what Generate would cost."""
     work = visit.work
     if visit.said and visit.said.fault:
         return visit.said
     if work is not None and work.end is None:
         watch = {"do": "look", "run": work.name, "label": words.STAGES_PANEL["watch"]}
-        text = words.STOPPING if work.stopping else running(work, house)
+        text = words.STOPPING if work.stopping else describe_progress(work, house)
         return Said(text, actions=() if visit.shown is work else (watch,))
     if visit.said:
         return visit.said
     if visit.refused:
-        return refusal(visit.refused)
+        return refusal_message(visit.refused)
     if visit.plan is None:
         return Said("")
-    said, shown = cost(visit, house), visit.shown
-    if shown is None or shown.name == EXAMPLE or is_whole(shown) or said.actions:
+    said, shown = cost_message(visit, house), visit.shown
+    if shown is None or shown.name == EXAMPLE or is_complete(shown) or said.actions:
         return said
-    return Said(said.text, said.fault, (continuation(house, shown, visit.stop_after),))
+    return Said(said.text, said.fault, (continue_action(house, shown, visit.stop_after),))
 
 
-def refusal(fault: BadRecipe) -> Said:
+def refusal_message(fault: BadRecipe) -> Said:
     """A fault of the settings, and what would do."""
     actions = []
     if fault.fit:
@@ -59,13 +59,13 @@ def _plain(fit: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fit.items()}
 
 
-def sound(fit: Mapping[str, Any]) -> dict[str, Any]:
+def checked_fit(fit: Mapping[str, Any]) -> dict[str, Any]:
     """Of settings that a browser sends, those that may be offered, if all are in range; else none."""
     try:
         return {
             name: check_value(name, frozen(value) if isinstance(value, list) else value)
             for name, value in fit.items()
-            if name in FITS
+            if name in FIT_SETTINGS
         }
     except BadRecipe:
         return {}
@@ -86,12 +86,12 @@ def _named(fit: Mapping[str, Any]) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def cost(visit: Visit, house: House) -> Said:
+def cost_message(visit: Visit, house: House) -> Said:
     """What Generate would do, and what it takes."""
     planned, held = visit.plan, visit.held
     assert planned is not None
     last = visit.stop_after or len(planned.stages)
-    refused = too_large(planned, house)
+    refused = too_large_message(planned, house)
     if refused:
         return refused
     if held >= last:
@@ -126,7 +126,7 @@ def _more(planned: Plan) -> int:
     return peak_memory(planned.stages) - planned.facts.footprint.weights
 
 
-def too_large(planned: Plan, house: House) -> Said | None:
+def too_large_message(planned: Plan, house: House) -> Said | None:
     """What cannot be made here for want of memory, and what could."""
     free = house.lender.free(planned.recipe.model)
     if free is None or _more(planned) <= free:
@@ -145,7 +145,7 @@ def too_large(planned: Plan, house: House) -> Said | None:
     return Said(words.TOO_LARGE.format(fit=formatting.format_size(*fits), **said), fault=True, actions=(use,))
 
 
-def running(story: Story, house: House) -> str:
+def describe_progress(story: Story, house: House) -> str:
     """Where a run is."""
     if story.waiting:
         waiting = story.waiting
@@ -171,17 +171,17 @@ def running(story: Story, house: House) -> str:
 def _asides(story: Story) -> Iterator[str]:
     """What else a person may wonder about while a stage goes on."""
     progress = story.progress
-    if progress and progress.stage > 1 and progress.step <= progress.steps * SOFT:
+    if progress and progress.stage > 1 and progress.step <= progress.steps * SOFT_SHARE:
         yield words.SOFT_AT_FIRST
     if story.smaller:
         yield words.SMALLER_BATCH
 
 
-def is_whole(story: Story) -> bool:
+def is_complete(story: Story) -> bool:
     return story.plan is not None and story.last >= len(story.plan.stages)
 
 
-def continuation(house: House, story: Story, until: int | None = None) -> dict[str, str]:
+def continue_action(house: House, story: Story, until: int | None = None) -> dict[str, str]:
     """The button that goes on with a run, with what that costs as far as it will go."""
     until = until if until and until > story.last else None
     seconds = house.pace.seconds(story.plan.stages[story.last : until]) if story.plan else None
@@ -189,14 +189,14 @@ def continuation(house: House, story: Story, until: int | None = None) -> dict[s
     return {"do": "continue", "run": story.name, "label": words.CONTINUE_RUN.format(time=about)}
 
 
-def settings_used(recipe: Recipe, house: House, present: str) -> str:
+def describe_settings_used(recipe: Recipe, house: House, present: str) -> str:
     """That a picture's settings are in the controls, and under which model if that is another one."""
     if recipe.model in ("", *house.lender.entries):
         return words.SETTINGS_USED
     return words.SETTINGS_OF_OTHER_MODEL.format(model=short_repr(recipe.model), title=house.entry(present).title)
 
 
-def unknown_words(prompt: str, entry: ModelEntry) -> str:
+def describe_unknown_words(prompt: str, entry: ModelEntry) -> str:
     """Which words of a prompt a model has never seen, and what it does draw; empty if it knows all."""
     strange = vocabulary.unknown_words(prompt, entry)
     if not strange:

@@ -7,7 +7,7 @@ from ui.session.services import House
 from ui.text import words
 
 
-def badge(house: House, model: str = "") -> str:
+def badge_html(house: House, model: str = "") -> str:
     lender, title = house.lender, house.entry(model).title
     if lender.is_warm(model):
         facts = house.facts(model)

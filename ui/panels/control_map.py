@@ -20,23 +20,23 @@ from engine.recipe.controls import KINDS, Control
 from ui.session.images import found
 from ui.session.services import House
 from ui.session.session import Visit
-from ui.settings.control_settings import first
+from ui.settings.control_settings import first_control
 from ui.text import formatting, words
 from ui.text.labels import replace_names_with_labels
 
 log = logging.getLogger(__name__)
 
-LONGEST_SIDE = 2048
+LONGEST_MAP_SIDE = 2048
 """px of what is shown at 1:1; a larger stage's map is reduced to it."""
-COLUMN = 480
+FITTED_SIDE = 480
 """px of what is shown to fit. A browser that made it smaller would let thin lines fade."""
-MOST_DRAWN = 24
+MAPS_CACHED = 24
 JPEG = {"quality": 80, "subsampling": 0}
 """Colour at full resolution: the lines are coloured, and one px wide."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class MapRequest:
     """All that a drawn map depends on; its stage is told by size, base and seed."""
 
     path: Path
@@ -47,12 +47,12 @@ class Asked:
     stage: Stage = field(compare=False)
 
 
-def overlay(visit: Visit, house: House) -> str | None:
+def map_html(visit: Visit, house: House) -> str | None:
     """The map at the chosen stage, or a sentence in its place; None while no stage is planned.
 
     Nothing of a visitor's text is in it.
     """
-    control, refused = first(visit.recipe), visit.refused
+    control, refused = first_control(visit.recipe), visit.refused
     if control is None:
         return _sentence(words.FOLLOW_HELP)
     path = found(visit, house, control.image)
@@ -63,7 +63,7 @@ def overlay(visit: Visit, house: House) -> str | None:
     if visit.plan is None:
         return None
     try:
-        return drawn(_asked(path, control, stage_shown(visit)))
+        return draw_map(_asked(path, control, map_stage(visit)))
     except BadRecipe as fault:
         return _sentence(fault.sentence)
     except Exception:  # Of a detector's network, which is not ours.
@@ -71,28 +71,28 @@ def overlay(visit: Visit, house: House) -> str | None:
         return _sentence(words.MAP_FAILED)
 
 
-def stage_shown(visit: Visit) -> Stage:
+def map_stage(visit: Visit) -> Stage:
     """The stage whose map is shown: the chosen one, else the last."""
     stages = visit.plan.stages
     return stages[min(visit.map_stage or len(stages), len(stages)) - 1]
 
 
-def _asked(path: Path, control: Control, stage: Stage) -> Asked:
+def _asked(path: Path, control: Control, stage: Stage) -> MapRequest:
     """Knobs that a map does not depend on stand at their defaults, so that it is not drawn again."""
     read = ("kind", "given", *(() if control.given else KINDS[control.kind].knobs))
     plain = replace(Control(), **{name: getattr(control, name) for name in read})
     seed = stage.recipe.seed if control.kind == "shuffle" else 0
-    return Asked(path, plain, stage.size, stage.base_size, seed, stage)
+    return MapRequest(path, plain, stage.size, stage.base_size, seed, stage)
 
 
-@lru_cache(maxsize=MOST_DRAWN)
-def drawn(asked: Asked) -> str:
+@lru_cache(maxsize=MAPS_CACHED)
+def draw_map(asked: MapRequest) -> str:
     """The figure. Such a file never changes."""
     maps = StageMaps(asked.control, images.read(asked.path), asked.stage, detectors.detect)
     title = KINDS[asked.control.kind].title
     alt = (words.READY_MAP_ALT if asked.control.given else words.MAP_ALT).format(kind=title.lower())
-    whole, fitting = (_image(asked.control, maps, side, alt) for side in (LONGEST_SIDE, COLUMN))
-    size, told = formatting.format_size(*asked.size), formatting.format_size(*limit_side(asked.size, LONGEST_SIDE))
+    whole, fitting = (_image(asked.control, maps, side, alt) for side in (LONGEST_MAP_SIDE, FITTED_SIDE))
+    size, told = formatting.format_size(*asked.size), formatting.format_size(*limit_side(asked.size, LONGEST_MAP_SIDE))
     caption = words.SIZES_IN_PX.format(sizes=size) if told == size else words.MAP_REDUCED.format(size=size, shown=told)
     # It takes the focus, so that keys scroll it where it is shown 1:1.
     return f'<p class="quiet">{caption}</p><figure tabindex="0">{fitting}{whole}</figure>'
@@ -103,7 +103,7 @@ def _image(control: Control, maps: StageMaps, longest: int, alt: str) -> str:
     to = BytesIO()
     shown.save(to, "JPEG", **JPEG)
     source = f"data:image/jpeg;base64,{b64encode(to.getvalue()).decode()}"
-    kind = "whole" if longest == LONGEST_SIDE else "fitting"
+    kind = "whole" if longest == LONGEST_MAP_SIDE else "fitting"
     size = f'width="{shown.width}" height="{shown.height}"'
     return f'<img class="{kind}" src="{source}" alt="{escape(alt)}" {size}>'
 

@@ -13,9 +13,9 @@ from engine.planning.stage import Stage
 from engine.recipe.recipe import SETTINGS
 from ui.text import methods, words
 
-FREE = 0.5
+RELEASED_SHARE = 0.5
 """The layout is let go where at least this share of a step's own work survives."""
-SEEN = 0.05
+VISIBLE_SHARE = 0.05
 """The whole is looked at while it has at least this share of a step."""
 
 WIDTH, HEIGHT = 320, 120
@@ -41,7 +41,7 @@ DASHES = {"hold": "", "whole": "7 3", "release": "2 6", "smoothing": "1.5 3"}
 
 
 @dataclass(frozen=True)
-class Clauses:
+class CurveSteps:
     """Steps counted from 1, or None where a clause does not apply or never comes to pass.
 
     lets_go: the first whose survival is at least FREE.
@@ -54,14 +54,14 @@ class Clauses:
     smooths: int | None
 
 
-def clauses(stage: Stage) -> Clauses:
+def curve_steps(stage: Stage) -> CurveSteps:
     """What the curves of a stage above the first say."""
     schedule = stage.schedule
     worked = np.arange(len(schedule.t)) >= schedule.first
-    looks = worked & (schedule.c2 >= SEEN)
+    looks = worked & (schedule.c2 >= VISIBLE_SHARE)
     smooths = worked & (schedule.c2 > 0) & _felt(schedule.blur)
-    lets_go = int(np.argmax(schedule.survival >= FREE)) + 1 if schedule.c1.any() else None
-    return Clauses(lets_go, _last(looks), _last(smooths))
+    lets_go = int(np.argmax(schedule.survival >= RELEASED_SHARE)) + 1 if schedule.c1.any() else None
+    return CurveSteps(lets_go, _last(looks), _last(smooths))
 
 
 def _felt(blur: np.ndarray) -> np.ndarray:
@@ -75,11 +75,11 @@ def _last(where: np.ndarray) -> int | None:
     return int(steps[-1]) + 1 if len(steps) else None
 
 
-def sentence(stage: Stage) -> str:
+def describe_curves(stage: Stage) -> str:
     """What the settings do in this stage, in words."""
     if stage.is_base or not stage.method.has_base:
         return words.NO_CURVES_AT_BASE if stage.is_base else ""
-    said, steps = clauses(stage), len(stage.schedule.t)
+    said, steps = curve_steps(stage), len(stage.schedule.t)
     layout = _of_start(stage) if stage.method.restarts else _of_layout(said, steps)
     told = [layout, _of_whole(stage, said, steps)]
     if stage.dilated_views and said.looks:
@@ -92,7 +92,7 @@ def _of_start(stage: Stage) -> str:
     return methods.RESTARTS_AT_STEP.format(step=stage.schedule.first + 1, steps=len(stage.schedule.t))
 
 
-def _of_layout(said: Clauses, steps: int) -> str:
+def _of_layout(said: CurveSteps, steps: int) -> str:
     if said.lets_go is None:
         return words.LAYOUT_ONLY_IN_FIRST_NOISE
     if said.lets_go == 1:
@@ -102,7 +102,7 @@ def _of_layout(said: Clauses, steps: int) -> str:
     return (words.LAYOUT_HELD_TO_END if held else words.LAYOUT_RELEASED_AT_STEP).format(step=said.lets_go, steps=steps)
 
 
-def _of_whole(stage: Stage, said: Clauses, steps: int) -> str:
+def _of_whole(stage: Stage, said: CurveSteps, steps: int) -> str:
     if stage.sees_whole_canvas:
         return words.DILATED_TO_END
     if not stage.dilated_views:
@@ -112,7 +112,7 @@ def _of_whole(stage: Stage, said: Clauses, steps: int) -> str:
     return words.DILATED_TO_END if said.looks == steps else words.DILATED_UNTIL_STEP.format(step=said.looks)
 
 
-def _of_smoothing(said: Clauses) -> str:
+def _of_smoothing(said: CurveSteps) -> str:
     if said.smooths is None:
         return words.SMOOTHED_NEVER
     return (
@@ -120,7 +120,7 @@ def _of_smoothing(said: Clauses) -> str:
     )
 
 
-def curves(stage: Stage, name: str = "") -> str:
+def curves_svg(stage: Stage, name: str = "") -> str:
     """The drawing as SVG, empty for a base. `name` is its title; it is escaped."""
     if stage.is_base or not stage.method.has_base:
         return ""
@@ -128,7 +128,7 @@ def curves(stage: Stage, name: str = "") -> str:
     return "".join(
         (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" style="{STYLE}">',
-            f"<title>{escape(title)}</title><desc>{escape(sentence(stage))}</desc>",
+            f"<title>{escape(title)}</title><desc>{escape(describe_curves(stage))}</desc>",
             _skipped(stage),
             f'<path d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}" fill="none" stroke="currentColor" opacity=".45"/>',
             *_lines(stage),
@@ -138,9 +138,9 @@ def curves(stage: Stage, name: str = "") -> str:
     )
 
 
-def drawn(stage: Stage) -> str:
+def curves_html(stage: Stage) -> str:
     """The curves with their sentence under them."""
-    return f"{curves(stage)}<p>{escape(sentence(stage))}</p>"
+    return f"{curves_svg(stage)}<p>{escape(describe_curves(stage))}</p>"
 
 
 def _shares(stage: Stage) -> dict[str, np.ndarray]:

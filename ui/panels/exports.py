@@ -10,16 +10,16 @@ from ui.session.finished import Picture, file, file_name
 from ui.session.services import EXAMPLE, House
 from ui.text import words
 
-DIVES = 20
+ZOOM_POSITIONS = 20
 """Places along each side that a dive may lead to."""
 
 
-def keepsake(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
+def make_export(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
     """Makes it from a run's finished stages; the button that saves it. A Fault says why it cannot be."""
     try:
         return _made(house, what, run, at)
     except OSError as fault:
-        raise Fault(errors.DISK.format(reason=fault.strerror or type(fault).__name__)) from fault
+        raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)) from fault
 
 
 def _made(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
@@ -39,20 +39,20 @@ def _made(house: House, what: str, run: str, at: tuple[float, float]) -> dict[st
 
 def _of_all(house: House, last: Picture, at: tuple[float, float]) -> Path:
     """Where what is made of the example lies: nobody's file takes the place of another's."""
-    row, col = (round(part * DIVES) for part in at)
+    row, col = (round(part * ZOOM_POSITIONS) for part in at)
     folder = house.shelf.root / "shared" / f"{last.folder.name}-{row}-{col}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def centre(place: Any) -> tuple[float, float]:
+def viewed_centre(place: Any) -> tuple[float, float]:
     """The middle of what the viewer shows: (row, column) as shares."""
     try:
         left, top, width, height = (float(part) for part in place)
         row, col = top + height / 2, left + width / 2
     except (TypeError, ValueError, OverflowError):
         return 0.5, 0.5
-    row, col = (round(part * DIVES) / DIVES for part in (row, col))
+    row, col = (round(part * ZOOM_POSITIONS) / ZOOM_POSITIONS for part in (row, col))
     return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)
 
 

@@ -11,20 +11,20 @@ from engine.paths import ASSETS
 
 WEB = ASSETS / "web"
 SCRIPTS = ("dom.js", "tiles.js", "viewer.js", "input.js", "compare.js", "strip.js", "stages.js")
-STYLE = WEB / "stages.css"
+STYLESHEET = WEB / "stages.css"
 TEMPLATE = '<div class="st"></div>'
 
 
-def script() -> str:
+def read_scripts() -> str:
     return "\n".join((WEB / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 
-class Stages(gr.HTML):
+class StagesPanel(gr.HTML):
     """value: what ui.panels.view.view makes. Its one event, act, carries {do: …}."""
 
     def __init__(self, value: dict[str, Any] | None = None, **more: Any) -> None:
         super().__init__(
-            value=value, html_template=TEMPLATE, js_on_load=script(), apply_default_css=False, **more
+            value=value, html_template=TEMPLATE, js_on_load=read_scripts(), apply_default_css=False, **more
         )
 
     def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -9,13 +9,14 @@ from typing import Any
 from engine.catalogue import weights
 from engine.planning.plan import Plan
 from engine.runs.events import Preview
-from ui.messages.status import line
+from ui.messages.status import status_message
 from ui.session.finished import Picture, shown, title
+from ui.session.notes import make_note
 from ui.session.progress import Story
 from ui.session.services import EXAMPLE, House
 from ui.session.session import Visit
-from ui.settings.complaints import NUDGES
-from ui.settings.link import address, left_out
+from ui.settings.complaints import COMPLAINT_MOVES
+from ui.settings.link import recipe_url, settings_left_out
 from ui.text import formatting, words
 from ui.text.labels import join_labels
 
@@ -24,19 +25,19 @@ _MOMENTS = count(time.time_ns() // 1000)
 """Views may arrive in another order than they were made in; the component keeps to the newest."""
 
 
-def view(visit: Visit, house: House) -> dict[str, Any]:
+def stages_panel_value(visit: Visit, house: House) -> dict[str, Any]:
     story = visit.shown
     kept = house.pictures(story.run) if story else ()
     goes_on = story is not None and visit.work is story
-    said = line(visit, house)
+    said = status_message(visit, house)
     return {
         "at": next(_MOMENTS),
         "run": story.name if story else "",
         "status": {
             "text": said.text, "fault": said.fault, "spoken": visit.spoken, "actions": list(said.actions),
         },
-        "cards": cards(visit, house, kept, goes_on),
-        "working": working(story, house) if story and goes_on else None,
+        "stage_cards": stage_cards(visit, house, kept, goes_on),
+        "progress_of_card": progress_of_card(story, house) if story and goes_on else None,
         "preview": _preview(story) if story and goes_on else None,
         "show": {"n": visit.looking[0], "key": visit.looking[1]},
         "notes": [
@@ -45,18 +46,13 @@ def view(visit: Visit, house: House) -> dict[str, Any]:
         ],
         "complaints": _complaints(kept, goes_on),
         "share": _share(visit, house, kept, goes_on),
-        "earlier": earlier(visit, house),
-        "here": here(visit, house),
+        "earlier_runs": earlier_runs(visit, house),
+        "runs_on_page": runs_on_page(visit, house),
         "kept": words.RUNS_KEPT_FOR.format(hours=formatting.format_hours(house.shelf.age)) if visit.earlier else "",
     }  # fmt: skip
 
 
-def note(text: str, *actions: dict[str, Any], kind: str = "note") -> dict[str, Any]:
-    """A line under the status, with its buttons."""
-    return {"kind": kind, "text": text, "actions": list(actions)}
-
-
-def cards(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
+def stage_cards(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     """A card for every stage: what is made, and what the controls would make."""
     ahead = visit.shown.plan if goes_on and visit.shown else visit.plan
     made = {each.number: each for each in kept}
@@ -82,7 +78,7 @@ def _card(
         "number": n,
         "of": of,
         "size": list(picture.size if picture else stage.size if stage else (0, 0)),
-        "state": "made" if picture else "working" if n == at_work else "planned",
+        "state": "made" if picture else "progress_of_card" if n == at_work else "planned",
         "price": formatting.format_short_duration(picture.seconds) if picture else price,
         "again": f"{formatting.format_side(*stage.size)}{' · ' + price if price else ''}"
         if picture and to_make
@@ -111,20 +107,20 @@ def _can_grow(picture: Picture, ahead: Plan | None) -> bool:
     return final_height > height and abs(final_width / final_height - width / height) < 0.05 * width / height
 
 
-def working(story: Story, house: House) -> dict[str, Any] | None:
+def progress_of_card(story: Story, house: House) -> dict[str, Any] | None:
     progress = story.progress
     if progress is None:
         return None
-    here, _ = left(story, house)
+    here, _ = seconds_left(story, house)
     return {
         "stage": progress.stage,
         "share": round(story.stage_share, 3),
         "text": words.STEP_OF_STEPS.format(step=progress.step, steps=progress.steps),
-        "left": "" if here is None else words.TIME_LEFT.format(time=formatting.format_short_duration(here)),
+        "seconds_left": "" if here is None else words.TIME_LEFT.format(time=formatting.format_short_duration(here)),
     }
 
 
-def left(story: Story, house: House) -> tuple[float | None, float | None]:
+def seconds_left(story: Story, house: House) -> tuple[float | None, float | None]:
     return story.left(house.pace.each(story.plan.stages) if story.plan else ())
 
 
@@ -141,17 +137,17 @@ def _of_the_example(story: Story | None, kept: Sequence[Picture]) -> list[dict[s
     if story is None or story.name != EXAMPLE:
         return []
     seconds = sum(each.seconds for each in kept)
-    return [note(words.EXAMPLE_NOTE.format(time=formatting.format_duration(seconds)), kind="example")]
+    return [make_note(words.EXAMPLE_NOTE.format(time=formatting.format_duration(seconds)), kind="example")]
 
 
 def _of_the_link(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     """What the link that may be copied does not hold, so that nobody shares half a recipe unknowingly."""
-    without = left_out(kept[-1].recipe) if kept and not goes_on else ()
+    without = settings_left_out(kept[-1].recipe) if kept and not goes_on else ()
     pictures = {"image": words.LINK_WITHOUT_START_IMAGE, "controls": words.LINK_WITHOUT_CONTROL_IMAGE}
     in_file = [name for name in without if name not in pictures]
     said = [words.LINK_WITHOUT_SETTINGS.format(names=join_labels(in_file))] if in_file else []
     said += [sentence for name, sentence in pictures.items() if name in without]
-    return [note(text, kind="link") for text in said]
+    return [make_note(text, kind="link") for text in said]
 
 
 def _of_the_model(visit: Visit, house: House) -> list[dict[str, Any]]:
@@ -161,19 +157,19 @@ def _of_the_model(visit: Visit, house: House) -> list[dict[str, Any]]:
     entry = house.entry(visit.wanted)
     done = weights.bytes_in_hub_cache(entry.source) / 1e9 if weights.is_hub_id(entry.source) else 0.0
     text = words.DOWNLOADING_MODEL.format(title=entry.title, done=f"{done:.1f}", size=f"{entry.gigabytes:g}")
-    return [note(text, kind="model")]
+    return [make_note(text, kind="model")]
 
 
 def _complaints(kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     if goes_on or not kept:
         return []
-    return [{"do": "complain", "of": of, "label": words.COMPLAINT_LABELS[of]} for of in NUDGES]
+    return [{"do": "complain", "of": of, "label": words.COMPLAINT_LABELS[of]} for of in COMPLAINT_MOVES]
 
 
 def _share(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -> list[dict[str, Any]]:
     if not kept or goes_on:
         return []
-    link = address(kept[-1].recipe, visit.address, house.space)
+    link = recipe_url(kept[-1].recipe, visit.address, house.space)
     run = kept[-1].run
     saved = [offer for (of, _), offer in visit.saved.items() if of == run]
     asked = [{"do": "labelled", "run": run, "label": words.LABELLED_PICTURE}]
@@ -182,13 +178,13 @@ def _share(visit: Visit, house: House, kept: Sequence[Picture], goes_on: bool) -
     return [{"do": "copy", "text": link, "label": words.COPY_LINK}, *asked, *saved]
 
 
-def here(visit: Visit, house: House) -> list[str]:
+def runs_on_page(visit: Visit, house: House) -> list[str]:
     """Runs whose pictures may stay on the page; those of all others leave it."""
     shown = [visit.shown.name] if visit.shown else []
     return [name for name in dict.fromkeys([*visit.earlier, *shown, EXAMPLE]) if house.folder(name)]
 
 
-def earlier(visit: Visit, house: House) -> list[dict[str, Any]]:
+def earlier_runs(visit: Visit, house: House) -> list[dict[str, Any]]:
     """This browser's runs that still have a picture."""
     found = []
     for name in visit.earlier:

@@ -17,7 +17,7 @@ from engine.recipe.recipe import Recipe
 from engine.runs import store
 from ui.session.services import House
 from ui.session.session import Visit
-from ui.settings.sizes import pictured
+from ui.settings.sizes import has_input_image
 from ui.text import formatting, words
 
 LONGEST_SIDE = 280
@@ -46,7 +46,7 @@ def as_shaped(visit: Visit, house: House, recipe: Recipe) -> Recipe:
     """The recipe without width and height where these are what its picture gives by itself."""
     try:
         free = at_hand(visit, house, replace(recipe, width=None, height=None))
-        own = pictured(recipe) and fill_sizes(free, house.facts(recipe.model))[:2] == (
+        own = has_input_image(recipe) and fill_sizes(free, house.facts(recipe.model))[:2] == (
             recipe.width,
             recipe.height,
         )

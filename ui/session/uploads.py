@@ -18,6 +18,7 @@ from gradio.utils import get_upload_folder
 from engine import errors
 from engine.errors import BadRecipe, Fault, short_repr
 from engine.recipe import images
+from engine.runs.files import write_atomically
 from engine.runs.thumbnails import PNG_LEVEL
 
 MOST, LONGEST = 2 * 10**9, 86400.0
@@ -65,18 +66,20 @@ class Uploads:
         already; whoever keeps most makes room for it. Else a Fault."""
         plain = images.read(path)
         kept = self.folder / (within or "shared") / f"{images.digest(path).removeprefix('sha256:')}.png"
-        partial = kept.with_suffix(f".{secrets.token_hex(4)}")
         try:
             kept.parent.mkdir(exist_ok=True)
             if kept.is_file():
                 kept.touch()
             else:
-                plain.save(partial, "PNG", compress_level=PNG_LEVEL)
-                partial.replace(kept)
+                # Not flushed to the disk: these files do not outlive the process.
+                write_atomically(
+                    kept, lambda to: plain.save(to, "PNG", compress_level=PNG_LEVEL), flush=False
+                )
             self._make_room(kept)
         except OSError as fault:
-            partial.unlink(missing_ok=True)
-            raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)) from fault
+            raise Fault(
+                errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)
+            ) from fault
         return kept
 
     def sweep(self) -> None:

@@ -20,7 +20,7 @@ SYMBOLS = {"alpha1": "α₁", "alpha2": "α₂", "alpha3": "α₃", "sigma1": "�
 ON, OFF, NONE = "on", "off", "–"
 
 
-class Change(NamedTuple):
+class SettingChange(NamedTuple):
     """A setting that moves; values as a person sees them, so never empty."""
 
     field: str
@@ -29,11 +29,11 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Nudged:
+class Adjustment:
     """The recipe after a nudge; no changes where the settings are at their end."""
 
     recipe: Recipe
-    changes: tuple[Change, ...] = ()
+    changes: tuple[SettingChange, ...] = ()
 
 
 def _add(amount: float) -> Move:
@@ -49,7 +49,7 @@ def _set(wanted: Any) -> Move:
     return lambda _: wanted
 
 
-NUDGES: dict[str, tuple[Mapping[str, Move], ...]] = {
+COMPLAINT_MOVES: dict[str, tuple[Mapping[str, Move], ...]] = {
     "grainy": ({"sigma1": _times(HALF_MORE), "alpha2": _add(0.5)}, {"kernel": _set("paper")}),
     "repeats": (
         {"alpha2": _add(-0.3), "alpha1": _add(-0.5), "dilated": _set(True)},
@@ -63,19 +63,19 @@ NUDGES: dict[str, tuple[Mapping[str, Move], ...]] = {
 """What to do about each complaint; the second group is for when the first moves nothing any more."""
 
 
-def nudge(recipe: Recipe, of: str, facts: Facts) -> Nudged:
+def adjust_for_complaint(recipe: Recipe, of: str, facts: Facts) -> Adjustment:
     """The recipe with the present values moved against a complaint; settings without effect stay."""
-    for moves in NUDGES[of]:
+    for moves in COMPLAINT_MOVES[of]:
         wanted = {name: _moved(recipe, name, move, facts) for name, move in moves.items()}
         idle = ineffective_settings(replace(recipe, **wanted))
         changes = tuple(
-            Change(name, before, after)
+            SettingChange(name, before, after)
             for name, after in wanted.items()
             if (before := _present(recipe, name, facts)) != after and name not in idle
         )
         if changes:
-            return Nudged(replace(recipe, **{change.field: change.after for change in changes}), changes)
-    return Nudged(recipe)
+            return Adjustment(replace(recipe, **{change.field: change.after for change in changes}), changes)
+    return Adjustment(recipe)
 
 
 def _present(recipe: Recipe, name: str, facts: Facts) -> Any:
@@ -110,7 +110,7 @@ def _near(steps: float) -> float:
     return round(steps, 6)
 
 
-def told(changes: tuple[Change, ...]) -> str:
+def describe_changes(changes: tuple[SettingChange, ...]) -> str:
     """The changes in a line: σ₁ 0.8 → 1.2, α₂ 1 → 1.5."""
     return ", ".join(f"{_name(c.field)} {_value(c, c.before)} → {_value(c, c.after)}" for c in changes)
 
@@ -119,7 +119,7 @@ def _name(field: str) -> str:
     return SYMBOLS.get(field) or (SETTINGS | OPTIONS)[field].label
 
 
-def _value(change: Change, value: Any) -> str:
+def _value(change: SettingChange, value: Any) -> str:
     """Choices in their own words."""
     named = {"method": methods.METHOD_TITLES, "views": methods.VIEW_TITLES, "network": methods.NETWORK_TITLES}.get(
         change.field, {}

@@ -16,31 +16,31 @@ from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
 LONGEST_QUERY = 7000
 """Characters of a link's query; web servers refuse addresses of more than about eight thousand."""
 LONGEST_NAME, LONGEST_NUMBER, MOST_KEYS = 40, 40, 100
-OF_THE_HOST = frozenset({"logs", "sign"})
+HOST_PARAMETERS = frozenset({"logs", "sign"})
 """What a Space adds to an address by itself; Gradio's own keys begin with two lines, as __theme."""
 
-STAY = frozenset({"image", "controls", "loras", "options"})
+SETTINGS_NOT_IN_LINKS = frozenset({"image", "controls", "loras", "options"})
 """What a link does not hold so: files of this machine, what leads to them, what has names of its own."""
-_CARRIED = tuple(name for name in SETTINGS if name not in STAY)
+_CARRIED = tuple(name for name in SETTINGS if name not in SETTINGS_NOT_IN_LINKS)
 """Settings under their own names; options are too, each by itself."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _SPACE = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
-class Linked(NamedTuple):
+class ParsedLink(NamedTuple):
     """The recipe of a link, and the names of what could not be understood in it."""
 
     recipe: Recipe
     strange: tuple[str, ...] = ()
 
 
-def to_query(recipe: Recipe) -> str:
+def recipe_to_query(recipe: Recipe) -> str:
     """The fields that differ from the defaults, by name, as name=value&name=value."""
     return "&".join(_written(recipe).values())
 
 
-def left_out(recipe: Recipe) -> tuple[str, ...]:
+def settings_left_out(recipe: Recipe) -> tuple[str, ...]:
     """Changed fields that the link does not hold: pictures, what is too long, what is not valid."""
     written = _written(recipe)
     return tuple(name for name in SETTINGS if _differs(recipe, name) and name not in (*written, "options"))
@@ -75,7 +75,7 @@ def _text(value: Any) -> str:
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
-def from_query(values: Mapping[str, str]) -> Linked:
+def recipe_from_query(values: Mapping[str, str]) -> ParsedLink:
     """The recipe in a link's query. Unknown names and unusable values are skipped and named."""
     recipe, strange = DEFAULTS, []
     for name, text in islice(values.items(), MOST_KEYS):
@@ -92,7 +92,7 @@ def from_query(values: Mapping[str, str]) -> Linked:
     except BadRecipe:  # Each is within its range, and the two do not go together.
         recipe = replace(recipe, sigma1=DEFAULTS.sigma1, sigma2=DEFAULTS.sigma2)
         strange += ["sigma1", "sigma2"]
-    return Linked(recipe, tuple(map(_named, dict.fromkeys(strange)))[:NAMED])
+    return ParsedLink(recipe, tuple(map(_named, dict.fromkeys(strange)))[:NAMED])
 
 
 def _field(recipe: Recipe, name: str, text: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _field(recipe: Recipe, name: str, text: str) -> dict[str, Any]:
 
 
 def _is_the_hosts(name: Any) -> bool:
-    return isinstance(name, str) and (name.startswith("__") or name in OF_THE_HOST)
+    return isinstance(name, str) and (name.startswith("__") or name in HOST_PARAMETERS)
 
 
 def _named(name: Any) -> str:
@@ -133,9 +133,9 @@ def _number(text: str) -> float:
     return int(text) if _WHOLE.fullmatch(text) else float(text)
 
 
-def address(recipe: Recipe, request_url: str, space_id: str | None) -> str:
+def recipe_url(recipe: Recipe, request_url: str, space_id: str | None) -> str:
     """Where the recipe opens: the Space's own page, or the page that asked, without what its address held."""
-    query = to_query(recipe)
+    query = recipe_to_query(recipe)
     page = _page_of_space(space_id) or _page_of(request_url)
     return f"{page}?{query}" if query else page
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from engine import errors
-from engine.catalogue.entries import ModelEntry, Facts
+from engine.catalogue.entries import Facts, ModelEntry
 from engine.errors import BadRecipe, short_repr
 from engine.recipe.checks import check_value
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
@@ -19,21 +19,21 @@ from engine.recipe.fields import Setting
 from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed, options_of
 from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
 from ui.settings import control_settings
-from ui.settings.control_settings import knob, knobs_of, turned
-from ui.settings.sizes import AS_PICTURE, MOST_STAGES, SHAPES, Growth, grown, growth_of
+from ui.settings.control_settings import widget_name, control_widget_values, apply_widget_values
+from ui.settings.sizes import AS_INPUT_IMAGE, MOST_STAGES, SHAPES, SizeSettings, apply_size_settings, size_settings_for
 from ui.text import methods, words
 from ui.text.labels import LABELS
 
-ALWAYS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
-FINE = ("negative", "guidance", "steps", "scheduler")
-PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
-PLAIN = (
-    "prompt", "seed", "model", "method", *ALWAYS, "fidelity", *FINE, *PARTS, "kernel", "economy", "faithful",
+STAGE_TWO_SETTINGS = ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride")
+FINE_SETTINGS = ("negative", "guidance", "steps", "scheduler")
+METHOD_PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
+WIDGET_SETTINGS = (
+    "prompt", "seed", "model", "method", *STAGE_TWO_SETTINGS, "fidelity", *FINE_SETTINGS, *METHOD_PARTS, "kernel", "economy", "faithful",
 )  # fmt: skip
 """Settings with a control of the same name."""
-SIZES = tuple(field.name for field in fields(Growth))
+SIZE_WIDGETS = tuple(field.name for field in fields(SizeSettings))
 """Controls that stand for width, height and scales together."""
-REST = tuple(name for name in SETTINGS if name not in (*PLAIN, "options", "width", "height", "scales"))
+SETTINGS_WITHOUT_WIDGET = tuple(name for name in SETTINGS if name not in (*WIDGET_SETTINGS, "options", "width", "height", "scales"))
 """Settings without a control: what a picture or a link brings of them is carried along."""
 CHOICES = {
     "scheduler": [(label, name) for name, label in words.SCHEDULER_TITLES.items()],
@@ -44,14 +44,14 @@ CHOICES = {
 }
 
 
-def control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
+def setting_widget(name: str, value: Any = None, **more: Any) -> gr.components.Component:
     """The control of a setting, in its own words and range."""
     value = getattr(DEFAULTS, name) if value is None else value
     said = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)} | more
     return _made(SETTINGS[name], value, **said)
 
 
-def method_control(value: Any = None) -> gr.Radio:
+def method_widget(value: Any = None) -> gr.Radio:
     """The methods, each with what it does and when one would want it."""
     said = [
         (methods.METHOD_CHOICE.format(title=title, line=methods.METHOD_DESCRIPTIONS[name]), name)
@@ -61,18 +61,18 @@ def method_control(value: Any = None) -> gr.Radio:
     return gr.Radio(said, value=value or DEFAULTS.method, interactive=True, **told)
 
 
-def option_control(name: str, value: Any = None) -> gr.components.Component:
+def option_widget(name: str, value: Any = None) -> gr.components.Component:
     """The control of a setting that only some methods know; it is hidden where it has no effect."""
     value = getattr(OPTION_DEFAULTS, name) if value is None else value
     said = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)}
     return _made(OPTIONS[name], value, visible=name not in ineffective_settings(DEFAULTS), **said)
 
 
-def follow_control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
+def control_widget(name: str, value: Any = None, **more: Any) -> gr.components.Component:
     """The knob of a setting of the picture to follow."""
     setting = CONTROL_SETTINGS[name]
     value = getattr(Control(), name) if value is None else value
-    said = {"label": setting.label, "elem_id": knob(name), "choices": control_settings.titles(KINDS)} | more
+    said = {"label": setting.label, "elem_id": widget_name(name), "choices": control_settings.kind_choices(KINDS)} | more
     return _made(setting, value, **said)
 
 
@@ -93,7 +93,7 @@ def _made(setting: Setting, value: Any, choices: Any, **said: Any) -> gr.compone
     raise ValueError(f"{setting.label} has no control")
 
 
-def as_shown(control: gr.components.Component, value: Any, most: float | None = None) -> Any:
+def clamp_to_slider(control: gr.components.Component, value: Any, most: float | None = None) -> Any:
     """A value as its box shows it: a browser keeps it within a slider's ends, and tells nobody."""
     if not isinstance(control, gr.Slider):
         return value
@@ -103,7 +103,7 @@ def as_shown(control: gr.components.Component, value: Any, most: float | None = 
     return min(max(value, control.minimum), most or control.maximum) if is_number else value
 
 
-def titles(models: Iterable[ModelEntry]) -> list[tuple[str, str]]:
+def model_choices(models: Iterable[ModelEntry]) -> list[tuple[str, str]]:
     """The models to choose from, by their titles; of those that are not here, with what comes first."""
     return [(_title(entry), entry.name) for entry in models]
 
@@ -114,23 +114,23 @@ def _title(entry: ModelEntry) -> str:
     return words.MODEL_TO_DOWNLOAD.format(title=entry.title, size=f"{entry.gigabytes:g}")
 
 
-def model_control(models: Collection[ModelEntry]) -> gr.Dropdown:
+def model_widget(models: Collection[ModelEntry]) -> gr.Dropdown:
     """The models on offer, of which the first is chosen."""
     said = {"label": LABELS["model"], "info": SETTINGS["model"].help, "elem_id": "model"}
     return gr.Dropdown(
-        titles(models), value=next(iter(models)).name, filterable=False, interactive=True, **said
+        model_choices(models), value=next(iter(models)).name, filterable=False, interactive=True, **said
     )
 
 
-def shapes(pictured: bool = True) -> list[tuple[str, str]]:
+def shape_choices(pictured: bool = True) -> list[tuple[str, str]]:
     """The shapes to choose from, by their words; a picture's among them if there is one."""
-    own = [(words.SHAPE_OF_PICTURE, AS_PICTURE)] if pictured else []
+    own = [(words.SHAPE_OF_PICTURE, AS_INPUT_IMAGE)] if pictured else []
     return [(shape, shape) for shape in SHAPES] + own
 
 
-def size_control(name: str, value: Any = None, **more: Any) -> gr.components.Component:
+def size_widget(name: str, value: Any = None, **more: Any) -> gr.components.Component:
     """The control of a part of Growth."""
-    value = getattr(Growth(), name) if value is None else value
+    value = getattr(SizeSettings(), name) if value is None else value
     same = {"label": LABELS[name], "interactive": True, "elem_id": name} | more
     match name:
         case "stages":
@@ -140,11 +140,11 @@ def size_control(name: str, value: Any = None, **more: Any) -> gr.components.Com
         case "scales":
             return gr.Textbox(value, info=words.OWN_SCALES_HELP, **same)
         case "shape":
-            return gr.Radio(shapes(), value=value, info=words.SHAPE_HELP, **same)
+            return gr.Radio(shape_choices(), value=value, info=words.SHAPE_HELP, **same)
     return gr.Number(value, precision=0, info=words.OWN_SIZE_HELP, **same)
 
 
-def values_of(recipe: Recipe, facts: Facts) -> dict[str, Any]:
+def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
     """What the controls show for a recipe, empty fields as the model fills them."""
     defaults = facts.defaults
     filled = replace(
@@ -155,30 +155,30 @@ def values_of(recipe: Recipe, facts: Facts) -> dict[str, Any]:
         scheduler=recipe.scheduler or defaults.scheduler,
         negative=recipe.negative or "",
     )
-    plain = {name: getattr(filled, name) for name in PLAIN}
-    return plain | asdict(options_of(recipe.options)) | asdict(growth_of(recipe, facts)) | knobs_of(recipe)
+    plain = {name: getattr(filled, name) for name in WIDGET_SETTINGS}
+    return plain | asdict(options_of(recipe.options)) | asdict(size_settings_for(recipe, facts)) | control_widget_values(recipe)
 
 
-def rest_of(recipe: Recipe) -> dict[str, Any]:
+def values_without_widget(recipe: Recipe) -> dict[str, Any]:
     """What has no control and differs from the defaults."""
-    rest = {name: getattr(recipe, name) for name in REST if getattr(recipe, name) != getattr(DEFAULTS, name)}
+    rest = {name: getattr(recipe, name) for name in SETTINGS_WITHOUT_WIDGET if getattr(recipe, name) != getattr(DEFAULTS, name)}
     # An empty box is no word at all; that the empty text was meant has to be carried along.
     return rest | ({"negative": ""} if recipe.negative == "" else {})
 
 
-def recipe_of(values: Mapping[str, Any], rest: Mapping[str, Any], facts: Facts) -> Recipe:
+def recipe_from_widgets(values: Mapping[str, Any], rest: Mapping[str, Any], facts: Facts) -> Recipe:
     """The recipe that the controls stand for; BadRecipe names the control that no recipe can come from.
 
     Values come from a browser and may be anything.
     """
-    plain = {name: _given(name, values.get(name)) for name in PLAIN}
+    plain = {name: _given(name, values.get(name)) for name in WIDGET_SETTINGS}
     options = changed(Options(**{name: _option(name, values.get(name)) for name in OPTIONS}))
     plain["negative"] = plain["negative"] or rest.get("negative")
-    carried = {name: check_value(name, value) for name, value in rest.items() if name in REST}
+    carried = {name: check_value(name, value) for name, value in rest.items() if name in SETTINGS_WITHOUT_WIDGET}
     if carried.get("controls"):
-        carried["controls"] = check_value("controls", turned(carried["controls"], values))
-    growth = Growth(**{name: _size(name, values.get(name)) for name in SIZES})
-    return grown(Recipe(**plain | carried, options=options), growth, facts)
+        carried["controls"] = check_value("controls", apply_widget_values(carried["controls"], values))
+    growth = SizeSettings(**{name: _size(name, values.get(name)) for name in SIZE_WIDGETS})
+    return apply_size_settings(Recipe(**plain | carried, options=options), growth, facts)
 
 
 def _given(name: str, value: Any) -> Any:
@@ -210,12 +210,12 @@ def _size(name: str, value: Any) -> Any:
     return check_value(name, None if value in (0, "") else value)
 
 
-def without_effect(recipe: Recipe, facts: Facts) -> frozenset[str]:
+def ineffective_widgets(recipe: Recipe, facts: Facts) -> frozenset[str]:
     """Controls that change nothing beside the others."""
-    return frozenset(ineffective_settings(recipe)) | control_settings.idle(recipe, facts)
+    return frozenset(ineffective_settings(recipe)) | control_settings.ineffective_control_widgets(recipe, facts)
 
 
-def summary(recipe: Recipe) -> str:
+def summarize_settings(recipe: Recipe) -> str:
     """The settings that an artist tells pictures apart by, in a line."""
     if recipe.method != DEFAULTS.method:
         return f"{methods.METHOD_TITLES[recipe.method]} · seed {recipe.seed}"

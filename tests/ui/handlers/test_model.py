@@ -22,7 +22,7 @@ from ui.actions.restore import first
 from ui.handlers.model import Choosing, carried
 from ui.handlers.page import Handlers
 from ui.session.services import open_house
-from ui.settings.widgets import titles, values_of
+from ui.settings.widgets import model_choices, widget_values
 from ui.text import words
 
 OTHER = Defaults(6, 5.0, "euler", (1.0, 2.0))
@@ -64,7 +64,7 @@ def made_by(house):
 
 def test_what_stood_at_the_old_defaults_stands_at_the_new_ones(house):
     old, new = house.facts(), house.facts("other")
-    values = values_of(first(house), old) | {"steps": 9}
+    values = widget_values(first(house), old) | {"steps": 9}
     after = carried(values, old, new)
     assert (after["guidance"], after["scheduler"]) == (5.0, "euler")
     assert (after["steps"], after["prompt"]) == (9, values["prompt"])
@@ -72,9 +72,9 @@ def test_what_stood_at_the_old_defaults_stands_at_the_new_ones(house):
 
 def test_what_is_not_here_says_what_is_to_be_fetched(house, other_folder):
     models = house.lender.entries.values()
-    assert titles(models) == [("Tiny", "tiny"), ("Other", "other")]
+    assert model_choices(models) == [("Tiny", "tiny"), ("Other", "other")]
     shutil.rmtree(other_folder)
-    assert titles(models)[1][0] == words.MODEL_TO_DOWNLOAD.format(title="Other", size="7")
+    assert model_choices(models)[1][0] == words.MODEL_TO_DOWNLOAD.format(title="Other", size="7")
 
 
 def test_where_memory_is_short_the_others_are_let_go(two, monkeypatch):

@@ -16,7 +16,7 @@ from ui.handlers.page import Handlers
 from ui.handlers.prompt import Writing
 from ui.session.services import House, open_house
 from ui.session.session import Visit
-from ui.studio import studio
+from ui.studio import build_studio
 
 
 class Asked:
@@ -40,7 +40,7 @@ def house(tmp_path, tiny_folder):
 
 
 def handler(house, name):
-    return next(each.fn for each in studio(house).fns.values() if each.name == name)
+    return next(each.fn for each in build_studio(house).fns.values() if each.name == name)
 
 
 def test_a_handler_waits_until_another_of_its_page_is_done(house, monkeypatch):

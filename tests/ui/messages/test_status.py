@@ -6,9 +6,10 @@ import pytest
 
 from engine import Recipe, plan
 from engine.catalogue.entries import Footprint
+from engine.planning.cost import peak_memory
 from engine.serving.model_pool import Lender
 from tests.support.toys import facts
-from ui.messages.status import cost
+from ui.messages.status import cost_message
 from ui.session.services import open_house
 from ui.session.session import Visit
 from ui.text.formatting import GB, format_gigabytes
@@ -23,19 +24,21 @@ def said(tmp_path, monkeypatch):
 
     def line(free):
         monkeypatch.setattr(house.lender, "free", lambda name: free)
-        return cost(Visit(plan=plan(Recipe(prompt="a house"), LOADED)), house)
+        return cost_message(Visit(plan=plan(Recipe(prompt="a house"), LOADED)), house)
 
     yield line
     house.desk.close()
 
 
 def test_what_is_loaded_is_not_counted_twice(said):
-    more = plan(Recipe(prompt="a house"), LOADED).memory - 7 * GB
+    more = peak_memory(plan(Recipe(prompt="a house"), LOADED).stages) - 7 * GB
     assert f"{format_gigabytes(more)} of 8.0 GB of memory" in said(8 * GB).text
 
 
 def test_a_refusal_tells_more_than_is_free(said):
-    whole = plan(Recipe(prompt="a house"), replace(LOADED, footprint=Footprint(per_cell=40_000.0))).memory
+    whole = peak_memory(
+        plan(Recipe(prompt="a house"), replace(LOADED, footprint=Footprint(per_cell=40_000.0))).stages
+    )
     refused = said(whole // 2)
     assert refused.fault
     assert (

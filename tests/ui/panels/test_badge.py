@@ -7,7 +7,7 @@ import pytest
 from engine.serving.model_pool import Lender
 from tests.support.look import expect
 from tests.support.page import tiny_entry
-from ui.panels.badge import badge
+from ui.panels.badge import badge_html
 from ui.session.services import open_house
 from ui.text import words
 
@@ -21,10 +21,10 @@ def house(tmp_path, tiny_folder):
 
 def test_it_says_the_number_format_once_the_model_is_loaded(house):
     numbers = words.NUMBER_FORMAT.format(precision=words.PRECISION_TITLES["bfloat16"], dtype="bfloat16")
-    assert "bfloat16" not in badge(house)
+    assert "bfloat16" not in badge_html(house)
     house.lender.model()
-    assert numbers in badge(house)
-    assert words.MODEL_OFFLOADED not in badge(house)
+    assert numbers in badge_html(house)
+    assert words.MODEL_OFFLOADED not in badge_html(house)
 
 
 def test_it_says_that_parts_wait_in_main_memory(house, monkeypatch):
@@ -32,7 +32,7 @@ def test_it_says_that_parts_wait_in_main_memory(house, monkeypatch):
     offloaded = replace(loaded, facts=replace(loaded.facts, offload=True))
     monkeypatch.setattr(house.lender, "model", lambda name="": offloaded)
     monkeypatch.setattr(house.lender, "facts", lambda name="": offloaded.facts)
-    assert words.MODEL_OFFLOADED in badge(house)
+    assert words.MODEL_OFFLOADED in badge_html(house)
 
 
 @pytest.mark.browser

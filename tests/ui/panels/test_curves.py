@@ -6,7 +6,7 @@ import pytest
 
 from engine import Recipe, plan
 from tests.support.toys import facts
-from ui.panels.curves import clauses, curves, sentence
+from ui.panels.curves import curve_steps, curves_svg, describe_curves
 
 TOY = facts(window=32, channels=8)
 
@@ -16,7 +16,7 @@ def stage(number=2, scales=(1, 2, 4), **recipe):
 
 
 def drawn(*given, **recipe):
-    return ElementTree.fromstring(curves(stage(*given, **recipe)))
+    return ElementTree.fromstring(curves_svg(stage(*given, **recipe)))
 
 
 def lines(svg):
@@ -28,7 +28,7 @@ def texts(svg):
 
 
 def test_the_sentence_of_the_defaults():
-    assert sentence(stage()) == (
+    assert describe_curves(stage()) == (
         "Lets go of the layout at step 24 of 50; looks at the whole until step 42; smooths until step 34."
     )
 
@@ -57,16 +57,16 @@ def test_the_clauses_are_the_steps_at_which_the_schedule_crosses_their_bounds():
     ],
 )
 def test_the_sentence_follows_the_settings(recipe, words):
-    assert words in sentence(stage(**recipe))
+    assert words in describe_curves(stage(**recipe))
 
 
 def test_as_published_smoothing_ends_where_it_changes_nothing_any_more():
-    assert clauses(stage(faithful=True, scales=())).smooths == 34
+    assert curve_steps(stage(faithful=True, scales=())).smooths == 34
 
 
 def test_a_base_has_no_curves_and_says_where_the_settings_act():
-    assert curves(stage(1)) == ""
-    assert sentence(stage(1, scales=(1,))) == "These settings act from stage 2 on."
+    assert curves_svg(stage(1)) == ""
+    assert describe_curves(stage(1, scales=(1,))) == "These settings act from stage 2 on."
 
 
 def test_the_curves_are_the_formulas_at_every_step():
@@ -101,11 +101,11 @@ def test_a_reader_that_does_not_see_hears_the_sentence():
     svg = drawn()
     assert svg.get("role") == "img"
     assert svg.find("title").text == "Stage 2 over its 50 steps"
-    assert svg.find("desc").text == sentence(stage())
+    assert svg.find("desc").text == describe_curves(stage())
 
 
 def test_a_title_cannot_add_elements():
-    svg = ElementTree.fromstring(curves(stage(), name="</title><script>alert(1)</script>"))
+    svg = ElementTree.fromstring(curves_svg(stage(), name="</title><script>alert(1)</script>"))
     assert svg.find("title").text == "</title><script>alert(1)</script>"
     assert not list(svg.iter("script"))
 

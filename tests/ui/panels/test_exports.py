@@ -7,7 +7,7 @@ import pytest
 from engine.serving.model_pool import Lender
 from tests.support.page import tiny_entry
 from tests.support.toys import small, told
-from ui.panels.exports import centre, keepsake
+from ui.panels.exports import viewed_centre, make_export
 from ui.session.services import EXAMPLE, open_house
 
 
@@ -22,11 +22,11 @@ def house(model, tiny_folder, tmp_path):
 
 
 def test_nobodys_dive_takes_the_place_of_anothers(house):
-    places = [centre((left, 0.1, 0.2, 0.2)) for left in (0.1, 0.7, 0.1)]
-    files = [keepsake(house, "dive", EXAMPLE, place)["href"] for place in places]
+    places = [viewed_centre((left, 0.1, 0.2, 0.2)) for left in (0.1, 0.7, 0.1)]
+    files = [make_export(house, "dive", EXAMPLE, place)["href"] for place in places]
     assert files[0] == files[2] != files[1]
 
 
 def test_a_dive_leads_to_one_of_few_places():
-    assert centre((0.111, 0.3, 0.2, 0.2)) == (0.4, 0.2)
-    assert len({centre((0, k / 1000, 0, 0)) for k in range(1001)}) == 21
+    assert viewed_centre((0.111, 0.3, 0.2, 0.2)) == (0.4, 0.2)
+    assert len({viewed_centre((0, k / 1000, 0, 0)) for k in range(1001)}) == 21

@@ -7,15 +7,15 @@ import pytest
 from engine import Recipe, plan
 from engine.recipe.checks import check
 from tests.support.toys import facts
-from ui.settings.complaints import NUDGES, nudge, told
+from ui.settings.complaints import COMPLAINT_MOVES, adjust_for_complaint, describe_changes
 
 TOY = facts(window=32, channels=8)
 
 
 def pressed(of, times=1, **recipe):
-    nudged = nudge(Recipe(**recipe), of, TOY)
+    nudged = adjust_for_complaint(Recipe(**recipe), of, TOY)
     for _ in range(times - 1):
-        nudged = nudge(nudged.recipe, of, TOY)
+        nudged = adjust_for_complaint(nudged.recipe, of, TOY)
     return nudged
 
 
@@ -42,26 +42,26 @@ def pressed(of, times=1, **recipe):
     ],
 )
 def test_a_complaint_moves_the_present_values(of, recipe, words):
-    assert told(pressed(of, **recipe).changes) == words
+    assert describe_changes(pressed(of, **recipe).changes) == words
 
 
 def test_a_second_press_goes_further():
-    assert told(pressed("grainy", 2).changes) == "σ₁ 1.2 → 1.8, α₂ 1.5 → 2"
+    assert describe_changes(pressed("grainy", 2).changes) == "σ₁ 1.2 → 1.8, α₂ 1.5 → 2"
 
 
 def test_the_recipe_holds_the_changes_and_nothing_else():
     assert pressed("grainy").recipe == replace(Recipe(), sigma1=1.2, alpha2=1.5)
 
 
-@pytest.mark.parametrize("of", NUDGES)
+@pytest.mark.parametrize("of", COMPLAINT_MOVES)
 def test_every_complaint_comes_to_an_end_and_stays_a_recipe(of):
     recipe, presses = Recipe(kernel="code", dilated=False, feather=False, scales=(1, 2)), 0
-    while (nudged := nudge(recipe, of, TOY)).changes:
+    while (nudged := adjust_for_complaint(recipe, of, TOY)).changes:
         recipe, presses = check(nudged.recipe), presses + 1
         assert plan(recipe, TOY)
         assert presses < 30
     assert nudged.recipe == recipe
-    assert told(nudged.changes) == ""
+    assert describe_changes(nudged.changes) == ""
 
 
 def test_smoothing_at_first_stays_above_smoothing_at_last():
@@ -69,11 +69,11 @@ def test_smoothing_at_first_stays_above_smoothing_at_last():
 
 
 def test_a_value_between_the_steps_of_its_slider_moves_onto_one():
-    assert told(pressed("stiff", alpha1=3.14159).changes) == "α₁ 3.14159 → 4.1"
+    assert describe_changes(pressed("stiff", alpha1=3.14159).changes) == "α₁ 3.14159 → 4.1"
 
 
 def test_a_stride_wider_than_the_window_is_halved_from_the_window():
-    assert told(pressed("seams", stride=128).changes) == "Window step (stride) 32 → 16"
+    assert describe_changes(pressed("seams", stride=128).changes) == "Window step (stride) 32 → 16"
 
 
 def test_what_has_no_effect_is_not_moved():

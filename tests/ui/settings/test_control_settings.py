@@ -15,16 +15,16 @@ from tests.support import toys
 from tests.support.page import tiny_entry
 from ui.actions.dropped import follow_start, unfollow
 from ui.actions.replan import take
-from ui.messages.facts import differences
-from ui.messages.status import line
-from ui.panels.control_map import overlay
+from ui.messages.summaries import describe_differences
+from ui.messages.status import status_message
+from ui.panels.control_map import map_html
 from ui.session.finished import told_settings
 from ui.session.services import open_house
 from ui.session.session import Visit
 from ui.settings import control_settings
-from ui.settings.control_settings import KNOBS, knob
-from ui.settings.link import left_out, to_query
-from ui.settings.widgets import follow_control, recipe_of, rest_of, values_of, without_effect
+from ui.settings.control_settings import SETTING_BY_WIDGET, widget_name
+from ui.settings.link import settings_left_out, recipe_to_query
+from ui.settings.widgets import control_widget, recipe_from_widgets, values_without_widget, widget_values, ineffective_widgets
 from ui.text import words
 from ui.text.labels import replace_names_with_labels
 
@@ -48,9 +48,9 @@ def visit(house, photo):
     return visit
 
 
-@pytest.mark.parametrize("name", KNOBS.values())
+@pytest.mark.parametrize("name", SETTING_BY_WIDGET.values())
 def test_a_knob_says_what_the_setting_says(name):
-    made, setting = follow_control(name), CONTROL_SETTINGS[name]
+    made, setting = control_widget(name), CONTROL_SETTINGS[name]
     assert (made.label, made.info, made.interactive) == (setting.label, setting.help, True)
     if setting.low is not None:
         assert (made.minimum, made.maximum, made.step) == (setting.low, setting.high, setting.step)
@@ -59,11 +59,11 @@ def test_a_knob_says_what_the_setting_says(name):
 def test_the_knobs_are_the_first_controls_and_all_else_is_carried_along():
     one, two = Control(image=DIGEST, scale=0.5, stages=(1.0, 0.3)), Control(image=DIGEST, kind="tile")
     recipe = Recipe(controls=(one, two))
-    values, rest = values_of(recipe, FACTS), rest_of(recipe)
-    assert recipe_of(values, rest, FACTS).controls == (one, two)
-    turned = recipe_of(values | {knob("start"): 0.25}, rest, FACTS).controls
+    values, rest = widget_values(recipe, FACTS), values_without_widget(recipe)
+    assert recipe_from_widgets(values, rest, FACTS).controls == (one, two)
+    turned = recipe_from_widgets(values | {widget_name("start"): 0.25}, rest, FACTS).controls
     assert turned == (replace(one, start=0.25), two)
-    turned = recipe_of(values | {knob("scale"): 0.7}, rest, FACTS).controls
+    turned = recipe_from_widgets(values | {widget_name("scale"): 0.7}, rest, FACTS).controls
     assert turned == (replace(one, scale=0.7, stages=()), two)
 
 
@@ -71,12 +71,12 @@ def test_the_knobs_are_the_first_controls_and_all_else_is_carried_along():
 @pytest.mark.parametrize("name", ["scale", "low", "kind", "given"])
 def test_whatever_a_browser_sends_for_a_knob_is_told_of(name, value):
     recipe = Recipe(controls=(Control(image=DIGEST),))
-    values = values_of(recipe, FACTS) | {knob(name): value}
+    values = widget_values(recipe, FACTS) | {widget_name(name): value}
     if (name, value) == ("low", 9):
-        assert recipe_of(values, rest_of(recipe), FACTS).controls[0].low == 9
+        assert recipe_from_widgets(values, values_without_widget(recipe), FACTS).controls[0].low == 9
         return
     with pytest.raises(BadRecipe) as fault:
-        recipe_of(values, rest_of(recipe), FACTS)
+        recipe_from_widgets(values, values_without_widget(recipe), FACTS)
     assert fault.value.field == "controls"
 
 
@@ -86,31 +86,31 @@ def test_whatever_a_browser_sends_for_a_knob_is_told_of(name, value):
 )
 def test_nobody_names_a_file_or_a_net(control):
     with pytest.raises(BadRecipe):
-        recipe_of(values_of(Recipe(), FACTS), {"controls": Recipe(controls=[control]).controls}, FACTS)
+        recipe_from_widgets(widget_values(Recipe(), FACTS), {"controls": Recipe(controls=[control]).controls}, FACTS)
 
 
 def test_knobs_that_a_kind_does_not_read_are_idle(offered):
     offered += ["softedge"]
 
     def idle(**changes):
-        return without_effect(Recipe(controls=(Control(image=DIGEST, **changes),)), FACTS)
+        return ineffective_widgets(Recipe(controls=(Control(image=DIGEST, **changes),)), FACTS)
 
-    assert {knob("blur")} <= idle()
-    assert not idle() & {knob("low"), knob("kind")}
-    assert {knob("low"), knob("high")} <= idle(kind="soft")
-    assert knob("blur") not in idle(kind="soft")
-    assert {knob("low"), knob("high"), knob("blur")} <= idle(given=True)
-    assert set(KNOBS) <= without_effect(Recipe(), FACTS)
+    assert {widget_name("blur")} <= idle()
+    assert not idle() & {widget_name("low"), widget_name("kind")}
+    assert {widget_name("low"), widget_name("high")} <= idle(kind="soft")
+    assert widget_name("blur") not in idle(kind="soft")
+    assert {widget_name("low"), widget_name("high"), widget_name("blur")} <= idle(given=True)
+    assert set(SETTING_BY_WIDGET) <= ineffective_widgets(Recipe(), FACTS)
     offered.remove("softedge")
-    assert knob("kind") in idle()
+    assert widget_name("kind") in idle()
 
 
 def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch):
     monkeypatch.setattr("engine.control.detectors.unavailable_reason", lambda kind: "it is not installed.")
     offered += ["openpose"]
-    assert control_settings.choices(FACTS, None) == ("canny",)
-    assert control_settings.choices(FACTS, Control(given=True)) == ("canny", "openpose")
-    told = control_settings.not_offered("Tiny", FACTS, None)
+    assert control_settings.selectable_kinds(FACTS, None) == ("canny",)
+    assert control_settings.selectable_kinds(FACTS, Control(given=True)) == ("canny", "openpose")
+    told = control_settings.explain_missing_kinds("Tiny", FACTS, None)
     said = {"kinds": "pose", "source": KINDS["openpose"].source, "reason": "it is not installed"}
     assert told.endswith(words.KINDS_NOT_AVAILABLE.format(**said))
 
@@ -121,52 +121,52 @@ def test_a_missing_detector_is_told_beside_the_price(visit, house, offered, monk
     pose = replace(visit.recipe.controls[0], kind="openpose")
     take(visit, house, replace(visit.recipe, controls=(pose,)))
     assert visit.plan is None
-    assert "it is not installed" in line(visit, house).text
+    assert "it is not installed" in status_message(visit, house).text
 
 
 def test_it_gives_its_shape_where_nothing_else_does(visit, house):
     assert (visit.recipe.width, visit.recipe.height) == (None, None)
-    assert values_of(visit.recipe, house.facts())["shape"] == "picture"
+    assert widget_values(visit.recipe, house.facts())["shape"] == "picture"
     unfollow(visit, house)
-    assert values_of(visit.recipe, house.facts())["shape"] == "1:1"
+    assert widget_values(visit.recipe, house.facts())["shape"] == "1:1"
 
 
 def test_the_map_is_drawn_once_for_all_knobs_that_it_does_not_read(visit, house):
-    shown = overlay(visit, house)
+    shown = map_html(visit, house)
     control = visit.recipe.controls[0]
     take(visit, house, replace(visit.recipe, controls=(replace(control, scale=0.3, blur=5.0, end=0.5),)))
-    assert overlay(visit, house) is shown
+    assert map_html(visit, house) is shown
     take(visit, house, replace(visit.recipe, controls=(replace(control, kind="soft"),)))
-    assert overlay(visit, house) is not shown
+    assert map_html(visit, house) is not shown
 
 
 def test_a_stage_has_its_own_map_and_no_longer_side_than_is_shown(visit, house, monkeypatch):
-    monkeypatch.setattr("ui.panels.control_map.LONGEST_SIDE", 300)
+    monkeypatch.setattr("ui.panels.control_map.LONGEST_MAP_SIDE", 300)
     stages = [stage.size for stage in visit.plan.stages]
     assert stages == [(128, 128), (256, 256)]
-    assert words.SIZES_IN_PX.format(sizes="256 × 256") in overlay(visit, house)
+    assert words.SIZES_IN_PX.format(sizes="256 × 256") in map_html(visit, house)
     visit.map_stage = 1
-    assert 'width="128" height="128"' in overlay(visit, house)
+    assert 'width="128" height="128"' in map_html(visit, house)
     visit.map_stage = None
     take(visit, house, replace(visit.recipe, scales=(1.0, 4.0)))
-    assert words.MAP_REDUCED.format(size="512 × 512", shown="300 × 300") in overlay(visit, house)
+    assert words.MAP_REDUCED.format(size="512 × 512", shown="300 × 300") in map_html(visit, house)
 
 
 def test_nobody_follows_anothers_picture_by_its_digest(visit, house):
     other = Visit()
     take(other, house, visit.recipe)
-    assert other.refused.sentence == errors.CONTROL_GONE
-    assert words.CONTROL_IMAGE_GONE in overlay(other, house)
-    assert [action["do"] for action in line(other, house).actions] == ["unfollow"]
+    assert other.refused.sentence == errors.CONTROL_PICTURE_GONE
+    assert words.CONTROL_IMAGE_GONE in map_html(other, house)
+    assert [action["do"] for action in status_message(other, house).actions] == ["unfollow"]
 
 
 def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(visit, house, monkeypatch):
     monkeypatch.setattr(controlnets, "_listed", tuple)
     take(visit, house, visit.recipe)
-    said = line(visit, house)
+    said = status_message(visit, house)
     assert (said.fault, said.text) == (
         True,
-        replace_names_with_labels(errors.CONTROL_NOTHING.format(model="tiny")),
+        replace_names_with_labels(errors.CONTROL_UNSUPPORTED.format(model="tiny")),
     )
     assert [action["do"] for action in said.actions] == ["unfollow"]
     unfollow(visit, house)
@@ -184,9 +184,9 @@ def test_a_start_picture_is_followed_instead(visit, house):
 def test_a_link_names_it_and_differences_are_in_words():
     one = check(Recipe(controls=(Control(image=DIGEST),)))
     other = replace(one, controls=(Control(image=DIGEST, kind="soft", scale=0.5, stages=(1.0, 0.5)),))
-    assert (to_query(one), left_out(one)) == ("", ("controls",))
-    assert differences(Recipe(), one) == words.CONTROL_IMAGE_CHANGED
-    assert differences(one, other) == (
+    assert (recipe_to_query(one), settings_left_out(one)) == ("", ("controls",))
+    assert describe_differences(Recipe(), one) == words.CONTROL_IMAGE_CHANGED
+    assert describe_differences(one, other) == (
         "Follow Edges → Soft edges, How closely 1 → 0.5, At each stage – → 1 · 0.5"
     )
     told = {name: value for name, _, value in told_settings(other)}

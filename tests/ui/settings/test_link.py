@@ -11,11 +11,11 @@ from engine import Recipe
 from engine.recipe.checks import check
 from engine.recipe.recipe import DEFAULTS, SETTINGS
 from tests.support.recipes import options
-from ui.settings.link import LONGEST_QUERY, address, from_query, left_out, to_query
+from ui.settings.link import LONGEST_QUERY, recipe_url, recipe_from_query, settings_left_out, recipe_to_query
 
 
 def opened(query):
-    return from_query(dict(parse_qsl(query, keep_blank_values=True, max_num_fields=1000)))
+    return recipe_from_query(dict(parse_qsl(query, keep_blank_values=True, max_num_fields=1000)))
 
 
 def values(name):
@@ -55,8 +55,8 @@ HOSTILE = [
 @settings(max_examples=150, deadline=None)
 @given(RECIPES)
 def test_a_link_brings_back_what_it_took(recipe):
-    linked = opened(to_query(recipe))
-    kept = {name: getattr(recipe, name) for name in SETTINGS if name not in left_out(recipe)}
+    linked = opened(recipe_to_query(recipe))
+    kept = {name: getattr(recipe, name) for name in SETTINGS if name not in settings_left_out(recipe)}
     assert linked.recipe == Recipe(**kept)
     assert linked.strange == ()
 
@@ -66,7 +66,7 @@ def test_a_link_brings_back_what_it_took(recipe):
     st.dictionaries(st.one_of(st.sampled_from(list(SETTINGS)), st.text(max_size=60)), st.text(max_size=80))
 )
 def test_no_link_raises_and_every_recipe_is_sound(query):
-    linked = from_query(query)
+    linked = recipe_from_query(query)
     assert check(linked.recipe)
     assert len(linked.strange) <= 8
     assert all(len(name) <= 41 and name.isprintable() for name in linked.strange)
@@ -74,33 +74,33 @@ def test_no_link_raises_and_every_recipe_is_sound(query):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_comes_back_as_it_is(text):
-    query = to_query(Recipe(prompt=text))
+    query = recipe_to_query(Recipe(prompt=text))
     assert not set(query) & set("<>\"'`{}\\# \n")
     assert opened(query) == (Recipe(prompt=text), ())
 
 
 def test_only_what_differs_from_the_defaults_is_in_a_link():
-    assert to_query(Recipe()) == ""
+    assert recipe_to_query(Recipe()) == ""
     recipe = Recipe(prompt="a red house", seed=7, scales=(1, 2, 4), alpha1=1.5, dilated=False, negative="")
-    assert to_query(recipe) == "prompt=a+red+house&negative=&seed=7&scales=1%2C2%2C4&alpha1=1.5&dilated=0"
+    assert recipe_to_query(recipe) == "prompt=a+red+house&negative=&seed=7&scales=1%2C2%2C4&alpha1=1.5&dilated=0"
 
 
 def test_pictures_do_not_travel_and_are_named():
     recipe = Recipe(image="/tmp/holiday.png", controls=("edges",), seed=3)
-    assert to_query(recipe) == "seed=3"
-    assert left_out(recipe) == ("image", "controls")
+    assert recipe_to_query(recipe) == "seed=3"
+    assert settings_left_out(recipe) == ("image", "controls")
 
 
 def test_what_would_make_a_link_too_long_is_left_out_and_named():
     recipe = Recipe(prompt="红" * 2000, negative="mist", seed=3)
-    assert to_query(recipe) == "negative=mist&seed=3"
-    assert left_out(recipe) == ("prompt",)
-    assert len(to_query(Recipe(prompt="~ " * 1000, negative="é" * 900, model="x" * 2000))) <= LONGEST_QUERY
+    assert recipe_to_query(recipe) == "negative=mist&seed=3"
+    assert settings_left_out(recipe) == ("prompt",)
+    assert len(recipe_to_query(Recipe(prompt="~ " * 1000, negative="é" * 900, model="x" * 2000))) <= LONGEST_QUERY
 
 
 def test_what_is_not_valid_is_not_written():
-    assert to_query(Recipe(alpha1=12, prompt="\ud800")) == ""
-    assert left_out(Recipe(alpha1=12)) == ("alpha1",)
+    assert recipe_to_query(Recipe(alpha1=12, prompt="\ud800")) == ""
+    assert settings_left_out(Recipe(alpha1=12)) == ("alpha1",)
 
 
 @pytest.mark.parametrize(
@@ -130,22 +130,22 @@ def test_what_is_not_valid_is_not_written():
     ],
 )
 def test_what_cannot_be_used_is_named_and_skipped(query):
-    assert from_query(query) == (DEFAULTS, tuple(query))
+    assert recipe_from_query(query) == (DEFAULTS, tuple(query))
 
 
 def test_what_is_sound_beside_it_is_used():
-    assert from_query({"alpha1": "12", "alpha2": "2", "colour": "red"}) == (
+    assert recipe_from_query({"alpha1": "12", "alpha2": "2", "colour": "red"}) == (
         replace(DEFAULTS, alpha2=2.0),
         ("alpha1", "colour"),
     )
 
 
 def test_what_the_host_adds_is_passed_over():
-    assert from_query({"__theme": "dark", "__sign": "x", "logs": "container", "sign": "y"}) == (DEFAULTS, ())
+    assert recipe_from_query({"__theme": "dark", "__sign": "x", "logs": "container", "sign": "y"}) == (DEFAULTS, ())
 
 
 def test_two_smoothings_that_do_not_go_together_are_both_named():
-    assert from_query({"sigma1": "0.1", "sigma2": "0.5", "seed": "3"}) == (
+    assert recipe_from_query({"sigma1": "0.1", "sigma2": "0.5", "seed": "3"}) == (
         replace(DEFAULTS, seed=3),
         ("sigma1", "sigma2"),
     )
@@ -165,8 +165,8 @@ def test_two_smoothings_that_do_not_go_together_are_both_named():
     ],
 )
 def test_where_a_link_points(url, space, expected):
-    assert address(Recipe(seed=7), url, space) == expected
+    assert recipe_url(Recipe(seed=7), url, space) == expected
 
 
 def test_the_defaults_need_no_query():
-    assert address(Recipe(), "http://h/?seed=9", None) == "http://h/"
+    assert recipe_url(Recipe(), "http://h/?seed=9", None) == "http://h/"

@@ -15,17 +15,17 @@ from engine.recipe.recipe import SETTINGS, Recipe
 from tests.engine.recipe.test_recall import ANYTHING, MANY
 from tests.support import toys
 from tests.support.recipes import RECIPES, as_a_page_sends
-from ui.messages.facts import differences
+from ui.messages.summaries import describe_differences
 from ui.session.finished import UNTOLD
-from ui.settings.control_settings import KNOBS
-from ui.settings.sizes import SHAPES, Growth, grown, growth_of, size_of
-from ui.settings.widgets import PLAIN, REST, SIZES, control, recipe_of, rest_of, size_control, values_of
+from ui.settings.control_settings import SETTING_BY_WIDGET
+from ui.settings.sizes import SHAPES, SizeSettings, apply_size_settings, size_settings_for, size_for_shape
+from ui.settings.widgets import WIDGET_SETTINGS, SETTINGS_WITHOUT_WIDGET, SIZE_WIDGETS, setting_widget, recipe_from_widgets, values_without_widget, size_widget, widget_values
 
 FACTS = toys.facts(window=32, channels=8)
 SIZED = st.builds(
-    lambda recipe, growth: grown(recipe, growth, FACTS),
+    lambda recipe, growth: apply_size_settings(recipe, growth, FACTS),
     RECIPES,
-    st.builds(Growth, stages=st.integers(1, 4), by_one=st.booleans(), shape=st.sampled_from(list(SHAPES))),
+    st.builds(SizeSettings, stages=st.integers(1, 4), by_one=st.booleans(), shape=st.sampled_from(list(SHAPES))),
 )
 
 
@@ -33,9 +33,9 @@ def through_the_page(recipe):
     """As a browser sends it: whole numbers as floats, lists for tuples."""
     values = {
         name: as_a_page_sends(value) if name not in ("scales", "shape") else value
-        for name, value in values_of(recipe, FACTS).items()
+        for name, value in widget_values(recipe, FACTS).items()
     }
-    return recipe_of(json.loads(json.dumps(values)), rest_of(recipe), FACTS)
+    return recipe_from_widgets(json.loads(json.dumps(values)), values_without_widget(recipe), FACTS)
 
 
 def planned(recipe):
@@ -54,7 +54,7 @@ def test_every_recipe_survives_the_page(recipe):
     recipe = check(recipe)
     again = through_the_page(recipe)
     assert planned(again) == planned(recipe)
-    assert values_of(again, FACTS) == values_of(recipe, FACTS)
+    assert widget_values(again, FACTS) == widget_values(recipe, FACTS)
 
 
 @MANY
@@ -62,38 +62,38 @@ def test_every_recipe_survives_the_page(recipe):
 def test_two_recipes_differ_in_words_where_they_differ(one, other):
     named = set(SETTINGS) - set(UNTOLD) | {"options"}
     apart = any(getattr(one, name) != getattr(other, name) for name in named)
-    assert bool(differences(one, other)) is apart
+    assert bool(describe_differences(one, other)) is apart
 
 
 @MANY
 @given(
-    st.dictionaries(st.sampled_from([*PLAIN, *SIZES, *KNOBS, *OPTIONS]), ANYTHING),
+    st.dictionaries(st.sampled_from([*WIDGET_SETTINGS, *SIZE_WIDGETS, *SETTING_BY_WIDGET, *OPTIONS]), ANYTHING),
     st.dictionaries(st.text(), ANYTHING),
 )
 def test_whatever_a_browser_sends_is_a_recipe_or_a_sentence(values, rest):
     with suppress(BadRecipe):
-        check(recipe_of(values, rest, FACTS))
+        check(recipe_from_widgets(values, rest, FACTS))
 
 
 def test_every_setting_has_a_control_or_is_carried_along():
-    assert sorted([*PLAIN, *REST, "options", "width", "height", "scales"]) == sorted(SETTINGS)
+    assert sorted([*WIDGET_SETTINGS, *SETTINGS_WITHOUT_WIDGET, "options", "width", "height", "scales"]) == sorted(SETTINGS)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", WIDGET_SETTINGS)
 def test_a_control_says_what_the_setting_says(name):
-    made = control(name)
+    made = setting_widget(name)
     assert (made.label, made.info) == (SETTINGS[name].label, SETTINGS[name].help)
     assert made.interactive is True
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", SIZE_WIDGETS)
 def test_a_control_of_sizes_can_be_moved(name):
-    assert size_control(name).interactive is True
+    assert size_widget(name).interactive is True
 
 
-@pytest.mark.parametrize("name", [n for n in PLAIN if SETTINGS[n].low is not None])
+@pytest.mark.parametrize("name", [n for n in WIDGET_SETTINGS if SETTINGS[n].low is not None])
 def test_a_control_goes_as_far_as_the_setting(name):
-    made, setting = control(name), SETTINGS[name]
+    made, setting = setting_widget(name), SETTINGS[name]
     assert (made.minimum, made.maximum, made.step if name != "seed" else 1) == (
         setting.low,
         setting.high,
@@ -106,23 +106,23 @@ def test_a_control_goes_as_far_as_the_setting(name):
     [("1:1", (1024, 1024)), ("3:2", (1280, 832)), ("9:16", (768, 1344)), ("2:1", (1472, 704))],
 )
 def test_a_shape_has_about_the_native_area_at_every_scale(shape, size):
-    assert size_of(shape, 4, FACTS) == size
+    assert size_for_shape(shape, 4, FACTS) == size
 
 
 @pytest.mark.parametrize("shape", list(SHAPES))
 @pytest.mark.parametrize("by_one", [False, True])
 def test_a_shape_is_found_again_in_its_size(shape, by_one):
-    growth = Growth(stages=3, by_one=by_one, shape=shape)
-    assert growth_of(grown(Recipe(), growth, FACTS), FACTS) == growth
+    growth = SizeSettings(stages=3, by_one=by_one, shape=shape)
+    assert size_settings_for(apply_size_settings(Recipe(), growth, FACTS), FACTS) == growth
 
 
 def test_scales_that_no_slider_makes_are_a_list():
     recipe = Recipe(scales=(1, 1.5, 3))
-    assert growth_of(recipe, FACTS).scales == "1, 1.5, 3"
+    assert size_settings_for(recipe, FACTS).scales == "1, 1.5, 3"
 
 
 def test_an_own_size_has_the_scales_that_fit_it():
-    recipe = grown(Recipe(), Growth(stages=2, width=1024, height=768), FACTS)
+    recipe = apply_size_settings(Recipe(), SizeSettings(stages=2, width=1024, height=768), FACTS)
     assert [stage.size for stage in plan(recipe, FACTS).stages][-1] == (768, 1024)
 
 
@@ -130,5 +130,5 @@ def test_an_own_size_has_the_scales_that_fit_it():
 @pytest.mark.parametrize("shape", ["1:1", "3:2"])
 def test_a_list_that_is_none_is_refused_by_name(text, shape):
     with pytest.raises(BadRecipe) as fault:
-        grown(Recipe(), Growth(scales=text, shape=shape), FACTS)
+        apply_size_settings(Recipe(), SizeSettings(scales=text, shape=shape), FACTS)
     assert fault.value.field == "scales"

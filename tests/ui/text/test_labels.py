@@ -8,7 +8,7 @@ from engine.recipe.checks import check
 from engine.recipe.recipe import SETTINGS
 from tests.support.look import expect, fill_prompt, generate, line, move, pattern, press, unfold
 from ui.text import words
-from ui.text.labels import replace_names_with_labels, join_labels
+from ui.text.labels import join_labels, replace_names_with_labels
 
 SMOOTHING = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
 
@@ -48,7 +48,7 @@ def test_a_refusal_names_settings_as_the_page_does(served, visit):
     move(page, "sigma2", 0.5)
     move(page, "sigma1", 0.1)
     alert = page.get_by_role("alert")
-    expect(alert).to_have_text(replace_names_with_labels(errors.SIGMAS.format(sigma1=0.1, sigma2=0.5)))
+    expect(alert).to_have_text(replace_names_with_labels(errors.SIGMAS_WRONG_ORDER.format(sigma1=0.1, sigma2=0.5)))
     expect(alert).to_contain_text(SMOOTHING[0])
     expect(alert).not_to_contain_text("sigma")
     press(page, words.USE_VALUE.format(value="0.5"))

@@ -13,12 +13,12 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from engine.serving.model_pool import Lender
 from tests.support.page import tiny_entry
-from ui.panels.stages import TEMPLATE, WEB, Stages
+from ui.panels.stages import TEMPLATE, WEB, StagesPanel
 from ui.session.services import open_house
-from ui.settings.control_settings import KNOBS
+from ui.settings.control_settings import SETTING_BY_WIDGET
 from ui.settings.sizes import SHAPES
-from ui.settings.widgets import PLAIN, SIZES
-from ui.studio import studio
+from ui.settings.widgets import WIDGET_SETTINGS, SIZE_WIDGETS
+from ui.studio import build_studio
 from ui.text import methods as ways
 from ui.text import words
 
@@ -36,7 +36,7 @@ def demo(tmp_path_factory, tiny_folder):
         Lender([tiny_entry(tiny_folder, draws=DRAWS)], "cpu", "float32"),
         age=86400.0,
     )
-    yield studio(house)
+    yield build_studio(house)
     house.desk.close()
 
 
@@ -83,7 +83,7 @@ def test_every_number_has_a_range_that_holds_its_default(name):
     assert default is None or setting.low <= default <= setting.high
 
 
-@pytest.mark.parametrize("name", [n for n in PLAIN if n != "prompt"])
+@pytest.mark.parametrize("name", [n for n in WIDGET_SETTINGS if n != "prompt"])
 def test_a_control_says_what_the_recipe_says(demo, name):
     control, setting = by_id(demo, name), SETTINGS[name]
     assert (control.label, control.info) == (setting.label, setting.help)
@@ -96,14 +96,14 @@ def test_an_option_has_a_control_that_says_the_same(demo, name):
     assert control.info.endswith(".")
 
 
-@pytest.mark.parametrize("name", [n for n in PLAIN if SETTINGS[n].kind in ("number", "integer")])
+@pytest.mark.parametrize("name", [n for n in WIDGET_SETTINGS if SETTINGS[n].kind in ("number", "integer")])
 def test_a_control_goes_as_far_as_the_recipe(demo, name):
     control, setting = by_id(demo, name), SETTINGS[name]
     assert (control.minimum, control.maximum) == (setting.low, setting.high)
 
 
 def test_every_control_can_be_moved_though_it_is_an_output_too(demo):
-    controls = [by_id(demo, name) for name in (*PLAIN, *SIZES, *KNOBS, *OPTIONS)] + parts(demo, gr.Radio)
+    controls = [by_id(demo, name) for name in (*WIDGET_SETTINGS, *SIZE_WIDGETS, *SETTING_BY_WIDGET, *OPTIONS)] + parts(demo, gr.Radio)
     assert controls
     assert not [control.elem_id for control in controls if control.interactive is not True]
 
@@ -158,7 +158,7 @@ def test_no_event_waits_behind_one_visitors_run(demo):
 
 
 def test_no_text_goes_through_a_template():
-    component = Stages()
+    component = StagesPanel()
     assert component.html_template == TEMPLATE
     for template in (component.html_template, component.css_template):
         assert not re.search(r"\{\{|\$\{", template)
