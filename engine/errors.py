@@ -1,46 +1,57 @@
-"""What can go wrong, in sentences a person can act on. Knows nothing of how it is shown."""
+"""The errors that the engine raises, and the sentences that explain them to a user.
+
+A sentence says what happened, what was kept, and what to do. How it is displayed is decided elsewhere.
+"""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
+# Characters; a longer sentence is cut off.
 LONGEST_SENTENCE = 400
 
 
 class Fault(Exception):
-    """Something that a person is told in one sentence: what happened, what was kept, what to do."""
+    """An error that is shown to the user as one sentence."""
 
     def __init__(self, sentence: str) -> None:
-        self.sentence = (
-            sentence if len(sentence) <= LONGEST_SENTENCE else sentence[: LONGEST_SENTENCE - 1] + "…"
-        )
-        super().__init__(self.sentence)
+        if len(sentence) > LONGEST_SENTENCE:
+            sentence = sentence[: LONGEST_SENTENCE - 1] + "…"
+        self.sentence = sentence
+        super().__init__(sentence)
 
 
 class BadRecipe(Fault):
-    """A request that cannot be carried out. field: the setting to change. fit: settings that would do."""
+    """A request that cannot be carried out because one of its settings is wrong.
+
+    field: the name of the setting to change.
+    fit: values of settings that would work instead.
+    """
 
     def __init__(self, field: str, sentence: str, fit: Mapping[str, Any] | None = None) -> None:
         super().__init__(sentence)
-        self.field, self.fit = field, dict(fit or {})
+        self.field = field
+        self.fit = dict(fit or {})
 
     def __reduce__(self) -> tuple[type, tuple[str, str, dict[str, Any]]]:
+        # Exceptions are pickled by their args, which hold the sentence alone.
         return BadRecipe, (self.field, self.sentence, self.fit)
 
 
 class WeightsMissing(Fault):
-    """A model that is not on this machine, or lacks a part."""
+    """A model is not on this machine, or a part of it is missing or broken."""
 
 
 class NotEnoughMemory(Fault):
-    """A model whose weights do not fit into the memory that is free."""
+    """A model's weights do not fit into the free memory."""
 
 
 class StopRequested(Exception):
-    """Raised inside a run when its stop was set; it never leaves the engine."""
+    """Raised inside a run to end it when the user has asked it to stop; it never leaves the engine."""
 
 
 def short_repr(value: object) -> str:
-    """How a refused value is named; nobody reads a novel."""
+    """Return the repr of a refused value, cut off after 40 characters, for use in an error sentence."""
     try:
         text = repr(value)
     except Exception:
@@ -48,14 +59,21 @@ def short_repr(value: object) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
 
 
+def first_line(exception: BaseException, limit: int = 100) -> str:
+    """Return the first line of an exception's message (or its type's name), cut after `limit` characters."""
+    lines = str(exception).splitlines() or [type(exception).__name__]
+    return lines[0][:limit]
+
+
 def wait_time(seconds: float | None) -> str:
-    """When to come again, in words."""
+    """Return a phrase for when to try again, such as "in about 3 minutes"; None is an unknown time."""
     if seconds is None:
         return "in a few minutes"
-    whole = max(1, -int(-seconds // 60))
-    return f"in about {whole} minute{'s' if whole > 1 else ''}"
+    minutes = max(1, ceil(seconds / 60))
+    return f"in about {minutes} minute{'s' if minutes > 1 else ''}"
 
 
+# Values of settings.
 OUT_OF_RANGE = "{field} is {value}; it goes from {low} to {high}."
 NOT_A_NUMBER = "{field} is {value}; it must be a finite number."
 NOT_WHOLE = "{field} is {value}; it must be a whole number."
@@ -65,6 +83,8 @@ NOT_A_RECIPE = "This is not a recipe: it holds no named settings."
 TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
 UNKNOWN_CHOICE = "{field} is {value}, which is not known here. Known: {known}."
 NOT_A_PICTURE = "image must be the path of a picture on this machine; it is {value}."
+
+# Start images.
 PICTURE_UNREADABLE = "{name} could not be read as a picture. Nothing was made; choose another one."
 PICTURE_TOO_LARGE = (
     "The start picture has more than {limit} megapixels. Nothing was made; make it smaller and give it again."
@@ -73,6 +93,8 @@ PICTURE_GONE = (
     "The start picture of this recipe is not kept here. Give that picture again, and all else stays as it is."
 )
 PICTURE_NOT_A_DIGEST = "A recipe from elsewhere tells its start picture by a sha256; image is {value}."
+
+# Controls (ControlNet conditions) and their detectors.
 NOT_CONTROLS = (
     "controls are mappings of settings, like {{'kind': 'canny', 'image': 'a.png'}}; this is {value}."
 )
@@ -83,7 +105,9 @@ CONTROL_STRENGTHS = "The strengths of a control are up to {limit} numbers, one a
 CONTROLNET_NOT_OFFERED = (
     "The ControlNet {net} is not offered here. Leave it out, and the model's own takes its place."
 )
-CONTROL_PICTURE_GONE = "The picture to follow is not kept here. Give that picture again, and all else stays as it is."
+CONTROL_PICTURE_GONE = (
+    "The picture to follow is not kept here. Give that picture again, and all else stays as it is."
+)
 FAITHFUL_CONTROLS = (
     "As published, a picture to follow is squared with black bars and its map enlarged step by step. "
     "That is not done here: turn faithful off, or follow no picture."
@@ -92,7 +116,9 @@ CONTROL_KIND_UNSUPPORTED = "{model} has no ControlNet for {kind}. It follows: {k
 CONTROL_UNSUPPORTED = "{model} has no ControlNet, so it cannot follow a picture."
 CONTROLNET_NOT_HERE = "The ControlNet {net} is not on this machine and could not be fetched. Leave it out."
 CONTROLNET_BROKEN = "The ControlNet {net} lacks a part or holds a broken one ({reason}). Fetch it again."
-CONTROLNET_INCOMPATIBLE = "The ControlNet {net} was made for another kind of model. Leave it out, or take another."
+CONTROLNET_INCOMPATIBLE = (
+    "The ControlNet {net} was made for another kind of model. Leave it out, or take another."
+)
 CONTROL_MAP_TOO_SMALL = (
     "The given map is {width} x {height} px, and stage {stage} is {wide} x {high} px. "
     "A map is never enlarged: give one of that size or larger, or the picture itself."
@@ -109,6 +135,8 @@ NOT_INSTALLED = "{package} is not installed"
 NOT_IMPORTED = "{package} cannot be loaded, {reason}"
 DETECTOR_NOT_HERE = "its weights are not on this machine and could not be fetched"
 DETECTOR_BROKEN = "its weights are broken, or hold more than numbers and were not read"
+
+# Methods and their options.
 NOT_OPTIONS = "options are names with values, like {{'restart': 0.5}}; this is {value}."
 UNKNOWN_OPTION = "There is no option {option}. There are: {known}."
 METHOD_TAKES_NO_PICTURE = (
@@ -120,6 +148,7 @@ PATCHES_NEED_LARGE_VIEWS = (
 )
 NO_SUCH_PART = "The network of {model} has no part {part}, which this method bends. Choose another method."
 
+# Sizes, scales, steps and schedulers.
 WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."
 ONE_SIDE = "Give both width and height, or leave both empty."
 NOT_A_MULTIPLE_OF_CELL = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
@@ -140,13 +169,16 @@ SCALES_WRONG_END = (
 )
 SCALES_TOO_LARGE = "scales end at {last:g}, which makes the picture wider than {limit} px. {fit:g} would fit."
 TOO_MANY_SCALES = "There are {count} scales; up to {limit} are taken."
-STRIDE_OUT_OF_RANGE = "stride is {stride}; this model's window is {window} cells, so it goes from 1 to {window}."
+STRIDE_OUT_OF_RANGE = (
+    "stride is {stride}; this model's window is {window} cells, so it goes from 1 to {window}."
+)
 SIGMAS_WRONG_ORDER = "sigma1 is {sigma1:g} and sigma2 is {sigma2:g}; sigma1 must be the larger, or equal."
 TOO_MANY_LCM_STEPS = "LCM takes at most {limit} steps, and steps is {steps}."
 MODEL_UNSUPPORTED = "This model {what}; no solver here can follow it. Choose another model."
 SCHEDULER_REPLACED = "The model's own scheduler cannot be used here; {name} takes its place."
 MODEL_SCHEDULER_UNSUPPORTED = "The model's own scheduler ({what}) cannot be used here. Choose one of {known}."
 
+# Settings that the published DemoFusion code cannot do (faithful = on).
 FAITHFUL_SIDE = (
     "As published, the longer side is a multiple of {native} px; {side} is not. "
     "{near} px would fit, or turn faithful off."
@@ -169,6 +201,7 @@ FAITHFUL_SCHEDULER = (
     "choose another or turn faithful off."
 )
 
+# Resuming a run from a finished stage.
 NOT_A_STAGE = "{field} must name a stage by its number, and resume a run folder and a number; it is {value}."
 NOTHING_LEFT = "Stage {resume} is already made and the run was to end after stage {until}: nothing is left."
 NO_SUCH_STAGE = "Stage {stage} is not part of this plan; it has stages 1 to {last}."
@@ -190,11 +223,13 @@ RAN_ELSEWHERE = (
     "the last digits of the next ones may differ."
 )
 
+# Reading the recipe out of a picture or a text.
 RECALL_UNREADABLE = "{name} could not be read as a picture or a recipe. Nothing else changed."
 RECALL_NONE = "This picture carries no recipe (some sites remove it)."
 RECALL_TOO_LARGE = "This file is too long to be a recipe. Nothing else changed."
 RECALL_NOT_JSON = "This text is not JSON, so it holds no recipe. Nothing else changed."
 
+# Failures while a run is at work.
 NOT_FINITE = (
     "The numbers overflowed in stage {stage}. Finished stages are kept. "
     "Load the model in float32, or lower the prompt strength."
@@ -220,6 +255,7 @@ UNEXPECTED = (
     "Something broke that should not have ({code}). Finished stages are kept. Please report the code."
 )
 
+# Loading models and LoRAs.
 MODEL_NOT_HERE = (
     "{source} is not a model on this machine and could not be fetched. "
     "Give the folder of a diffusers pipeline or a .safetensors file, or check the network."

@@ -1,7 +1,8 @@
-"""Where the project lies on this machine."""
+"""The project's own folders on this machine."""
 
 from pathlib import Path
 
+# The project's root, which holds app.py. The catalogue's local sources are relative to it.
 ROOT = Path(__file__).parents[1]
-"""The folder of app.py. Sources in the catalogue are folders here, or hub ids."""
+# Bundled files: the small model and its ControlNet, scripts, styles and the example.
 ASSETS = ROOT / "assets"

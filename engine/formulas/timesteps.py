@@ -1,4 +1,8 @@
-"""Which training timesteps every named scheduler visits, without diffusers (numpy only)."""
+"""The training timesteps that each scheduler visits (numpy only).
+
+diffusers' set_timesteps is computed again here so that planning needs no torch; tests/engine/formulas/
+test_timesteps.py holds the result equal to diffusers' for every scheduler and number of steps.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,33 +16,38 @@ from engine.errors import BadRecipe
 
 @dataclass(frozen=True)
 class SchedulerKind:
-    """A diffusers scheduler.
+    """A diffusers scheduler class with settings, and what sampling must know of it."""
 
-    state: how it keeps the canvas, and so its timesteps.
-        "sigmas"   z0 + sigma noise; timesteps may be fractions
-        "ratios"   alpha^2 + sigma^2 = 1, by a list of sigma / alpha; lays a step too many, drops the last
-        "alphas"   the same, looked up by timestep
-    firmness: how many times as firm as DDIM's its pull has to be, to hold as well.
-    """
-
-    cls: str
-    state: str
+    # The name of the class in diffusers.
+    class_name: str
+    # How the scheduler represents the noisy latent, and so its timesteps:
+    # "sigmas"  z = x0 + sigma noise; timesteps may be fractions
+    # "ratios"  z = alpha x0 + sigma noise with alpha^2 + sigma^2 = 1, computed from a list of sigma / alpha;
+    #           it makes one step too many and drops the last
+    # "alphas"  the same z, with alpha looked up by timestep
+    parametrization: str
+    # Settings that are always passed to the class.
     settings: Mapping[str, Any] = field(default_factory=dict)
+    # Whether each step adds fresh noise.
     draws_noise: bool = False
-    firmness: float = 1.0
+    # How much stronger than with DDIM the pull to the anchor must be for the same effect.
+    pull_factor: float = 1.0
+    # Whether a step depends on the current prediction alone, not on those of earlier steps.
     first_order: bool = False
 
     @property
-    def whole_steps(self) -> bool:
-        return self.state != "sigmas"
+    def has_integer_timesteps(self) -> bool:
+        """Whether timesteps are whole numbers."""
+        return self.parametrization != "sigmas"
 
 
 SCHEDULERS = {
     "ddim": SchedulerKind("DDIMScheduler", "alphas", {"clip_sample": False}, first_order=True),
     "euler": SchedulerKind("EulerDiscreteScheduler", "sigmas", first_order=True),
-    # It leaves its canvas behind twice as fast, also after the pull has let go. Six was measured, at 4 to 100
-    # steps, where pictures have unit variance; where it is 4, it ends a fifth nearer to the anchor than DDIM.
-    "euler_a": SchedulerKind("EulerAncestralDiscreteScheduler", "sigmas", draws_noise=True, firmness=6.0),
+    # Its fresh noise moves the canvas away from the anchor twice as fast as with DDIM, also after the pull
+    # has ended. The factor 6 was measured at 4 to 100 steps with latents of unit variance; with a variance
+    # of 4 the result is a fifth nearer to the anchor than DDIM's.
+    "euler_a": SchedulerKind("EulerAncestralDiscreteScheduler", "sigmas", draws_noise=True, pull_factor=6.0),
     "dpmpp_2m": SchedulerKind("DPMSolverMultistepScheduler", "ratios"),
     "dpmpp_2m_karras": SchedulerKind("DPMSolverMultistepScheduler", "ratios", {"use_karras_sigmas": True}),
     "unipc": SchedulerKind("UniPCMultistepScheduler", "ratios"),
@@ -46,140 +55,179 @@ SCHEDULERS = {
 }
 FIRST_ORDER_SCHEDULERS = tuple(name for name, kind in SCHEDULERS.items() if kind.first_order)
 
-# What of a model's scheduler config describes the model rather than its solver.
-OF_THE_MODEL = (
-    "num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "prediction_type",
-    "timestep_spacing", "steps_offset", "rescale_betas_zero_snr", "set_alpha_to_one",
-    "original_inference_steps", "timestep_scaling",
-)  # fmt: skip
-# Ways of laying steps, or of changing a prediction, that the plan does not foretell.
-EXOTIC = (
-    "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "use_flow_sigmas", "thresholding",
+# Settings of a model's scheduler config that describe the model's training, whichever scheduler is used.
+MODEL_SETTINGS = (
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "trained_betas",
+    "prediction_type",
+    "timestep_spacing",
+    "steps_offset",
+    "rescale_betas_zero_snr",
+    "set_alpha_to_one",
+    "original_inference_steps",
+    "timestep_scaling",
+)
+# Settings that must be off: they change the timesteps or the predictions in ways that are not computed here.
+UNSUPPORTED_SETTINGS = (
+    "use_exponential_sigmas",
+    "use_beta_sigmas",
+    "use_lu_lambdas",
+    "use_flow_sigmas",
+    "thresholding",
     "use_dynamic_shifting",
-)  # fmt: skip
-MOST_STEPS = 100
-FOREIGN_NOISE = ("EDM", "FlowMatch")
-PREDICTIONS = ("epsilon", "v_prediction")
-USUAL = {
-    "interpolation_type": "linear", "timestep_type": "discrete", "algorithm_type": "dpmsolver++",
+)
+# Settings of which only this value (or none) is computed here.
+REQUIRED_SETTINGS = {
+    "interpolation_type": "linear",
+    "timestep_type": "discrete",
+    "algorithm_type": "dpmsolver++",
     "lambda_min_clipped": -float("inf"),
-}  # fmt: skip
+}
+# The most sampling steps that a recipe may ask for.
+MAX_STEPS = 100
+# Scheduler classes whose names begin so belong to models with another kind of noise.
+UNSUPPORTED_CLASS_PREFIXES = ("EDM", "FlowMatch")
+SUPPORTED_PREDICTION_TYPES = ("epsilon", "v_prediction")
 
 
 def resolve_scheduler(name: str, config: Mapping[str, Any]) -> tuple[SchedulerKind, dict[str, Any]]:
-    """The scheduler meant by `name` for a model whose own has this config, and the config it gets."""
+    """Return the scheduler that a recipe names, and its config, for a model whose own scheduler has `config`.
+
+    "model" is the model's own scheduler. Raise BadRecipe if the model or its scheduler is not supported.
+    """
     _check_model(config)
     if name == "model":
-        kind, settings = _own(config), {k: v for k, v in config.items() if not k.startswith("_")}
+        kind = _kind_of_model(config)
+        settings = {key: value for key, value in config.items() if not key.startswith("_")}
     else:
         kind = SCHEDULERS[name]
-        settings = {k: config[k] for k in OF_THE_MODEL if k in config} | kind.settings
-    if kind.cls == "DDIMScheduler":
+        settings = {key: config[key] for key in MODEL_SETTINGS if key in config} | kind.settings
+    if kind.class_name == "DDIMScheduler":
         settings.setdefault("set_alpha_to_one", False)
         settings.setdefault("timestep_spacing", "leading")
     return kind, settings
 
 
 def _check_model(config: Mapping[str, Any]) -> None:
-    """Refuses models whose noise or predictions are of a kind that no scheduler here follows."""
-    cls, predicts = config.get("_class_name", ""), config.get("prediction_type", "epsilon")
-    what = None
-    if cls.startswith(FOREIGN_NOISE) or "sigma_data" in config:
-        what = f"was made for {cls}"
-    elif predicts not in PREDICTIONS:
-        what = f"predicts {predicts}"
-    elif predicts == "epsilon" and config.get("rescale_betas_zero_snr"):
-        what = "predicts epsilon although its noise ends in nothing else (zero terminal SNR)"
-    elif not _lays_steps(config):
-        what = "comes with a scheduler config that makes no sense"
-    if what:
-        raise BadRecipe("model", errors.MODEL_UNSUPPORTED.format(what=what))
+    """Raise BadRecipe for a model whose noise or kind of prediction no scheduler here supports."""
+    class_name = config.get("_class_name", "")
+    prediction_type = config.get("prediction_type", "epsilon")
+    problem = None
+    if class_name.startswith(UNSUPPORTED_CLASS_PREFIXES) or "sigma_data" in config:
+        problem = f"was made for {class_name}"
+    elif prediction_type not in SUPPORTED_PREDICTION_TYPES:
+        problem = f"predicts {prediction_type}"
+    elif prediction_type == "epsilon" and config.get("rescale_betas_zero_snr"):
+        problem = "predicts epsilon although its noise ends in nothing else (zero terminal SNR)"
+    elif not _is_valid_config(config):
+        problem = "comes with a scheduler config that makes no sense"
+    if problem:
+        raise BadRecipe("model", errors.MODEL_UNSUPPORTED.format(what=problem))
 
 
-def _lays_steps(config: Mapping[str, Any]) -> bool:
-    """Whether the numbers of a scheduler config can be right."""
-    total, offset = train_steps(config), config.get("steps_offset", 0)
+def _is_valid_config(config: Mapping[str, Any]) -> bool:
+    """Return whether the values of a scheduler config are of the right types and ranges."""
+    total = train_steps(config)
+    offset = config.get("steps_offset", 0)
     betas = [config.get("beta_start", 0.0001), config.get("beta_end", 0.02)]
-    trained = config.get("trained_betas")
+    trained_betas = config.get("trained_betas")
     return (
         all(isinstance(n, int) for n in (total, offset, config.get("original_inference_steps", 50)))
-        and total >= MOST_STEPS
-        and 0 <= offset < total // MOST_STEPS + 1
+        and total >= MAX_STEPS
+        and 0 <= offset < total // MAX_STEPS + 1
         and all(isinstance(beta, int | float) and 0 < beta < 1 for beta in betas)
-        and (trained is None or len(trained) == total)
+        and (trained_betas is None or len(trained_betas) == total)
         and config.get("timestep_spacing", "leading") in ("leading", "trailing", "linspace")
         and config.get("beta_schedule", "linear") in ("linear", "scaled_linear", "squaredcos_cap_v2")
     )
 
 
-def _own(config: Mapping[str, Any]) -> SchedulerKind:
-    known = ", ".join(SCHEDULERS)
-    cls = config.get("_class_name", "unknown")
-    for kind in SCHEDULERS.values():
-        if kind.cls == cls:
-            break
+def _kind_of_model(config: Mapping[str, Any]) -> SchedulerKind:
+    """Return the kind of a model's own scheduler; raise BadRecipe if it is not one of SCHEDULERS."""
+    class_name = config.get("_class_name", "unknown")
+    kind = next((kind for kind in SCHEDULERS.values() if kind.class_name == class_name), None)
+    strange = [key for key in UNSUPPORTED_SETTINGS if config.get(key)]
+    for key, required in REQUIRED_SETTINGS.items():
+        if config.get(key, required) not in (required, None):
+            strange.append(key)
+    if kind is None:
+        problem = class_name
+    elif strange:
+        problem = f"{class_name} with {', '.join(strange)}"
     else:
-        raise BadRecipe("scheduler", errors.MODEL_SCHEDULER_UNSUPPORTED.format(what=cls, known=known))
-    strange = [k for k in EXOTIC if config.get(k)]
-    strange += [k for k, usual in USUAL.items() if config.get(k, usual) not in (usual, None)]
-    if strange:
-        what = f"{cls} with {', '.join(strange)}"
-        raise BadRecipe("scheduler", errors.MODEL_SCHEDULER_UNSUPPORTED.format(what=what, known=known))
-    return kind
+        return kind
+    known = ", ".join(SCHEDULERS)
+    raise BadRecipe("scheduler", errors.MODEL_SCHEDULER_UNSUPPORTED.format(what=problem, known=known))
 
 
 def timesteps(name: str, config: Mapping[str, Any], steps: int) -> np.ndarray:
-    """The training timesteps, falling, that this scheduler visits in so many steps."""
+    """Return the training timesteps that this scheduler visits in so many steps, highest first.
+
+    name: a key of SCHEDULERS, or "model" for the model's own.
+    config: the config of the model's own scheduler.
+    """
     kind, settings = resolve_scheduler(name, config)
     total = train_steps(settings)
-    if kind.cls == "LCMScheduler":
-        laid = _lcm(total, steps, settings.get("original_inference_steps", 50))
+    if kind.class_name == "LCMScheduler":
+        visited = _lcm_timesteps(total, steps, settings.get("original_inference_steps", 50))
     elif settings.get("use_karras_sigmas"):
-        laid = _karras(kind, settings, steps)
+        visited = _karras_timesteps(kind, settings, steps)
     else:
-        laid = _spaced(kind, settings, total, steps)
-    return laid.astype(np.int64 if kind.whole_steps else np.float32)
+        visited = _spaced_timesteps(kind, settings, total, steps)
+    return visited.astype(np.int64 if kind.has_integer_timesteps else np.float32)
 
 
 def train_steps(config: Mapping[str, Any]) -> int:
-    """T."""
+    """Return T, the number of timesteps that a model was trained on."""
     return config.get("num_train_timesteps", 1000)
 
 
-def _spaced(kind: SchedulerKind, settings: Mapping[str, Any], total: int, steps: int) -> np.ndarray:
+def _spaced_timesteps(kind: SchedulerKind, settings: Mapping[str, Any], total: int, steps: int) -> np.ndarray:
+    """Return evenly spaced timesteps, as the setting timestep_spacing says."""
     spacing = settings.get("timestep_spacing", "linspace")
-    laid = steps + (kind.state == "ratios")
+    # Schedulers of this kind divide the range for one step more, and drop the last.
+    count = steps + 1 if kind.parametrization == "ratios" else steps
     if spacing == "linspace":
-        falling = np.linspace(0, total - 1, laid, dtype=None if kind.whole_steps else np.float32)[::-1]
-        return falling[:steps].round() if kind.whole_steps else falling[:steps]
+        dtype = None if kind.has_integer_timesteps else np.float32
+        visited = np.linspace(0, total - 1, count, dtype=dtype)[::-1][:steps]
+        return visited.round() if kind.has_integer_timesteps else visited
     if spacing == "leading":
-        return (np.arange(laid) * (total // laid))[::-1][:steps] + settings.get("steps_offset", 0)
+        return (np.arange(count) * (total // count))[::-1][:steps] + settings.get("steps_offset", 0)
     return np.arange(total, 0, -total / steps)[:steps].round() - 1
 
 
-def _lcm(total: int, steps: int, original: int) -> np.ndarray:
+def _lcm_timesteps(total: int, steps: int, original: int) -> np.ndarray:
+    """Return `steps` of the `original` timesteps that a latent consistency model was distilled on."""
     if steps > original:
-        raise BadRecipe("steps", errors.TOO_MANY_LCM_STEPS.format(limit=original, steps=steps), {"steps": original})
-    taught = np.arange(1, original + 1)[::-1] * (total // original) - 1
-    return taught[np.floor(np.linspace(0, original, steps, endpoint=False)).astype(int)]
+        raise BadRecipe(
+            "steps", errors.TOO_MANY_LCM_STEPS.format(limit=original, steps=steps), {"steps": original}
+        )
+    distilled = np.arange(1, original + 1)[::-1] * (total // original) - 1
+    return distilled[np.floor(np.linspace(0, original, steps, endpoint=False)).astype(int)]
 
 
-def _karras(kind: SchedulerKind, settings: Mapping[str, Any], steps: int) -> np.ndarray:
-    """Sigmas even in sigma^(1/7); each is given the timestep whose sigma it has."""
+def _karras_timesteps(kind: SchedulerKind, settings: Mapping[str, Any], steps: int) -> np.ndarray:
+    """Return the timesteps of Karras sigmas, which are evenly spaced in sigma^(1/7)."""
     sigmas = noise_levels(settings)
-    ends = sigmas[[-1, 0]]
-    if kind.state == "sigmas":  # Euler bends the range that it would have visited anyway.
-        visited = _spaced(kind, settings, len(sigmas), steps)
-        ends = np.interp(visited, np.arange(len(sigmas)), sigmas)[[0, -1]]
-    least, most = settings.get("sigma_min") or ends[1], settings.get("sigma_max") or ends[0]
-    bent = np.linspace(float(most) ** (1 / 7), float(least) ** (1 / 7), steps) ** 7
-    logs = np.log(sigmas)
-    laid = np.interp(np.log(np.maximum(bent, 1e-10)), logs, np.arange(len(sigmas)))
-    return laid.round() if kind.whole_steps else laid
+    lowest, highest = sigmas[0], sigmas[-1]
+    if kind.parametrization == "sigmas":
+        # Euler spans only the range of sigmas that it would have visited without Karras spacing.
+        visited = _spaced_timesteps(kind, settings, len(sigmas), steps)
+        visited_sigmas = np.interp(visited, np.arange(len(sigmas)), sigmas)
+        lowest, highest = visited_sigmas[-1], visited_sigmas[0]
+    lowest = settings.get("sigma_min") or lowest
+    highest = settings.get("sigma_max") or highest
+    karras = np.linspace(float(highest) ** (1 / 7), float(lowest) ** (1 / 7), steps) ** 7
+    # Each sigma gets the (fractional) timestep that has it in training.
+    matching = np.interp(np.log(np.maximum(karras, 1e-10)), np.log(sigmas), np.arange(len(sigmas)))
+    return matching.round() if kind.has_integer_timesteps else matching
 
 
 def noise_levels(settings: Mapping[str, Any]) -> np.ndarray:
-    """sigma / alpha of every training timestep, as diffusers makes it from betas (float32)."""
+    """Return sigma / alpha of every training timestep, computed from betas as diffusers does (float32)."""
     total = train_steps(settings)
     start, end = settings.get("beta_start", 0.0001), settings.get("beta_end", 0.02)
     schedule = settings.get("beta_schedule", "linear")
@@ -188,16 +236,17 @@ def noise_levels(settings: Mapping[str, Any]) -> np.ndarray:
     elif schedule == "scaled_linear":
         betas = np.linspace(start**0.5, end**0.5, total, dtype=np.float32) ** 2
     elif schedule == "squaredcos_cap_v2":
-        kept = np.cos((np.arange(total + 1) / total + 0.008) / 1.008 * np.pi / 2) ** 2
-        betas = np.minimum(1 - kept[1:] / kept[:-1], 0.999).astype(np.float32)
+        alpha_bar = np.cos((np.arange(total + 1) / total + 0.008) / 1.008 * np.pi / 2) ** 2
+        betas = np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999).astype(np.float32)
     else:
         betas = np.linspace(start, end, total, dtype=np.float32)
-    alphas = np.cumprod(1 - betas, dtype=np.float64).astype(np.float32)
+    alphas_cumprod = np.cumprod(1 - betas, dtype=np.float64).astype(np.float32)
     if settings.get("rescale_betas_zero_snr"):
-        # By way of betas and back, as diffusers goes: Karras timesteps feel the rounding.
-        roots = np.sqrt(alphas)
-        kept = ((roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1]))) ** 2
-        betas = 1 - np.append(kept[:1], kept[1:] / kept[:-1])
-        alphas = np.cumprod(1 - betas, dtype=np.float64).astype(np.float32)
-        alphas[-1] = 2.0**-24
-    return np.sqrt((1 - alphas) / alphas)
+        # Back to betas and forth again, as diffusers does: Karras timesteps depend on the rounding.
+        roots = np.sqrt(alphas_cumprod)
+        rescaled = ((roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1]))) ** 2
+        betas = 1 - np.append(rescaled[:1], rescaled[1:] / rescaled[:-1])
+        alphas_cumprod = np.cumprod(1 - betas, dtype=np.float64).astype(np.float32)
+        # Not 0, as diffusers does, so that the last sigma is finite.
+        alphas_cumprod[-1] = 2.0**-24
+    return np.sqrt((1 - alphas_cumprod) / alphas_cumprod)

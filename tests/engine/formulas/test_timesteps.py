@@ -16,7 +16,7 @@ BETAS = {
 
 def theirs(name, config, steps):
     kind, settings = resolve_scheduler(name, config)
-    scheduler = getattr(diffusers, kind.cls).from_config(settings)
+    scheduler = getattr(diffusers, kind.class_name).from_config(settings)
     scheduler.set_timesteps(steps)
     # Trailing in 61 steps, diffusers lays a 62nd at t = -1.
     return scheduler.timesteps.numpy()[:steps]
