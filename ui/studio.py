@@ -8,24 +8,25 @@ from engine.methods import COMBINATIONS
 from engine.recipe.options import OPTIONS
 from ui import api
 from ui.actions import restore
-from ui.handlers.actions import Acts
-from ui.handlers.control import Tracing
-from ui.handlers.model import Choosing
-from ui.handlers.page import Handlers
-from ui.handlers.prompt import Writing
+from ui.handlers.actions import ActionHandlers
+from ui.handlers.control import ControlHandlers
+from ui.handlers.model import ModelHandlers
+from ui.handlers.page import PageHandlers
+from ui.handlers.prompt import PromptHandlers
 from ui.page import Page
 from ui.panels.badge import badge_html
 from ui.panels.control import build_control_panel
 from ui.panels.stages import WEB, StagesPanel
-from ui.session.services import House
+from ui.session.services import Services
 from ui.settings.widgets import (
-    STAGE_TWO_SETTINGS,
+    ALPHAS,
     FINE_SETTINGS,
     METHOD_PARTS,
-    setting_widget,
+    SMOOTHING_AND_STRIDE,
     method_widget,
     model_widget,
     option_widget,
+    setting_widget,
     size_widget,
 )
 from ui.text import methods, words
@@ -46,23 +47,23 @@ CACHE = (3600, 86400)
 """Seconds between looks through Gradio's own cache of uploads, and how long they stay."""
 
 
-def build_studio(house: House) -> gr.Blocks:
+def build_studio(services: Services) -> gr.Blocks:
     """The whole app over one house."""
-    gr.set_static_paths([house.shelf.root, *([house.example] if house.example else [])])
+    gr.set_static_paths([services.cache.root, *([services.example] if services.example else [])])
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
-        page, more = _page(house)
-        handlers = Handlers(house)
+        page, more = _page(services)
+        handlers = PageHandlers(services)
         handlers.page = page
         _wire(demo, page, more, handlers)
-        api.offer(house)
+        api.add_endpoints(services)
     return demo
 
 
-def _page(house: House) -> tuple[Page, dict[str, Any]]:
-    controls, more, values = {}, {}, restore.at_first(house)
+def _page(services: Services) -> tuple[Page, dict[str, Any]]:
+    controls, more, values = {}, {}, restore.initial_values(services)
     with gr.Row(elem_id="head"):
         gr.Markdown(f"# {words.TITLE}", elem_id="title")
-        shown_badge = gr.HTML(badge_html(house), elem_id="badge")
+        shown_badge = gr.HTML(badge_html(services), elem_id="badge")
     with gr.Row(elem_id="ask", equal_height=True):
         controls["prompt"] = setting_widget(
             "prompt",
@@ -79,14 +80,14 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
             generate = gr.Button(words.GENERATE, variant="primary", elem_id="generate")
             stop = gr.Button(words.STOP, variant="stop", visible=False, elem_id="stop")
             more["surprise"] = gr.Button(words.SURPRISE_ME, size="sm", elem_id="surprise")
-    chips = _chips(house)
+    chips = _chips(services)
     with gr.Row(elem_id="work"):
         with gr.Column(scale=13, min_width=340, elem_id="picture"):
             stages = StagesPanel(elem_id="stages", words=words.STAGES_PANEL)
         with gr.Column(scale=6, min_width=300, elem_id="inspector"):
             inspector = _inspector(values, controls, more)
-            with gr.Accordion(words.MODEL_SECTION, open=False, visible=len(house.lender.entries) > 1):
-                controls["model"] = model_widget(house.lender.entries.values())
+            with gr.Accordion(words.MODEL_SECTION, open=False, visible=len(services.pool.entries) > 1):
+                controls["model"] = model_widget(services.pool.entries.values())
     stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
     named = ("methods", "alphas", "growing", "drop", "start", "given", "away", "follow_it")
     of_start = (more[name] for name in named)
@@ -95,16 +96,16 @@ def _page(house: House) -> tuple[Page, dict[str, Any]]:
     return page, more
 
 
-def _chips(house: House) -> dict[str, gr.Radio]:
+def _chips(services: Services) -> dict[str, gr.Radio]:
     """The sentence builder: the words of the model on offer that knows only so many, a row for each kind."""
-    drawn = next((entry.draws for entry in house.lender.entries.values() if entry.draws), {})
+    drawn = next((entry.vocabulary for entry in services.pool.entries.values() if entry.vocabulary), {})
     chips = {}
     with gr.Row(elem_id="chips"):
         for kind, choices in drawn.items():
             chips[kind] = gr.Radio(
                 list(choices),
                 label=words.WORD_KINDS[kind],
-                visible=kind in house.entry().draws,
+                visible=kind in services.entry().vocabulary,
                 interactive=True,
                 elem_id=f"chip-{kind}",
                 elem_classes="chips",
@@ -140,10 +141,10 @@ def _sizes(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any
 def _growing(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
     """The method's own settings. windows, curves."""
     with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as more["growing"]:
-        for name in STAGE_TWO_SETTINGS[:3]:
+        for name in ALPHAS:
             controls[name] = setting_widget(name, values.get(name))
         more["alphas"] = gr.Markdown(words.ALPHAS_HELP, elem_id="alphas")
-        for name in STAGE_TWO_SETTINGS[3:]:
+        for name in SMOOTHING_AND_STRIDE:
             controls[name] = setting_widget(name, values.get(name))
         for name in OPTIONS:
             if name not in COMBINATIONS:
@@ -185,22 +186,22 @@ def _fine(values: dict[str, Any], controls: dict[str, Any]) -> None:
         controls["faithful"] = setting_widget("faithful", values.get("faithful"))
 
 
-def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers) -> None:
-    acts, choosing, writing = Acts(handlers), Choosing(handlers), Writing(handlers)
-    controls = page.controls
-    given = {*controls.values(), *page.chips.values(), page.stored}
+def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: PageHandlers) -> None:
+    acts, choosing, writing = ActionHandlers(handlers), ModelHandlers(handlers), PromptHandlers(handlers)
+    controls = page.widgets
+    given = {*controls.values(), *page.word_choices.values(), page.browser_state}
     seen = [
-        page.stages, page.generate, page.stop, page.stored, page.curves, page.sizes, page.windows, page.badge,
-        page.methods, page.alphas, page.growing, page.start, page.given, page.away, page.follow_it,
-        *page.follow.components,
-        *controls.values(), *page.chips.values(),
+        page.stages, page.generate_button, page.stop_button, page.browser_state, page.curves, page.size_line, page.window_line, page.badge,
+        page.method_fold, page.alpha_help, page.growth_fold, page.start_fold, page.start_image, page.remove_image_button, page.control_button,
+        *page.control_panel.components,
+        *controls.values(), *page.word_choices.values(),
     ]  # fmt: skip
     follow = {"outputs": seen} | FOLLOWED
 
     shared = RUNS.read_text(encoding="utf-8")
-    page.stored.change(None, [page.stored], js=shared, **QUIET)
+    page.browser_state.change(None, [page.browser_state], js=shared, **QUIET)
     at_first = f"(stored) => ({OPENED.read_text(encoding='utf-8')})(...({shared})(stored))"
-    opened = demo.load(handlers.opened, [page.stored], seen, js=at_first, **QUIET)
+    opened = demo.load(handlers.opened, [page.browser_state], seen, js=at_first, **QUIET)
     opened.then(handlers.followed, **follow)
     opened.then(choosing.warmed, **follow)
 
@@ -209,25 +210,27 @@ def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: Handlers)
     gr.on(moves, handlers.moved, given, seen, trigger_mode="always_last", **QUIET)
     for name, text in texts.items():  # By `input` they hear keys alone, not what is pasted.
         text.change(writing.worded(name), given, seen, trigger_mode="always_last", **QUIET)
-    gr.on([chip.input for chip in page.chips.values()], writing.built, given, seen, **QUIET)
+    gr.on([chip.input for chip in page.word_choices.values()], writing.built, given, seen, **QUIET)
     controls["model"].input(choosing.chosen, given, seen, **QUIET).then(choosing.warmed, **follow)
     more["surprise"].click(writing.surprised, given, seen, **QUIET)
     more["dice"].click(writing.reseeded, given, seen, **QUIET)
     more["defaults"].click(acts.to_defaults, given, seen, **QUIET)
     _wire_pictures(page, acts, handlers, given, seen)
-    for event in (page.generate.click, controls["prompt"].submit):
+    for event in (page.generate_button.click, controls["prompt"].submit):
         event(handlers.started, given, seen, **QUIET).then(handlers.followed, **follow)
-    page.stop.click(handlers.stopped, None, [page.stages], **QUIET)
+    page.stop_button.click(handlers.stopped, None, [page.stages], **QUIET)
     acted = page.stages.act(acts.act, given, seen, trigger_mode="multiple", **QUIET)
     acted.then(handlers.followed, **follow)
     acted.then(acts.made, **follow | {"concurrency_limit": 1})
 
 
-def _wire_pictures(page: Page, acts: Acts, handlers: Handlers, given: set[Any], seen: list[Any]) -> None:
+def _wire_pictures(
+    page: Page, acts: ActionHandlers, handlers: PageHandlers, given: set[Any], seen: list[Any]
+) -> None:
     """What follows from a picture that is dropped: to start from, or to follow."""
-    tracing = Tracing(handlers)
-    page.drop.upload(acts.dropped, {*given, page.drop}, [*seen, page.drop], **QUIET)
-    page.away.click(acts.taken_away, given, seen, **QUIET)
-    page.follow_it.click(tracing.traced, given, seen, **QUIET)
-    page.follow.away.click(tracing.unfollowed, given, seen, **QUIET)
-    page.follow.stage.input(tracing.mapped, {*given, page.follow.stage}, seen, **QUIET)
+    tracing = ControlHandlers(handlers)
+    page.drop_zone.upload(acts.dropped, {*given, page.drop_zone}, [*seen, page.drop_zone], **QUIET)
+    page.remove_image_button.click(acts.taken_away, given, seen, **QUIET)
+    page.control_button.click(tracing.traced, given, seen, **QUIET)
+    page.control_panel.remove.click(tracing.unfollowed, given, seen, **QUIET)
+    page.control_panel.stage.input(tracing.mapped, {*given, page.control_panel.stage}, seen, **QUIET)

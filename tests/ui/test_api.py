@@ -17,9 +17,9 @@ from engine.recipe.recipe import to_dict
 from engine.runs import store
 from engine.runs.events import Accepted, Finished, Progress
 from tests.support.toys import bytes_of, done, last, slowly
-from ui.actions.replan import take
+from ui.actions.replan import set_recipe
 from ui.messages.status import status_message
-from ui.session.session import Visit
+from ui.session.session import Session
 from ui.text import words
 
 ASKED = {
@@ -47,18 +47,18 @@ def whole(recipe):
 
 def made(served, name, stage=2):
     """The bytes of a run's finished latent."""
-    return store.read(store.find(served.house.folder(name), stage)[1]).latents.tobytes()
+    return store.read(store.find(served.services.run_folder(name), stage)[1]).latents.tobytes()
 
 
 def forget_all(served):
     """So that the next door makes it anew."""
     for run in served.runs():
-        assert served.house.forget(run.name)
+        assert served.services.remove_run(run.name)
 
 
 def test_plan_tells_what_the_engine_plans(served, client):
     told = client.predict(api_name="/plan", **ASKED)
-    planned = plan(RECIPE, served.house.facts())
+    planned = plan(RECIPE, served.services.facts())
     assert told["recipe"] == whole(planned.recipe)
     assert (told["evaluations"], told["memory"]) == (planned.evaluations, cost.peak_memory(planned.stages))
     assert [
@@ -75,7 +75,7 @@ def test_plan_names_settings_that_do_nothing(client):
 
 def test_plan_takes_a_method_and_its_options(served, client):
     told = client.predict(api_name="/plan", method="sdedit", options={"restart": 0.5}, **ASKED)
-    planned = plan(Recipe(method="sdedit", options={"restart": 0.5}, **ASKED), served.house.facts())
+    planned = plan(Recipe(method="sdedit", options={"restart": 0.5}, **ASKED), served.services.facts())
     assert told["recipe"]["options"] == [["restart", 0.5]]
     assert (
         [stage["steps"] for stage in told["stages"]]
@@ -92,7 +92,7 @@ def test_generate_tells_every_event_and_brings_the_pictures(served, client):
     assert (kinds[0], kinds[-1]) == ("Accepted", "Finished")
     assert kinds.count("StageDone") == 2
     accepted, stages = events[0], [event for event in events if event["kind"] == "StageDone"]
-    assert accepted["recipe"] == whole(plan(RECIPE, served.house.facts()).recipe)
+    assert accepted["recipe"] == whole(plan(RECIPE, served.services.facts()).recipe)
     assert [stage["size"] for stage in stages] == [stage["size"] for stage in accepted["stages"]]
     for stage in stages:
         with Image.open(stage["image"]) as picture:
@@ -165,9 +165,9 @@ def test_beside_the_runs_nothing_is_served(served, client):
 
     (run,) = served.runs()
     assert answer(store.stages(run)[1][1] / store.PICTURE) == 200
-    root = served.house.shelf.root
+    root = served.services.cache.root
     others = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(run)]
-    assert served.house.pace.path in others
+    assert served.services.pace.path in others
     assert {answer(path) for path in others} == {403}
 
 
@@ -217,13 +217,13 @@ def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
     ids=str,
 )
 def test_the_price_on_the_page_is_what_is_paid(served, model, tmp_path, changes):
-    visit = Visit()
-    take(visit, served.house, Recipe(prompt="a red house", **changes))
-    told = status_message(visit, served.house).text
-    events = list(generate(visit.recipe, model, out=tmp_path / "paid"))
+    session = Session()
+    set_recipe(session, served.services, Recipe(prompt="a red house", **changes))
+    told = status_message(session, served.services).text
+    events = list(generate(session.recipe, model, out=tmp_path / "paid"))
     assert isinstance(events[-1], Finished)
     paid = sum(stage.evaluations for stage in done(events))
     assert f" {paid:,}{words.COST_OF_RUN.partition('{evaluations}')[2].partition('{')[0]}" in told
     assert {event.evaluations for event in events if isinstance(event, Accepted)} == {paid}
     assert [e for e in events if isinstance(e, Progress)][-1].evaluations == paid
-    assert len([e for e in events if isinstance(e, StageDone)]) == len(visit.plan.stages)
+    assert len([e for e in events if isinstance(e, StageDone)]) == len(session.plan.stages)

@@ -44,7 +44,10 @@ def test_an_upload_is_followed_as_in_the_library_and_kept_by_its_run(served, cli
 @pytest.mark.parametrize(
     ("control", "sentence"),
     [
-        ({"image": "/etc/passwd"}, errors.PICTURE_NOT_A_DIGEST.format(value=errors.short_repr("/etc/passwd"))),
+        (
+            {"image": "/etc/passwd"},
+            errors.PICTURE_NOT_A_DIGEST.format(value=errors.short_repr("/etc/passwd")),
+        ),
         (
             {"image": {"path": "/etc/passwd"}},
             errors.RECALL_UNREADABLE.format(name=errors.short_repr("/etc/passwd")),

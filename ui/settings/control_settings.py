@@ -1,6 +1,7 @@
-"""The picture to follow: which kinds of maps a model follows, and the knobs of the first control.
+"""Settings of the control image: the widgets for the first control, and the kinds of maps that can be chosen.
 
-The page has knobs for the first control of a recipe; its picture and all others are carried along.
+The page has widgets for the first control of a recipe only. Its picture and all further controls have no
+widget and stay as they are.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,142 +16,168 @@ from engine.recipe.images import is_digest
 from engine.recipe.recipe import Recipe
 from ui.text import words
 
+# Settings of a control that have a widget, in the order in which the page shows them.
 SETTINGS_WITH_WIDGET = ("kind", "scale", "start", "end", "low", "high", "blur", "given")
-"""Settings of a control that have a knob, in the order in which they stand."""
+# Settings of a control that are kept when all others return to their defaults.
+IDENTITY_SETTINGS = ("image", "kind", "given", "net")
+# Characters of a picture's digest that are shown to people.
+DIGEST_SHOWN = 6
 
 
-def widget_name(name: str) -> str:
-    """What a setting of the first control is called among the page's controls."""
-    return f"follow_{name}"
+def widget_name(setting: str) -> str:
+    """Return the name of the widget for a setting of the first control."""
+    return f"follow_{setting}"
 
 
-SETTING_BY_WIDGET = {widget_name(name): name for name in SETTINGS_WITH_WIDGET}
+# The setting of each widget for the first control, by the widget's name.
+SETTING_BY_WIDGET = {widget_name(setting): setting for setting in SETTINGS_WITH_WIDGET}
 
 
 def first_control(recipe: Recipe) -> Control | None:
+    """Return the control that the page has widgets for, None if the recipe has no control."""
     return recipe.controls[0] if recipe.controls else None
 
 
 def control_widget_values(recipe: Recipe) -> dict[str, Any]:
-    """What the knobs show for a recipe; without a picture to follow, the defaults."""
+    """Return what the control widgets show for a recipe: its first control, or the defaults."""
     control = first_control(recipe) or Control()
-    return {each: getattr(control, name) for each, name in SETTING_BY_WIDGET.items()}
+    return {widget: getattr(control, setting) for widget, setting in SETTING_BY_WIDGET.items()}
 
 
 def apply_widget_values(controls: tuple[Control, ...], values: Mapping[str, Any]) -> tuple[Control, ...]:
-    """The controls with the first as the knobs have it. Values come from a browser and may be anything."""
+    """Return the controls with the widgets' values in the first one.
+
+    The values come from a browser and may be of any type; they are not checked here.
+    """
     if not controls:
         return controls
-    given = {name: values.get(each) for each, name in SETTING_BY_WIDGET.items()}
-    control = replace(controls[0], **{name: value for name, value in given.items() if value is not None})
-    if control.scale != controls[0].scale:  # One strength for all stages takes the place of one for each.
+    settings = {setting: values.get(widget) for widget, setting in SETTING_BY_WIDGET.items()}
+    control = replace(controls[0], **{name: value for name, value in settings.items() if value is not None})
+    # Moving the one strength of all stages discards the separate strengths of the stages.
+    if control.scale != controls[0].scale:
         control = replace(control, stages=())
     return (control, *controls[1:])
 
 
 def reset_first_control(controls: tuple[Control, ...]) -> tuple[Control, ...]:
-    """The controls with the first as it was when its picture was taken."""
-    kept = ("image", "kind", "given", "net")
-    return tuple(Control(**{name: getattr(c, name) for name in kept}) for c in controls[:1]) + controls[1:]
+    """Return the controls with the first one at its defaults, except for its picture, kind and network."""
+    if not controls:
+        return controls
+    kept = {name: getattr(controls[0], name) for name in IDENTITY_SETTINGS}
+    return (Control(**kept), *controls[1:])
 
 
 def supported_kinds(facts: Facts) -> tuple[str, ...]:
-    """The kinds of maps that a model follows."""
-    return tuple(name for name, offers in offered_kinds(facts).items() if offers)
+    """Return the kinds of maps that some ControlNet of this model reads."""
+    return tuple(kind for kind, networks in offered_kinds(facts).items() if networks)
 
 
 def selectable_kinds(facts: Facts, control: Control | None) -> tuple[str, ...]:
-    """The kinds to choose from: those whose maps can be had, and the present one whatever it is."""
+    """Return the kinds to choose from: those whose maps can be made here, and always the present one."""
     control = control or Control()
-    known = (kind for kind in supported_kinds(facts) if control.given or not _missing(kind))
-    kinds = {control.kind, *known}
+    kinds = {control.kind}
+    for kind in supported_kinds(facts):
+        if control.given or not _missing_detector(kind):
+            kinds.add(kind)
     return tuple(kind for kind in KINDS if kind in kinds)
 
 
 def default_kind(facts: Facts) -> str | None:
-    """Of those that a model follows, the first whose maps can be had; None if it follows nothing."""
-    known = supported_kinds(facts)
-    return next((kind for kind in known if not _missing(kind)), known[0] if known else None)
+    """Return the first supported kind whose maps can be made here, else the first; None without any."""
+    supported = supported_kinds(facts)
+    available = (kind for kind in supported if not _missing_detector(kind))
+    return next(available, supported[0] if supported else None)
 
 
-def _missing(kind: str) -> str:
-    """Why maps of a kind cannot be drawn here; empty if they can."""
+def _missing_detector(kind: str) -> str:
+    """Return why maps of a kind cannot be made here; empty if they can."""
     return detectors.unavailable_reason(kind) if KINDS[kind].source else ""
 
 
 def kind_choices(kinds: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the kinds as (title, name) pairs for a Gradio dropdown."""
     return [(KINDS[kind].title, kind) for kind in kinds]
 
 
 def explain_missing_kinds(title: str, facts: Facts, control: Control | None) -> str:
-    """A sentence on the kinds that cannot be chosen under a model of this title."""
-    known = supported_kinds(facts)
-    if not known:
+    """Return sentences on the kinds that cannot be chosen, and why, under a model of this title."""
+    supported = supported_kinds(facts)
+    if not supported:
         return ""
-    told = [words.FOLLOWS_ONE_KIND.format(title=title, kind=_named(known))] if len(known) == 1 else []
-    if len(known) > 1 and len(known) < len(KINDS):
-        told.append(words.KINDS_NOT_FOLLOWED.format(title=title, kinds=_named(k for k in KINDS if k not in known)))
-    shown = selectable_kinds(facts, control)
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for kind in known:
-        if kind not in shown and (reason := _missing(kind)):
-            reasons.setdefault((KINDS[kind].source, reason), []).append(kind)
-    for (source, reason), kinds in reasons.items():
-        said = {"kinds": _named(kinds), "source": source, "reason": reason.rstrip(".")}
-        told.append(words.KINDS_NOT_AVAILABLE.format(**said))
-    return " ".join(told)
+    sentences = []
+    if len(supported) == 1:
+        sentences.append(words.FOLLOWS_ONE_KIND.format(title=title, kind=_join_titles(supported)))
+    elif len(supported) < len(KINDS):
+        unsupported = _join_titles(kind for kind in KINDS if kind not in supported)
+        sentences.append(words.KINDS_NOT_FOLLOWED.format(title=title, kinds=unsupported))
+    selectable = selectable_kinds(facts, control)
+    # Kinds that share a source and a reason are named in one sentence.
+    missing: dict[tuple[str, str], list[str]] = {}
+    for kind in supported:
+        reason = _missing_detector(kind)
+        if kind not in selectable and reason:
+            missing.setdefault((KINDS[kind].source, reason), []).append(kind)
+    for (source, reason), kinds in missing.items():
+        sentences.append(
+            words.KINDS_NOT_AVAILABLE.format(
+                kinds=_join_titles(kinds), source=source, reason=reason.rstrip(".")
+            )
+        )
+    return " ".join(sentences)
 
 
-def _named(kinds: Iterable[str]) -> str:
+def _join_titles(kinds: Iterable[str]) -> str:
+    """Join the titles of kinds with commas, as they stand within a sentence."""
     titles = (KINDS[kind].title for kind in kinds)
     return ", ".join(title[0].lower() + title[1:] for title in titles)
 
 
 def ineffective_control_widgets(recipe: Recipe, facts: Facts) -> frozenset[str]:
-    """Knobs that have no effect, or nothing to choose from."""
+    """Return the control widgets that have no effect on this recipe, or only one choice."""
     control = first_control(recipe)
     if control is None:
         return frozenset(SETTING_BY_WIDGET)
-    kinds = KINDS.values()
-    unread = {name for kind in kinds for name in kind.knobs} - set(
-        () if control.given else KINDS[control.kind].knobs
-    )
+    read_by_any_kind = {setting for kind in KINDS.values() for setting in kind.knobs}
+    read_by_this_kind = set() if control.given else set(KINDS[control.kind].knobs)
+    ineffective = read_by_any_kind - read_by_this_kind
     if len(selectable_kinds(facts, control)) == 1:
-        unread.add("kind")
-    return frozenset(map(widget_name, unread))
+        ineffective.add("kind")
+    return frozenset(widget_name(setting) for setting in ineffective)
 
 
 def describe_controls(controls: tuple[Any, ...]) -> str:
-    """Controls in a line: Edges of 3f2a1c, How closely 0.8."""
-    return "; ".join(_told(control) for control in controls if isinstance(control, Control))
+    """Describe controls in one line: "Edges of 3f2a1c, How closely 0.8; Depth of 77e0b4"."""
+    return "; ".join(_describe_control(control) for control in controls if isinstance(control, Control))
 
 
-def _told(control: Control) -> str:
+def _describe_control(control: Control) -> str:
+    """Name the kind and picture of a control, and its settings that differ from the defaults."""
     default = Control()
-    of = (control.image or "").removeprefix("sha256:")[:6] if is_digest(control.image) else "–"
-    named = ((name, getattr(control, name)) for name in CONTROL_SETTINGS if name not in ("image", "kind"))
-    parts = [
-        f"{CONTROL_SETTINGS[name].label} {format_value(value)}"
-        for name, value in named
-        if value != getattr(default, name)
-    ]
-    return ", ".join([words.KIND_OF_PICTURE.format(kind=KINDS[control.kind].title, picture=of), *parts])
+    picture = "–"
+    if is_digest(control.image):
+        picture = control.image.removeprefix("sha256:")[:DIGEST_SHOWN]
+    parts = [words.KIND_OF_PICTURE.format(kind=KINDS[control.kind].title, picture=picture)]
+    for name, setting in CONTROL_SETTINGS.items():
+        value = getattr(control, name)
+        if name not in ("image", "kind") and value != getattr(default, name):
+            parts.append(f"{setting.label} {format_value(value)}")
+    return ", ".join(parts)
 
 
 def describe_control_differences(before: tuple[Control, ...], after: tuple[Control, ...]) -> list[str]:
-    """How what is followed changed, in words."""
+    """Describe how the controls of two recipes differ; if their pictures differ, only that."""
     if [control.image for control in before] != [control.image for control in after]:
         return [words.CONTROL_IMAGE_CHANGED]
     return [
-        f"{CONTROL_SETTINGS[name].label} {format_value(getattr(one, name))} → {format_value(getattr(other, name))}"
-        for one, other in zip(before, after, strict=True)
-        for name in CONTROL_SETTINGS
-        if getattr(one, name) != getattr(other, name)
+        f"{setting.label} {format_value(getattr(old, name))} → {format_value(getattr(new, name))}"
+        for old, new in zip(before, after, strict=True)
+        for name, setting in CONTROL_SETTINGS.items()
+        if getattr(old, name) != getattr(new, name)
     ]
 
 
 def format_value(value: Any) -> str:
-    """A setting of a control as a person reads it."""
+    """Write the value of a control's setting as people read it: "on", "0.8", "Soft edges", "–" for none."""
     match value:
         case bool():
             return "on" if value else "off"

@@ -1,8 +1,7 @@
-"""Shape and scale stages of the page, and the width, height and scales of a recipe that they stand for."""
+"""The page's size settings (stages, shape, own sizes), converted to width, height and scales of a recipe."""
 
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import Facts
@@ -11,54 +10,72 @@ from engine.recipe.checks import check_value
 from engine.recipe.effects import is_faithful
 from engine.recipe.recipe import LARGEST_SIDE, Recipe
 
+# Width over height of each shape.
 SHAPES = {
-    "1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "3:2": 3 / 2, "2:3": 2 / 3, "16:9": 16 / 9, "9:16": 9 / 16,
-    "2:1": 2.0, "1:2": 0.5,
-}  # fmt: skip
-"""Width over height."""
+    "1:1": 1.0,
+    "4:3": 4 / 3,
+    "3:4": 3 / 4,
+    "3:2": 3 / 2,
+    "2:3": 2 / 3,
+    "16:9": 16 / 9,
+    "9:16": 9 / 16,
+    "2:1": 2.0,
+    "1:2": 0.5,
+}
 SQUARE = "1:1"
+# The choice that takes the shape of the start image, or of the control image if there is none.
 AS_INPUT_IMAGE = "picture"
-"""The shape of the start picture, or of the one to follow, where there is one."""
 MOST_STAGES = 4
+# Sides of the base are multiples of this many latent cells, so that the network can halve them evenly.
 BASE_MULTIPLE = 2
-"""Cells of a base come in pairs, so that a network halves them without a rest."""
 
 
 @dataclass(frozen=True)
 class SizeSettings:
-    """What the page says of sizes. scales and width, height are one's own and go before the others; empty
-    where there are none."""
+    """The size settings of the page. If own scales, width or height are set, they override the others."""
 
+    # Number of stages.
     stages: int = 3
+    # Whether the scales of the stages are 1, 2, 3, ... instead of 1, 2, 4, ...
     by_one: bool = False
+    # Own scales as text, like "1, 1.5, 3"; empty for none.
     scales: str = ""
+    # A key of SHAPES, or AS_INPUT_IMAGE.
     shape: str = SQUARE
+    # Own width and height of the last stage, px.
     width: int | None = None
     height: int | None = None
 
 
 def has_input_image(recipe: Recipe) -> bool:
-    """Whether a picture gives its shape to what has none."""
+    """Return whether the recipe has a start image or a control image, whose shape it can take."""
     return recipe.image is not None or bool(recipe.controls)
 
 
 def doubling_scales(stages: int) -> tuple[float, ...]:
+    """Return the scales 1, 2, 4, ... for a number of stages."""
     return tuple(float(2**n) for n in range(stages))
 
 
 def scales_by_one(stages: int) -> tuple[float, ...]:
+    """Return the scales 1, 2, 3, ... for a number of stages."""
     return tuple(float(n) for n in range(1, stages + 1))
 
 
-def size_for_shape(shape: str, last: float, facts: Facts) -> tuple[int, int]:
-    """(width, height) px of a shape at this scale; a base of it has about the native area."""
-    aspect = sqrt(SHAPES[shape])
-    width, height = (BASE_MULTIPLE * max(1, round(facts.window * side / BASE_MULTIPLE)) for side in (aspect, 1 / aspect))
-    return round(width * last) * facts.cell, round(height * last) * facts.cell
+def size_for_shape(shape: str, scale: float, facts: Facts) -> tuple[int, int]:
+    """Return (width, height) px of a stage of this shape and scale; at scale 1 its area is about native."""
+    stretch = sqrt(SHAPES[shape])
+    base_width, base_height = _base_cells(stretch, facts), _base_cells(1 / stretch, facts)
+    return round(base_width * scale) * facts.cell, round(base_height * scale) * facts.cell
+
+
+def _base_cells(stretch: float, facts: Facts) -> int:
+    """Return one side of the base in latent cells: the native side, stretched and rounded to pairs."""
+    return BASE_MULTIPLE * max(1, round(facts.window * stretch / BASE_MULTIPLE))
 
 
 def parse_scales(text: str) -> tuple[float, ...]:
-    """ "1, 2, 3.5" as numbers, or BadRecipe."""
+    """Read scales from text like "1, 2, 3.5"; BadRecipe if they are not numbers that rise."""
     try:
         scales = tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
@@ -68,62 +85,77 @@ def parse_scales(text: str) -> tuple[float, ...]:
     return check_value("scales", scales)
 
 
-def apply_size_settings(recipe: Recipe, growth: SizeSettings, facts: Facts) -> Recipe:
-    """The recipe with the sizes that the page asks for, or BadRecipe."""
-    sized = growth.width is not None or growth.height is not None
-    scales = parse_scales(growth.scales)
-    if not scales and not sized:
-        scales = (scales_by_one if growth.by_one else doubling_scales)(int(growth.stages))
-    if sized:
-        return replace(recipe, width=growth.width, height=growth.height, scales=scales)
-    if growth.shape == AS_INPUT_IMAGE or (growth.shape == SQUARE and not has_input_image(recipe)):
+def apply_size_settings(recipe: Recipe, settings: SizeSettings, facts: Facts) -> Recipe:
+    """Return the recipe with the width, height and scales of the page's size settings, or BadRecipe."""
+    has_own_size = settings.width is not None or settings.height is not None
+    scales = parse_scales(settings.scales)
+    if has_own_size:
+        # Without own scales, those that suit the size are chosen by the engine.
+        return replace(recipe, width=settings.width, height=settings.height, scales=scales)
+    if not scales:
+        series = scales_by_one if settings.by_one else doubling_scales
+        scales = series(int(settings.stages))
+    is_native_square = settings.shape == SQUARE and not has_input_image(recipe)
+    if settings.shape == AS_INPUT_IMAGE or is_native_square:
+        # Without a size, the engine takes the shape of the input image, else a square.
         return replace(recipe, width=None, height=None, scales=scales)
-    if growth.shape not in SHAPES:
+    if settings.shape not in SHAPES:
         known = ", ".join(SHAPES)
         raise BadRecipe(
-            "shape", errors.UNKNOWN_CHOICE.format(field="shape", value=short_repr(growth.shape), known=known)
+            "shape",
+            errors.UNKNOWN_CHOICE.format(field="shape", value=short_repr(settings.shape), known=known),
         )
-    width, height = size_for_shape(growth.shape, scales[-1], facts)
+    width, height = size_for_shape(settings.shape, scales[-1], facts)
     return replace(recipe, width=width, height=height, scales=scales)
 
 
 def scales_beyond(scales: tuple[float, ...], pixels: int, facts: Facts) -> tuple[float, ...]:
-    """The scales, or as many doubling ones as lead to a picture of more px."""
-    longer = (doubling_scales(stages) for stages in range(1, MOST_STAGES + 1))
-    enough = (each for each in (scales, *longer) if each and (each[-1] * facts.native) ** 2 > pixels)
-    return next(enough, doubling_scales(MOST_STAGES))
+    """Return scales whose last stage has more than this many pixels.
+
+    These are the present scales if they suffice, else the fewest doubling scales that do, else the most.
+    """
+    doubling = [doubling_scales(stages) for stages in range(1, MOST_STAGES + 1)]
+    for candidate in (scales, *doubling):
+        if candidate and (candidate[-1] * facts.native) ** 2 > pixels:
+            return candidate
+    return doubling[-1]
 
 
 def size_settings_for(recipe: Recipe, facts: Facts) -> SizeSettings:
-    """What the page shows for a recipe's sizes; `grown` leads back to the same stages."""
+    """Return the page's size settings for a recipe; apply_size_settings turns them into the same stages."""
     if recipe.width is None and recipe.height is None:
-        free = _by_scales(recipe.scales or _meant(recipe, facts))
-        return replace(free, shape=AS_INPUT_IMAGE) if has_input_image(recipe) else free
-    sized = _by_scales(recipe.scales)
-    if not sized.scales and recipe.scales:
+        settings = _scale_settings(recipe.scales or _implied_scales(recipe, facts))
+        return replace(settings, shape=AS_INPUT_IMAGE) if has_input_image(recipe) else settings
+    settings = _scale_settings(recipe.scales)
+    if not settings.scales and recipe.scales:
         for shape in SHAPES:
             if size_for_shape(shape, recipe.scales[-1], facts) == (recipe.width, recipe.height):
-                return replace(sized, shape=shape)
-    listed = sized.scales or format_scales(recipe.scales)
-    return replace(sized, scales=listed, width=recipe.width, height=recipe.height)
+                return replace(settings, shape=shape)
+    # Beside an own size, the page reads scales from their own list alone.
+    own_scales = settings.scales or format_scales(recipe.scales)
+    return replace(settings, scales=own_scales, width=recipe.width, height=recipe.height)
 
 
-def _meant(recipe: Recipe, facts: Facts) -> tuple[float, ...]:
-    """The scales of a recipe that names none: as published they rise by one."""
+def _implied_scales(recipe: Recipe, facts: Facts) -> tuple[float, ...]:
+    """Return the scales of a recipe that has none; the published code, if repeated exactly, rises by one."""
     scales = facts.defaults.scales
     return scales_by_one(int(scales[-1])) if is_faithful(recipe) else scales
 
 
-def _by_scales(scales: tuple[float, ...]) -> SizeSettings:
-    for by_one, series in ((False, doubling_scales), (True, scales_by_one)):
-        if scales and len(scales) <= MOST_STAGES and scales == series(len(scales)):
-            return SizeSettings(stages=len(scales), by_one=by_one)
+def _scale_settings(scales: tuple[float, ...]) -> SizeSettings:
+    """Return size settings with these scales: as a number of stages if possible, else as an own list."""
+    if scales and len(scales) <= MOST_STAGES:
+        if scales == doubling_scales(len(scales)):
+            return SizeSettings(stages=len(scales))
+        if scales == scales_by_one(len(scales)):
+            return SizeSettings(stages=len(scales), by_one=True)
     return SizeSettings(scales=format_scales(scales))
 
 
 def format_scales(scales: tuple[float, ...]) -> str:
-    return ", ".join(_plain(scale) for scale in scales)
+    """Write scales as the page shows them: "1, 1.5, 3"."""
+    return ", ".join(_format_scale(scale) for scale in scales)
 
 
-def _plain(number: Any) -> str:
-    return str(int(number)) if number == int(number) else repr(float(number))
+def _format_scale(scale: float) -> str:
+    return str(int(scale)) if scale == int(scale) else repr(float(scale))

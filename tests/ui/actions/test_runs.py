@@ -18,23 +18,23 @@ def alone(watch):
 
 @pytest.mark.parametrize(("age", "seconds"), [(0, 0.3), (6, 0.3), (10, 0.5), (20, 1.0), (3600, 1.0)])
 def test_the_longer_a_run_goes_on_the_less_often_it_is_shown(age, seconds):
-    assert runs.between(age) == pytest.approx(seconds)
+    assert runs.update_interval(age) == pytest.approx(seconds)
 
 
 def test_a_stage_and_an_end_are_shown_at_once_and_steps_are_not(monkeypatch):
     step = Progress(1, 1, 20, 2, 40)
     done = StageDone(1, 1.0, (64, 64), "picture.png", "latents.safetensors", 1.0, 40)
     told = iter([[step], [], [step, done], [step], [step, Finished(1)]])
-    story = SimpleNamespace(name="run", next=0, end=None)
-    desk = SimpleNamespace(since=lambda name, first: (next(told), first + 1))
+    progress = SimpleNamespace(name="run", next=0, end=None)
+    queue = SimpleNamespace(since=lambda name, first: (next(told), first + 1))
     heard, shown = [], []
 
-    def hear(visit, house, story, events):
+    def hear(session, services, progress, events):
         heard.extend(events)
-        story.end = next((event for event in events if isinstance(event, Finished)), None)
+        progress.end = next((event for event in events if isinstance(event, Finished)), None)
 
     async def watch():
-        async for _ in runs.follow(None, SimpleNamespace(desk=desk), story):
+        async for _ in runs.follow(None, SimpleNamespace(queue=queue), progress):
             shown.append(len(heard))
 
     monkeypatch.setattr(runs, "_hear", hear)
@@ -46,16 +46,16 @@ def test_a_stage_and_an_end_are_shown_at_once_and_steps_are_not(monkeypatch):
 
 def test_steps_are_shown_when_it_is_time(monkeypatch):
     told = iter([[Progress(1, n, 20, n, 40)] for n in range(1, 4)])
-    story = SimpleNamespace(name="run", next=0, end=None)
-    desk = SimpleNamespace(since=lambda name, first: (next(told, [Finished(1)]), first + 1))
+    progress = SimpleNamespace(name="run", next=0, end=None)
+    queue = SimpleNamespace(since=lambda name, first: (next(told, [Finished(1)]), first + 1))
     shown = []
 
-    def hear(visit, house, story, events):
-        story.end = events[0] if isinstance(events[0], Finished) else None
+    def hear(session, services, progress, events):
+        progress.end = events[0] if isinstance(events[0], Finished) else None
 
     async def watch():
-        async for _ in runs.follow(None, SimpleNamespace(desk=desk), story):
-            shown.append(story.next)
+        async for _ in runs.follow(None, SimpleNamespace(queue=queue), progress):
+            shown.append(progress.next_event)
 
     monkeypatch.setattr(runs, "_hear", hear)
     monkeypatch.setattr(runs, "PAUSE", 0)

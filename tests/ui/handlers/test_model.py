@@ -14,14 +14,14 @@ from engine.catalogue.entries import Defaults
 from engine.errors import NotEnoughMemory
 from engine.recipe.recall import recall
 from engine.runs import store
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support import tiny
 from tests.support.look import expect, generate, is_done, move, pattern, press, unfold
 from tests.support.page import launched, tiny_entry
-from ui.actions.restore import first
-from ui.handlers.model import Choosing, carried
-from ui.handlers.page import Handlers
-from ui.session.services import open_house
+from ui.actions.restore import first_recipe
+from ui.handlers.model import ModelHandlers, carry_over_defaults
+from ui.handlers.page import PageHandlers
+from ui.session.services import open_services
 from ui.settings.widgets import model_choices, widget_values
 from ui.text import words
 
@@ -36,14 +36,14 @@ def other_folder(tmp_path):
 @pytest.fixture
 def two(tiny_folder, other_folder):
     other = tiny_entry(other_folder, name="other", title="Other", defaults=OTHER, gigabytes=7)
-    return Lender([tiny_entry(tiny_folder), other], "cpu", "float32")
+    return ModelPool([tiny_entry(tiny_folder), other], "cpu", "float32")
 
 
 @pytest.fixture
-def house(two, tmp_path):
-    made = open_house(tmp_path / "runs", two, age=86400)
+def services(two, tmp_path):
+    made = open_services(tmp_path / "runs", two, age=86400)
     yield made
-    made.desk.close()
+    made.queue.close()
 
 
 def model_box(page):
@@ -56,22 +56,22 @@ def choose(page, title):
     page.get_by_role("option", name=title).click()
 
 
-def made_by(house):
-    (run,) = house.shelf.runs()
+def made_by(services):
+    (run,) = services.cache.runs()
     (folder,) = [folder for number, (_, folder) in store.stages(run).items() if number == 1]
     return recall(folder / store.PICTURE).recipe
 
 
-def test_what_stood_at_the_old_defaults_stands_at_the_new_ones(house):
-    old, new = house.facts(), house.facts("other")
-    values = widget_values(first(house), old) | {"steps": 9}
-    after = carried(values, old, new)
+def test_what_stood_at_the_old_defaults_stands_at_the_new_ones(services):
+    old, new = services.facts(), services.facts("other")
+    values = widget_values(first_recipe(services), old) | {"steps": 9}
+    after = carry_over_defaults(values, old, new)
     assert (after["guidance"], after["scheduler"]) == (5.0, "euler")
     assert (after["steps"], after["prompt"]) == (9, values["prompt"])
 
 
-def test_what_is_not_here_says_what_is_to_be_fetched(house, other_folder):
-    models = house.lender.entries.values()
+def test_what_is_not_here_says_what_is_to_be_fetched(services, other_folder):
+    models = services.pool.entries.values()
     assert model_choices(models) == [("Tiny", "tiny"), ("Other", "other")]
     shutil.rmtree(other_folder)
     assert model_choices(models)[1][0] == words.MODEL_TO_DOWNLOAD.format(title="Other", size="7")
@@ -79,9 +79,9 @@ def test_what_is_not_here_says_what_is_to_be_fetched(house, other_folder):
 
 def test_where_memory_is_short_the_others_are_let_go(two, monkeypatch):
     two.model()
-    monkeypatch.setattr(hardware, "free", lambda device: 10**9 if not two.is_warm() else 1000)
+    monkeypatch.setattr(hardware, "free", lambda device: 10**9 if not two.is_loaded() else 1000)
     assert two.model("other").facts.name == "other"
-    assert not two.is_warm()
+    assert not two.is_loaded()
 
 
 def test_a_model_that_a_run_holds_is_not_loaded_twice(two, monkeypatch):
@@ -92,14 +92,14 @@ def test_a_model_that_a_run_holds_is_not_loaded_twice(two, monkeypatch):
     assert two.model() is at_work
 
 
-def test_pages_that_wait_for_a_model_hold_up_nothing_else(house, monkeypatch):
+def test_pages_that_wait_for_a_model_hold_up_nothing_else(services, monkeypatch):
     """More pages than asyncio has threads."""
     arrives = threading.Event()
-    monkeypatch.setattr(house.lender, "model", lambda name="": arrives.wait())
-    choosing = Choosing(Handlers(house))
+    monkeypatch.setattr(services.pool, "model", lambda name="": arrives.wait())
+    choosing = ModelHandlers(PageHandlers(services))
     pages = [Request(session_hash=str(n)) for n in range(100)]
     for page in pages:
-        house.visits.of(page.session_hash).wanted = "other"
+        services.sessions.get(page.session_hash).wanted = "other"
 
     async def all_wait():
         waiting = [asyncio.ensure_future(anext(choosing.warmed(page))) for page in pages]
@@ -120,7 +120,7 @@ def test_where_there_is_none_to_let_go_it_is_said(two, monkeypatch):
     monkeypatch.setattr(hardware, "free", lambda device: 1000)
     with pytest.raises(NotEnoughMemory) as fault:
         two.model("other")
-    assert two.failed("other") == fault.value.sentence
+    assert two.load_error("other") == fault.value.sentence
 
 
 @pytest.mark.browser
@@ -130,8 +130,8 @@ def test_a_page_of_one_model_asks_for_none(served, visit):
 
 
 @pytest.mark.browser
-def test_another_model_is_chosen_and_draws(house, visit):
-    with launched(house) as (url, _):
+def test_another_model_is_chosen_and_draws(services, visit):
+    with launched(services) as (url, _):
         page = visit(url)
         unfold(page, words.FINE_CONTROL)
         move(page, "steps", 4)
@@ -140,16 +140,18 @@ def test_another_model_is_chosen_and_draws(house, visit):
         expect(page.locator("#badge")).to_contain_text("Other")
         generate(page)
         is_done(page)
-        assert (made_by(house).model, made_by(house).scheduler) == ("other", "euler")
+        assert (made_by(services).model, made_by(services).scheduler) == ("other", "euler")
         page.reload()
         expect(page.locator("#badge")).to_contain_text("Other")
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_the_present_model_draws_while_another_is_fetched(house, visit, tmp_path, other_folder, monkeypatch):
+def test_the_present_model_draws_while_another_is_fetched(
+    services, visit, tmp_path, other_folder, monkeypatch
+):
     kept = shutil.move(other_folder, tmp_path / "far")
-    arrives, load = threading.Event(), house.lender.model
+    arrives, load = threading.Event(), services.pool.model
 
     def fetched(name=""):
         if name == "other":
@@ -157,8 +159,8 @@ def test_the_present_model_draws_while_another_is_fetched(house, visit, tmp_path
             shutil.copytree(kept, other_folder)
         return load(name)
 
-    monkeypatch.setattr(house.lender, "model", fetched)
-    with launched(house) as (url, _):
+    monkeypatch.setattr(services.pool, "model", fetched)
+    with launched(services) as (url, _):
         page = visit(url)
         choose(page, words.MODEL_TO_DOWNLOAD.format(title="Other", size="7"))
         expect(page.get_by_text(pattern(words.DOWNLOADING_MODEL))).to_be_visible()
@@ -169,14 +171,14 @@ def test_the_present_model_draws_while_another_is_fetched(house, visit, tmp_path
         expect(model_box(page)).to_have_value("Other")
         expect(page.locator("#badge")).to_contain_text("Other")
         expect(page.get_by_text(pattern(words.DOWNLOADING_MODEL))).to_have_count(0)
-        assert made_by(house).model == "tiny"
+        assert made_by(services).model == "tiny"
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_what_cannot_be_fetched_is_said_and_the_present_model_stays(house, visit, other_folder):
+def test_what_cannot_be_fetched_is_said_and_the_present_model_stays(services, visit, other_folder):
     shutil.rmtree(other_folder)
-    with launched(house) as (url, _):
+    with launched(services) as (url, _):
         page = visit(url)
         choose(page, words.MODEL_TO_DOWNLOAD.format(title="Other", size="7"))
         expect(page.get_by_role("alert")).to_have_text(

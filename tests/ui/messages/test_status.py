@@ -7,11 +7,11 @@ import pytest
 from engine import Recipe, plan
 from engine.catalogue.entries import Footprint
 from engine.planning.cost import peak_memory
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support.toys import facts
 from ui.messages.status import cost_message
-from ui.session.services import open_house
-from ui.session.session import Visit
+from ui.session.services import open_services
+from ui.session.session import Session
 from ui.text.formatting import GB, format_gigabytes
 
 LOADED = facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
@@ -20,14 +20,14 @@ LOADED = facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
 @pytest.fixture
 def said(tmp_path, monkeypatch):
     """What is said of a run when so much is free, its weights being loaded."""
-    house = open_house(tmp_path, Lender([]), age=86400)
+    services = open_services(tmp_path, ModelPool([]), age=86400)
 
     def line(free):
-        monkeypatch.setattr(house.lender, "free", lambda name: free)
-        return cost_message(Visit(plan=plan(Recipe(prompt="a house"), LOADED)), house)
+        monkeypatch.setattr(services.pool, "free", lambda name: free)
+        return cost_message(Session(plan=plan(Recipe(prompt="a house"), LOADED)), services)
 
     yield line
-    house.desk.close()
+    services.queue.close()
 
 
 def test_what_is_loaded_is_not_counted_twice(said):

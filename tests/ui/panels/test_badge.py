@@ -4,35 +4,35 @@ from dataclasses import replace
 
 import pytest
 
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support.look import expect
 from tests.support.page import tiny_entry
 from ui.panels.badge import badge_html
-from ui.session.services import open_house
+from ui.session.services import open_services
 from ui.text import words
 
 
 @pytest.fixture
-def house(tmp_path, tiny_folder):
-    made = open_house(tmp_path / "runs", Lender([tiny_entry(tiny_folder)], "cpu", "bfloat16"), age=1)
+def services(tmp_path, tiny_folder):
+    made = open_services(tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "bfloat16"), age=1)
     yield made
-    made.desk.close()
+    made.queue.close()
 
 
-def test_it_says_the_number_format_once_the_model_is_loaded(house):
+def test_it_says_the_number_format_once_the_model_is_loaded(services):
     numbers = words.NUMBER_FORMAT.format(precision=words.PRECISION_TITLES["bfloat16"], dtype="bfloat16")
-    assert "bfloat16" not in badge_html(house)
-    house.lender.model()
-    assert numbers in badge_html(house)
-    assert words.MODEL_OFFLOADED not in badge_html(house)
+    assert "bfloat16" not in badge_html(services)
+    services.pool.model()
+    assert numbers in badge_html(services)
+    assert words.MODEL_OFFLOADED not in badge_html(services)
 
 
-def test_it_says_that_parts_wait_in_main_memory(house, monkeypatch):
-    loaded = house.lender.model()
+def test_it_says_that_parts_wait_in_main_memory(services, monkeypatch):
+    loaded = services.pool.model()
     offloaded = replace(loaded, facts=replace(loaded.facts, offload=True))
-    monkeypatch.setattr(house.lender, "model", lambda name="": offloaded)
-    monkeypatch.setattr(house.lender, "facts", lambda name="": offloaded.facts)
-    assert words.MODEL_OFFLOADED in badge_html(house)
+    monkeypatch.setattr(services.pool, "model", lambda name="": offloaded)
+    monkeypatch.setattr(services.pool, "facts", lambda name="": offloaded.facts)
+    assert words.MODEL_OFFLOADED in badge_html(services)
 
 
 @pytest.mark.browser

@@ -4,26 +4,26 @@ from pathlib import Path
 
 import pytest
 
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support.page import tiny_entry
 from tests.support.toys import small, told
-from ui.panels.exports import viewed_centre, make_export
-from ui.session.services import EXAMPLE, open_house
+from ui.panels.exports import make_export, viewed_centre
+from ui.session.services import EXAMPLE, open_services
 
 
 @pytest.fixture
-def house(model, tiny_folder, tmp_path):
+def services(model, tiny_folder, tmp_path):
     example = Path(told(small(steps=4), model, tmp_path)[0].run)
-    made = open_house(
-        tmp_path / "runs", Lender([tiny_entry(tiny_folder)], "cpu", "float32"), age=1, example=example
+    made = open_services(
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=1, example=example
     )
     yield made
-    made.desk.close()
+    made.queue.close()
 
 
-def test_nobodys_dive_takes_the_place_of_anothers(house):
+def test_nobodys_dive_takes_the_place_of_anothers(services):
     places = [viewed_centre((left, 0.1, 0.2, 0.2)) for left in (0.1, 0.7, 0.1)]
-    files = [make_export(house, "dive", EXAMPLE, place)["href"] for place in places]
+    files = [make_export(services, "dive", EXAMPLE, place)["href"] for place in places]
     assert files[0] == files[2] != files[1]
 
 

@@ -10,21 +10,27 @@ from engine.planning import controlnets
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support import toys
 from tests.support.page import tiny_entry
-from ui.actions.dropped import follow_start, unfollow
-from ui.actions.replan import take
-from ui.messages.summaries import describe_differences
+from ui.actions.dropped import follow_start_image, remove_control
+from ui.actions.replan import set_recipe
 from ui.messages.status import status_message
+from ui.messages.summaries import describe_differences
 from ui.panels.control_map import map_html
-from ui.session.finished import told_settings
-from ui.session.services import open_house
-from ui.session.session import Visit
+from ui.session.finished import settings_table
+from ui.session.services import open_services
+from ui.session.session import Session
 from ui.settings import control_settings
 from ui.settings.control_settings import SETTING_BY_WIDGET, widget_name
-from ui.settings.link import settings_left_out, recipe_to_query
-from ui.settings.widgets import control_widget, recipe_from_widgets, values_without_widget, widget_values, ineffective_widgets
+from ui.settings.link import recipe_to_query, settings_left_out
+from ui.settings.widgets import (
+    control_widget,
+    ineffective_widgets,
+    recipe_from_widgets,
+    values_without_widget,
+    widget_values,
+)
 from ui.text import words
 from ui.text.labels import replace_names_with_labels
 
@@ -33,19 +39,21 @@ FACTS = toys.facts(window=16)
 
 
 @pytest.fixture
-def house(tiny_folder, tmp_path, offered):
-    made = open_house(tmp_path / "runs", Lender([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
+def services(tiny_folder, tmp_path, offered):
+    made = open_services(tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
     yield made
-    made.desk.close()
+    made.queue.close()
 
 
 @pytest.fixture
-def visit(house, photo):
+def session(services, photo):
     """One that follows a picture of coloured squares that was dropped on it."""
-    visit = Visit(pictures={images.digest(photo): house.uploads.keep(photo)})
-    take(visit, house, Recipe(prompt="a red house", controls=(Control(image=images.digest(photo)),)))
-    assert visit.refused is None
-    return visit
+    session = Session(images={images.digest(photo): services.uploads.keep(photo)})
+    set_recipe(
+        session, services, Recipe(prompt="a red house", controls=(Control(image=images.digest(photo)),))
+    )
+    assert session.refusal is None
+    return session
 
 
 @pytest.mark.parametrize("name", SETTING_BY_WIDGET.values())
@@ -86,7 +94,9 @@ def test_whatever_a_browser_sends_for_a_knob_is_told_of(name, value):
 )
 def test_nobody_names_a_file_or_a_net(control):
     with pytest.raises(BadRecipe):
-        recipe_from_widgets(widget_values(Recipe(), FACTS), {"controls": Recipe(controls=[control]).controls}, FACTS)
+        recipe_from_widgets(
+            widget_values(Recipe(), FACTS), {"controls": Recipe(controls=[control]).controls}, FACTS
+        )
 
 
 def test_knobs_that_a_kind_does_not_read_are_idle(offered):
@@ -115,70 +125,72 @@ def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch
     assert told.endswith(words.KINDS_NOT_AVAILABLE.format(**said))
 
 
-def test_a_missing_detector_is_told_beside_the_price(visit, house, offered, monkeypatch):
+def test_a_missing_detector_is_told_beside_the_price(session, services, offered, monkeypatch):
     monkeypatch.setattr("engine.control.detectors.unavailable_reason", lambda kind: "it is not installed")
     offered += ["openpose"]
-    pose = replace(visit.recipe.controls[0], kind="openpose")
-    take(visit, house, replace(visit.recipe, controls=(pose,)))
-    assert visit.plan is None
-    assert "it is not installed" in status_message(visit, house).text
+    pose = replace(session.recipe.controls[0], kind="openpose")
+    set_recipe(session, services, replace(session.recipe, controls=(pose,)))
+    assert session.plan is None
+    assert "it is not installed" in status_message(session, services).text
 
 
-def test_it_gives_its_shape_where_nothing_else_does(visit, house):
-    assert (visit.recipe.width, visit.recipe.height) == (None, None)
-    assert widget_values(visit.recipe, house.facts())["shape"] == "picture"
-    unfollow(visit, house)
-    assert widget_values(visit.recipe, house.facts())["shape"] == "1:1"
+def test_it_gives_its_shape_where_nothing_else_does(session, services):
+    assert (session.recipe.width, session.recipe.height) == (None, None)
+    assert widget_values(session.recipe, services.facts())["shape"] == "picture"
+    remove_control(session, services)
+    assert widget_values(session.recipe, services.facts())["shape"] == "1:1"
 
 
-def test_the_map_is_drawn_once_for_all_knobs_that_it_does_not_read(visit, house):
-    shown = map_html(visit, house)
-    control = visit.recipe.controls[0]
-    take(visit, house, replace(visit.recipe, controls=(replace(control, scale=0.3, blur=5.0, end=0.5),)))
-    assert map_html(visit, house) is shown
-    take(visit, house, replace(visit.recipe, controls=(replace(control, kind="soft"),)))
-    assert map_html(visit, house) is not shown
+def test_the_map_is_drawn_once_for_all_knobs_that_it_does_not_read(session, services):
+    shown = map_html(session, services)
+    control = session.recipe.controls[0]
+    set_recipe(
+        session, services, replace(session.recipe, controls=(replace(control, scale=0.3, blur=5.0, end=0.5),))
+    )
+    assert map_html(session, services) is shown
+    set_recipe(session, services, replace(session.recipe, controls=(replace(control, kind="soft"),)))
+    assert map_html(session, services) is not shown
 
 
-def test_a_stage_has_its_own_map_and_no_longer_side_than_is_shown(visit, house, monkeypatch):
+def test_a_stage_has_its_own_map_and_no_longer_side_than_is_shown(session, services, monkeypatch):
     monkeypatch.setattr("ui.panels.control_map.LONGEST_MAP_SIDE", 300)
-    stages = [stage.size for stage in visit.plan.stages]
+    stages = [stage.size for stage in session.plan.stages]
     assert stages == [(128, 128), (256, 256)]
-    assert words.SIZES_IN_PX.format(sizes="256 × 256") in map_html(visit, house)
-    visit.map_stage = 1
-    assert 'width="128" height="128"' in map_html(visit, house)
-    visit.map_stage = None
-    take(visit, house, replace(visit.recipe, scales=(1.0, 4.0)))
-    assert words.MAP_REDUCED.format(size="512 × 512", shown="300 × 300") in map_html(visit, house)
+    assert words.SIZES_IN_PX.format(sizes="256 × 256") in map_html(session, services)
+    session.map_stage = 1
+    assert 'width="128" height="128"' in map_html(session, services)
+    session.map_stage = None
+    set_recipe(session, services, replace(session.recipe, scales=(1.0, 4.0)))
+    assert words.MAP_REDUCED.format(size="512 × 512", shown="300 × 300") in map_html(session, services)
 
 
-def test_nobody_follows_anothers_picture_by_its_digest(visit, house):
-    other = Visit()
-    take(other, house, visit.recipe)
+def test_nobody_follows_anothers_picture_by_its_digest(session, services):
+    other = Session()
+    set_recipe(other, services, session.recipe)
     assert other.refused.sentence == errors.CONTROL_PICTURE_GONE
-    assert words.CONTROL_IMAGE_GONE in map_html(other, house)
-    assert [action["do"] for action in status_message(other, house).actions] == ["unfollow"]
+    assert words.CONTROL_IMAGE_GONE in map_html(other, services)
+    assert [action["do"] for action in status_message(other, services).actions] == ["unfollow"]
 
 
-def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(visit, house, monkeypatch):
+def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(session, services, monkeypatch):
     monkeypatch.setattr(controlnets, "_listed", tuple)
-    take(visit, house, visit.recipe)
-    said = status_message(visit, house)
+    set_recipe(session, services, session.recipe)
+    said = status_message(session, services)
     assert (said.fault, said.text) == (
         True,
         replace_names_with_labels(errors.CONTROL_UNSUPPORTED.format(model="tiny")),
     )
     assert [action["do"] for action in said.actions] == ["unfollow"]
-    unfollow(visit, house)
-    assert (visit.refused, visit.recipe.controls) == (None, ())
+    remove_control(session, services)
+    assert (session.refusal, session.recipe.controls) == (None, ())
 
 
-def test_a_start_picture_is_followed_instead(visit, house):
-    digest = visit.recipe.controls[0].image
-    take(visit, house, replace(visit.recipe, image=digest, controls=()))
-    assert follow_start(visit, house)
-    assert (visit.recipe.image, visit.recipe.controls) == (None, (Control(image=digest),))
-    assert visit.step.undone(visit.recipe).image == digest
+def test_a_start_picture_is_followed_instead(session, services):
+    digest = session.recipe.controls[0].image
+    set_recipe(session, services, replace(session.recipe, image=digest, controls=()))
+    assert follow_start_image(session, services)
+    assert (session.recipe.image, session.recipe.controls) == (None, (Control(image=digest),))
+    assert session.undoable_change.undone(session.recipe).image == digest
 
 
 def test_a_link_names_it_and_differences_are_in_words():
@@ -189,5 +201,5 @@ def test_a_link_names_it_and_differences_are_in_words():
     assert describe_differences(one, other) == (
         "Follow Edges → Soft edges, How closely 1 → 0.5, At each stage – → 1 · 0.5"
     )
-    told = {name: value for name, _, value in told_settings(other)}
+    told = {name: value for name, _, value in settings_table(other)}
     assert told["controls"] == "Soft edges of 5e5e5e, How closely 0.5, At each stage 1 · 0.5"

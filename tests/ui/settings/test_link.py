@@ -11,7 +11,7 @@ from engine import Recipe
 from engine.recipe.checks import check
 from engine.recipe.recipe import DEFAULTS, SETTINGS
 from tests.support.recipes import options
-from ui.settings.link import LONGEST_QUERY, recipe_url, recipe_from_query, settings_left_out, recipe_to_query
+from ui.settings.link import LONGEST_QUERY, recipe_from_query, recipe_to_query, recipe_url, settings_left_out
 
 
 def opened(query):
@@ -82,7 +82,9 @@ def test_hostile_text_comes_back_as_it_is(text):
 def test_only_what_differs_from_the_defaults_is_in_a_link():
     assert recipe_to_query(Recipe()) == ""
     recipe = Recipe(prompt="a red house", seed=7, scales=(1, 2, 4), alpha1=1.5, dilated=False, negative="")
-    assert recipe_to_query(recipe) == "prompt=a+red+house&negative=&seed=7&scales=1%2C2%2C4&alpha1=1.5&dilated=0"
+    assert (
+        recipe_to_query(recipe) == "prompt=a+red+house&negative=&seed=7&scales=1%2C2%2C4&alpha1=1.5&dilated=0"
+    )
 
 
 def test_pictures_do_not_travel_and_are_named():
@@ -95,7 +97,10 @@ def test_what_would_make_a_link_too_long_is_left_out_and_named():
     recipe = Recipe(prompt="红" * 2000, negative="mist", seed=3)
     assert recipe_to_query(recipe) == "negative=mist&seed=3"
     assert settings_left_out(recipe) == ("prompt",)
-    assert len(recipe_to_query(Recipe(prompt="~ " * 1000, negative="é" * 900, model="x" * 2000))) <= LONGEST_QUERY
+    assert (
+        len(recipe_to_query(Recipe(prompt="~ " * 1000, negative="é" * 900, model="x" * 2000)))
+        <= LONGEST_QUERY
+    )
 
 
 def test_what_is_not_valid_is_not_written():
@@ -141,7 +146,10 @@ def test_what_is_sound_beside_it_is_used():
 
 
 def test_what_the_host_adds_is_passed_over():
-    assert recipe_from_query({"__theme": "dark", "__sign": "x", "logs": "container", "sign": "y"}) == (DEFAULTS, ())
+    assert recipe_from_query({"__theme": "dark", "__sign": "x", "logs": "container", "sign": "y"}) == (
+        DEFAULTS,
+        (),
+    )
 
 
 def test_two_smoothings_that_do_not_go_together_are_both_named():

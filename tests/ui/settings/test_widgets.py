@@ -16,16 +16,27 @@ from tests.engine.recipe.test_recall import ANYTHING, MANY
 from tests.support import toys
 from tests.support.recipes import RECIPES, as_a_page_sends
 from ui.messages.summaries import describe_differences
-from ui.session.finished import UNTOLD
+from ui.session.finished import NOT_COMPARED
 from ui.settings.control_settings import SETTING_BY_WIDGET
-from ui.settings.sizes import SHAPES, SizeSettings, apply_size_settings, size_settings_for, size_for_shape
-from ui.settings.widgets import WIDGET_SETTINGS, SETTINGS_WITHOUT_WIDGET, SIZE_WIDGETS, setting_widget, recipe_from_widgets, values_without_widget, size_widget, widget_values
+from ui.settings.sizes import SHAPES, SizeSettings, apply_size_settings, size_for_shape, size_settings_for
+from ui.settings.widgets import (
+    SETTINGS_WITHOUT_WIDGET,
+    SIZE_WIDGETS,
+    WIDGET_SETTINGS,
+    recipe_from_widgets,
+    setting_widget,
+    size_widget,
+    values_without_widget,
+    widget_values,
+)
 
 FACTS = toys.facts(window=32, channels=8)
 SIZED = st.builds(
     lambda recipe, growth: apply_size_settings(recipe, growth, FACTS),
     RECIPES,
-    st.builds(SizeSettings, stages=st.integers(1, 4), by_one=st.booleans(), shape=st.sampled_from(list(SHAPES))),
+    st.builds(
+        SizeSettings, stages=st.integers(1, 4), by_one=st.booleans(), shape=st.sampled_from(list(SHAPES))
+    ),
 )
 
 
@@ -60,14 +71,16 @@ def test_every_recipe_survives_the_page(recipe):
 @MANY
 @given(RECIPES, RECIPES)
 def test_two_recipes_differ_in_words_where_they_differ(one, other):
-    named = set(SETTINGS) - set(UNTOLD) | {"options"}
+    named = set(SETTINGS) - set(NOT_COMPARED) | {"options"}
     apart = any(getattr(one, name) != getattr(other, name) for name in named)
     assert bool(describe_differences(one, other)) is apart
 
 
 @MANY
 @given(
-    st.dictionaries(st.sampled_from([*WIDGET_SETTINGS, *SIZE_WIDGETS, *SETTING_BY_WIDGET, *OPTIONS]), ANYTHING),
+    st.dictionaries(
+        st.sampled_from([*WIDGET_SETTINGS, *SIZE_WIDGETS, *SETTING_BY_WIDGET, *OPTIONS]), ANYTHING
+    ),
     st.dictionaries(st.text(), ANYTHING),
 )
 def test_whatever_a_browser_sends_is_a_recipe_or_a_sentence(values, rest):
@@ -76,7 +89,9 @@ def test_whatever_a_browser_sends_is_a_recipe_or_a_sentence(values, rest):
 
 
 def test_every_setting_has_a_control_or_is_carried_along():
-    assert sorted([*WIDGET_SETTINGS, *SETTINGS_WITHOUT_WIDGET, "options", "width", "height", "scales"]) == sorted(SETTINGS)
+    assert sorted(
+        [*WIDGET_SETTINGS, *SETTINGS_WITHOUT_WIDGET, "options", "width", "height", "scales"]
+    ) == sorted(SETTINGS)
 
 
 @pytest.mark.parametrize("name", WIDGET_SETTINGS)

@@ -48,7 +48,9 @@ def test_a_refusal_names_settings_as_the_page_does(served, visit):
     move(page, "sigma2", 0.5)
     move(page, "sigma1", 0.1)
     alert = page.get_by_role("alert")
-    expect(alert).to_have_text(replace_names_with_labels(errors.SIGMAS_WRONG_ORDER.format(sigma1=0.1, sigma2=0.5)))
+    expect(alert).to_have_text(
+        replace_names_with_labels(errors.SIGMAS_WRONG_ORDER.format(sigma1=0.1, sigma2=0.5))
+    )
     expect(alert).to_contain_text(SMOOTHING[0])
     expect(alert).not_to_contain_text("sigma")
     press(page, words.USE_VALUE.format(value="0.5"))

@@ -11,13 +11,13 @@ from engine.methods import METHODS
 from engine.recipe.controls import CONTROL_SETTINGS, KINDS
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support.page import tiny_entry
 from ui.panels.stages import TEMPLATE, WEB, StagesPanel
-from ui.session.services import open_house
+from ui.session.services import open_services
 from ui.settings.control_settings import SETTING_BY_WIDGET
 from ui.settings.sizes import SHAPES
-from ui.settings.widgets import WIDGET_SETTINGS, SIZE_WIDGETS
+from ui.settings.widgets import SIZE_WIDGETS, WIDGET_SETTINGS
 from ui.studio import build_studio
 from ui.text import methods as ways
 from ui.text import words
@@ -31,13 +31,13 @@ DRAWS = {"colour": ("red",), "subject": ("house",), "ground": ("snow",), "sky": 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory, tiny_folder):
     """The app as it is built, over a model with a sentence builder; nothing is loaded."""
-    house = open_house(
+    services = open_services(
         tmp_path_factory.mktemp("runs"),
-        Lender([tiny_entry(tiny_folder, draws=DRAWS)], "cpu", "float32"),
+        ModelPool([tiny_entry(tiny_folder, vocabulary=DRAWS)], "cpu", "float32"),
         age=86400.0,
     )
-    yield build_studio(house)
-    house.desk.close()
+    yield build_studio(services)
+    services.queue.close()
 
 
 def parts(demo, *kinds):
@@ -103,7 +103,9 @@ def test_a_control_goes_as_far_as_the_recipe(demo, name):
 
 
 def test_every_control_can_be_moved_though_it_is_an_output_too(demo):
-    controls = [by_id(demo, name) for name in (*WIDGET_SETTINGS, *SIZE_WIDGETS, *SETTING_BY_WIDGET, *OPTIONS)] + parts(demo, gr.Radio)
+    controls = [
+        by_id(demo, name) for name in (*WIDGET_SETTINGS, *SIZE_WIDGETS, *SETTING_BY_WIDGET, *OPTIONS)
+    ] + parts(demo, gr.Radio)
     assert controls
     assert not [control.elem_id for control in controls if control.interactive is not True]
 
