@@ -9,7 +9,14 @@ import torch
 
 from engine import hardware
 from engine.catalogue import weights
-from engine.catalogue.entries import Facts, Footprint, body_of, defaults_of, family_buckets, levels_of
+from engine.catalogue.entries import (
+    Facts,
+    Footprint,
+    architecture_for,
+    defaults_for,
+    family_buckets,
+    level_costs_for,
+)
 from engine.hardware import Need, Place
 
 WINDOWS = range(4, 1025)
@@ -27,7 +34,7 @@ def facts_of(pipeline: Any, source: str, family: str, place: Place) -> Facts:
         raise ValueError(f"its native side is {window} cells")
     if unet.config.in_channels != vae.config.latent_channels:
         raise ValueError(f"its network takes {unet.config.in_channels} channels, as for inpainting")
-    body = body_of(family, unet.config.cross_attention_dim)
+    body = architecture_for(family, unet.config.cross_attention_dim)
     return Facts(
         name=Path(source).stem if Path(source).is_file() else Path(source).name,
         family=family,
@@ -35,17 +42,17 @@ def facts_of(pipeline: Any, source: str, family: str, place: Place) -> Facts:
         cell=cell,
         channels=unet.config.in_channels,
         scheduler=dict(pipeline.scheduler.config),
-        defaults=defaults_of(source, family),
+        defaults=defaults_for(source, family),
         buckets=family_buckets(family, window * cell),
         view_batch=place.view_batch,
         footprint=footprint_of(pipeline, family, place),
         hash=fingerprint(pipeline),
-        space=f"{vae.config.latent_channels} channels of {cell} px at {vae.config.scaling_factor:g}",
+        latent_space=f"{vae.config.latent_channels} channels of {cell} px at {vae.config.scaling_factor:g}",
         device=hardware.name(place.device),
         dtype=str(unet.dtype).removeprefix("torch."),
         offload=place.offload,
-        body=body,
-        levels=levels_of(source, body),
+        architecture=body,
+        level_costs=level_costs_for(source, body),
     )
 
 
@@ -70,9 +77,9 @@ def footprint_of(pipeline: Any, family: str, place: Place) -> Footprint:
 
 def need_of(path: Path, configs: Path, family: str) -> Need:
     """What a model will take, from its configs and the headers of its weights."""
-    parts = weights.counts(path)
+    parts = weights.count_parameters(path)
     try:
-        unet, vae = (weights.config_of(configs, part) for part in ("unet", "vae"))
+        unet, vae = (weights.read_config(configs, part) for part in ("unet", "vae"))
         window, widths = int(unet["sample_size"]), tuple(vae["block_out_channels"])
     except (OSError, ValueError, KeyError, TypeError):  # Loading it will say what is wrong.
         return Need(parts)

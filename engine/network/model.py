@@ -1,4 +1,4 @@
-"""What the loop sees of a loaded pipeline: facts, text, predictions. Its VAE belongs to the codec."""
+"""A loaded pipeline as the loop uses it: facts, prompt embeddings, predictions. engine/vae uses its VAE."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,26 +7,26 @@ import torch
 from torch import Tensor
 
 from engine.catalogue.entries import Facts
-from engine.control.conditioning import Guide, residuals
 from engine.network import text
+from engine.network.controlnet import ControlInput, residuals
 from engine.network.facts import parts_of
-from engine.network.patching.apply import bent
+from engine.network.patching.apply import apply_patches
 from engine.network.text import Text
-from engine.planning.patches import Bend
+from engine.planning.patches import Patch
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A loaded pipeline. matrix: latent to RGB. device: where it computes.
-
-    nets: the ControlNets that were asked for, by their sources.
-    """
+    """A loaded diffusers pipeline."""
 
     facts: Facts
     pipeline: Any
-    matrix: Tensor
+    # Maps a latent cell to RGB, for previews.
+    preview_matrix: Tensor
+    # Where the network computes.
     device: torch.device
-    nets: dict[str, Any] = field(default_factory=dict)
+    # The ControlNets that were loaded for this model, by their sources.
+    controlnets: dict[str, Any] = field(default_factory=dict)
 
     @property
     def unet(self) -> Any:
@@ -46,32 +46,45 @@ class Model:
         return tuple(getattr(self.pipeline, name) for name in names)
 
     @torch.inference_mode()
-    def encode_text(self, prompt: str, negative: str | None, copies: int) -> Text:
-        """The conditioning of a run; longer texts than the encoders take are read in chunks."""
-        texts = [negative or "", prompt] if copies == 2 else [prompt]
+    def encode_text(self, prompt: str, negative: str | None, guidance_passes: int) -> Text:
+        """Return the embeddings of a run's prompts, (negative, positive) or the positive alone.
+
+        Prompts that are longer than the encoders take are encoded in chunks.
+        """
+        prompts = [negative or "", prompt] if guidance_passes == 2 else [prompt]
         if self.facts.family == "sd":
-            return text.of_one_encoder(self.encoders[0], self.tokenizers[0], texts, self.device)
-        told = text.of_two_encoders(self.encoders, self.tokenizers, texts, self.device)
-        zeros = copies == 2 and negative is None and self.pipeline.config.force_zeros_for_empty_prompt
-        return text.with_zeros(told) if zeros else told
+            return text.encode_with_one(self.encoders[0], self.tokenizers[0], prompts, self.device)
+        encoded = text.encode_with_two(self.encoders, self.tokenizers, prompts, self.device)
+        is_omitted = guidance_passes == 2 and negative is None
+        return text.zero_negative(encoded) if is_omitted and self._zeroes_empty_prompt else encoded
+
+    @property
+    def _zeroes_empty_prompt(self) -> bool:
+        return self.pipeline.config.force_zeros_for_empty_prompt
 
     def predict(
         self,
         latents: Tensor,
         t: float,
         text: Text,
-        ids: Tensor,
-        guides: tuple[Guide, ...] = (),
-        bends: tuple[Bend, ...] = (),
+        size_ids: Tensor,
+        controls: tuple[ControlInput, ...] = (),
+        patches: tuple[Patch, ...] = (),
     ) -> Tensor:
-        """Raw predictions for latents (N, C, h, w), N a multiple of the texts, under size ids (N, 6)."""
+        """Return the network's raw predictions for latents (N, C, h, w) at timestep t.
+
+        The latents are the views once for each prompt; size_ids are (N, 6).
+        """
         views = len(latents) // len(text.embeds)
-        given = None
+        added_cond = None
         if text.pooled is not None:
-            # Float ids: in bfloat16 large sizes would be rounded.
-            given = {"text_embeds": text.pooled.repeat_interleave(views, 0), "time_ids": ids.float()}
+            # Float ids: bfloat16 would round large sizes.
+            added_cond = {
+                "text_embeds": text.pooled.repeat_interleave(views, 0),
+                "time_ids": size_ids.float(),
+            }
         embeds = text.embeds.repeat_interleave(views, 0)
         latents = latents.to(self.unet.dtype)
-        with bent([self.unet, *(guide.net for guide in guides)], bends):
-            steered = residuals(guides, latents, t, embeds, given)
-            return self.unet(latents, t, embeds, added_cond_kwargs=given, **steered).sample
+        with apply_patches([self.unet, *(control.net for control in controls)], patches):
+            added = residuals(controls, latents, t, embeds, added_cond)
+            return self.unet(latents, t, embeds, added_cond_kwargs=added_cond, **added).sample

@@ -17,8 +17,8 @@ from transformers.utils import logging as transformers_logging
 
 from engine import errors, hardware
 from engine.catalogue import weights
-from engine.catalogue.entries import Entry
-from engine.errors import Fault, NoRoom, WeightsMissing, short
+from engine.catalogue.entries import ModelEntry
+from engine.errors import Fault, NotEnoughMemory, WeightsMissing, first_line, short_repr
 from engine.hardware import Place
 from engine.network import lora
 from engine.network.facts import facts_of, need_of, parts_of
@@ -38,7 +38,7 @@ def load_model(
     device: str = "auto",
     dtype: str | torch.dtype = "auto",
     offload: bool | None = None,
-    entry: Entry | None = None,
+    entry: ModelEntry | None = None,
 ) -> Model:
     """A diffusers folder, a .safetensors file, or a hub id where the network answers.
 
@@ -63,31 +63,35 @@ def load_model(
         raise
     except Exception as fault:
         log.exception("%s could not be loaded", source)
-        raise WeightsMissing(errors.WEIGHTS_PART.format(source=source, reason=_reason(fault))) from fault
+        raise WeightsMissing(
+            errors.MODEL_BROKEN.format(source=source, reason=first_line(fault, 200))
+        ) from fault
 
 
 def _has_room(title: str, need: hardware.Need, place: hardware.Place, free: int | None) -> None:
     """NoRoom, before anything is read, where not even the weights fit: the system would end the whole app."""
     bytes_ = need.weights(place.dtype.itemsize, place.offload)
     if free is not None and bytes_ > free:
-        said = {"source": short(title), "need": f"{bytes_ / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
-        raise NoRoom(errors.NO_ROOM.format(**said))
+        said = {"source": short_repr(title), "need": f"{bytes_ / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
+        raise NotEnoughMemory(errors.NOT_ENOUGH_MEMORY.format(**said))
 
 
 def _here(source: str, half: bool) -> Path:
     """The folder or file of a source; what is not here is fetched, in half precision if it can be."""
-    path = weights.find(source)
-    if path and (weights.is_whole(path) or not weights.is_on_hub(source)):
+    path = weights.find_local(source)
+    if path and (weights.has_weights(path) or not weights.is_hub_id(source)):
         return path
-    if weights.is_on_hub(source):
+    if weights.is_hub_id(source):
         for variant in ("fp16", None) if half else (None,):
             try:
                 return Path(
                     diffusers.DiffusionPipeline.download(source, variant=variant, use_safetensors=True)
                 )
             except Exception as fault:
-                log.info("%s (%s) could not be fetched: %s", source, variant or "plain", _reason(fault))
-    raise WeightsMissing(errors.WEIGHTS_NOT_HERE.format(source=source[:100]))
+                log.info(
+                    "%s (%s) could not be fetched: %s", source, variant or "plain", first_line(fault, 200)
+                )
+    raise WeightsMissing(errors.MODEL_NOT_HERE.format(source=source[:100]))
 
 
 @contextmanager
@@ -112,11 +116,9 @@ def _device(device: str) -> torch.device:
     try:
         return torch.zeros(1, device=device).device
     except Exception as fault:
-        raise Fault(errors.NO_DEVICE.format(device=short(device), reason=_reason(fault))) from fault
-
-
-def _reason(fault: Exception) -> str:
-    return (str(fault).splitlines() or [type(fault).__name__])[0][:200]
+        raise Fault(
+            errors.DEVICE_UNAVAILABLE.format(device=short_repr(device), reason=first_line(fault, 200))
+        ) from fault
 
 
 def _dtype(dtype: str | torch.dtype) -> torch.dtype | None:
@@ -125,28 +127,30 @@ def _dtype(dtype: str | torch.dtype) -> torch.dtype | None:
     for name in DTYPES:
         if dtype in (name, getattr(torch, name)):
             return getattr(torch, name)
-    raise Fault(errors.NO_DTYPE.format(dtype=short(dtype), known=", ".join(DTYPES)))
+    raise Fault(errors.UNKNOWN_DTYPE.format(dtype=short_repr(dtype), known=", ".join(DTYPES)))
 
 
 def _told(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
     """Where a model's configs are and what its index says, before its weights are read; WeightsMissing if it
     is of no family that is known here."""
     if path.is_file():
-        layout = weights.layout_of(path)
+        layout = weights.detect_layout(path)
         if layout is None:
             raise WeightsMissing(
-                errors.WEIGHTS_FOREIGN.format(source=source, what="file of an unknown layout")
+                errors.MODEL_TYPE_UNSUPPORTED.format(source=source, what="file of an unknown layout")
             )
-        configs = weights.configs_near(path, layout) or weights.fetch(layout.reference, weights.CONFIGS)
+        configs = weights.find_configs(path, layout) or weights.download(
+            layout.reference, weights.CONFIG_PATTERNS
+        )
         index = _index(configs, source) if configs else {}
         if index.get("_class_name") != layout.pipeline:
             words = {"source": source, "folder": path.stem, "reference": layout.reference}
-            raise WeightsMissing(errors.WEIGHTS_CONFIGS.format(**words))
+            raise WeightsMissing(errors.MODEL_CONFIGS_MISSING.format(**words))
         return configs, index
     index = _index(path, source)
     what = index.get("_class_name", "pipeline of an unknown kind")
     if what not in FAMILIES:
-        raise WeightsMissing(errors.WEIGHTS_FOREIGN.format(source=source, what=what))
+        raise WeightsMissing(errors.MODEL_TYPE_UNSUPPORTED.format(source=source, what=what))
     return path, index
 
 
@@ -154,7 +158,7 @@ def _index(folder: Path, source: str) -> dict[str, Any]:
     try:
         return dict(diffusers.DiffusionPipeline.load_config(folder))
     except (OSError, ValueError, TypeError) as fault:
-        raise WeightsMissing(errors.WEIGHTS_NOT_HERE.format(source=source[:100])) from fault
+        raise WeightsMissing(errors.MODEL_NOT_HERE.format(source=source[:100])) from fault
 
 
 def _folder(path: Path, kind: Any, place: Place) -> Any:
@@ -163,7 +167,7 @@ def _folder(path: Path, kind: Any, place: Place) -> Any:
         # The decoder of most models overflows in half precision.
         dtype={"vae": torch.float32, "default": place.dtype},
         use_safetensors=True,
-        variant=weights.variant_of(path, place.dtype != torch.float32) or None,
+        variant=weights.choose_variant(path, place.dtype != torch.float32) or None,
         **_without(kind),
     )
 
@@ -174,17 +178,17 @@ def _file(path: Path, kind: Any, configs: Path, place: Place) -> Any:
         str(path), config=str(configs), torch_dtype=place.dtype, local_files_only=True
     )
     loaded.vae.to(torch.float32)
-    if levels := weights.levels_of(path):
+    if levels := weights.read_noise_settings(path):
         loaded.scheduler = type(loaded.scheduler).from_config(dict(loaded.scheduler.config) | levels)
     return loaded
 
 
-def _complete(pipeline: Any, entry: Entry) -> None:
+def _complete(pipeline: Any, entry: ModelEntry) -> None:
     """Fuses the LoRAs that are part of an entry, and lays its scheduler's steps as it says."""
-    if entry.adds:
-        lora.fuse(pipeline, lora.worn(entry.adds))
-    if entry.lays:
-        config = dict(pipeline.scheduler.config) | dict(entry.lays)
+    if entry.loras:
+        lora.fuse_loras(pipeline, lora.find_loras(entry.loras))
+    if entry.scheduler_settings:
+        config = dict(pipeline.scheduler.config) | dict(entry.scheduler_settings)
         pipeline.scheduler = type(pipeline.scheduler).from_config(config)
 
 
@@ -242,5 +246,5 @@ def read_depth(folder: Path) -> Any:
 
 def read_detector(kind: Any, folder: Path, file: str) -> Any:
     """A detector of another package, on the CPU."""
-    with _quiet(), weights.only_tensors():
+    with _quiet(), weights.force_weights_only():
         return kind.from_pretrained(str(folder), filename=file)

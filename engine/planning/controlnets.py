@@ -14,8 +14,8 @@ from typing import Any
 
 from engine import errors
 from engine.catalogue import weights
-from engine.catalogue.entries import Facts, catalogue
-from engine.errors import BadRecipe, short
+from engine.catalogue.entries import Facts, load_catalogue
+from engine.errors import BadRecipe, short_repr
 from engine.paths import ROOT
 from engine.recipe.controls import KINDS, Control
 
@@ -29,7 +29,7 @@ SAME = (
 
 
 @dataclass(frozen=True)
-class Net:
+class ControlNetSource:
     """source: a folder or a hub id."""
 
     source: str
@@ -40,13 +40,13 @@ class Net:
         path = Path(self.source)
         if (path / CONFIG).is_file():
             return path
-        found = weights.cached(self.source, CONFIG) if weights.is_on_hub(self.source) else None
+        found = weights.find_in_hub_cache(self.source, CONFIG) if weights.is_hub_id(self.source) else None
         return found.parent if found and self.variant(found.parent) is not None else None
 
     @staticmethod
     def variant(folder: Path) -> str | None:
         """Which set of weights to read: the plain one, else "fp16"; None if there is none."""
-        return next((variant for variant in ("", "fp16") if weights.files(folder, "", variant)), None)
+        return next((variant for variant in ("", "fp16") if weights.weight_files(folder, "", variant)), None)
 
     @property
     def digest(self) -> str:
@@ -54,8 +54,8 @@ class Net:
         if self.folder is None:
             return self.source
         told = sha256((self.folder / CONFIG).read_bytes())
-        for path in weights.files(self.folder, "", self.variant(self.folder) or ""):
-            told.update(weights.digest(path).encode())
+        for path in weights.weight_files(self.folder, "", self.variant(self.folder) or ""):
+            told.update(weights.file_digest(path).encode())
         return told.hexdigest()
 
     def weights(self, dtype: str) -> int:
@@ -73,8 +73,8 @@ class Net:
 def _count(folder: Path) -> int:
     """Numbers in a net's weights, from the headers of its files; a broken one will be told of later."""
     try:
-        files = weights.files(folder, "", Net.variant(folder) or "")
-        return sum(prod(shape) for path in files for _, shape in weights.header(path))
+        files = weights.weight_files(folder, "", ControlNetSource.variant(folder) or "")
+        return sum(prod(shape) for path in files for _, shape in weights.read_tensor_shapes(path))
     except Exception:
         return 0
 
@@ -91,7 +91,7 @@ class _Listed:
 def _listed() -> tuple[_Listed, ...]:
     return tuple(
         _Listed(each["source"], each["family"], each["native"], tuple(each["follows"]))
-        for each in catalogue()["net"]
+        for each in load_catalogue()["controlnet"]
     )
 
 
@@ -99,49 +99,51 @@ def _fitting(facts: Facts) -> Iterator[_Listed]:
     return (each for each in _listed() if (each.family, each.native) == (facts.family, facts.native))
 
 
-def nets(facts: Facts) -> dict[str, Net]:
+def known_controlnets(facts: Facts) -> dict[str, ControlNetSource]:
     """A model's ControlNets by what they follow, as the catalogue lists them for its family and size."""
-    found: dict[str, Net] = {}
+    found: dict[str, ControlNetSource] = {}
     for each in _fitting(facts):
         here = ROOT / each.source
         for follows in each.follows:
-            net = Net(str(here) if here.is_dir() else each.source)
+            net = ControlNetSource(str(here) if here.is_dir() else each.source)
             found.setdefault(follows, net)
     return found
 
 
-def offered(facts: Facts) -> dict[str, bool]:
+def offered_kinds(facts: Facts) -> dict[str, bool]:
     """Every kind of map by its name, and whether the model can follow it."""
-    known = nets(facts)
+    known = known_controlnets(facts)
     return {name: kind.follows in known for name, kind in KINDS.items()}
 
 
-def net_of(control: Control, facts: Facts) -> Net:
+def controlnet_for(control: Control, facts: Facts) -> ControlNetSource:
     """The ControlNet that a control asks for, or BadRecipe."""
     if control.net:
-        return Net(control.net)
-    known = nets(facts)
+        return ControlNetSource(control.net)
+    known = known_controlnets(facts)
     net = known.get(KINDS[control.kind].follows)
     if net is None:
-        titles = ", ".join(KINDS[name].title.lower() for name, offers in offered(facts).items() if offers)
-        said = {"model": short(facts.name).strip("'"), "kind": KINDS[control.kind].title.lower()}
-        sentence = errors.CONTROL_NONE if titles else errors.CONTROL_NOTHING
+        titles = ", ".join(
+            KINDS[name].title.lower() for name, offers in offered_kinds(facts).items() if offers
+        )
+        said = {"model": short_repr(facts.name).strip("'"), "kind": KINDS[control.kind].title.lower()}
+        sentence = errors.CONTROL_KIND_UNSUPPORTED if titles else errors.CONTROL_UNSUPPORTED
         raise BadRecipe("controls", sentence.format(known=titles, **said))
     return net
 
 
-def check_fits(net: Net, told: Mapping[str, Any]) -> None:
+def check_fits(net: ControlNetSource, told: Mapping[str, Any]) -> None:
     """BadRecipe for a ControlNet that is broken, or not of the shape of the network with this config."""
-    named = short(Path(net.source).name)
+    named = short_repr(Path(net.source).name)
     try:
         config = net.config
         same = all(_plain(config.get(name)) == _plain(told.get(name)) for name in SAME)
         kind = config.get("_class_name", "")
     except (OSError, ValueError, AttributeError) as fault:
         reason = type(fault).__name__
-        raise BadRecipe("controls", errors.CONTROL_BROKEN.format(net=named, reason=reason)) from fault
+        raise BadRecipe("controls", errors.CONTROLNET_BROKEN.format(net=named, reason=reason)) from fault
     if not same or kind not in ("ControlNetModel", "ControlNetUnionModel"):
-        raise BadRecipe("controls", errors.CONTROL_FOREIGN.format(net=named))
+        raise BadRecipe("controls", errors.CONTROLNET_INCOMPATIBLE.format(net=named))
 
 
 def _plain(value: Any) -> Any:

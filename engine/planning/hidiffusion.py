@@ -5,7 +5,15 @@ largest attention a quarter of it at a time (MSW-MSA). Published steps, as multi
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.planning.patches import Bend, Bends, Look, Pooled, Quartered, Strided, whole_steps
+from engine.planning.patches import (
+    Patch,
+    PatchContext,
+    PooledLevel,
+    StepPatches,
+    StridedLevel,
+    WindowedAttention,
+    count_steps,
+)
 
 LARGE = 4
 """Times the native side, on both axes, from which the steps of large pictures hold."""
@@ -18,8 +26,8 @@ class Body:
     way to the latter, in small pictures.
     """
 
-    strided: Strided
-    pooled: Pooled
+    strided: StridedLevel
+    pooled: PooledLevel
     quartered: tuple[str, ...]
     level: int
     small: tuple[float, float]
@@ -28,8 +36,8 @@ class Body:
 
 
 SD = Body(
-    Strided("down_blocks.0", "up_blocks.2", 0),
-    Pooled("down_blocks.1", "up_blocks.2", 1),
+    StridedLevel("down_blocks.0", "up_blocks.2", 0),
+    PooledLevel("down_blocks.1", "up_blocks.2", 1),
     ("down_blocks.0.attentions.0", "down_blocks.0.attentions.1", "up_blocks.3.attentions.0",
      "up_blocks.3.attentions.1", "up_blocks.3.attentions.2"),
     0,
@@ -38,8 +46,8 @@ SD = Body(
 )  # fmt: skip
 BODIES = {
     "sdxl": Body(
-        Strided("down_blocks.1", "up_blocks.0", 1),
-        Pooled("down_blocks.1", "up_blocks.1", 1),
+        StridedLevel("down_blocks.1", "up_blocks.0", 1),
+        PooledLevel("down_blocks.1", "up_blocks.1", 1),
         ("down_blocks.1.attentions.0", "down_blocks.1.attentions.1", "up_blocks.1.attentions.0",
          "up_blocks.1.attentions.1", "up_blocks.1.attentions.2"),
         1,
@@ -52,19 +60,19 @@ BODIES = {
 }  # fmt: skip
 
 
-def hidiffusion(look: Look, options: Mapping[str, object]) -> Bends:
+def hidiffusion(context: PatchContext, options: Mapping[str, object]) -> StepPatches:
     """The bends of a step."""
-    body = BODIES[look.body]
-    is_large = min(look.sides) >= LARGE * look.window
+    body = BODIES[context.architecture]
+    is_large = min(context.sides) >= LARGE * context.window
     strided, pooled = body.large if is_large else body.small
     if options["bent_until"]:
         longer = options["bent_until"] / max(strided, pooled)
         strided, pooled = strided * longer, pooled * longer
-    is_strided = look.index < whole_steps(strided, look.steps)
-    is_pooled = look.index < whole_steps(pooled, look.steps)
+    is_strided = context.index < count_steps(strided, context.steps)
+    is_pooled = context.index < count_steps(pooled, context.steps)
     if body.strided_first and not is_large:
         is_pooled = is_pooled and not is_strided
-    bends: list[Bend] = [body.strided] * is_strided + [body.pooled] * is_pooled
+    bends: list[Patch] = [body.strided] * is_strided + [body.pooled] * is_pooled
     if options["windowed"]:
-        bends.append(Quartered(body.quartered, body.level, look.key))
-    return Bends(tuple(bends))
+        bends.append(WindowedAttention(body.quartered, body.level, context.key))
+    return StepPatches(tuple(bends))

@@ -1,46 +1,51 @@
-"""How the network is bent at every step of a stage, and what its local views then cost. No torch."""
+"""Which patches the network has at every step of a stage. No torch."""
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from typing import TYPE_CHECKING
-
+from engine.catalogue.entries import Facts
 from engine.planning.hidiffusion import hidiffusion
-from engine.planning.patches import STRAIGHT, Bending, Bends, Look, attention, is_beyond, work
+from engine.planning.patches import (
+    NO_PATCHES,
+    PatchContext,
+    PatchFunction,
+    StepPatches,
+    exceeds_native,
+    scaled_attention,
+)
 from engine.planning.scalecrafter import scalecrafter
+from engine.planning.sizes import Size
 
-if TYPE_CHECKING:
-    from engine.planning.stage import Stage
-
-BENDS: dict[str, Bending] = {
-    "attention": attention,
+# By the name in the column `network` of the table of methods.
+PATCH_FUNCTIONS: dict[str, PatchFunction] = {
+    "attention": scaled_attention,
     "scalecrafter": scalecrafter,
     "hidiffusion": hidiffusion,
 }
-"""By the network's name in a method's row."""
 
 
-def bends_of(stage: Stage) -> tuple[Bends, ...]:
-    """Of its local views, at every step, left out or not; none where they are of about native size."""
-    steps, (rows, cols), window = len(stage.schedule.t), stage.window, stage.facts.window
-    if not stage.method.network or not is_beyond(rows, cols, window):
-        return (STRAIGHT,) * steps
-    bending, options = BENDS[stage.method.network], vars(stage.options)
-    key = (stage.recipe.seed, stage.rows, stage.cols)
-    looks = (Look(rows, cols, window, stage.facts.body, i, steps, (*key, i)) for i in range(steps))
-    bends = (bending(look, options) for look in looks)
-    # Without guidance there is no unconditional answer.
-    return tuple(each if stage.copies == 2 else each._replace(mild=None) for each in bends)
+def patches_for_stage(
+    network: str,
+    options: Mapping[str, object],
+    window: Size,
+    facts: Facts,
+    steps: int,
+    key: tuple[int | str, ...],
+    *,
+    guided: bool,
+) -> tuple[StepPatches, ...]:
+    """Return the patches for local views at each of a stage's steps.
 
-
-def local_areas(stage: Stage, cells: int) -> float:
-    """Tile areas of one local view of so many cells at a step, under all texts: the mean over the steps."""
-    area, levels = cells / stage.facts.window**2, stage.facts.levels
-    worked = [stage.bends[step.index] for step in stage.schedule.steps if step.lattices < 1]
-    if not stage.method.network or not worked:
-        return stage.copies * work(levels, area)
-    total = sum(
-        stage.copies * work(levels, area, each.strong)
-        + (0 if each.mild is None else work(levels, area, each.mild))
-        for each in worked
-    )
-    return total / len(worked)
+    network: the name of the patch function, or "".    window: latent cells of a local view.
+    key: begins the key of every random draw.    guided: whether classifier-free guidance is on.
+    Views of about native size need no patches.
+    """
+    rows, cols = window
+    if not network or not exceeds_native(rows, cols, facts.window):
+        return (NO_PATCHES,) * steps
+    patches = []
+    for index in range(steps):
+        context = PatchContext(rows, cols, facts.window, facts.architecture, index, steps, (*key, index))
+        chosen = PATCH_FUNCTIONS[network](context, options)
+        # Without guidance there is no unconditional prediction to damp.
+        patches.append(chosen if guided else chosen._replace(mild=None))
+    return tuple(patches)

@@ -1,8 +1,8 @@
-"""How a network is bent at a step, and what an evaluation then takes: plain values, no torch. surgery/
-carries it out.
+"""The patches of a network: temporary changes that let it see more than its native size. Plain values, no
+torch; engine/network/patching applies them.
 
-A network that is shown more than its native size is bent in one of a few ways: its convolutions reach
-further, its inner levels see a smaller map, its largest attention looks at quarters, or is sharpened.
+ScaleCrafter lets convolutions reach further, HiDiffusion shrinks inner levels and limits the largest attention
+to windows, and attention scaling sharpens attention.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,100 +10,105 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import NamedTuple
 
-from engine.formulas.noise import quarters
+from engine.formulas.noise import draw_quarter_shift
 from engine.planning.sizes import SLACK, Size
-
-Level = tuple[float, float]
-"""Shares of a native evaluation that one level of the network takes: in proportion to the area, and (its
-attention) to the square of it. The first level is the outermost."""
-
-CORE = 3 / 5
-"""Of a level's work, what lies between the first attention on the way down and the second on the way up."""
 
 
 @dataclass(frozen=True)
-class Dilated:
-    """The 3x3 convolutions of these parts reach further, by their factors; a later part overrides an earlier.
+class DilatedConvolutions:
+    """Dilate the 3x3 convolutions of parts of the network (ScaleCrafter's re-dilation)."""
 
-    dispersed: by kernels of 5x5 at half the spacing.
-    """
-
+    # (part, dilation factor) pairs; a later part overrides an earlier one that contains it.
     parts: tuple[tuple[str, float], ...]
+    # Use 5x5 kernels at half the spacing (ScaleCrafter's convolution dispersion).
     dispersed: bool = False
 
 
 @dataclass(frozen=True)
-class Strided:
-    """What lies between two samplers sees a map of half its usual side: the first goes by four in place of
-    two, and the second takes it back."""
+class StridedLevel:
+    """Halve the feature map between two samplers (RAU-Net): `down` has stride 4 in place of 2, and `up` restores
+    the size."""
 
     down: str
     up: str
+    # The level of the network from which the map is halved, counted from 0 at the outermost.
     level: int
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """What lies between two attentions sees a map of half its side."""
+class PooledLevel:
+    """Halve the feature map between the attentions of two blocks (RAU-Net)."""
 
     down: str
     up: str
+    # The level of the network that is halved, counted from 0 at the outermost.
     level: int
 
 
 @dataclass(frozen=True)
-class Quartered:
-    """The attention of these parts, to themselves, looks at a quarter of the map at a time. Where quarters
-    begin is drawn anew for each: key is that of the draw."""
+class WindowedAttention:
+    """Limit self-attention to windows of a quarter of the map (MSW-MSA). Windows shift at every step."""
 
     parts: tuple[str, ...]
+    # The level of the network that these parts belong to.
     level: int
+    # The key of the random draw of shifts.
     key: tuple[int | str, ...] = ()
 
     def shift(self, k: int) -> int:
-        """By how many quarters of a quarter's side the map of the k-th attention is rolled: 0 to 3."""
-        return quarters(*self.key, k)
+        """Return the shift of the k-th attention's windows in quarters of a window's side: 0 to 3."""
+        return draw_quarter_shift(*self.key, k)
 
 
 @dataclass(frozen=True)
-class Tempered:
-    """All attention to itself is sharpened, as there is so many times as much to look at."""
+class ScaledAttention:
+    """Scale the temperature of all self-attention to the number of tokens, so that its entropy is kept."""
 
+    # The area of the view over the native area.
     area: float
 
 
-Bend = Dilated | Strided | Pooled | Quartered | Tempered
+Patch = DilatedConvolutions | StridedLevel | PooledLevel | WindowedAttention | ScaledAttention
 
 
-class Bends(NamedTuple):
-    """One step's. mild: of a second, unconditional answer, gentler bent, which guidance then starts from."""
+class StepPatches(NamedTuple):
+    """The patches of one step.
 
-    strong: tuple[Bend, ...] = ()
-    mild: tuple[Bend, ...] | None = None
+    With noise-damped guidance the network is called a second time, with the `mild` patches and without the
+    prompt, and guidance starts from that prediction.
+    """
+
+    strong: tuple[Patch, ...] = ()
+    mild: tuple[Patch, ...] | None = None
 
 
-STRAIGHT = Bends()
+NO_PATCHES = StepPatches()
 
 
-class Look(NamedTuple):
-    """What a bend depends on: the sides of a view and of a native one, in cells; the network's body; the step
-    of how many; the key of the step's draws."""
+class PatchContext(NamedTuple):
+    """What the patches of a step depend on."""
 
+    # Latent cells of a local view.
     rows: int
     cols: int
+    # Latent cells of the native window's side.
     window: int
-    body: str
+    # The network's architecture: "sdxl", "sd15" or "sd21".
+    architecture: str
+    # The step, and how many there are.
     index: int
     steps: int
+    # The key of the step's random draws.
     key: tuple[int | str, ...] = ()
 
     @property
     def area(self) -> float:
-        """Over the native one."""
+        """The view's area over the native area."""
         return self.rows * self.cols / self.window**2
 
     @property
     def ratio(self) -> float:
+        """The view's mean side over the native side."""
         return sqrt(self.area)
 
     @property
@@ -111,41 +116,19 @@ class Look(NamedTuple):
         return self.rows, self.cols
 
 
-def is_beyond(rows: int, cols: int, window: int) -> bool:
-    """Whether a view is so much larger than native that the network does not stand it as it is."""
+PatchFunction = Callable[[PatchContext, Mapping[str, object]], StepPatches]
+
+
+def exceeds_native(rows: int, cols: int, window: int) -> bool:
+    """Whether a view is too large for the network to see it without a patch."""
     return rows * cols > (SLACK * window) ** 2
 
 
-def attention(look: Look, options: Mapping[str, object]) -> Bends:
-    """The entropy of attention is kept (Jin et al. 2023)."""
-    return Bends((Tempered(look.area),))
+def scaled_attention(context: PatchContext, options: Mapping[str, object]) -> StepPatches:
+    """Return the patches of attention scaling (Jin et al. 2023)."""
+    return StepPatches((ScaledAttention(context.area),))
 
 
-Bending = Callable[[Look, Mapping[str, object]], Bends]
-
-
-def work(levels: tuple[Level, ...], area: float, bends: tuple[Bend, ...] = ()) -> float:
-    """Tile areas of one evaluation of a view of this area, over the native one.
-
-    Attention grows with the square of the area; what is told of a view of about native size is its area.
-    """
-    if area <= SLACK**2:
-        return area
-    total, inner = 0.0, area
-    for k, (linear, square) in enumerate(levels):
-        quartered = any(isinstance(bend, Quartered) and bend.level == k for bend in bends)
-        square = square / 4 if quartered else square
-        pooled = any(isinstance(bend, Pooled) and bend.level == k for bend in bends)
-        core = CORE if pooled else 0.0
-        total += (1 - core) * (linear * inner + square * inner**2)
-        if pooled:
-            inner /= 4
-            total += core * (linear * inner + square * inner**2)
-        if any(isinstance(bend, Strided) and bend.level == k for bend in bends):
-            inner /= 4
-    return total
-
-
-def whole_steps(share: float, steps: int) -> int:
-    """How many of the steps a share of them is."""
+def count_steps(share: float, steps: int) -> int:
+    """Return how many of a stage's steps this share of them is, rounded up."""
     return ceil(share * steps - 1e-9)

@@ -1,4 +1,4 @@
-"""From a recipe and a model's facts to stages and their cost. No torch: sliders ask it while they move."""
+"""Turns a recipe and a model's facts into stages. No torch: it is called while sliders move."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -6,11 +6,13 @@ from math import ceil
 
 from engine import errors
 from engine.catalogue.entries import Facts
-from engine.errors import BadRecipe, short
-from engine.formulas.schedule import Schedule, exponent, lay, of_base
+from engine.errors import BadRecipe, short_repr
+from engine.formulas.schedule import Schedule, base_schedule, fidelity_exponent, stage_schedule
 from engine.formulas.timesteps import FIRST_ORDER_SCHEDULERS, SCHEDULERS, resolve_scheduler, timesteps
-from engine.methods import METHODS
-from engine.planning.controlnets import net_of
+from engine.methods import METHODS, Method
+from engine.planning.controlnets import controlnet_for
+from engine.planning.patch_schedule import patches_for_stage
+from engine.planning.patches import StepPatches
 from engine.planning.sizes import SLACK, fill_sizes, stage_cells
 from engine.planning.stage import Stage
 from engine.recipe import images
@@ -20,82 +22,71 @@ from engine.recipe.effects import is_faithful, resolve_method
 from engine.recipe.options import changed, options_of
 from engine.recipe.recipe import Recipe
 
-SHAPE_SLACK = 0.02
-"""Of a map that is given: sides are whole cells, so shapes are never quite the same."""
+# How much the aspect of a control map may differ from the picture's: a stage's sides are whole cells.
+MAP_ASPECT_SLACK = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The recipe with every empty field filled, and the stages it leads to."""
+    """The stages that make a picture."""
 
+    # With every empty field filled.
     recipe: Recipe
     facts: Facts
     stages: tuple[Stage, ...]
 
     @property
     def evaluations(self) -> int:
+        """How many times a latent goes through the network."""
         return sum(stage.evaluations for stage in self.stages)
-
-    @property
-    def calls(self) -> int:
-        return sum(stage.calls for stage in self.stages)
-
-    @property
-    def tile_areas(self) -> float:
-        return sum(stage.tile_areas for stage in self.stages)
-
-    @property
-    def economy_saves(self) -> float:
-        """The share of tile areas that economy leaves out."""
-        left_out = sum(stage.tile_areas_left_out for stage in self.stages)
-        return left_out / (left_out + self.tile_areas)
-
-    @property
-    def memory(self) -> int:
-        """Peak bytes, an estimate."""
-        return max(stage.memory for stage in self.stages)
 
 
 def plan(recipe: Recipe, facts: Facts) -> Plan:
-    """The stages of a recipe on a model, or BadRecipe with the field and a sentence."""
-    given = check(recipe).controls
-    recipe = resolve(check(recipe), facts)
+    """Return the stages of a recipe on a model; BadRecipe names the field at fault and says what is wrong."""
+    checked = check(recipe)
+    recipe = resolve(checked, facts)
     scales = recipe.scales
     row = resolve_method(recipe)
-    if not row.grows:
+    if not row.has_base:
         scales = scales[-1:]
-    elif not row.rises and len(scales) > 1:
+    elif not row.progressive and len(scales) > 1:
         scales = (scales[0], scales[-1])
     stages = tuple(_stage(n, scale, recipe, facts) for n, scale in enumerate(scales, 1))
     for below, above in pairwise(stages):
         if above.size == below.size:
             words = f"{below.scale:g} and {above.scale:g}"
-            raise BadRecipe("scales", errors.SCALES_STAND.format(scales=words))
+            raise BadRecipe("scales", errors.SCALES_REPEAT_A_SIZE.format(scales=words))
     _check_views(stages)
-    for control in given:
+    for control in checked.controls:
         _check_map(control, stages)
     return Plan(recipe, facts, stages)
 
 
+def with_view_batch(plan: Plan, view_batch: int) -> Plan:
+    """Return the same plan with another number of views per call of the network."""
+    recipe = replace(plan.recipe, view_batch=view_batch)
+    return replace(plan, recipe=recipe, stages=tuple(replace(stage, recipe=recipe) for stage in plan.stages))
+
+
 def resolve(recipe: Recipe, facts: Facts) -> Recipe:
-    """The recipe with every empty field filled for this model. It is what is hashed and written."""
+    """Return the recipe with every empty field filled for this model: what is hashed and written."""
     if recipe.model not in ("", facts.name):
         raise BadRecipe(
-            "model", errors.WRONG_MODEL.format(asked=short(recipe.model), present=short(facts.name))
+            "model", errors.WRONG_MODEL.format(asked=short_repr(recipe.model), present=short_repr(facts.name))
         )
     if not is_faithful(recipe):
         recipe = replace(recipe, faithful=False)
-    if recipe.image is not None and not METHODS[recipe.method].starts_from_picture:
-        sentence = errors.METHOD_PICTURE.format(method=recipe.method)
+    if recipe.image is not None and not METHODS[recipe.method].takes_start_image:
+        sentence = errors.METHOD_TAKES_NO_PICTURE.format(method=recipe.method)
         raise BadRecipe("image", sentence, {"method": Recipe.method})
     stride = facts.window // 2 if recipe.stride is None else recipe.stride
     if stride > facts.window:
-        sentence = errors.STRIDE_WINDOW.format(stride=stride, window=facts.window)
+        sentence = errors.STRIDE_OUT_OF_RANGE.format(stride=stride, window=facts.window)
         raise BadRecipe("stride", sentence, {"stride": facts.window})
     if recipe.faithful and recipe.image is not None:
         raise BadRecipe("image", errors.FAITHFUL_PICTURE, {"faithful": False})
     if recipe.faithful and recipe.controls:
-        raise BadRecipe("controls", errors.CONTROL_FAITHFUL, {"faithful": False})
+        raise BadRecipe("controls", errors.FAITHFUL_CONTROLS, {"faithful": False})
     defaults = facts.defaults
     width, height, scales = fill_sizes(recipe, facts)
     recipe = replace(
@@ -131,8 +122,8 @@ def _scheduler(recipe: Recipe, facts: Facts) -> str:
 
 
 def _control(control: Control, facts: Facts) -> Control:
-    """The control with its picture by its digest; BadRecipe if this model cannot follow it."""
-    net_of(control, facts)
+    """Return the control with its image as a digest; BadRecipe if this model has no ControlNet for it."""
+    controlnet_for(control, facts)
     try:
         return replace(control, image=images.digest(control.image))
     except BadRecipe as fault:
@@ -140,66 +131,83 @@ def _control(control: Control, facts: Facts) -> Control:
 
 
 def _check_views(stages: tuple[Stage, ...]) -> None:
-    """A network is bent for nothing where all that it is shown is of its native size."""
+    """Refuse a patched network that would see windows of its native size alone: the patch would do nothing."""
     last = stages[-1]
     if last.method.network and last.method.views == "windows":
         fit = changed(replace(last.options, views="whole"))
-        raise BadRecipe("options", errors.BENT_WINDOWS, {"options": fit})
+        raise BadRecipe("options", errors.PATCHES_NEED_LARGE_VIEWS, {"options": fit})
 
 
 def _check_map(control: Control, stages: tuple[Stage, ...]) -> None:
-    """A map that was given has the picture's shape, and is as large as each stage that follows it."""
+    """Refuse a ready-made map of another aspect than the picture, or smaller than a stage that it controls."""
     if not control.given or images.is_digest(control.image):
         return
     height, width = images.measure(control.image)
     said, (high, wide) = {"width": width, "height": height}, stages[-1].size
-    if abs(height * wide - width * high) > max(width * high, height * wide) * SHAPE_SLACK:
-        raise BadRecipe("controls", errors.CONTROL_MAP_SHAPE.format(wide=wide, high=high, **said))
+    if abs(height * wide - width * high) > max(width * high, height * wide) * MAP_ASPECT_SLACK:
+        raise BadRecipe("controls", errors.CONTROL_MAP_WRONG_SHAPE.format(wide=wide, high=high, **said))
     for stage in stages:
         high, wide = stage.size
         if control.strength(stage.number) and (height < high or width < wide):
-            sentence = errors.CONTROL_MAP_SIZE.format(stage=stage.number, wide=wide, high=high, **said)
+            sentence = errors.CONTROL_MAP_TOO_SMALL.format(stage=stage.number, wide=wide, high=high, **said)
             raise BadRecipe("controls", sentence)
 
 
 def dilation(scale: float) -> int:
-    """s: the scale itself if whole, else the least that keeps a component within 1.25 of the native side."""
+    """Return s, every how many rows and columns a dilated view takes at a scale.
+
+    It is the scale if that is whole, else the least with which a view stays within 1.25 times the native side.
+    """
     return int(scale) if scale == int(scale) else ceil(scale / SLACK)
 
 
 def _stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
     rows, cols = stage_cells(scale, recipe, facts)
-    row = resolve_method(recipe)
-    base = stage_cells(recipe.scales[0], recipe, facts)
-    above = number > 1
-    factor = dilation(scale) if above and row.lattices else 1
-    return Stage(
+    base_rows, base_cols = stage_cells(recipe.scales[0], recipe, facts)
+    method, is_first = resolve_method(recipe), number == 1
+    factor = 1 if is_first or not method.dilated else dilation(scale)
+    stage = Stage(
         number=number,
         scale=scale,
         rows=rows,
         cols=cols,
-        base=(base[0] * facts.cell, base[1] * facts.cell),
-        factor=factor,
-        schedule=_schedule(above, factor > 1, recipe, facts),
+        base_size=(base_rows * facts.cell, base_cols * facts.cell),
+        dilation=factor,
+        schedule=_schedule(recipe, facts, method, is_first=is_first, dilated=factor > 1),
+        patches=(),
         recipe=recipe,
         facts=facts,
+        method=method,
+        options=options_of(recipe.options),
+    )
+    return replace(stage, patches=_patches(stage))
+
+
+def _patches(stage: Stage) -> tuple[StepPatches, ...]:
+    return patches_for_stage(
+        stage.method.network,
+        vars(stage.options),
+        stage.window,
+        stage.facts,
+        len(stage.schedule.t),
+        (stage.recipe.seed, stage.rows, stage.cols),
+        guided=stage.guidance_passes == 2,
     )
 
 
-def _schedule(above: bool, lattices: bool, recipe: Recipe, facts: Facts) -> Schedule:
+def _schedule(recipe: Recipe, facts: Facts, method: Method, *, is_first: bool, dilated: bool) -> Schedule:
     t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
-    if not above and recipe.image is None:
-        return of_base(t)
-    row = resolve_method(recipe)
-    alpha1 = recipe.alpha1 if recipe.image is None else exponent(recipe.alpha1, recipe.fidelity)
-    return lay(
+    if is_first and recipe.image is None:
+        return base_schedule(t)
+    alpha1 = recipe.alpha1 if recipe.image is None else fidelity_exponent(recipe.alpha1, recipe.fidelity)
+    return stage_schedule(
         t,
         facts.train_steps,
         (alpha1, recipe.alpha2, recipe.alpha3),
         (recipe.sigma1, recipe.sigma2),
         recipe.economy,
-        pulls=row.pulls,
-        lattices=lattices,
+        skip_residual=method.skip_residual,
+        dilated=dilated,
         faithful=recipe.faithful,
-        begin=options_of(recipe.options).restart if row.restarts else 1.0,
+        begin=options_of(recipe.options).restart if method.restarts else 1.0,
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 
-from engine.planning.patches import Bends, Dilated, Look, whole_steps
+from engine.planning.patches import DilatedConvolutions, PatchContext, StepPatches, count_steps
 
 LARGE = 8**0.5
 WHOLE_NEAR = 0.05
@@ -50,33 +50,35 @@ TABLES = {
 }
 
 
-def scalecrafter(look: Look, options: Mapping[str, object]) -> Bends:
+def scalecrafter(context: PatchContext, options: Mapping[str, object]) -> StepPatches:
     """The bends of a step."""
-    table = TABLES[look.body]
-    large = look.ratio >= LARGE - WHOLE_NEAR
-    published = table.until_large if large else table.until[look.ratio > 2.25]
-    last = whole_steps(options["bent_until"] or published, look.steps)
-    if look.index >= last:
-        return Bends()
+    table = TABLES[context.architecture]
+    large = context.ratio >= LARGE - WHOLE_NEAR
+    published = table.until_large if large else table.until[context.ratio > 2.25]
+    last = count_steps(options["bent_until"] or published, context.steps)
+    if context.index >= last:
+        return StepPatches()
     dispersed = bool(options["dispersed"])
     if not large:
-        near = round(look.ratio)
-        factor = near if abs(look.ratio - near) <= WHOLE_NEAR else look.ratio
-        return Bends((Dilated(tuple((part, float(factor)) for part in table.parts), dispersed),))
-    beyond, left = max(1.0, look.ratio / 4), (last - look.index) / last
+        near = round(context.ratio)
+        factor = near if abs(context.ratio - near) <= WHOLE_NEAR else context.ratio
+        return StepPatches(
+            (DilatedConvolutions(tuple((part, float(factor)) for part in table.parts), dispersed),)
+        )
+    beyond, left = max(1.0, context.ratio / 4), (last - context.index) / last
 
-    def falling(factors: Mapping[str, float]) -> tuple[Dilated]:
+    def falling(factors: Mapping[str, float]) -> tuple[DilatedConvolutions]:
         parts = tuple(
-            (part, float(max(ceil(_least(part, factor, look) * beyond * left - 1e-9), LEAST)))
+            (part, float(max(ceil(_least(part, factor, context) * beyond * left - 1e-9), LEAST)))
             for part, factor in factors.items()
         )
-        return (Dilated(parts, dispersed),)
+        return (DilatedConvolutions(parts, dispersed),)
 
-    return Bends(falling(table.large), falling(table.gentle) if options["damped"] else None)
+    return StepPatches(falling(table.large), falling(table.gentle) if options["damped"] else None)
 
 
-def _least(part: str, factor: float, look: Look) -> float:
+def _least(part: str, factor: float, context: PatchContext) -> float:
     """4096 x 2048 px of SDXL takes 3 where 4096 x 4096 takes 4, in the deepest level on the way down."""
-    if look.body == "sdxl" and part == "down_blocks.2":
-        return min(factor, ceil(look.ratio - WHOLE_NEAR))
+    if context.architecture == "sdxl" and part == "down_blocks.2":
+        return min(factor, ceil(context.ratio - WHOLE_NEAR))
     return factor

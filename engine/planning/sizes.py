@@ -36,7 +36,9 @@ def _shape(recipe: Recipe) -> tuple[float, float]:
     given = recipe.image or next((control.image for control in recipe.controls), None)
     if given is None:
         return 1.0, 1.0
-    field, gone = ("image", errors.PICTURE_GONE) if recipe.image else ("controls", errors.CONTROL_GONE)
+    field, gone = (
+        ("image", errors.PICTURE_GONE) if recipe.image else ("controls", errors.CONTROL_PICTURE_GONE)
+    )
     if images.is_digest(given):
         raise BadRecipe(field, gone)
     try:
@@ -51,7 +53,7 @@ def _free(last: float, shape: tuple[float, float], facts: Facts) -> Size:
     """px of the native area times a scale, in this shape."""
     largest = LARGEST_SIDE / (facts.native * max(shape))
     if last > largest:
-        raise BadRecipe("scales", errors.SCALES_LARGE.format(last=last, limit=LARGEST_SIDE, fit=largest))
+        raise BadRecipe("scales", errors.SCALES_TOO_LARGE.format(last=last, limit=LARGEST_SIDE, fit=largest))
     cells = [_cells(facts.window * last * side) for side in shape]
     height, width = (min(side, LONGEST_ASPECT * min(cells)) * facts.cell for side in cells)
     return height, width
@@ -75,7 +77,7 @@ def _check_size(width: int, height: int, facts: Facts) -> None:
             near = max(1, round(value / facts.cell)) * facts.cell
             raise BadRecipe(
                 field,
-                errors.NOT_CELLS.format(field=field, value=value, cell=facts.cell, near=near),
+                errors.NOT_A_MULTIPLE_OF_CELL.format(field=field, value=value, cell=facts.cell, near=near),
                 {field: near},
             )
     if max(width, height) > LONGEST_ASPECT * min(width, height):
@@ -85,7 +87,7 @@ def _check_size(width: int, height: int, facts: Facts) -> None:
         field = "width" if width == long else "height"
         raise BadRecipe(
             field,
-            errors.ASPECT.format(width=width, height=height, limit=LONGEST_ASPECT, near=near),
+            errors.ASPECT_TOO_LONG.format(width=width, height=height, limit=LONGEST_ASPECT, near=near),
             {"width": fit[0], "height": fit[1]},
         )
     if sqrt(width * height) < SMALLEST_RATIO * facts.native:
@@ -105,11 +107,15 @@ def _scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[floa
     first, last = recipe.scales[0], recipe.scales[-1]
     if max(last / ratio, ratio / last) > SLACK + 1e-9:
         words = ", ".join(f"{s:g}" for s in fit)
-        sentence = errors.SCALES_FIT.format(width=width, height=height, ratio=ratio, last=last, fit=words)
+        sentence = errors.SCALES_WRONG_END.format(
+            width=width, height=height, ratio=ratio, last=last, fit=words
+        )
         raise BadRecipe("scales", sentence, {"scales": fit})
     base = first * ratio / last
     if not SMALLEST_RATIO <= base <= SLACK + 1e-9:
-        raise BadRecipe("scales", errors.SCALES_START.format(low=SMALLEST_RATIO, high=SLACK, first=base))
+        raise BadRecipe(
+            "scales", errors.SCALES_WRONG_START.format(low=SMALLEST_RATIO, high=SLACK, first=base)
+        )
     return recipe.scales
 
 

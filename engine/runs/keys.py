@@ -1,4 +1,8 @@
-"""The key of a stage: a hash of everything that determines it. Equal keys are the same picture. No torch."""
+"""The key of a stage: a hash of everything that determines it. Equal keys mean equal pictures. No torch.
+
+Names inside the hashed JSON are frozen: renaming one would change every key, and every finished stage would be
+made again. Where the code's names have changed since, the old ones are kept here as strings.
+"""
 
 import json
 import secrets
@@ -8,82 +12,94 @@ from typing import Any
 
 from engine.catalogue.entries import lora_digests
 from engine.methods import ABLATIONS, SKIP_RESIDUAL_SETTINGS
-from engine.planning.controlnets import net_of
+from engine.planning.controlnets import controlnet_for
 from engine.planning.stage import Stage
-from engine.recipe.controls import determines
-from engine.recipe.effects import ineffective_settings, resolve_method
+from engine.recipe.controls import key_values
+from engine.recipe.effects import ineffective_settings
 from engine.recipe.recipe import SETTINGS
 
+# To be raised with every change of the engine that changes pictures.
 PICTURES = 2
-"""To be raised with every change of the engine that changes pictures."""
 
-OF_A_ROW = ("pulls", "restarts", "views", "placed", "shakes", "network")
-OF_EVERY_STAGE = frozenset(
+# Fields of a row of the table of methods, by their names in a key.
+ROW_FIELDS = {
+    "pulls": "skip_residual",
+    "restarts": "restarts",
+    "views": "views",
+    "placed": "true_size_ids",
+    "shakes": "jitters",
+    "network": "network",
+}
+# Settings that every stage of every method reads.
+COMMON_SETTINGS = frozenset(
     "prompt negative seed steps guidance guidance_rescale scheduler "
     "image fidelity loras options faithful".split()
 )
 
 
-def keys(stages: Sequence[Stage], below: str = "") -> tuple[str, ...]:
-    """The key of each stage, of which the first starts from the stage with the key `below`."""
-    made = []
+def stage_keys(stages: Sequence[Stage], previous: str = "") -> tuple[str, ...]:
+    """Return the key of each stage; the first starts from the stage with the key `previous`, if any."""
+    keys = []
     for stage in stages:
-        below = key(stage, below)
-        made.append(below)
-    return tuple(made)
+        previous = stage_key(stage, previous)
+        keys.append(previous)
+    return tuple(keys)
 
 
-def key(stage: Stage, below: str) -> str:
-    """128 bits. `below`: the key of the stage that it starts from; empty for the first."""
-    text = json.dumps(_determines(stage, below), sort_keys=True)
+def stage_key(stage: Stage, previous: str) -> str:
+    """Return the key of a stage, 128 bits as hex digits; `previous` is the key of the stage that it starts from."""
+    text = json.dumps(_key_values(stage, previous), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:32]
 
 
-def _told_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """A scheduler's config without where it was read and by which version."""
-    return {k: repr(v) for k, v in config.items() if k == "_class_name" or not k.startswith("_")}
-
-
-def of_its_own() -> str:
-    """A key that nothing else will ever have."""
+def unique_key() -> str:
+    """Return a random key, for a stage that no other run may reuse."""
     return secrets.token_hex(16)
 
 
-def _determines(stage: Stage, below: str) -> dict[str, Any]:
-    recipe, row = stage.recipe, resolve_method(stage.recipe)
-    # What a method does not know is off, as it may be with one that does.
-    without = set(ineffective_settings(recipe)) - {"image", "faithful"}
-    read = OF_EVERY_STAGE - without
+def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
+    recipe, row = stage.recipe, stage.method
+    # A setting without effect is left out, so that it changes no key.
+    ineffective = set(ineffective_settings(recipe)) - {"image", "faithful"}
+    read = COMMON_SETTINGS - ineffective
     values: dict[str, Any] = {
         "pictures": PICTURES,
         "model": stage.facts.hash,
         "native": (stage.facts.window, stage.facts.cell, stage.facts.channels),
-        "levels": _told_of(stage.facts.scheduler),
-        "below": below,
+        "levels": _scheduler_values(stage.facts.scheduler),
+        "below": previous,
         "cells": (stage.rows, stage.cols),
-        "told": stage.whole_ids,
+        "told": stage.whole_canvas_id,
     }
     if not stage.is_base:
-        read |= row.reads - ABLATIONS - without
-        values |= {"factor": stage.factor}
+        read |= row.reads - ABLATIONS - ineffective
+        values["factor"] = stage.dilation
     elif recipe.image is not None:
-        read |= (SKIP_RESIDUAL_SETTINGS | {"economy", "restart"}) & row.reads - without
+        read |= (SKIP_RESIDUAL_SETTINGS | {"economy", "restart"}) & row.reads - ineffective
     if not stage.is_base or recipe.image is not None:
-        values |= {"row": {name: getattr(row, name) for name in OF_A_ROW}}
+        values["row"] = {name: getattr(row, field) for name, field in ROW_FIELDS.items()}
     read -= {"options"}
     values |= {name: getattr(recipe if name in SETTINGS else stage.options, name) for name in read}
-    values["controls"] = _followed(stage)
+    values["controls"] = _control_values(stage)
     if recipe.loras:
         values["loras"] = lora_digests(recipe.loras)
     return values
 
 
-def _followed(stage: Stage) -> list[dict[str, Any]]:
-    """All that is followed at this stage, and by which ControlNets."""
-    felt = ((control, determines(control, stage.number)) for control in stage.recipe.controls)
-    return [
-        # Blurs grow along with the stages, from the size of the first.
-        told | {"net": net_of(control, stage.facts).digest} | ({"from": stage.base} if "blur" in told else {})
-        for control, told in felt
-        if told
-    ]
+def _scheduler_values(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return a scheduler's config without where it was read and which version of diffusers wrote it."""
+    return {k: repr(v) for k, v in config.items() if k == "_class_name" or not k.startswith("_")}
+
+
+def _control_values(stage: Stage) -> list[dict[str, Any]]:
+    """Return what the stage's controls contribute to its key."""
+    contributions = []
+    for control in stage.recipe.controls:
+        values = key_values(control, stage.number)
+        if not values:
+            continue
+        values["net"] = controlnet_for(control, stage.facts).digest
+        if "blur" in values:  # A blur grows with the stages, from the first one's size.
+            values["from"] = stage.base_size
+        contributions.append(values)
+    return contributions

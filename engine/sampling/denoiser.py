@@ -1,25 +1,25 @@
-"""The only caller of the network: gathers views into batches, counts, looks for Stop before each call, and
-retreats to fewer views at once where memory runs out."""
+"""The only caller of the network. It gathers views into batches, counts evaluations, stops when asked to, and
+goes on with smaller batches where memory runs out."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from engine import hardware
-from engine.control.conditioning import Guide, Steering
-from engine.errors import StopAsked
+from engine.control.conditioning import Conditioning
+from engine.errors import StopRequested
 from engine.formulas.schedule import Step
-from engine.planning.patches import STRAIGHT, Bend, Bends
+from engine.network.controlnet import ControlInput
+from engine.planning.patches import NO_PATCHES, Patch, StepPatches
 from engine.planning.stage import Stage
 from engine.planning.views import View
+from engine.sampling.signals import NetworkCalled
 
 
 class Network(Protocol):
-    """What the loop knows of a model: predictions for latents (N, C, h, w) at t, first under one text, then
-    the same under the next. guides: what the views follow, none or all of them. bends: how it is bent.
-    """
+    """What the loop needs of a model; engine.network.model.Model has it."""
 
     device: torch.device
 
@@ -28,83 +28,88 @@ class Network(Protocol):
         latents: Tensor,
         t: float,
         text: Any,
-        ids: Tensor,
-        guides: tuple[Guide, ...] = (),
-        bends: tuple[Bend, ...] = (),
-    ) -> Tensor: ...
+        size_ids: Tensor,
+        controls: tuple[ControlInput, ...] = (),
+        patches: tuple[Patch, ...] = (),
+    ) -> Tensor:
+        """Return predictions for latents (N, C, h, w): the views with the first prompt, then with the next."""
 
 
 class Denoiser:
-    """One run's door to the network. `text` has one row, or two: what to avoid, and what to show."""
+    """Calls the network for one run.
+
+    text: the embeddings of the prompts; guidance_passes: how many there are, 2 (negative and positive) or 1.
+    view_batch: the number of views in one call.    stop: its is_set() is asked before every call.
+    """
 
     def __init__(
         self,
         network: Network,
         text: Any,
-        copies: int,
+        guidance_passes: int,
         view_batch: int,
         stop: Any = None,
-        steering: Steering | None = None,
+        conditioning: Conditioning | None = None,
     ) -> None:
-        self.network, self.text, self.copies = network, text, copies
-        self.steering = steering or Steering()
-        self.view_batch = view_batch
-        self.stop = stop
-        self.calls = self.evaluations = self._told = 0
+        self.network, self.text, self.guidance_passes = network, text, guidance_passes
+        self.view_batch, self.stop = view_batch, stop
+        self.conditioning = conditioning or Conditioning()
+        self.calls = self.evaluations = self._evaluations_before = 0
 
     @property
     def device(self) -> torch.device:
         return self.network.device
 
-    def counted(self) -> int:
-        """Evaluations since this was last asked."""
-        new, self._told = self.evaluations - self._told, self.evaluations
+    def new_evaluations(self) -> int:
+        """Return the number of evaluations since this was last asked."""
+        new = self.evaluations - self._evaluations_before
+        self._evaluations_before = self.evaluations
         return new
 
     def evaluate(
-        self, source: Tensor, views: tuple[View, ...], stage: Stage, step: Step, bends: Bends = STRAIGHT
-    ) -> Iterator[tuple[tuple[View, ...], Tensor]]:
-        """Batches of views of the source (1, C, H, W), and the float32 answers (views, copies, C, h, w), one
-        more than there are texts where a gentler bent network answers too."""
-        first = 0
-        while first < len(views):
-            batch = views[first : first + self.view_batch]
-            answer = self._tried(source, batch, stage, step, bends)
-            if answer is None:
-                continue
-            first += len(batch)
-            yield batch, answer.float().unflatten(0, (-1, len(batch))).transpose(0, 1)
+        self,
+        source: Tensor,
+        views: tuple[View, ...],
+        stage: Stage,
+        step: Step,
+        patches: StepPatches = NO_PATCHES,
+    ) -> Generator[NetworkCalled, None, tuple[tuple[View, ...], Tensor]]:
+        """Evaluate the first batch of views of the source (1, C, H, W).
 
-    def _tried(
-        self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step, bends: Bends
-    ) -> Tensor | None:
-        """The answers for a batch; None if memory ran out, and fewer views at once are to be tried."""
-        try:
-            return self._asked(source, batch, stage, step, bends)
-        except (MemoryError, RuntimeError) as fault:
-            if len(batch) == 1 or not hardware.is_memory(fault):
-                raise
-        # Only now is the fault, which holds on to what filled the memory, let go.
-        hardware.give_back(self.device)
-        self.view_batch = (len(batch) + 1) // 2
-        return None
+        Return the batch and its float32 predictions (views, passes, C, h, w). With mild patches there is one
+        more unconditional prediction. Where memory runs out, the batch is halved for the rest of the run.
+        """
+        while True:
+            batch = views[: self.view_batch]
+            before = self.calls, self.evaluations
+            try:
+                predictions = yield from self._call(source, batch, stage, step, patches)
+                return batch, predictions.float().unflatten(0, (-1, len(batch))).transpose(0, 1)
+            except (MemoryError, RuntimeError) as fault:
+                if len(batch) == 1 or not hardware.is_memory(fault):
+                    raise
+            # Outside of the except block, so that the exception no longer holds what filled the memory.
+            self.calls, self.evaluations = before
+            hardware.give_back(self.device)
+            self.view_batch = (len(batch) + 1) // 2
 
-    def _asked(
-        self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step, bends: Bends
-    ) -> Tensor:
-        cut = torch.cat([source[..., view.rows, view.cols] for view in batch])
-        ids = torch.tensor([view.ids for view in batch], device=source.device)
-        guides = self.steering.guides(stage, step, batch, cut.shape[-2:], source.device)
-        asked = [(self.text, self.copies, bends.strong)]
-        if bends.mild is not None:
-            asked.append((self.text.first, 1, bends.mild))
-        answers = []
-        for text, copies, bent in asked:
+    def _call(
+        self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step, patches: StepPatches
+    ) -> Generator[NetworkCalled, None, Tensor]:
+        """Call the network for one batch, and once more without the prompt where there are mild patches."""
+        latents = torch.cat([source[..., view.rows, view.cols] for view in batch])
+        size_ids = torch.tensor([view.ids for view in batch], device=source.device)
+        controls = self.conditioning.inputs(stage, step, batch, latents.shape[-2:], source.device)
+        passes = [(self.text, self.guidance_passes, patches.strong)]
+        if patches.mild is not None:
+            passes.append((self.text.first, 1, patches.mild))
+        predictions = []
+        for text, count, applied in passes:
             if self.stop is not None and self.stop.is_set():
-                raise StopAsked
-            told = ids.repeat(copies, 1)
-            shown = cut.repeat(copies, 1, 1, 1)
-            answers.append(self.network.predict(shown, step.t, text, told, guides, bent))
-        self.calls += len(asked)
-        self.evaluations += len(cut) * sum(copies for _, copies, _ in asked)
-        return torch.cat(answers)
+                raise StopRequested
+            inputs = latents.repeat(count, 1, 1, 1), step.t, text, size_ids.repeat(count, 1)
+            predictions.append(self.network.predict(*inputs, controls, applied))
+            self.calls += 1
+            self.evaluations += count * len(batch)
+            yield NetworkCalled()
+        return torch.cat(predictions)

@@ -1,6 +1,7 @@
-"""An answer of the network for the whole canvas, fused from the answers for its views.
+"""Predictions for the whole canvas, fused from those for views.
 
-Generators yield None after each call of the network, so that whoever iterates can look around.
+The generators yield NetworkCalled after each call of the network, so that a run can report progress and stop
+between two calls.
 """
 
 from collections.abc import Generator
@@ -12,61 +13,81 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from engine.formulas.schedule import Step
-from engine.planning import views
-from engine.planning.patches import STRAIGHT, Bends
+from engine.planning.patches import NO_PATCHES, StepPatches
 from engine.planning.stage import Stage
-from engine.planning.views import Offset, View
+from engine.planning.views import View, Views, dilation_padding
 from engine.sampling.denoiser import Denoiser
-from engine.sampling.tone import toned
+from engine.sampling.signals import NetworkCalled
+from engine.sampling.tone import with_tone
 
 
-class Fused(NamedTuple):
-    """The network's raw predictions for the canvas, [unconditional, conditional], and what it saw of it; a
-    third one is unconditional again, of a network that is bent more gently.
+class Prediction(NamedTuple):
+    """The network's raw predictions for the whole canvas, and the input that they are about."""
 
-    seen: where only windows look, the canvas; the lattices read it blurred, so it is (1 - c2) z + c2 g.
-    """
-
-    predictions: Tensor
-    seen: Tensor
-
-
-Fusing = Generator[None, None, Fused]
+    # Unconditional and conditional, or conditional alone (1 to 3, C, rows, cols). With noise-damped guidance a
+    # third one follows: unconditional again, of the network with the mild patches.
+    values: Tensor
+    # The canvas as the network saw it; dilated views see it blurred.
+    input: Tensor
 
 
-def field(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Fusing:
-    """(1 - c2) windows + c2 lattices; a window may be the whole."""
-    share = step.lattices
-    if share == 0:
-        return (yield from local(denoiser, shown, stage, step, offset))
-    if share == 1:
-        return (yield from dilated(denoiser, shown, stage, step))
-    near = yield from local(denoiser, shown, stage, step, offset)
-    far = yield from dilated(denoiser, shown, stage, step)
-    # The lattices, of native size, are seen by the network as it is: theirs is the gentler answer, too.
-    third = far.predictions[: len(near.predictions) - len(far.predictions)]
-    far = far._replace(predictions=torch.cat([far.predictions, third]))
-    return Fused(*((1 - share) * n + share * f for n, f in zip(near, far, strict=True)))
+Predicting = Generator[NetworkCalled, None, Prediction]
 
 
-def local(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step, offset: Offset) -> Fusing:
-    bends = stage.bends[step.index]
-    if stage.looks_whole:
-        return Fused((yield from fuse(denoiser, shown, views.whole(stage), stage, step, bends)), shown)
-    m = stage.margin
-    source = pad(shown, (m, m, m, m)) if m else shown
-    predictions = yield from fuse(denoiser, source, views.windows(stage, offset), stage, step, bends)
-    return Fused(predictions[..., m : m + stage.rows, m : m + stage.cols], shown)
+def predict(
+    denoiser: Denoiser, model_input: Tensor, stage: Stage, step: Step, views: Views, patches: StepPatches
+) -> Generator[NetworkCalled, None, tuple[Prediction | None, Prediction | None]]:
+    """Return the predictions from local views and from dilated views; None where a step has no such views."""
+    local = dilated = None
+    if views.local:
+        local = yield from predict_local(denoiser, model_input, stage, step, views.local, patches)
+    if views.dilated:
+        dilated = yield from predict_dilated(denoiser, model_input, stage, step, views.dilated)
+    return local, dilated
 
 
-def dilated(denoiser: Denoiser, shown: Tensor, stage: Stage, step: Step) -> Fusing:
-    edges = views.lattice_pad(stage)
-    source = pad(shown, edges, mode="constant" if stage.faithful else "reflect") if any(edges) else shown
-    smooth = blur(source, step.blur, stage.kernel, reflect=not stage.faithful)
-    predictions = yield from fuse(denoiser, smooth, views.lattice(stage), stage, step)
+def blend(local: Prediction | None, dilated: Prediction | None, c2: float) -> Prediction:
+    """Return (1 - c2) local + c2 dilated, of the predictions and of their inputs."""
+    if dilated is None:
+        return local
+    if local is None:
+        return dilated
+    # Dilated views are of native size and need no patches: their prediction serves as the mild one too.
+    missing = len(local.values) - len(dilated.values)
+    values = torch.cat([dilated.values, dilated.values[:missing]])
+    return Prediction(
+        (1 - c2) * local.values + c2 * values,
+        (1 - c2) * local.input + c2 * dilated.input,
+    )
+
+
+def predict_local(
+    denoiser: Denoiser,
+    model_input: Tensor,
+    stage: Stage,
+    step: Step,
+    views: tuple[View, ...],
+    patches: StepPatches,
+) -> Predicting:
+    """Return the prediction from windows, or from the whole canvas as the one view."""
+    m = 0 if stage.sees_whole_canvas else stage.jitter_padding
+    source = pad(model_input, (m, m, m, m)) if m else model_input
+    values = yield from fuse(denoiser, source, views, stage, step, patches)
+    return Prediction(values[..., m : m + stage.rows, m : m + stage.cols], model_input)
+
+
+def predict_dilated(
+    denoiser: Denoiser, model_input: Tensor, stage: Stage, step: Step, views: tuple[View, ...]
+) -> Predicting:
+    """Return the prediction from dilated views of the blurred canvas."""
+    edges = dilation_padding(stage)
+    mode = "constant" if stage.faithful else "reflect"
+    source = pad(model_input, edges, mode=mode) if any(edges) else model_input
+    blurred = blur(source, step.blur, stage.blur_kernel, reflect=not stage.faithful)
+    values = yield from fuse(denoiser, blurred, views, stage, step)
     left, _, top, _ = edges
     rows, cols = slice(top, top + stage.rows), slice(left, left + stage.cols)
-    return Fused(predictions[..., rows, cols], smooth[..., rows, cols])
+    return Prediction(values[..., rows, cols], blurred[..., rows, cols])
 
 
 def fuse(
@@ -75,20 +96,22 @@ def fuse(
     views: tuple[View, ...],
     stage: Stage,
     step: Step,
-    bends: Bends = STRAIGHT,
-) -> Generator[None, None, Tensor]:
-    """The weighted mean of what the views answer, at every cell of the source."""
-    answers = denoiser.copies + (bends.mild is not None)
-    total = source.new_zeros((answers, *source.shape[1:]))
+    patches: StepPatches = NO_PATCHES,
+) -> Generator[NetworkCalled, None, Tensor]:
+    """Return the weighted mean of the views' predictions at every cell of the source (1, C, rows, cols)."""
+    count = denoiser.guidance_passes + (patches.mild is not None)
+    total = source.new_zeros((count, *source.shape[1:]))
     weights = source.new_zeros(source.shape[-2:])
-    shared = {id(view.weight): view.weight for view in views if view.weight is not None}
-    placed = {key: torch.as_tensor(weight, device=source.device) for key, weight in shared.items()}
-    for batch, answers in denoiser.evaluate(source, views, stage, step, bends):
-        for view, answer in zip(batch, answers, strict=True):
-            weight = placed.get(id(view.weight), 1.0)
-            total[..., view.rows, view.cols] += weight * answer
+    arrays = {id(view.weight): view.weight for view in views if view.weight is not None}
+    on_device = {key: torch.as_tensor(weight, device=source.device) for key, weight in arrays.items()}
+    first = 0
+    while first < len(views):
+        batch, predictions = yield from denoiser.evaluate(source, views[first:], stage, step, patches)
+        for view, prediction in zip(batch, predictions, strict=True):
+            weight = on_device.get(id(view.weight), 1.0)
+            total[..., view.rows, view.cols] += weight * prediction
             weights[view.rows, view.cols] += weight
-        yield
+        first += len(batch)
     return total / weights
 
 
@@ -100,7 +123,7 @@ def _gaussian(deviation: float, size: int) -> Tensor:
 
 
 def blur(canvas: Tensor, deviation: float, size: int, *, reflect: bool) -> Tensor:
-    """A Gaussian over `size` cells, after which mean and deviation are the canvas's again."""
+    """Return the canvas after a Gaussian blur of `size` cells, with the mean and deviation that it had before."""
     if deviation == 0 or size == 1:
         return canvas
     half, channels = size // 2, canvas.shape[1]
@@ -109,4 +132,4 @@ def blur(canvas: Tensor, deviation: float, size: int, *, reflect: bool) -> Tenso
     padded = pad(canvas, (half, half, half, half), mode=mode)
     rows = conv2d(padded, bell.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
     smooth = conv2d(rows, bell.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
-    return toned(smooth, canvas.mean(), canvas.std())
+    return with_tone(smooth, canvas.mean(), canvas.std())

@@ -1,97 +1,110 @@
-"""diffusers schedulers under three rules: stepped by index, float32, and pulled without harm.
+"""diffusers schedulers, stepped by index in float32, so that a pull between two steps does no harm.
 
-Units: a state is alpha z0 + sigma noise. Schedulers of the Euler family keep alpha = 1 and are scaled for
-the network; the others keep alpha^2 + sigma^2 = 1, and so does everything the network is shown.
+A canvas z is alpha x0 + sigma noise. Schedulers of the Euler family have alpha = 1, and their canvas is scaled
+for the network; the others have alpha^2 + sigma^2 = 1, as has every input of the network.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import diffusers
-import numpy as np
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from engine.formulas.schedule import FELT, Schedule
-from engine.formulas.timesteps import scheduler_of
+from engine.formulas.noise import Noise
+from engine.formulas.schedule import NEGLIGIBLE_PULL, Schedule, Step
+from engine.formulas.timesteps import resolve_scheduler
+from engine.planning.stage import Stage
 
 
 class Solver:
-    """The scheduler of one stage, made anew for it and never shared."""
+    """The scheduler of one stage. It is created for the stage and never shared."""
 
     def __init__(self, name: str, config: Mapping[str, Any], steps: int, schedule: Schedule) -> None:
-        self.kind, settings = scheduler_of(name, config)
-        self.scheduler = getattr(diffusers, self.kind.cls).from_config(settings)
+        self.kind, settings = resolve_scheduler(name, config)
+        self.scheduler = getattr(diffusers, self.kind.class_name).from_config(settings)
         self.scheduler.set_timesteps(steps)
         self._cut_to(steps)
         if hasattr(self.scheduler, "disable_corrector"):
-            # UniPC's corrector recomputes the present state from the one before and would undo the pull.
-            pulled = [i for i, pull in enumerate(schedule.pull) if pull > FELT]
+            # UniPC's corrector recomputes the canvas from the one before and would undo the pull.
+            pulled = [i for i, c1 in enumerate(schedule.c1) if c1 > NEGLIGIBLE_PULL]
             self.scheduler.disable_corrector = [i - 1 for i in pulled]
         self.predicts_noise = self.scheduler.config.prediction_type == "epsilon"
 
+    @classmethod
+    def for_stage(cls, stage: Stage) -> "Solver":
+        recipe = stage.recipe
+        return cls(recipe.scheduler, stage.facts.scheduler, recipe.steps, stage.schedule)
+
     def level(self, i: int) -> tuple[float, float]:
-        """alpha and sigma of the state before step i."""
+        """Return alpha and sigma of the canvas before step i."""
         scheduler = self.scheduler
-        if self.kind.state == "sigmas":
+        if self.kind.parametrization == "sigmas":
             return 1.0, float(scheduler.sigmas[i])
-        if self.kind.state == "ratios":
+        if self.kind.parametrization == "ratios":
             ratio = float(scheduler.sigmas[i])
             alpha = (1 + ratio**2) ** -0.5
             return alpha, ratio * alpha
-        kept = float(scheduler.alphas_cumprod[scheduler.timesteps[i]])
-        return kept**0.5, (1 - kept) ** 0.5
+        alpha_squared = float(scheduler.alphas_cumprod[scheduler.timesteps[i]])
+        return alpha_squared**0.5, (1 - alpha_squared) ** 0.5
 
-    def shown_level(self, i: int) -> tuple[float, float]:
-        """alpha and sigma of what the network is shown at step i; their squares sum to 1."""
+    def input_level(self, i: int) -> tuple[float, float]:
+        """Return alpha and sigma of the network's input at step i; their squares sum to 1."""
         alpha, sigma = self.level(i)
         size = (alpha**2 + sigma**2) ** 0.5
         return alpha / size, sigma / size
 
-    def kept(self, i: int) -> float:
-        """Of a solver that draws noise: the share of the canvas's distance to the foreseen picture that is
-        left after step i. Ancestral, sigma_down / sigma = (sigma_(i+1) / sigma_i)^2; LCM leaves none.
+    def kept_share(self, i: int) -> float:
+        """Return how much of the difference between canvas and predicted picture step i keeps.
+
+        It is asked of solvers that draw noise. Euler ancestral keeps sigma_down / sigma = (sigma_(i+1) / sigma_i)^2;
+        LCM keeps nothing.
         """
-        if self.kind.state != "sigmas":
+        if self.kind.parametrization != "sigmas":
             return 0.0
         return float(self.scheduler.sigmas[i + 1] / self.scheduler.sigmas[i]) ** 2
 
-    def start(self, noise: Tensor) -> Tensor:
-        """The canvas of a stage with nothing below it."""
+    def initial_canvas(self, noise: Tensor) -> Tensor:
+        """Return the first canvas of a stage that starts from noise."""
         return noise * self.scheduler.init_noise_sigma
 
-    def shown(self, canvas: Tensor, i: int) -> Tensor:
-        """The canvas as the network expects it."""
-        self._turn_to(i)
-        return self.scheduler.scale_model_input(canvas, self.scheduler.timesteps[i])
+    def model_input(self, z: Tensor, step: Step) -> Tensor:
+        """Return the canvas scaled as the network expects it at a step."""
+        self._turn_to(step.index)
+        return self.scheduler.scale_model_input(z, self.scheduler.timesteps[step.index])
 
-    def clean(self, prediction: Tensor, i: int, shown: Tensor) -> Tensor:
-        """The picture that a prediction implies for what was shown."""
-        alpha, sigma = self.shown_level(i)
+    def x0(self, prediction: Tensor, step: Step, model_input: Tensor) -> Tensor:
+        """Return the denoised latent that a prediction about this input implies."""
+        alpha, sigma = self.input_level(step.index)
         if self.predicts_noise:
-            return (shown - sigma * prediction) / alpha
-        return alpha * shown - sigma * prediction
+            return (model_input - sigma * prediction) / alpha
+        return alpha * model_input - sigma * prediction
 
-    def for_canvas(self, prediction: Tensor, i: int, shown: Tensor, seen: Tensor, lattice: str) -> Tensor:
-        """A prediction about what the network saw, g, as one about the canvas that is stepped, z.
+    def unblur(
+        self, prediction: Tensor, step: Step, model_input: Tensor, blurred_input: Tensor, lattice: str
+    ) -> Tensor:
+        """Turn a prediction about the blurred input g into one about the canvas z, which is stepped.
 
-        "v" keeps v, which for epsilon is eps + sigma_t (z - g) and leaves the noise right; "raw" is as it is.
+        lattice "v" keeps v, which for epsilon models is eps + sigma_t (z - g), so that the noise stays right;
+        "raw" changes nothing, as published.
         """
         if lattice == "raw" or not self.predicts_noise:
             return prediction
-        return prediction + self.shown_level(i)[1] * (shown - seen)
+        return prediction + self.input_level(step.index)[1] * (model_input - blurred_input)
 
-    def step(self, prediction: Tensor, i: int, canvas: Tensor, draw: Callable[[], np.ndarray]) -> Tensor:
-        """The canvas one step further. `draw` gives the noise of a scheduler that takes some."""
-        self._turn_to(i)
-        noise = torch.as_tensor(draw(), device=canvas.device) if self.kind.draws_noise else None
-        with _Drawing(noise):
-            return self.scheduler.step(prediction, self.scheduler.timesteps[i], canvas).prev_sample
+    def step(self, prediction: Tensor, step: Step, z: Tensor, noise: Noise, stage: int) -> Tensor:
+        """Return the canvas after a step; `stage` is the stage's number."""
+        self._turn_to(step.index)
+        drawn = None
+        if self.kind.draws_noise:
+            drawn = torch.as_tensor(noise.step(stage, step.index, tuple(z.shape)), device=z.device)
+        with _FixedNoise(drawn):
+            return self.scheduler.step(prediction, self.scheduler.timesteps[step.index], z).prev_sample
 
     def _cut_to(self, steps: int) -> None:
-        """Trailing, diffusers lays a last step at t = -1 for some numbers of steps (61 of 1000): rounding."""
+        """Drop a last step at t = -1: with trailing spacing, rounding adds one for some numbers of steps (61)."""
         scheduler = self.scheduler
         if len(scheduler.timesteps) > steps:
             scheduler.timesteps = scheduler.timesteps[:steps]
@@ -99,7 +112,7 @@ class Solver:
                 scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
 
     def _turn_to(self, i: int) -> None:
-        """By index: timesteps may repeat (Karras), and looking one up would find the wrong step."""
+        """Set the scheduler to a step by its index: timesteps may repeat (Karras), so a lookup may find another."""
         scheduler = self.scheduler
         if hasattr(scheduler, "_step_index"):
             scheduler._step_index = i
@@ -110,8 +123,8 @@ class Solver:
             scheduler.num_inference_steps = Fraction(scheduler.config.num_train_timesteps, covered)
 
 
-class _Drawing(TorchFunctionMode):
-    """Hands the given noise to a scheduler that draws its own, in this thread and block only."""
+class _FixedNoise(TorchFunctionMode):
+    """Makes torch.randn return the given noise, in this thread and block only: schedulers draw their own."""
 
     def __init__(self, noise: Tensor | None) -> None:
         super().__init__()

@@ -1,83 +1,54 @@
-"""How a stage starts from the one below, or from a picture that was given: enlarge, renoise, pull."""
+"""How a stage starts: from noise, from the enlarged stage below, or from a start image."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from engine.formulas.noise import Noise, Shape
-from engine.formulas.schedule import Step
+from engine.formulas.noise import Noise
 from engine.planning.stage import Stage
+from engine.sampling.anchor import Anchor
+from engine.sampling.denoiser import Denoiser
 from engine.sampling.solver import Solver
 
-Given = Callable[[Stage, Tensor | None], Tensor | None]
-"""The clean latent of a start picture for a stage, unless the latent below holds as much."""
+# Returns the encoded start image for a stage, or None where the latent of the stage below, its second argument,
+# shows as much detail.
+StartImage = Callable[[Stage, Tensor | None], Tensor | None]
 
 
-def nothing(stage: Stage, below: Tensor | None) -> None:
-    """What is given where there is no start picture."""
+def no_start_image(stage: Stage, below: Tensor | None) -> None:
+    """The StartImage of a run that has none."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run gives to the loop besides its stages."""
+
+    denoiser: Denoiser
+    noise: Noise
+    start_image: StartImage = no_start_image
 
 
 def enlarge(latent: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bicubic, in the latent."""
+    """Return a latent enlarged to a size in latent cells, by bicubic interpolation."""
     return interpolate(latent, size, mode="bicubic", align_corners=False)
 
 
-@dataclass
-class Anchor:
-    """The enlarged or given picture under one noise, at any step: n_i = alpha_i z0 + sigma_i noise.
-
-    picture: what the canvas is made of beside noise, m; followed where the solver draws its own.
-    """
-
-    clean: Tensor
-    noise: Tensor
-    solver: Solver
-    picture: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.picture = self.clean
-
-    def at(self, i: int) -> Tensor:
-        alpha, sigma = self.solver.level(i)
-        return alpha * self.clean + sigma * self.noise
-
-    def pull(self, canvas: Tensor, step: Step, foreseen: Tensor | None) -> Tensor:
-        """The skip residual, z <- (1 - c1) z + c1 n_i. Called before every step, in order.
-
-        Where the solver draws fresh noise, the two noises are independent and their sum has too little
-        variance, so only its picture is pulled: z <- z + c alpha_i (z0 - m), where c = 1 - (1 - c1)^firmness.
-        A step ago x0 was foreseen, and m <- x0 + k (m - x0), where k is the share that the step kept. (What
-        lattice "raw" takes for picture by mistake is not in m.)
-        """
-        if not self.solver.kind.draws_noise:
-            return (1 - step.pull) * canvas + step.pull * self.at(step.index) if step.pull else canvas
-        if foreseen is None:
-            return canvas
-        self.picture = foreseen + self.solver.kept(step.index - 1) * (self.picture - foreseen)
-        moved = (1 - (1 - step.pull) ** self.solver.kind.firmness) * (self.clean - self.picture)
-        self.picture = self.picture + moved
-        alpha, _ = self.solver.level(step.index)
-        return canvas + alpha * moved
-
-
-def begin(
-    below: Tensor | None,
-    stage: Stage,
-    solver: Solver,
-    noise: Noise,
-    shape: Shape,
-    device: torch.device,
-    given: Given = nothing,
+def start_stage(
+    below: Tensor | None, stage: Stage, solver: Solver, run: Inputs
 ) -> tuple[Tensor, Anchor | None]:
-    """A stage's first canvas, and the anchor it is pulled to: what is given or below, renoised, or noise."""
-    clean = given(stage, below)
+    """Return a stage's first canvas z and its anchor, which is None for a base that starts from noise.
+
+    below: the finished latent of the stage below, if there is one.
+    """
+    shape, device = (1, stage.facts.channels, stage.rows, stage.cols), run.denoiser.device
+    clean = run.start_image(stage, below)
     if clean is None and below is not None:
         clean = enlarge(below, (stage.rows, stage.cols))
     if clean is None:
-        return solver.start(torch.as_tensor(noise.base(shape), device=device)), None
-    drawn = torch.as_tensor(noise.stage(stage.scale, shape), device=device)
+        return solver.initial_canvas(torch.as_tensor(run.noise.base(shape), device=device)), None
+    drawn = torch.as_tensor(run.noise.stage(stage.scale, shape), device=device)
     anchor = Anchor(clean, drawn, solver)
-    return anchor.at(stage.schedule.first), anchor
+    return anchor.noised(stage.schedule.first), anchor

@@ -1,4 +1,4 @@
-"""Mean and deviation of a latent: the tone that the first finished one sets and every later one is given."""
+"""The tone of a latent: its mean and standard deviation. The first finished stage sets it for all later ones."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Tone:
+    """Mean and standard deviation over all channels and cells."""
+
     mean: float
     deviation: float
 
@@ -14,10 +16,13 @@ class Tone:
     def of(cls, latent: Tensor) -> "Tone":
         return cls(latent.mean().item(), latent.std().item())
 
-    def match(self, latent: Tensor) -> Tensor:
-        return toned(latent, self.mean, self.deviation)
+
+def match_tone(latent: Tensor, tone: Tone | None) -> tuple[Tensor, Tone]:
+    """Return the latent with this tone, or with its own where there is none yet, and that tone."""
+    tone = tone or Tone.of(latent)
+    return with_tone(latent, tone.mean, tone.deviation), tone
 
 
-def toned(latent: Tensor, mean: Tensor | float, deviation: Tensor | float) -> Tensor:
-    """The latent with this mean and deviation, over all channels and cells."""
+def with_tone(latent: Tensor, mean: Tensor | float, deviation: Tensor | float) -> Tensor:
+    """Return the latent with this mean and standard deviation."""
     return (latent - latent.mean()) / latent.std() * deviation + mean

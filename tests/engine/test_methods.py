@@ -14,10 +14,11 @@ from engine.formulas.noise import keyed_normal
 from engine.formulas.timesteps import resolve_scheduler
 from engine.methods import METHODS
 from engine.network.patching.hooks import hooked
+from engine.planning import cost
 from engine.recipe.effects import ineffective_settings, unused_settings
 from tests.engine.network.test_families import CLOSE
 from tests.support import single_file, tiny
-from tests.support.toys import StopAfter, apart, done, facts, failed, latents, run, slowly, small, told
+from tests.support.toys import StopAfter, apart, done, facts, failed, latents, run, slowly, small, told, total
 
 AT_ONCE = ("direct", "attention", "multidiffusion", "scalecrafter", "hidiffusion")
 BENT = ("scalecrafter", "hidiffusion")
@@ -71,7 +72,7 @@ def test_calls_are_as_planned_and_views_at_once_change_nothing(method, bodies, t
         called = []
         with hooked(model.unet.register_forward_hook(lambda *_, called=called: called.append(1))):
             pictures.append(made(method, model, tmp_path, view_batch=batch))
-        assert len(called) == plan(recipe(method, view_batch=batch), model.facts).calls
+        assert len(called) == total(cost.calls, plan(recipe(method, view_batch=batch), model.facts))
     assert apart(*pictures) < 1e-4
 
 
@@ -94,7 +95,7 @@ def test_direct_at_native_size_is_diffusers_own(family, tmp_path):
     pipeline.set_progress_bar_config(disable=True)
     asked = recipe("direct", scales=(1,), steps=8, scheduler="ddim", negative="blue")
     kind, settings = resolve_scheduler("ddim", model.facts.scheduler)
-    pipeline.scheduler = getattr(diffusers, kind.cls).from_config(settings)
+    pipeline.scheduler = getattr(diffusers, kind.class_name).from_config(settings)
     theirs = pipeline(
         asked.prompt, negative_prompt="blue", num_inference_steps=8, guidance_scale=7.5,
         latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), asked.seed, "base", 1, 4, 16, 16)),
@@ -108,39 +109,39 @@ def test_direct_at_native_size_is_diffusers_own(family, tmp_path):
 def test_what_is_drawn_at_once_is_told_that_it_is_the_whole(method):
     (stage,) = plan(Recipe(method=method), facts()).stages
     assert stage.size == (4096, 4096)
-    assert stage.whole_ids == (4096, 4096)
+    assert stage.whole_canvas_id == (4096, 4096)
 
 
 def test_noise_is_damped_once_more_unconditionally():
     """At four times the side, in 35 of 50 steps, a third evaluation; without guidance nothing is damped."""
     damped = plan(Recipe(method="scalecrafter", steps=50), facts()).stages[0]
-    assert (damped.evaluations, damped.calls) == (50 * 2 + 35, 50 + 35)
+    assert (damped.evaluations, total(cost.calls, damped)) == (50 * 2 + 35, 50 + 35)
     plain = plan(Recipe(method="scalecrafter", steps=50, guidance=1), facts()).stages[0]
-    assert (plain.evaluations, plain.calls) == (50, 50)
+    assert (plain.evaluations, total(cost.calls, plain)) == (50, 50)
 
 
 def test_attention_over_the_whole_canvas_is_priced_as_what_it_is():
     """A native evaluation spends 11 % of its work on attention, which grows with the square of the area."""
     levels = ((0.067, 0.0), (0.177, 0.063), (0.647, 0.046))
-    planned = plan(Recipe(method="direct", steps=50), facts(levels=levels))
-    assert planned.tile_areas == pytest.approx(100 * (0.891 * 16 + 0.109 * 256))
-    windows = plan(Recipe(method="multidiffusion", steps=50), facts(levels=levels))
-    assert windows.tile_areas == 100 * 49
+    planned = plan(Recipe(method="direct", steps=50), facts(level_costs=levels))
+    assert total(cost.tile_areas, planned) == pytest.approx(100 * (0.891 * 16 + 0.109 * 256))
+    windows = plan(Recipe(method="multidiffusion", steps=50), facts(level_costs=levels))
+    assert total(cost.tile_areas, windows) == 100 * 49
 
 
 def test_a_cascade_begins_again_at_a_middle_step():
     base, larger = plan(Recipe(method="sdedit", scales=(1, 2), steps=50), facts()).stages
     assert (base.steps, larger.steps) == (50, 30)
-    assert larger.looks_whole
+    assert larger.sees_whole_canvas
     by_windows = plan(Recipe(method="sdedit", scales=(1, 2), options={"views": "windows"}), facts()).stages[1]
     assert by_windows.windows == 9
 
 
 def test_windows_of_multidiffusion_do_not_shake_and_may_know_their_place():
     (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2)), facts()).stages
-    assert (stage.reach, stage.method.placed) == (0, False)
+    assert (stage.jitter_reach, stage.method.true_size_ids) == (0, False)
     (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2), options={"placed": True}), facts()).stages
-    assert stage.method.placed
+    assert stage.method.true_size_ids
 
 
 @pytest.mark.parametrize("views", ["large", "whole"])

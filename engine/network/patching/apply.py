@@ -11,21 +11,29 @@ from engine.errors import BadRecipe
 from engine.network.patching.attention import quartered, tempered
 from engine.network.patching.convolution import dilated, has_convolutions
 from engine.network.patching.levels import DOWN, UP, pooled, strided
-from engine.planning.patches import Bend, Bends, Dilated, Pooled, Quartered, Strided, Tempered
+from engine.planning.patches import (
+    DilatedConvolutions,
+    Patch,
+    PooledLevel,
+    ScaledAttention,
+    StepPatches,
+    StridedLevel,
+    WindowedAttention,
+)
 
 Surgery = Callable[[nn.Module, Any], AbstractContextManager[None]]
 
 SURGERY: dict[type, Surgery] = {
-    Dilated: dilated,
-    Strided: strided,
-    Pooled: pooled,
-    Quartered: quartered,
-    Tempered: tempered,
+    DilatedConvolutions: dilated,
+    StridedLevel: strided,
+    PooledLevel: pooled,
+    WindowedAttention: quartered,
+    ScaledAttention: tempered,
 }
 
 
 @contextmanager
-def bent(networks: Iterable[nn.Module], bends: tuple[Bend, ...]) -> Iterator[None]:
+def apply_patches(networks: Iterable[nn.Module], bends: tuple[Patch, ...]) -> Iterator[None]:
     """The networks so bent. A ControlNet has only the way down: what it has not is left out."""
     with ExitStack() as undo:
         for network in networks:
@@ -34,7 +42,7 @@ def bent(networks: Iterable[nn.Module], bends: tuple[Bend, ...]) -> Iterator[Non
         yield
 
 
-def check_parts(network: nn.Module, model: str, asked: Iterable[Bends]) -> None:
+def check_parts(network: nn.Module, model: str, asked: Iterable[StepPatches]) -> None:
     """BadRecipe where the network of this model lacks a part that is to be bent."""
     named = {name for name, _ in network.named_modules()}
     bends = dict.fromkeys(bend for each in asked for bend in (*each.strong, *(each.mild or ())))
@@ -43,14 +51,14 @@ def check_parts(network: nn.Module, model: str, asked: Iterable[Bends]) -> None:
             raise BadRecipe("method", errors.NO_SUCH_PART.format(model=model, part=part))
 
 
-def _parts(bend: Bend) -> tuple[str, ...]:
+def _parts(bend: Patch) -> tuple[str, ...]:
     match bend:
-        case Dilated():
+        case DilatedConvolutions():
             return tuple(part for part, _ in bend.parts)
-        case Strided():
+        case StridedLevel():
             return DOWN.format(bend.down), UP.format(bend.up)
-        case Pooled():
+        case PooledLevel():
             return f"{bend.down}.attentions.0", f"{bend.up}.attentions.1"
-        case Quartered():
+        case WindowedAttention():
             return bend.parts
     return ()

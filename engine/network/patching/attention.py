@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from engine.network.patching.hooks import hooked, part
-from engine.planning.patches import Quartered, Tempered
+from engine.planning.patches import ScaledAttention, WindowedAttention
 
 
 class Quarters(NamedTuple):
@@ -50,7 +50,7 @@ class Quarters(NamedTuple):
 
 
 @contextmanager
-def quartered(network: nn.Module, bend: Quartered) -> Iterator[None]:
+def quartered(network: nn.Module, bend: WindowedAttention) -> Iterator[None]:
     """The attention of these parts to themselves, each by quarters of its own."""
     with ExitStack() as undo:
         count = 0
@@ -85,7 +85,7 @@ def _by_quarters(whole: nn.Module, attention: nn.Module, shift: int) -> Iterator
 
 
 @contextmanager
-def tempered(network: nn.Module, bend: Tempered) -> Iterator[None]:
+def tempered(network: nn.Module, bend: ScaledAttention) -> Iterator[None]:
     """Queries times sqrt(log N / log n): N tokens here, n natively."""
 
     def sharpened(module: nn.Module, given: tuple[Any, ...], queries: Tensor) -> Tensor:

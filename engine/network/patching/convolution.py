@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from engine.network.patching.hooks import altered, hooked
-from engine.planning.patches import Bend, Dilated
+from engine.planning.patches import DilatedConvolutions, Patch
 
 PIXEL_WEIGHT = 0.05
 """Of the dispersed kernel's likeness to the plain one at the scale that it was trained at, as published."""
@@ -24,7 +24,7 @@ _dispersed: "WeakKeyDictionary[nn.Conv2d, tuple[tuple[int, int], nn.Parameter]]"
 
 
 @contextmanager
-def dilated(network: nn.Module, bend: Dilated) -> Iterator[None]:
+def dilated(network: nn.Module, bend: DilatedConvolutions) -> Iterator[None]:
     """The network with the convolutions of these parts reaching further."""
     factors: dict[nn.Module, float] = {}
     for part, factor in bend.parts:
@@ -50,8 +50,8 @@ def convolutions(network: nn.Module, part: str) -> list[nn.Module]:
     return sites
 
 
-def has_convolutions(network: nn.Module, bend: Bend, part: str) -> bool:
-    return not isinstance(bend, Dilated) or bool(convolutions(network, part))
+def has_convolutions(network: nn.Module, bend: Patch, part: str) -> bool:
+    return not isinstance(bend, DilatedConvolutions) or bool(convolutions(network, part))
 
 
 @contextmanager

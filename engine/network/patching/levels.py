@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from engine.network.patching.hooks import altered, hooked, part
-from engine.planning.patches import Pooled, Strided
+from engine.planning.patches import PooledLevel, StridedLevel
 
 DOWN, UP = "{}.downsamplers.0.conv", "{}.upsamplers.0"
 MORE = 12
@@ -28,7 +28,7 @@ def _told_sizes(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def strided(network: nn.Module, bend: Strided) -> Iterator[None]:
+def strided(network: nn.Module, bend: StridedLevel) -> Iterator[None]:
     """The sampler on the way down goes by four, with its kernel spread over as much."""
     site = part(network, DOWN.format(bend.down))
     inner = [] if site is None else [conv for conv in site.modules() if isinstance(conv, nn.Conv2d)]
@@ -41,7 +41,7 @@ def strided(network: nn.Module, bend: Strided) -> Iterator[None]:
 
 
 @contextmanager
-def pooled(network: nn.Module, bend: Pooled) -> Iterator[None]:
+def pooled(network: nn.Module, bend: PooledLevel) -> Iterator[None]:
     """The map is halved after the first attention on the way down, and brought back to its size after the
     second on the way up."""
     sizes: list[tuple[int, int]] = []

@@ -8,8 +8,9 @@ from diffusers import UNet2DConditionModel
 
 from engine.catalogue import entries
 from engine.paths import ASSETS
+from engine.planning.cost import evaluation_areas
 from engine.planning.hidiffusion import hidiffusion
-from engine.planning.patches import Look, work
+from engine.planning.patches import PatchContext
 from tests.support.flops import SD15, SD21, SDXL, counts, levels_of, on_meta
 from tests.support.toys import slowly
 
@@ -49,7 +50,7 @@ def counted(unet, rows, cols, bends=()):
     ids=["sdxl", "sd15", "sd21", "postcards"],
 )
 def test_the_catalogue_tells_how_work_is_spread_over_the_levels(made, source, body):
-    wanted, told = levels_of(made()), entries.levels_of(source, body)
+    wanted, told = levels_of(made()), entries.level_costs_for(source, body)
     assert len(told) == len(wanted)
     for level, known in zip(told, wanted, strict=True):
         assert level == pytest.approx(known, abs=0.01)
@@ -58,7 +59,7 @@ def test_the_catalogue_tells_how_work_is_spread_over_the_levels(made, source, bo
 def test_the_shares_are_of_nearly_all_work():
     """What is left is the first and the last convolution, outside every level."""
     for body in ("sdxl", "sd15", "sd21"):
-        assert 0.97 < sum(sum(level) for level in entries.levels_of("nobody/nothing", body)) <= 1.0
+        assert 0.97 < sum(sum(level) for level in entries.level_costs_for("nobody/nothing", body)) <= 1.0
 
 
 CASES = [
@@ -80,19 +81,19 @@ def test_a_whole_canvas_is_told_at_what_it_takes(networks, case):
     (unet, native), bends = networks[body], ()
     window = unet.config.sample_size
     if step != PLAIN:
-        look = Look(side * window, side * window, window, body, step, 50, (0,))
+        look = PatchContext(side * window, side * window, window, body, step, 50, (0,))
         bends = hidiffusion(look, {"bent_until": None, "windowed": windowed}).strong
-    told = work(entries.levels_of("nobody/nothing", body), side**2, bends)
+    told = evaluation_areas(entries.level_costs_for("nobody/nothing", body), side**2, bends)
     assert told == pytest.approx(counted(unet, side, side, bends) / native, rel=SLACK)
 
 
 @pytest.mark.slow
 def test_an_oblong_canvas_is_told_at_what_it_takes(networks):
     unet, native = networks["sdxl"]
-    told = work(entries.levels_of("nobody/nothing", "sdxl"), 2 * 4)
+    told = evaluation_areas(entries.level_costs_for("nobody/nothing", "sdxl"), 2 * 4)
     assert told == pytest.approx(counted(unet, 2, 4) / native, rel=SLACK)
 
 
 def test_a_view_of_about_native_size_is_told_as_its_area():
-    levels = entries.levels_of("nobody/nothing", "sdxl")
-    assert [work(levels, area) for area in (0.5, 1.0, 1.25)] == [0.5, 1.0, 1.25]
+    levels = entries.level_costs_for("nobody/nothing", "sdxl")
+    assert [evaluation_areas(levels, area) for area in (0.5, 1.0, 1.25)] == [0.5, 1.0, 1.25]

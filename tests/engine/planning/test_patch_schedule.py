@@ -3,25 +3,34 @@
 import pytest
 
 from engine.planning.hidiffusion import hidiffusion
-from engine.planning.patches import Bends, Dilated, Look, Pooled, Quartered, Strided, is_beyond, whole_steps
+from engine.planning.patches import (
+    DilatedConvolutions,
+    PatchContext,
+    PooledLevel,
+    StepPatches,
+    StridedLevel,
+    WindowedAttention,
+    count_steps,
+    exceeds_native,
+)
 from engine.planning.scalecrafter import scalecrafter
 
 STEPS = 50
 PLAIN = {"bent_until": None, "dispersed": False, "damped": True, "windowed": True}
-STRAIGHT = Bends((), None)
+STRAIGHT = StepPatches((), None)
 WINDOWS = [128, 32]
 
 
 def bends(method, body, rows, cols, step, window=128, steps=STEPS, **options):
     """Of a view of so many native sides."""
-    look = Look(int(rows * window), int(cols * window), window, body, step, steps, (7,))
+    look = PatchContext(int(rows * window), int(cols * window), window, body, step, steps, (7,))
     return method(look, PLAIN | options)
 
 
 def factors(body, rows, cols, step, window=128, **more):
     """Of the strong answer, and of the mild one, as plain tables."""
     strong, mild = bends(scalecrafter, body, rows, cols, step, window, **more)
-    assert all(isinstance(each, Dilated) for each in (*strong, *(mild or ())))
+    assert all(isinstance(each, DilatedConvolutions) for each in (*strong, *(mild or ())))
     return tuple(None if told is None else dict(part for each in told for part in each.parts)
                  for told in (strong, mild))  # fmt: skip
 
@@ -169,8 +178,8 @@ def test_what_a_person_chooses_overrides_the_table():
     assert all(each.dispersed for each in (*told.strong, *told.mild))
 
 
-XL = (Strided("down_blocks.1", "up_blocks.0", 1), Pooled("down_blocks.1", "up_blocks.1", 1))
-SD = (Strided("down_blocks.0", "up_blocks.2", 0), Pooled("down_blocks.1", "up_blocks.2", 1))
+XL = (StridedLevel("down_blocks.1", "up_blocks.0", 1), PooledLevel("down_blocks.1", "up_blocks.1", 1))
+SD = (StridedLevel("down_blocks.0", "up_blocks.2", 0), PooledLevel("down_blocks.1", "up_blocks.2", 1))
 PAIRS = {"sdxl": XL, "sd15": SD, "sd21": SD}
 
 
@@ -196,7 +205,7 @@ def test_hidiffusions_pairs_at_every_step(body, sides, strided, pooled, window):
         wanted = tuple(
             pair for pair, felt in zip(PAIRS[body], (strided, pooled), strict=True) if step in felt
         )
-        assert bends(hidiffusion, body, *sides, step, window, windowed=False) == Bends(wanted, None)
+        assert bends(hidiffusion, body, *sides, step, window, windowed=False) == StepPatches(wanted, None)
 
 
 QUARTERED = {
@@ -211,7 +220,7 @@ QUARTERED = {
 def test_the_largest_attention_looks_at_quarters_in_every_step(body, level):
     for step in (0, 20, 49):
         *_, last = bends(hidiffusion, body, 2, 2, step).strong
-        assert last == Quartered(QUARTERED["sdxl" if body == "sdxl" else "sd15"], level, (7,))
+        assert last == WindowedAttention(QUARTERED["sdxl" if body == "sdxl" else "sd15"], level, (7,))
 
 
 def test_a_longer_share_lengthens_both_pairs_alike():
@@ -221,11 +230,11 @@ def test_a_longer_share_lengthens_both_pairs_alike():
 
 
 def test_a_share_of_the_steps_is_rounded_up():
-    assert [whole_steps(0.6, steps) for steps in (50, 20, 4)] == [30, 12, 3]
-    assert [whole_steps(share, 50) for share in (0.3, 0.7, 0.74, 0.16)] == [15, 35, 37, 8]
+    assert [count_steps(0.6, steps) for steps in (50, 20, 4)] == [30, 12, 3]
+    assert [count_steps(share, 50) for share in (0.3, 0.7, 0.74, 0.16)] == [15, 35, 37, 8]
 
 
 def test_only_views_larger_than_native_by_a_quarter_are_bent():
-    assert not is_beyond(160, 160, 128)
-    assert is_beyond(161, 161, 128)
-    assert is_beyond(128, 256, 128)
+    assert not exceeds_native(160, 160, 128)
+    assert exceeds_native(161, 161, 128)
+    assert exceeds_native(128, 256, 128)

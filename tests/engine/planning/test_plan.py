@@ -3,8 +3,9 @@ import pytest
 from engine import BadRecipe, Recipe, plan
 from engine.catalogue.entries import Footprint
 from engine.formulas.timesteps import SCHEDULERS
+from engine.planning import cost
 from tests.support.tiny import SCHEDULER
-from tests.support.toys import facts
+from tests.support.toys import facts, total
 
 SDXL = facts()
 FOOTPRINT = Footprint(weights=7 * 10**9, per_cell=20_000, per_px=3_000)
@@ -82,59 +83,59 @@ def test_every_size_of_a_few_cells_plans_to_whole_cells():
     ("scale", "factor"), [(2, 2), (3, 3), (1.5, 2), (1.2, 1), (2.5, 2), (2.6, 3), (3.9, 4)]
 )
 def test_dilation_of_whole_and_broken_scales(scale, factor):
-    assert plan(Recipe(scales=(1, scale)), SDXL).stages[-1].factor == factor
+    assert plan(Recipe(scales=(1, scale)), SDXL).stages[-1].dilation == factor
 
 
 def test_the_published_cost_of_4096_px():
     planned = plan(Recipe(faithful=True, scales=(1, 2, 3, 4)), SDXL)
-    assert [(s.windows, s.lattices) for s in planned.stages] == [(1, 0), (9, 4), (25, 9), (49, 16)]
+    assert [(s.windows, s.dilated_views) for s in planned.stages] == [(1, 0), (9, 4), (25, 9), (49, 16)]
     assert planned.evaluations == 2 * 5650
-    assert planned.tile_areas == pytest.approx(2 * 5650)
-    assert planned.economy_saves == 0
+    assert total(cost.tile_areas, planned) == pytest.approx(2 * 5650)
+    assert cost.economy_saves(planned) == 0
 
 
 def test_economy_says_what_it_leaves_out():
     free, thrifty = (plan(Recipe(economy=e, scales=(1, 2)), SDXL) for e in (0, 0.005))
-    assert free.economy_saves == 0
-    assert thrifty.stages[1].steps == 37
+    assert cost.economy_saves(free) == 0
+    assert thrifty.stages[1].step_count == 37
     assert thrifty.evaluations == 100 + 2 * (37 * 9 + 34 * 4)
-    saved = free.tile_areas - thrifty.tile_areas
-    assert thrifty.economy_saves == pytest.approx(saved / free.tile_areas)
+    saved = total(cost.tile_areas, free) - total(cost.tile_areas, thrifty)
+    assert cost.economy_saves(thrifty) == pytest.approx(saved / total(cost.tile_areas, free))
 
 
 def test_what_the_settings_leave_out_is_not_credited_to_economy():
-    assert plan(Recipe(alpha2=0, economy=0, scales=(1, 2)), SDXL).economy_saves == 0
-    assert plan(Recipe(dilated=False, economy=0), SDXL).economy_saves == 0
+    assert cost.economy_saves(plan(Recipe(alpha2=0, economy=0, scales=(1, 2)), SDXL)) == 0
+    assert cost.economy_saves(plan(Recipe(dilated=False, economy=0), SDXL)) == 0
 
 
 def test_without_lattices_no_lattice_is_paid_for():
     stage = plan(Recipe(dilated=False, economy=0), SDXL).stages[-1]
-    assert (stage.windows, stage.lattices) == (49, 0)
+    assert (stage.windows, stage.dilated_views) == (49, 0)
     assert stage.evaluations == 2 * 50 * 49
 
 
 def test_guidance_one_halves_the_evaluations():
     guided, plain = (plan(Recipe(guidance=g), SDXL) for g in (7.5, 1))
     assert guided.evaluations == 2 * plain.evaluations
-    assert guided.calls == plain.calls
+    assert total(cost.calls, guided) == total(cost.calls, plain)
 
 
 def test_calls_follow_the_view_batch():
-    calls = [plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL).calls for b in (1, 4, 16)]
+    calls = [total(cost.calls, plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL)) for b in (1, 4, 16)]
     assert calls == [50 * (1 + 13), 50 * (1 + 3 + 1), 50 * (1 + 1 + 1)]
 
 
 def test_stages_above_the_base_do_not_touch_its_cost():
     alone, grown = (plan(Recipe(scales=s), SDXL).stages[0] for s in ((1,), (1, 2, 4)))
-    assert (alone.size, alone.evaluations, alone.whole_ids) == (
+    assert (alone.size, alone.evaluations, alone.whole_canvas_id) == (
         grown.size,
         grown.evaluations,
-        grown.whole_ids,
+        grown.whole_canvas_id,
     )
 
 
 def test_memory_grows_with_the_views_at_once():
-    small, large = (plan(Recipe(view_batch=b), facts(footprint=FOOTPRINT)).memory for b in (1, 8))
+    small, large = (cost.peak_memory(plan(Recipe(view_batch=b), facts(footprint=FOOTPRINT)).stages) for b in (1, 8))
     assert large > small > FOOTPRINT.weights
 
 

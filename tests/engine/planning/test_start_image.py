@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from engine import BadRecipe, errors, plan
-from engine.formulas.schedule import lay
+from engine.formulas.schedule import stage_schedule
 from engine.recipe import images
 from engine.recipe.recipe import Recipe
 from engine.runs import keys
@@ -67,29 +67,29 @@ def schedules(photo, **changes):
 def test_half_fidelity_is_the_papers_pull_at_every_stage_the_first_too(photo):
     first, second = schedules(photo, fidelity=0.5)
     plain = plan(Recipe(scales=(1, 2), scheduler="ddim"), SDXL).stages[1].schedule
-    assert np.array_equal(first.pull, plain.pull)
-    assert np.array_equal(second.pull, plain.pull)
+    assert np.array_equal(first.c1, plain.c1)
+    assert np.array_equal(second.c1, plain.c1)
     assert first.first == second.first == plain.first
-    assert (first.lattice_steps, first.window_steps) == (0, 50 - plain.first)
+    assert (first.dilated_steps, first.window_steps) == (0, 50 - plain.first)
 
 
 def test_fidelity_is_an_exponent_of_the_pull(photo):
     (pulled, _), t = schedules(photo, fidelity=0.75), schedules(photo)[0].t
     alphas, sigmas = (1.0, 1.0, 1.0), (0.8, 0.008)
-    firm = lay(t, 1000, alphas, sigmas, 0.005, pulls=True, lattices=False, faithful=False)
-    assert pulled.pull == pytest.approx(firm.pull)
+    firm = stage_schedule(t, 1000, alphas, sigmas, 0.005, pulls=True, lattices=False, faithful=False)
+    assert pulled.c1 == pytest.approx(firm.c1)
 
 
 def test_full_fidelity_always_holds_and_none_never_does(photo):
     for held, free in zip(schedules(photo, fidelity=1), schedules(photo, fidelity=0), strict=True):
-        assert held.pull == pytest.approx(1)
-        assert not free.pull.any()
+        assert held.c1 == pytest.approx(1)
+        assert not free.c1.any()
         assert (len(held.steps), len(free.steps)) == (1, 50)
 
 
 def keys_of(photo, **changes):
     recipe = Recipe(**{"image": photo, "scales": (1, 2, 4), "scheduler": "ddim"} | changes)
-    return keys.keys(plan(recipe, SDXL).stages)
+    return keys.stage_keys(plan(recipe, SDXL).stages)
 
 
 @pytest.mark.parametrize(

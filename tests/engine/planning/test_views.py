@@ -5,7 +5,7 @@ import pytest
 
 from engine.formulas.noise import Noise
 from engine.planning.plan import plan
-from engine.planning.stage import starts
+from engine.planning.stage import window_starts
 from engine.planning.views import feather, jitter_range, lattice, lattice_pad, whole, windows
 from engine.recipe.recipe import Recipe
 from tests.support.toys import facts
@@ -41,7 +41,7 @@ def corners(views):
     ],
 )
 def test_windows_start_on_a_grid_and_the_last_ends_with_the_axis(length, window, stride, expected):
-    assert starts(length, window, stride) == expected
+    assert window_starts(length, window, stride) == expected
 
 
 def test_windows_of_a_still_stage():
@@ -67,7 +67,7 @@ def test_whole_canvas_and_lattices_are_told_the_trained_size_nearest_to_the_base
 
 def test_published_ids_speak_of_the_final_picture_and_of_padded_corners():
     stage = stage_of(width=256, height=256, stride=8, faithful=True)
-    assert stage.margin == 2
+    assert stage.jitter_padding == 2
     assert windows(stage, still)[0].ids == (256, 256, 16, 16, 256, 256)
     assert lattice(stage)[0].ids == (256, 256, 0, 0, 256, 256)
 
@@ -106,7 +106,7 @@ SHAPES = [
 @pytest.mark.parametrize("shape", SHAPES)
 def test_windows_cover_every_cell_at_every_step(shape):
     stage = stage_of(number=2, **shape)
-    m = stage.margin
+    m = stage.jitter_padding
     seeds = range(1000) if stage.windows < 30 else range(20)
     for seed in seeds:
         count = np.zeros((stage.rows + 2 * m, stage.cols + 2 * m), int)

@@ -24,7 +24,7 @@ def clock():
 
 
 @pytest.fixture
-def shelf(tmp_path, clock):
+def cache(tmp_path, clock):
     return Shelf(tmp_path / "runs", clock)
 
 
@@ -33,125 +33,125 @@ def keep(run, number, key, value=0.0):
     return store.write(run, number, key, store.Kept(latents, (0.0, 1.0), {}), Image.new("RGB", (64, 64)))
 
 
-def run(shelf, *keys, value=0.0):
-    folder = shelf.new_run()
+def run(cache, *keys, value=0.0):
+    folder = cache.new_run()
     for number, key in enumerate(keys, 1):
         keep(folder, number, key, value)
-    age(shelf, folder, 0)
+    age(cache, folder, 0)
     return folder
 
 
-def age(shelf, folder, seconds):
+def age(cache, folder, seconds):
     """As if it had been left alone for so long."""
-    then = shelf.clock() - seconds
+    then = cache.clock() - seconds
     for path in (folder / "looked", folder):
         os.utime(path, (then, then))
 
 
-def found(shelf, *keys):
-    return [one.key for one in shelf.chain(keys)]
+def found(cache, *keys):
+    return [one.key for one in cache.chain(keys)]
 
 
-def test_where_nothing_is_kept_nothing_is_found(shelf):
-    assert found(shelf, A) == []
+def test_where_nothing_is_kept_nothing_is_found(cache):
+    assert found(cache, A) == []
 
 
-def test_the_longest_chain_of_first_stages_is_found(shelf):
-    run(shelf, A, B)
-    assert found(shelf, A, B, C) == [A, B]
-    assert found(shelf, A, C) == [A]
-    assert found(shelf, B, A) == [B, A]
-    assert found(shelf, C, B) == []
+def test_the_longest_chain_of_first_stages_is_found(cache):
+    run(cache, A, B)
+    assert found(cache, A, B, C) == [A, B]
+    assert found(cache, A, C) == [A]
+    assert found(cache, B, A) == [B, A]
+    assert found(cache, C, B) == []
 
 
-def test_a_chain_is_found_across_runs(shelf):
-    run(shelf, A)
-    other = shelf.new_run()
+def test_a_chain_is_found_across_runs(cache):
+    run(cache, A)
+    other = cache.new_run()
     keep(other, 2, B)
-    assert found(shelf, A, B) == [A, B]
+    assert found(cache, A, B) == [A, B]
 
 
-def test_a_stage_that_cannot_be_read_ends_the_chain(shelf):
-    folder = run(shelf, A, B)
+def test_a_stage_that_cannot_be_read_ends_the_chain(cache):
+    folder = run(cache, A, B)
     (store.stage_folder(folder, 2, B) / "latents.safetensors").write_bytes(b"half")
-    assert found(shelf, A, B) == [A]
+    assert found(cache, A, B) == [A]
 
 
-def test_half_written_stages_and_foreign_files_are_not_found(shelf):
-    folder = run(shelf, A)
+def test_half_written_stages_and_foreign_files_are_not_found(cache):
+    folder = run(cache, A)
     os.rename(store.stage_folder(folder, 1, A), folder / f".stage-1-{A}.1234")
-    (shelf.root / "notes.txt").write_text("mine")
-    (shelf.root / "holiday").mkdir()
-    assert found(shelf, A) == []
+    (cache.root / "notes.txt").write_text("mine")
+    (cache.root / "holiday").mkdir()
+    assert found(cache, A) == []
 
 
-def test_old_runs_are_swept_and_young_ones_stay(shelf):
-    old, young = run(shelf, A), run(shelf, B)
-    age(shelf, old, DAY + 1)
-    age(shelf, young, DAY - 1)
-    assert shelf.sweep() == [old]
-    assert shelf.runs() == [young]
+def test_old_runs_are_swept_and_young_ones_stay(cache):
+    old, young = run(cache, A), run(cache, B)
+    age(cache, old, DAY + 1)
+    age(cache, young, DAY - 1)
+    assert cache.sweep() == [old]
+    assert cache.runs() == [young]
 
 
-def test_a_run_that_was_looked_at_within_the_hour_is_never_swept(shelf, clock):
-    one, two = run(shelf, A), run(shelf, B)
+def test_a_run_that_was_looked_at_within_the_hour_is_never_swept(cache, clock):
+    one, two = run(cache, A), run(cache, B)
     clock.now += 2 * DAY
-    shelf.look(one)
+    cache.mark_used(one)
     clock.now += HOUR - 1
-    shelf.age = shelf.size = 0
-    assert shelf.sweep() == [two]
+    cache.age = cache.size = 0
+    assert cache.sweep() == [two]
     clock.now += 2
-    assert shelf.sweep() == [one]
+    assert cache.sweep() == [one]
 
 
-def test_a_run_at_work_is_spared_by_name(shelf, clock):
-    one = run(shelf, A)
+def test_a_run_at_work_is_spared_by_name(cache, clock):
+    one = run(cache, A)
     clock.now += 9 * DAY
-    assert shelf.sweep(spare=[one]) == []
+    assert cache.sweep(spare=[one]) == []
 
 
-def test_when_room_is_short_the_oldest_go_first(shelf):
-    runs = [run(shelf, key) for key in (A, B, C)]
+def test_when_room_is_short_the_oldest_go_first(cache):
+    runs = [run(cache, key) for key in (A, B, C)]
     for hours, folder in zip((2, 5, 3), runs, strict=True):
-        age(shelf, folder, hours * HOUR)
+        age(cache, folder, hours * HOUR)
     one = sum(path.lstat().st_blocks * 512 for path in runs[0].rglob("*") if path.is_file())
-    shelf.size = 2.5 * one
-    assert shelf.sweep() == [runs[1]]
-    assert sorted(shelf.runs()) == sorted([runs[0], runs[2]])
+    cache.size = 2.5 * one
+    assert cache.sweep() == [runs[1]]
+    assert sorted(cache.runs()) == sorted([runs[0], runs[2]])
 
 
-def test_sweeping_takes_no_other_runs_stage(shelf):
-    old = run(shelf, A, value=3.0)
-    new = shelf.new_run()
+def test_sweeping_takes_no_other_runs_stage(cache):
+    old = run(cache, A, value=3.0)
+    new = cache.new_run()
     store.take_along(store.stage_folder(old, 1, A), new, 1, A)
-    age(shelf, old, 2 * DAY)
-    age(shelf, new, 0)
-    assert shelf.sweep() == [old]
+    age(cache, old, 2 * DAY)
+    age(cache, new, 0)
+    assert cache.sweep() == [old]
     assert store.read(store.find(new, 1)[1]).latents.max() == 3.0
-    assert found(shelf, A) == [A]
+    assert found(cache, A) == [A]
 
 
-def test_what_is_not_a_run_is_never_swept(shelf):
-    run(shelf, A)
-    other = shelf.root / "holiday"
+def test_what_is_not_a_run_is_never_swept(cache):
+    run(cache, A)
+    other = cache.root / "holiday"
     other.mkdir()
     os.utime(other, (0, 0))
-    shelf.age = shelf.size = 0
-    assert other not in shelf.sweep()
+    cache.age = cache.size = 0
+    assert other not in cache.sweep()
     assert other.is_dir()
 
 
-def test_what_a_cut_short_removal_left_is_swept(shelf):
-    folder = run(shelf, A)
+def test_what_a_cut_short_removal_left_is_swept(cache):
+    folder = run(cache, A)
     left = folder.with_name(f".{folder.name}.0123abcd")
     os.rename(folder, left)
-    shelf.sweep()
+    cache.sweep()
     assert not left.exists()
 
 
-def test_forgetting_what_is_gone_is_no_fault(shelf):
-    folder = run(shelf, A)
-    shelf.forget(folder)
-    shelf.forget(folder)
-    assert shelf.runs() == []
-    assert list(shelf.root.iterdir()) == []
+def test_forgetting_what_is_gone_is_no_fault(cache):
+    folder = run(cache, A)
+    cache.forget(folder)
+    cache.forget(folder)
+    assert cache.runs() == []
+    assert list(cache.root.iterdir()) == []

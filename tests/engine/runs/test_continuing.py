@@ -10,7 +10,7 @@ import pytest
 
 from engine import Accepted, Finished, StageDone, Stopped, generate
 from engine.recipe.recall import recall
-from engine.runs import store
+from engine.runs import files, store
 from engine.runs.cache import Shelf
 from tests.support.toys import bytes_of, done, kinds, last, run, slowly, small
 
@@ -151,7 +151,7 @@ def test_the_recipe_of_a_picture_makes_it_again(model, tmp_path):
 
 
 def test_a_disk_that_is_full_ends_in_a_sentence_and_what_is_finished_stays(model, tmp_path, monkeypatch):
-    written, to_disk = [], store._to_disk
+    written, to_disk = [], files.flush_to_disk
     for event in generate(small(), model, out=tmp_path):
         if isinstance(event, StageDone):
 
@@ -159,10 +159,10 @@ def test_a_disk_that_is_full_ends_in_a_sentence_and_what_is_finished_stays(model
                 written.append(path)
                 raise OSError(28, "No space left on device")
 
-            monkeypatch.setattr(store, "_to_disk", full)
+            monkeypatch.setattr(files, "flush_to_disk", full)
     assert "No space left on device" in event.sentence
     assert "Finished stages are kept" in event.sentence
-    monkeypatch.setattr(store, "_to_disk", to_disk)
+    monkeypatch.setattr(files, "flush_to_disk", to_disk)
     assert written
     assert run(small(), model, tmp_path)[0].first == 2
 

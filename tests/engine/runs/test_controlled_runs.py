@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import Failed, StageDone, errors, generate
-from engine import plan
+from engine import Failed, StageDone, errors, generate, plan
+from engine.planning import cost
 from engine.recipe.images import digest
 from engine.recipe.recall import recall
 from engine.runs.cache import Shelf
-from engine.runs.keys import keys
+from engine.runs.keys import stage_keys
 from tests.support.controlnets import net
-from tests.support.toys import bytes_of, done, last, run
+from tests.support.toys import bytes_of, done, last, run, total
 
 
 def test_a_map_is_taken_as_it_is(led, model, tmp_path, followed):
@@ -51,11 +51,11 @@ def test_a_run_goes_on_with_its_control_by_the_picture_it_keeps(led, leading, mo
 def test_a_picture_that_is_gone_is_told(led, model, tmp_path):
     (end,) = run(led(image="sha256:" + "0" * 64), model, tmp_path / "runs")
     assert isinstance(end, Failed)
-    assert end.sentence == errors.CONTROL_GONE
+    assert end.sentence == errors.CONTROL_PICTURE_GONE
 
 
 def key_of(recipe, model):
-    return keys(plan(recipe, model.facts).stages)
+    return stage_keys(plan(recipe, model.facts).stages)
 
 
 def test_a_stage_depends_on_what_it_follows_and_on_nothing_else(led, model, tiny_folder, tmp_path):
@@ -92,11 +92,11 @@ def test_a_view_batch_changes_nothing(led, model, tmp_path):
 def test_controls_cost_time_and_memory(led, model):
     plain, steered = (plan(r, model.facts) for r in (replace(led(), controls=()), led()))
     for without, with_ in zip(plain.stages, steered.stages, strict=True):
-        assert with_.tile_areas == without.tile_areas
-        assert with_.work == pytest.approx(1.6 * without.work)
-        assert with_.memory > without.memory
+        assert total(cost.tile_areas, with_) == total(cost.tile_areas, without)
+        assert total(cost.work, with_) == pytest.approx(1.6 * total(cost.work, without))
+        assert cost.peak_memory(with_.stages) > cost.peak_memory(without.stages)
     half = plan(led(start=0.5), model.facts).stages[0]
-    assert half.work == pytest.approx(1.3 * half.tile_areas)
+    assert total(cost.work, half) == pytest.approx(1.3 * total(cost.tile_areas, half))
 
 
 def test_stop_leaves_and_continue_keeps_the_control(led, model, tmp_path):

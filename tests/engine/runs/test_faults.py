@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine import Accepted, Failed, Progress, Recipe, Stopped, generate
-from engine import plan
+from engine import Accepted, Failed, Progress, Recipe, Stopped, generate, plan
+from engine.planning import cost
 from engine.runs import store
 from tests.support.toys import StopAfter, done, kinds, small, told
 
 
 def test_stop_is_obeyed_before_the_next_call_and_keeps_finished_stages(model, tmp_path):
     recipe = small(view_batch=1)
-    first = plan(recipe, model.facts).stages[0].calls
+    first = cost.calls(plan(recipe, model.facts).stages[0])
     events = told(recipe, model, tmp_path, stop=StopAfter(first + 5))
     assert events[-1] == Stopped(2, 1)
     assert sum(isinstance(e, Progress) for e in events) == first + 5
@@ -35,7 +35,7 @@ def test_closing_the_iterator_stops_within_a_call(model, calls, tmp_path):
     next(event for event in events if isinstance(event, Progress) and event.stage == 2)
     made = len(calls)
     events.close()
-    assert len(calls) == made == plan(recipe, model.facts).stages[0].calls + 1
+    assert len(calls) == made == cost.calls(plan(recipe, model.facts).stages[0]) + 1
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
 
@@ -139,7 +139,7 @@ def test_overflow_in_the_network_is_told_and_the_stage_is_not_kept(model, tmp_pa
     def overflowing(*given, **more):
         made.append(1)
         answer = network(*given, **more)
-        if len(made) > plan(recipe, model.facts).stages[0].calls:
+        if len(made) > cost.calls(plan(recipe, model.facts).stages[0]):
             answer.sample.fill_(float("inf"))
         return answer
 

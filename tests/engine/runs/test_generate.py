@@ -9,10 +9,21 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
-from engine import Accepted, Failed, Finished, Preview, Progress, StageDone, Stopped, generate, load_model
-from engine import plan
+from engine import (
+    Accepted,
+    Failed,
+    Finished,
+    Preview,
+    Progress,
+    StageDone,
+    Stopped,
+    generate,
+    load_model,
+    plan,
+)
+from engine.planning import cost
 from engine.runs import store
-from tests.support.toys import apart, done, kinds, latents, slowly, small, told
+from tests.support.toys import apart, done, kinds, latents, slowly, small, told, total
 
 
 def test_a_run_tells_its_story_in_order(model, tmp_path):
@@ -72,7 +83,7 @@ def test_a_run_costs_what_the_plan_foretold(changes, model, calls, tmp_path):
     events = told(recipe, model, tmp_path)
     assert [e.evaluations for e in done(events)] == [s.evaluations for s in planned.stages]
     assert sum(calls) == planned.evaluations
-    assert len(calls) == planned.calls
+    assert len(calls) == total(cost.calls, planned)
     last = [e for e in events if isinstance(e, Progress)][-1]
     assert last.evaluations == last.of == planned.evaluations
 
@@ -82,7 +93,7 @@ def test_the_view_batch_changes_calls_and_not_the_picture(scheduler, model, tmp_
     finals, calls = [], []
     for batch in (1, 4, 16):
         recipe = small(scheduler=scheduler, view_batch=batch, steps=8)
-        calls.append(plan(recipe, model.facts).calls)
+        calls.append(total(cost.calls, plan(recipe, model.facts)))
         finals.append(latents(recipe, model, tmp_path)[-1])
     assert calls[0] > calls[1] > calls[2]
     assert apart(finals[1], finals[0]) < 1e-4
@@ -157,7 +168,7 @@ def test_odd_sizes_and_shapes_finish(size, scheduler, model, tmp_path):
 @pytest.mark.parametrize("scheduler", slowly("ddim", "dpmpp_2m"))
 def test_what_economy_leaves_out_is_not_missed(scheduler, model, tmp_path):
     everything, thrifty = (small(economy=e, steps=30, scheduler=scheduler) for e in (0, 0.005))
-    assert plan(thrifty, model.facts).economy_saves > 0.2
+    assert cost.economy_saves(plan(thrifty, model.facts)) > 0.2
     a, b = (latents(recipe, model, tmp_path)[-1] for recipe in (everything, thrifty))
     assert 0 < np.linalg.norm(b - a) / np.linalg.norm(a) < 0.01
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import Accepted, BadRecipe, Finished, StageDone, Stopped, errors, generate
-from engine import plan
+from engine import Accepted, BadRecipe, Finished, StageDone, Stopped, errors, generate, plan
 from engine.recipe import images
 from engine.recipe.checks import check_value
 from engine.recipe.recall import recall, recall_json

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe
-from engine import plan
+from engine import Recipe, plan
 from engine.recipe.controls import Control
 from engine.runs import keys
 from tests.support.toys import facts
@@ -15,7 +14,7 @@ FACTS = facts(hash="weights")
 
 def keys_of(known=FACTS, **changes):
     recipe = Recipe(**{"prompt": "a house", "scales": (1, 2, 4), "scheduler": "ddim"} | changes)
-    return keys.keys(plan(recipe, known).stages)
+    return keys.stage_keys(plan(recipe, known).stages)
 
 
 BASE = keys_of()
@@ -114,8 +113,8 @@ def test_blurs_that_grow_know_the_size_that_they_grow_from(photo):
 
 def test_growing_on_under_other_settings_has_keys_of_its_own():
     ahead = plan(Recipe(scales=(1, 2, 4)), FACTS).stages[1:]
-    assert not set(keys.keys(ahead, "a" * 32)) & set(keys.keys(ahead, "b" * 32))
+    assert not set(keys.stage_keys(ahead, "a" * 32)) & set(keys.stage_keys(ahead, "b" * 32))
 
 
 def test_under_noise_from_outside_no_key_is_like_another():
-    assert keys.of_its_own() != keys.of_its_own()
+    assert keys.unique_key() != keys.unique_key()

@@ -7,12 +7,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate
+from engine import BadRecipe, Failed, Progress, Recipe, StageDone, Stopped, errors, generate, plan
 from engine.catalogue.entries import lora_names
-from engine.errors import short
-from engine import plan
+from engine.errors import short_repr
 from engine.recipe.checks import check, check_value
-from engine.runs.keys import keys
+from engine.runs.keys import stage_keys
 from tests.support.loras import state
 from tests.support.toys import done, latents, small, told
 
@@ -87,7 +86,7 @@ def test_a_stage_is_named_by_what_a_lora_holds_not_by_what_it_is_called(dressed,
     copy = tmp_path / "another_name.safetensors"
     copy.write_bytes(file.read_bytes())
     of = [
-        keys(plan(recipe((str(path), strength)), model.facts).stages)
+        stage_keys(plan(recipe((str(path), strength)), model.facts).stages)
         for path, strength in ((file, 1), (copy, 1), (other, 1), (file, 0.5))
     ]
     assert of[0] == of[1]
@@ -110,7 +109,7 @@ def test_one_that_is_not_here_is_told(loras, dressed, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     (event,) = generate(recipe(*loras), dressed[0], out=tmp_path)
     assert (type(event), event.field) == (Failed, "loras")
-    assert event.sentence == errors.LORA_NOT_HERE.format(source=short(loras[0][0]))
+    assert event.sentence == errors.LORA_NOT_HERE.format(source=short_repr(loras[0][0]))
 
 
 @pytest.mark.parametrize(

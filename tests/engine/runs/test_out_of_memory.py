@@ -12,12 +12,12 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.numpy import load_file
 
-from engine import Failed, Retreated, generate, hardware
-from engine import plan
-from engine.planning.fitting import largest_fitting
+from engine import Failed, Retreated, generate, hardware, plan
+from engine.planning import cost
+from engine.planning.cost import largest_fitting
 from engine.runs import store
 from engine.vae import codec, tiling
-from tests.support.toys import apart, done, facts, latents, slowly, small, told
+from tests.support.toys import apart, done, facts, latents, slowly, small, told, total
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")
 
@@ -28,7 +28,7 @@ def test_a_retreat_at_a_random_call_leaves_the_picture_as_it_is(seed, model, mon
     undisturbed = latents(recipe, model, tmp_path)[-1]
     network, count = model.unet.forward, [0]
     planned = plan(recipe, model.facts)
-    full_at = set(random.Random(seed).sample(range(planned.stages[0].calls + 1, planned.calls), 8))
+    full_at = set(random.Random(seed).sample(range(cost.calls(planned.stages[0]) + 1, total(cost.calls, planned)), 8))
 
     def sometimes_full(given, *more, **named):
         count[0] += 1
@@ -79,7 +79,7 @@ def test_what_was_run_is_recorded_after_a_retreat(model, monkeypatch, tmp_path):
 
 def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypatch, tmp_path):
     network = model.unet.forward
-    base = plan(small(), model.facts).stages[0].calls
+    base = cost.calls(plan(small(), model.facts).stages[0])
     count = [0]
 
     def full(*given, **named):
@@ -96,7 +96,7 @@ def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypa
     planned = plan(small(width=int(width), height=int(height), scales=()), model.facts)
     whole = plan(small(scales=(1, 8)), model.facts)
     one = [
-        replace(s, recipe=replace(s.recipe, view_batch=1)).memory
+        cost.memory(replace(s, recipe=replace(s.recipe, view_batch=1)))
         for s in (planned.stages[-1], whole.stages[-1])
     ]
     assert one[0] <= 0.9 * one[1]
@@ -150,7 +150,7 @@ def test_the_fitting_size_has_the_asked_shape_and_lies_above_the_kept_stage():
 
 def test_the_less_is_free_the_smaller_it_is_and_then_there_is_none():
     whole, failed = sdxl()
-    held = failed.memory
+    held = cost.memory(failed)
     sizes = [largest_fitting(whole, failed, int(share * held)) for share in (0.8, 0.5)]
     assert sizes[0] > sizes[1]
     assert largest_fitting(whole, failed, held // 1000) is None

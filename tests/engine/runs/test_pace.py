@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from engine import Recipe, generate, plan
+from engine.planning import cost
 from engine.runs.pace import Pace
-from tests.support.toys import facts, small
+from tests.support.toys import facts, small, total
 
 FACTS = facts(device="some card", dtype="float16", name="mine")
 
@@ -28,7 +29,7 @@ def test_what_a_stage_took_foretells_others_by_their_tile_areas(tmp_path):
     pace, (first, second) = Pace(tmp_path), stages()
     pace.learn(first, 4.0)
     assert pace.seconds([first]) == pytest.approx(4)
-    assert Pace(tmp_path).seconds([second]) == pytest.approx(4 * second.tile_areas / first.tile_areas)
+    assert Pace(tmp_path).seconds([second]) == pytest.approx(4 * cost.tile_areas(second) / cost.tile_areas(first))
 
 
 def test_newer_stages_count_and_older_ones_fade(tmp_path):
@@ -51,7 +52,7 @@ def test_each_machine_model_and_format_has_a_pace_of_its_own(other, tmp_path):
 def test_known_devices_are_foretold_from_what_others_published(tmp_path):
     card = replace(FACTS, device="NVIDIA GeForce RTX 3090", name="sdxl")
     published = plan(Recipe(faithful=True, width=2048, height=2048, steps=50, scheduler="ddim"), card)
-    assert published.tile_areas == 1400
+    assert total(cost.tile_areas, published) == 1400
     assert Pace(tmp_path).seconds(published.stages) == pytest.approx(180, rel=0.05)
 
 

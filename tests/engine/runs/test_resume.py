@@ -56,7 +56,7 @@ def test_growing_on_is_refused_where_it_cannot_be(changes, words, model, tmp_pat
 
 def test_a_model_that_sees_pictures_otherwise_cannot_grow_them(model, tmp_path):
     first = run(small(), model, tmp_path)
-    other = replace(model, facts=replace(model.facts, space="of another kind"))
+    other = replace(model, facts=replace(model.facts, latent_space="of another kind"))
     fault = failed(run(small(scales=(1, 2, 3)), other, tmp_path, resume=(first[0].run, 2)))
     assert "sees pictures otherwise" in fault.sentence
 

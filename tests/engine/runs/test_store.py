@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from engine import BadRecipe, Recipe
+from engine.paths import ROOT
 from engine.recipe import images as picture
 from engine.recipe.recipe import to_dict
-from engine.paths import ROOT
-from engine.runs import store
+from engine.runs import files, store
 from engine.runs.thumbnails import levels
 
 LATENT = np.random.RandomState(0).standard_normal((1, 4, 2, 2)).astype(np.float32)
@@ -106,7 +105,7 @@ import resource, sys
 import numpy as np
 from pathlib import Path
 from PIL import Image
-from engine import store
+from engine.runs import store
 run = Path({str(tmp_path)!r})
 kept = store.Kept(np.ones((1, 4, 2, 2), np.float32), (0.0, 1.0), {{}})
 store.write(run, 1, "a" * 32, kept, Image.new("RGB", (16, 16)))
@@ -117,9 +116,7 @@ try:
 except OSError as fault:
     print(fault.strerror)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "File too large", done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [f"stage-1-{'a' * 32}"]
     assert store.read(store.find(tmp_path, 1)[1]).tone == (0.0, 1.0)
@@ -164,7 +161,7 @@ def test_stages_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch):
     def refuse(*paths):
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(store.os, "link", refuse)
+    monkeypatch.setattr(files.os, "link", refuse)
     old, new = store.new_run(tmp_path), store.new_run(tmp_path)
     there = store.take_along(write(old), new, 1, KEY)
     assert np.array_equal(store.read(there).latents, LATENT)
