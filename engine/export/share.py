@@ -3,22 +3,20 @@
 Both can be made anew at any time, and lie in the run's folder under fixed names. No torch.
 """
 
-import os
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import log
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from engine import errors
-from engine.errors import BadRecipe, Fault, short
+from engine.errors import BadRecipe, Fault, short_repr
 from engine.export.lettering import drawable, font_of, shortened, width_of, wrapped
 from engine.recipe.effects import ineffective_settings
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import Recipe
+from engine.runs.files import write_atomically
 from engine.runs.store import PICTURE, RECORD, stages
 from engine.runs.thumbnails import PNG_LEVEL
 
@@ -71,7 +69,7 @@ def labelled(folder: Path, to: Path) -> Path:
     info = PngInfo()
     if text:
         info.add_text(RECORD, text)
-    return _whole(to, lambda file: sheet.save(file, "PNG", compress_level=PNG_LEVEL, pnginfo=info))
+    return write_atomically(to, lambda path: sheet.save(path, "PNG", compress_level=PNG_LEVEL, pnginfo=info))
 
 
 def _picture(folder: Path) -> tuple[Image.Image, str]:
@@ -80,7 +78,7 @@ def _picture(folder: Path) -> tuple[Image.Image, str]:
         with Image.open(folder / PICTURE, formats=["PNG"]) as picture:
             return picture.convert("RGB"), str(picture.info.get(RECORD, ""))
     except Exception as fault:
-        named = {"stage": _number(folder), "folder": short(folder.parent.name)}
+        named = {"stage": _number(folder), "folder": short_repr(folder.parent.name)}
         raise Fault(errors.RESUME_BROKEN.format(**named)) from fault
 
 
@@ -116,7 +114,11 @@ def _facts(recipe: Recipe | None, number: int, sizes: list[tuple[int, int]]) -> 
     told = [" → ".join(f"{w}" if square else f"{w} × {h}" for w, h in sizes)]
     if recipe is None:
         return told
-    idle = {"alpha1", "alpha2", "alpha3", "sigma1", "sigma2"} if number == 1 else set(ineffective_settings(recipe))
+    idle = (
+        {"alpha1", "alpha2", "alpha3", "sigma1", "sigma2"}
+        if number == 1
+        else set(ineffective_settings(recipe))
+    )
     for sign, names in (("α", ("alpha1", "alpha2", "alpha3")), ("σ", ("sigma1", "sigma2"))):
         if not idle.issuperset(names):
             values = ("–" if name in idle else f"{getattr(recipe, name):g}" for name in names)
@@ -147,14 +149,14 @@ def dive(folders: Sequence[Path], to: Path, centre: tuple[float, float] = (0.5, 
     exif = Image.Exif()
     if text:
         exif[DESCRIPTION] = text
-    return _whole(to, lambda file: _save(frames, exif, file))
+    return write_atomically(to, lambda path: _save(frames, exif, path))
 
 
-def _save(frames: Sequence[Image.Image], exif: Image.Exif, file: BinaryIO) -> None:
+def _save(frames: Sequence[Image.Image], exif: Image.Exif, path: Path) -> None:
     """Every frame whole: told as differences, stale stripes stay behind in a sky that moves."""
     look = {"quality": 82, "method": 2, "kmin": 0, "kmax": 1}
     times = {"duration": FRAME_MS, "loop": 0}
-    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], exif=exif, **look, **times)
+    frames[0].save(path, "WEBP", save_all=True, append_images=frames[1:], exif=exif, **look, **times)
 
 
 def _course(n: int) -> tuple[float, float]:
@@ -223,17 +225,3 @@ def _part(picture: Image.Image, box: tuple[float, ...], size: tuple[int, ...]) -
     width, height = picture.size
     place = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
     return picture.resize(size, Image.Resampling.BICUBIC, box=place, reducing_gap=2.0)
-
-
-def _whole(to: Path, save: Callable[[BinaryIO], None]) -> Path:
-    """Writes under another name, sees it to the disk, and names it: nobody reads half of it."""
-    partial = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
-    try:
-        with open(partial, "wb") as file:
-            save(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, to)
-    finally:
-        partial.unlink(missing_ok=True)
-    return to

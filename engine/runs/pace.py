@@ -3,13 +3,13 @@
 import json
 import logging
 import os
-import secrets
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from engine.catalogue.entries import Facts, published_pace
+from engine.planning.cost import work
 from engine.planning.stage import Stage
+from engine.runs.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Pace:
             return 0.0
         facts = stages[0].facts
         each = self._read().get(_place(facts)) or published_pace(facts)
-        return each and each * sum(stage.work for stage in stages)
+        return each and each * sum(map(work, stages))
 
     def each(self, stages: Iterable[Stage]) -> tuple[float | None, ...]:
         """How long each of these stages takes here."""
@@ -41,19 +41,16 @@ class Pace:
 
     def learn(self, stage: Stage, seconds: float) -> None:
         """Remembers what a stage took, all told."""
-        if stage.work <= 0 or seconds <= 0:
+        if work(stage) <= 0 or seconds <= 0:
             return
-        known, place, each = self._read(), _place(stage.facts), seconds / stage.work
+        known, place, each = self._read(), _place(stage.facts), seconds / work(stage)
         known[place] = (1 - NEW) * known[place] + NEW * each if place in known else each
-        partial = self.path.with_name(f".{FILE}.{secrets.token_hex(4)}")
+        text = json.dumps(dict(list(known.items())[-MOST:]), indent=1)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(dict(list(known.items())[-MOST:]), indent=1))
-            os.replace(partial, self.path)
+            write_atomically(self.path, lambda path: path.write_text(text), flush=False)
         except OSError as fault:
             log.warning("the pace could not be kept: %s", fault)
-            with suppress(OSError):
-                partial.unlink()
 
     def _read(self) -> dict[str, float]:
         try:

@@ -10,9 +10,8 @@ import logging
 import os
 import re
 import secrets
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,9 @@ from safetensors.numpy import save
 
 from engine import errors
 from engine.errors import BadRecipe
-from engine.runs.thumbnails import PNG_LEVEL, Save, prints
 from engine.recipe import images as picture_file
+from engine.runs.files import Save, link_or_copy, write_atomically, write_folder_atomically
+from engine.runs.thumbnails import PNG_LEVEL, prints
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def write(run: Path, stage: int, key: str, kept: Kept, picture: Image.Image) -> 
         # Through Python's own file, whose faults say what is wrong with the disk.
         LATENTS: lambda path: path.write_bytes(save(tensors, metadata={RECORD: text})),
     }
-    return _whole(stage_folder(run, stage, key), files | prints(picture))
+    return write_folder_atomically(stage_folder(run, stage, key), files | prints(picture), is_sound)
 
 
 def read(folder: Path) -> Kept:
@@ -114,30 +114,21 @@ def find(run: str | os.PathLike[str], stage: int) -> tuple[str, Path]:
     try:
         return stages(run)[stage]
     except (KeyError, OSError, ValueError):
-        named = {"stage": errors.short(stage), "folder": errors.short(Path(run).name)}
+        named = {"stage": errors.short_repr(stage), "folder": errors.short_repr(Path(run).name)}
         raise BadRecipe("resume", errors.RESUME_MISSING.format(**named)) from None
 
 
 def _named(folder: Path) -> dict[str, Any]:
     match = _STAGE.fullmatch(folder.name)
-    return {"stage": match[1] if match else "", "folder": errors.short(folder.parent.name)}
+    return {"stage": match[1] if match else "", "folder": errors.short_repr(folder.parent.name)}
 
 
 def take_along(folder: Path, run: Path, stage: int, key: str) -> Path:
     """Gives a run a stage that is kept elsewhere. The files are shared: removing one run harms no other."""
     to = stage_folder(run, stage, key)
     names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    return _whole(to, {str(name): _linked(folder / name) for name in names})
-
-
-def _linked(path: Path) -> Save:
-    def save(new: Path) -> None:
-        try:
-            os.link(path, new)
-        except OSError:  # Another file system, or one without links.
-            shutil.copy2(path, new)
-
-    return save
+    files: dict[str, Save] = {str(name): partial(link_or_copy, folder / name) for name in names}
+    return write_folder_atomically(to, files, is_sound)
 
 
 def upload(run: Path, digest: str) -> Path | None:
@@ -159,64 +150,13 @@ def keep_upload(run: Path, given: str | os.PathLike[str]) -> Path:
     to = _upload(run, digest)
     if upload(run, digest):
         return to
-    partial = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
-    try:
-        if _is_upload(Path(given), run.parent):
-            _linked(Path(given))(partial)
-        else:
-            picture_file.read(given).save(partial, "PNG", compress_level=PNG_LEVEL)
-        _to_disk(partial)
-        os.replace(partial, to)
-    finally:
-        partial.unlink(missing_ok=True)
-    return to
+    if _is_upload(Path(given), run.parent):
+        return write_atomically(to, partial(link_or_copy, Path(given)))
+    pixels = picture_file.read(given)
+    return write_atomically(to, lambda path: pixels.save(path, "PNG", compress_level=PNG_LEVEL))
 
 
 def _is_upload(path: Path, root: Path) -> bool:
     """Whether this is such a picture already, in a run under this root."""
     run = path.resolve().parent
     return is_run(run) and run.parent == root.resolve() and _UPLOAD.fullmatch(path.name) is not None
-
-
-def _whole(folder: Path, files: dict[str, Save]) -> Path:
-    """Writes under another name, sees it to the disk, and names it: a crash leaves all of it or none."""
-    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    try:
-        for name, save in files.items():
-            path = partial / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save(path)
-            _to_disk(path)
-        for path in (*_folders(partial), partial):
-            _to_disk(path)
-        _take_name(partial, folder)
-        _to_disk(folder.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
-
-
-def _take_name(partial: Path, folder: Path) -> None:
-    try:
-        os.rename(partial, folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        if is_sound(folder):  # Another worker has kept the very same stage meanwhile.
-            return
-        broken = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-        os.rename(folder, broken)
-        os.rename(partial, folder)
-        shutil.rmtree(broken, ignore_errors=True)
-
-
-def _folders(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_dir())
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

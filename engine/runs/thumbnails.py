@@ -1,18 +1,17 @@
 """What is made of a finished picture for the eye: a proxy, a thumbnail, and tiles to zoom into. No torch."""
 
-from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 
 from PIL import Image
+
+from engine.runs.files import Save
 
 # Level 6 takes seconds for 4096 x 4096 px and saves little.
 PNG_LEVEL = 1
 PROXY, THUMB, TILE = 1600, 320, 512
 JPEG = {"quality": 90, "subsampling": 0}
 """Colour at full resolution: halved, it hides the very grain that the settings are about."""
-
-Save = Callable[[Path], None]
 
 
 def prints(picture: Image.Image) -> dict[str, Save]:

@@ -37,7 +37,7 @@ def uploaded(path: Any) -> Path:
     return real
 
 
-def drawer() -> str:
+def new_folder_name() -> str:
     """A new name under which one page's pictures lie. Nobody is told."""
     return secrets.token_hex(16)
 

@@ -11,7 +11,7 @@ from engine.export import lettering, share
 from engine.export.share import DIVE, LABELLED, dive, labelled
 from engine.recipe.recall import recall
 from engine.recipe.recipe import to_dict
-from engine.runs import store
+from engine.runs import files, store
 from engine.runs.cache import Shelf
 from engine.runs.store import Kept
 
@@ -167,16 +167,16 @@ def test_what_is_shared_is_no_stage_and_leaves_nothing_half_written(run, tmp_pat
     dive(folders(run), run / DIVE)
     assert store.stages(run) == before
     assert {path.name for path in run.iterdir() if not path.is_dir()} == {LABELLED, DIVE}
-    shelf = Shelf(tmp_path)
-    assert [found.folder for found in shelf.chain([f"{n:032x}" for n in (1, 2, 3)])] == folders(run)
-    shelf.forget(run)
-    assert shelf.runs() == []
+    cache = Shelf(tmp_path)
+    assert [found.folder for found in cache.chain([f"{n:032x}" for n in (1, 2, 3)])] == folders(run)
+    cache.forget(run)
+    assert cache.runs() == []
 
 
 def test_a_failed_save_keeps_the_one_before(run, monkeypatch):
     path = labelled(folders(run)[-1], run / LABELLED)
     whole = path.read_bytes()
-    monkeypatch.setattr(share.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(OSError, match="full"):
         labelled(folders(run)[0], path)
     assert path.read_bytes() == whole
