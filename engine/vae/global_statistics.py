@@ -1,8 +1,10 @@
-"""What a VAE's group norms and attention would know of the whole picture, lent to them while they see a tile.
+"""Statistics of a whole picture that a VAE uses while it processes one tile, so that no tile borders show.
 
-Both look at all places at once, so that a tile by itself comes out in a tone of its own, and borders show.
-Patches from all over the picture are looked at first. Their means and variances then norm every tile, and a
-sample of their tokens stands for what a tile's attention does not see. The VAE itself is left as it is.
+Group norms and attention look at the whole input. A tile by itself would come out in a tone of its own. So a
+first pass runs the VAE on crops from all over the picture and measures the mean and variance of each group
+norm's input and a sample of each attention's keys and values. While a tile is processed, group norms use the
+measured statistics, and attention also attends to the sample. The VAE's modules are not changed: functions of
+torch are replaced inside a context.
 """
 
 from collections.abc import Callable
@@ -17,135 +19,158 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.overrides import TorchFunctionMode
 
-PATCHES = (16, 14, 12, 10)
-"""Sides in cells; of two that cover an axis alike, the first."""
-WINDOW = 2
-"""Cells. In maps half as fine as the picture, every other window is enough, as on a chequerboard: it tells
-the same of a norm's input, for half the work and memory.
-"""
-AT_ONCE = 2 * 32**2
-"""Cells looked at together, at least: fewer are too unlike the whole to be normed by themselves."""
-TOKENS = 4096
-# Steps through the unit interval by which any stretch of it meets rows and columns from everywhere.
-SPREAD = (0.7548776662466927, 0.5698402909980532)
-# Attention on CUDA copies a mask whose rows do not end on a multiple of this.
-ALIGNED = 16
+# Sides of crops in latent cells, by preference: of two that cover an axis equally well the first is taken.
+CROP_SIDES = (16, 14, 12, 10)
+# Latent cells. From half the picture's resolution on, every other block of this side is left out, as on a
+# chequerboard: the statistics are the same for half the work and memory.
+BLOCK_SIDE = 2
+# The fewest latent cells that are measured in one pass: fewer are too unlike the whole picture to be
+# normalized by their own statistics.
+MIN_CELLS_PER_PASS = 2 * 32**2
+# The most keys and values that are sampled from each attention.
+MAX_TOKENS = 4096
+# Steps of the R2 low-discrepancy sequence. They order the crops so that each pass gets crops from all over.
+R2_STEPS = (0.7548776662466927, 0.5698402909980532)
+# Attention on CUDA copies a mask unless the length of its rows is a multiple of this.
+MASK_ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
-class Norm:
-    """Means and mean squares (groups) of the input of one group norm, summed over patches."""
+class GroupNormStatistics:
+    """The statistics of one group norm's input, summed over crops."""
 
+    # The mean of each group.
     mean: Tensor
-    square: Tensor
-    patches: int
+    # The mean square of each group.
+    mean_square: Tensor
+    # How many crops both are summed over.
+    crops: int
 
     @classmethod
-    def of(cls, x: Tensor, groups: int) -> "Norm":
-        """Patch by patch: half precision has to be widened for its squares."""
-        told = [torch.var_mean(patch.float().reshape(groups, -1), 1, correction=0) for patch in x]
-        variance, mean = (torch.stack(v).double() for v in zip(*told, strict=True))
+    def measure(cls, x: Tensor, groups: int) -> "GroupNormStatistics":
+        """Measure an input (crops, C, h, w), crop by crop: squares need more than half precision."""
+        moments = [torch.var_mean(crop.float().reshape(groups, -1), 1, correction=0) for crop in x]
+        variance, mean = (torch.stack(values).double() for values in zip(*moments, strict=True))
         return cls(mean.sum(0), (variance + mean**2).sum(0), len(x))
 
-    def __add__(self, other: "Norm") -> "Norm":
-        return Norm(self.mean + other.mean, self.square + other.square, self.patches + other.patches)
+    def __add__(self, other: "GroupNormStatistics") -> "GroupNormStatistics":
+        return GroupNormStatistics(
+            self.mean + other.mean, self.mean_square + other.mean_square, self.crops + other.crops
+        )
 
-    def __call__(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        """A group norm of given statistics: a batch norm whose channels share those of their group."""
-        mean, square = self.mean / self.patches, self.square / self.patches
-        each = x.shape[1] // len(mean)
-        mean, variance = (v.float().repeat_interleave(each) for v in (mean, square - mean**2))
-        weight, bias = (v if v is None else v.float() for v in (weight, bias))
+    def normalize(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+        """Apply the group norm with these statistics, as a batch norm with one entry for each channel."""
+        mean = self.mean / self.crops
+        variance = self.mean_square / self.crops - mean**2
+        channels_per_group = x.shape[1] // len(mean)
+        mean = mean.float().repeat_interleave(channels_per_group)
+        variance = variance.float().repeat_interleave(channels_per_group)
+        weight, bias = (value if value is None else value.float() for value in (weight, bias))
         return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps)
 
 
 @dataclass(frozen=True)
 class GlobalStatistics:
-    """In the order in which a VAE meets them; tokens are keys and values (heads, tokens, width)."""
+    """The statistics of a whole picture for a VAE's group norms and attentions, in the order of their use."""
 
+    # (height, width) of the picture in latent cells.
     size: tuple[int, int]
-    norms: list[Norm] = field(default_factory=list)
+    norms: list[GroupNormStatistics] = field(default_factory=list)
+    # A sample of the (keys, values) of each attention, each (heads, tokens, width).
     tokens: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def __add__(self, other: "GlobalStatistics") -> "GlobalStatistics":
-        norms = [a + b for a, b in zip(self.norms, other.norms, strict=True)]
+        norms = [mine + theirs for mine, theirs in zip(self.norms, other.norms, strict=True)]
         tokens = [
-            (torch.cat([k, more_k], 1), torch.cat([v, more_v], 1))
-            for (k, v), (more_k, more_v) in zip(self.tokens, other.tokens, strict=True)
+            (torch.cat([keys, more_keys], 1), torch.cat([values, more_values], 1))
+            for (keys, values), (more_keys, more_values) in zip(self.tokens, other.tokens, strict=True)
         ]
         return GlobalStatistics(self.size, norms, tokens)
 
-    def lent(self, rows: slice, cols: slice) -> TorchFunctionMode:
-        """While this is open, a VAE that works on this tile knows of the whole picture."""
-        return _Lent(self, borders(rows, cols, self.size))
+    def use_for_tile(self, rows: slice, cols: slice) -> TorchFunctionMode:
+        """Return a context in which the VAE processes this tile with the statistics of the whole picture."""
+        return _TileMode(self, picture_borders(rows, cols, self.size))
 
 
-def borders(rows: slice, cols: slice, size: tuple[int, int]) -> Tensor:
-    """Whether a piece ends where the picture does (1, 4): left, right, above, below."""
-    ends = (cols.start == 0, cols.stop == size[1], rows.start == 0, rows.stop == size[0])
-    return torch.tensor([ends])
+def picture_borders(rows: slice, cols: slice, size: tuple[int, int]) -> Tensor:
+    """Return which sides of a piece are sides of the picture (1, 4): left, right, top, bottom."""
+    sides = (cols.start == 0, cols.stop == size[1], rows.start == 0, rows.stop == size[0])
+    return torch.tensor([sides])
 
 
-class _Piecewise(TorchFunctionMode):
-    """Answers some functions of torch for pieces of a picture (N, C, h, w), in the thread that opened it.
+class _PieceMode(TorchFunctionMode):
+    """Replaces functions of torch in the current thread for pieces (N, C, h, w) that are cut from a picture.
 
-    Past its borders a piece goes on as it ends: zeros are past those of the picture only.
+    Padding repeats the edge of a piece, except at the borders of the picture, where it is zero as usual.
     """
 
     def __init__(self, borders: Tensor) -> None:
+        """borders: which sides of each piece are borders of the picture, see `picture_borders`."""
         super().__init__()
         self.borders = borders
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        own = {
-            F.group_norm: self.norm,
+        replacements = {
+            F.group_norm: self.group_norm,
             F.scaled_dot_product_attention: self.attention,
-            F.conv2d: self.convolution,
+            F.conv2d: self.conv2d,
             F.pad: self.pad,
-            F.interpolate: self.interpolation,
+            F.interpolate: self.interpolate,
         }
-        return own.get(func, func)(*args, **kwargs or {})
+        return replacements.get(func, func)(*args, **kwargs or {})
 
-    def convolution(
+    def conv2d(
         self, x: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, *more: Any
     ) -> Tensor:
+        """Convolve pieces that are padded by `pad`."""
         if any(padding):
             x, padding = self.pad(x, (padding[1], padding[1], padding[0], padding[0])), 0
-        return self.scaled(F.conv2d(x, weight, bias, stride, padding, *more))
+        return self.after_rescaling(F.conv2d(x, weight, bias, stride, padding, *more))
 
     def pad(self, x: Tensor, pad: tuple[int, ...], *more: Any, **named: Any) -> Tensor:
+        """Pad pieces by their edges, and by zeros at the borders of the picture."""
         x = F.pad(x, pad, mode="replicate")
-        left, right, above, below = pad
+        left, right, top, bottom = pad
         height, width = x.shape[-2:]
-        ends = (x[..., :left], x[..., width - right :], x[..., :above, :], x[..., height - below :, :])
-        for end, zero in zip(ends, self.borders.to(x.device).T, strict=True):
-            end.masked_fill_(zero[:, None, None, None], 0)
+        strips = (x[..., :left], x[..., width - right :], x[..., :top, :], x[..., height - bottom :, :])
+        for strip, is_border in zip(strips, self.borders.to(x.device).T, strict=True):
+            strip.masked_fill_(is_border[:, None, None, None], 0)
         return x
 
-    def interpolation(self, x: Tensor, *more: Any, **named: Any) -> Tensor:
-        return self.scaled(F.interpolate(x, *more, **named))
+    def interpolate(self, x: Tensor, *more: Any, **named: Any) -> Tensor:
+        """Resize pieces."""
+        return self.after_rescaling(F.interpolate(x, *more, **named))
 
-    def scaled(self, x: Tensor) -> Tensor:
-        """Maps that may have changed their scale."""
+    def after_rescaling(self, x: Tensor) -> Tensor:
+        """Return a feature map whose resolution may just have changed; subclasses may drop parts of it."""
         return x
 
 
-class _Lent(_Piecewise):
-    def __init__(self, overview: GlobalStatistics, borders: Tensor) -> None:
+class _TileMode(_PieceMode):
+    """Makes a VAE process one tile with the statistics of the whole picture."""
+
+    def __init__(self, statistics: GlobalStatistics, borders: Tensor) -> None:
         super().__init__(borders)
-        self.cells = overview.size[0] * overview.size[1]
-        self.norms, self.tokens = iter(overview.norms), iter(overview.tokens)
+        self.cells = statistics.size[0] * statistics.size[1]
+        self.norms = iter(statistics.norms)
+        self.tokens = iter(statistics.tokens)
 
-    def norm(self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-        return next(self.norms)(x, weight, bias, eps)
+    def group_norm(
+        self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+    ) -> Tensor:
+        """Normalize by the statistics of the whole picture."""
+        return next(self.norms).normalize(x, weight, bias, eps)
 
     def attention(self, query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
-        """A token of the sample counts for as many as it stands for among those outside of the tile."""
+        """Attend to the tile's own tokens and to the sample of the whole picture's.
+
+        A token of the sample weighs as much as all the tokens outside of the tile that it stands for.
+        """
         keys, values = next(self.tokens)
         own = key.shape[-2]
-        sampled = max(keys.shape[-2] - (keys.shape[-2] + own) % ALIGNED, 1)
-        weight = log(max(self.cells - own, 1) / sampled)
-        mask = torch.cat([query.new_zeros(own), query.new_full((sampled,), weight)])
+        sampled = max(keys.shape[-2] - (keys.shape[-2] + own) % MASK_ALIGNMENT, 1)
+        log_weight = log(max(self.cells - own, 1) / sampled)
+        mask = torch.cat([query.new_zeros(own), query.new_full((sampled,), log_weight)])
         return F.scaled_dot_product_attention(
             query,
             torch.cat([key, keys[None, :, :sampled]], 2),
@@ -154,79 +179,106 @@ class _Lent(_Piecewise):
         )
 
 
-class _Looking(_Piecewise):
-    """Takes an overview of pieces as if they were the whole, and norms them by it."""
+class _MeasuringMode(_PieceMode):
+    """Measures statistics while a VAE processes crops as if they were one picture."""
 
-    def __init__(self, overview: GlobalStatistics, borders: Tensor, half: int, window: int, tokens: int) -> None:
-        """Maps of height `half` are half as fine as the picture; their windows are of this side."""
+    def __init__(
+        self, statistics: GlobalStatistics, borders: Tensor, half_height: int, block: int, max_tokens: int
+    ) -> None:
+        """Prepare to fill `statistics`.
+
+        half_height: height of a crop's feature map at half the picture's resolution.
+        block: side of the blocks of which every other one is left out from there on.
+        max_tokens: the most keys and values that are sampled from each attention.
+        """
         super().__init__(borders)
-        self.overview, self.tokens = overview, tokens
-        self.half, self.window = half, window
+        self.statistics = statistics
+        self.half_height = half_height
+        self.block = block
+        self.max_tokens = max_tokens
 
-    def norm(self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-        self.overview.norms.append(Norm.of(x, groups))
-        return self.overview.norms[-1](x, weight, bias, eps)
+    def group_norm(
+        self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+    ) -> Tensor:
+        """Measure the input and normalize it by the statistics of all crops together."""
+        measured = GroupNormStatistics.measure(x, groups)
+        self.statistics.norms.append(measured)
+        return measured.normalize(x, weight, bias, eps)
 
     def attention(self, query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
-        patches = len(query)
+        """Sample keys and values, and let all crops attend to each other."""
+        crops = len(query)
         query, key, value = (t.transpose(0, 1).flatten(1, 2)[None] for t in (query, key, value))
-        step = ceil(key.shape[-2] / self.tokens)
-        self.overview.tokens.append((key[0, :, ::step].clone(), value[0, :, ::step].clone()))
-        seen = F.scaled_dot_product_attention(query, key, value)
-        return seen[0].unflatten(1, (patches, -1)).transpose(0, 1)
+        step = ceil(key.shape[-2] / self.max_tokens)
+        self.statistics.tokens.append((key[0, :, ::step].clone(), value[0, :, ::step].clone()))
+        attended = F.scaled_dot_product_attention(query, key, value)
+        return attended[0].unflatten(1, (crops, -1)).transpose(0, 1)
 
-    def scaled(self, x: Tensor) -> Tensor:
-        """Every other window of maps that have reached half the picture's fineness, once."""
+    def after_rescaling(self, x: Tensor) -> Tensor:
+        """Cut the first feature map of half resolution into blocks and keep every other one as a piece."""
         height, width = x.shape[-2:]
-        if height != self.half:
+        if height != self.half_height:
             return x
-        self.half = 0
-        tall, wide = min(self.window, height), min(self.window, width)
-        windows, ends = [], []
+        self.half_height = 0  # Only the first time.
+        tall, wide = min(self.block, height), min(self.block, width)
+        blocks, borders = [], []
         for r, c in product(range(height // tall), range(width // wide)):
             if (r + c) % 2 == 0:
-                windows.append(x[..., tall * r : tall * (r + 1), wide * c : wide * (c + 1)])
-                end = (c == 0, wide * (c + 1) == width, r == 0, tall * (r + 1) == height)
-                ends.append(self.borders & torch.tensor(end))
-        self.borders = torch.cat(ends)
-        return torch.cat(windows)
+                blocks.append(x[..., tall * r : tall * (r + 1), wide * c : wide * (c + 1)])
+                sides_of_crop = (c == 0, wide * (c + 1) == width, r == 0, tall * (r + 1) == height)
+                borders.append(self.borders & torch.tensor(sides_of_crop))
+        self.borders = torch.cat(borders)
+        return torch.cat(blocks)
 
 
-def patch_starts(length: int, side: int) -> tuple[list[int], int]:
-    """Where patches of at most `side` begin, and how long they are: as little is left out as can be."""
+def crop_starts(length: int, side: int) -> tuple[list[int], int]:
+    """Return the starts and the length (at most `side`) of the crops that cover most of an axis."""
     longest = min(length, side)
-    patch = max((n for n in PATCHES if n <= longest), key=lambda n: length // n * n, default=longest)
-    count = length // patch
-    return [round(k * (length - patch) / max(count - 1, 1)) for k in range(count)], patch
+    crop = max((n for n in CROP_SIDES if n <= longest), key=lambda n: length // n * n, default=longest)
+    count = length // crop
+    return [round(k * (length - crop) / max(count - 1, 1)) for k in range(count)], crop
 
 
 def measure_statistics(
-    work: Callable[[Tensor], Any],
-    piece: Callable[[slice, slice], Tensor],
+    process: Callable[[Tensor], Any],
+    cut: Callable[[slice, slice], Tensor],
     size: tuple[int, int],
     cell: int,
     side: int,
 ) -> GlobalStatistics:
-    """An overview of a picture of this size in cells, of which `piece` gives parts and `work` makes more, in
-    hardly more memory than a tile of this side takes. It is looked at in shares, each from all over and
-    normed by itself; their mean is that of the whole but for errors of second order.
+    """Measure the statistics of a whole picture in hardly more memory than one tile takes.
+
+    process: the VAE's decoder or encoder.
+    cut: returns the part of its input at the given rows and columns, in latent cells.
+    size: (height, width) of the picture in latent cells.
+    cell: px per latent cell.
+    side: side of a tile in latent cells.
+
+    The crops are divided among several passes. Each pass has crops from all over the picture and is
+    normalized by its own statistics. Their mean differs from the whole picture's only to second order.
     """
-    (tops, tall), (lefts, wide) = (patch_starts(n, side) for n in size)
+    (tops, tall), (lefts, wide) = (crop_starts(length, side) for length in size)
+    # Neighbours in this order lie far apart in the picture.
     places = sorted(
         product(range(len(tops)), range(len(lefts))),
-        key=lambda place: sum(n * step for n, step in zip(place, SPREAD, strict=True)) % 1,
+        key=lambda place: sum(n * step for n, step in zip(place, R2_STEPS, strict=True)) % 1,
     )
-    shares = ceil(len(places) * tall * wide / max(2 * side**2, AT_ONCE))
-    ends = [round(k * len(places) / shares) for k in range(shares + 1)]
+    passes = ceil(len(places) * tall * wide / max(2 * side**2, MIN_CELLS_PER_PASS))
+    half_resolution = max(cell // 2, 1)
 
-    fine = max(cell // 2, 1)
+    def measure(some_places: list[tuple[int, int]]) -> GlobalStatistics:
+        crops = [(slice(tops[r], tops[r] + tall), slice(lefts[c], lefts[c] + wide)) for r, c in some_places]
+        statistics = GlobalStatistics(size)
+        borders = torch.cat([picture_borders(rows, cols, size) for rows, cols in crops])
+        with _MeasuringMode(
+            statistics,
+            borders,
+            half_height=half_resolution * tall,
+            block=half_resolution * BLOCK_SIDE,
+            max_tokens=max(MAX_TOKENS // passes, 1),
+        ):
+            process(torch.cat([cut(rows, cols) for rows, cols in crops]))
+        return statistics
 
-    def seen(share: list[tuple[int, int]]) -> GlobalStatistics:
-        pieces = [(slice(tops[r], tops[r] + tall), slice(lefts[c], lefts[c] + wide)) for r, c in share]
-        overview = GlobalStatistics(size)
-        ends = torch.cat([borders(*at, size) for at in pieces])
-        with _Looking(overview, ends, fine * tall, fine * WINDOW, max(TOKENS // shares, 1)):
-            work(torch.cat([piece(*at) for at in pieces]))
-        return overview
-
-    return reduce(GlobalStatistics.__add__, (seen(places[begin:end]) for begin, end in pairwise(ends)))
+    bounds = [round(k * len(places) / passes) for k in range(passes + 1)]
+    return reduce(GlobalStatistics.__add__, (measure(places[begin:end]) for begin, end in pairwise(bounds)))

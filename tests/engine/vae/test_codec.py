@@ -129,7 +129,7 @@ class Known:
 
     def __init__(self, factor):
         self.config = type(
-            "Config", (), {"scaling_factor": factor, "block_out_channels": codec.KNOWN_CHANNELS}
+            "Config", (), {"scaling_factor": factor, "block_out_channels": codec.KNOWN_VAE_CHANNELS}
         )
 
 

@@ -41,7 +41,7 @@ def taught():
 
 
 def scene(seed, size=(320, 448)):
-    return Image.fromarray(world.render(world.scene(seed), size))
+    return Image.fromarray(world.render(world.make_scene(seed), size))
 
 
 def levels(picture):
@@ -84,7 +84,7 @@ def test_an_encode_by_tiles_is_the_whole_one(taught, side):
 def test_tiles_that_know_of_nothing_else_would_not_do(taught, monkeypatch):
     latent = codec.encode(taught, scene(3))
     whole = codec.decode(taught, latent)
-    monkeypatch.setattr(codec, "look", lambda *asked: None)
+    monkeypatch.setattr(codec, "measure_statistics", lambda *asked: None)
     mean, border = apart(codec.decode(taught, latent, 16), whole, 16)
     assert mean > 3
     assert border > 3
@@ -164,7 +164,7 @@ def test_another_thread_shares_the_vae_undisturbed(model):
     known = global_statistics.measure_statistics(
         model.vae.decode, lambda rows, cols: latent[..., rows, cols], (24, 24), 8, 16
     )
-    with torch.inference_mode(), known.lent(slice(0, 16), slice(0, 16)):
+    with torch.inference_mode(), known.use_for_tile(slice(0, 16), slice(0, 16)):
         other = threading.Thread(target=lambda: said.append(codec.decode(model.vae, latent).tobytes()))
         other.start()
         other.join()
@@ -180,7 +180,7 @@ def test_tiles_that_are_cut_from_a_picture_give_it_back_row_by_row():
 
 @pytest.mark.parametrize("length", [5, 9, 10, 23, 33, 64, 100, 1024])
 def test_patches_lie_side_by_side_from_end_to_end(length):
-    starts, patch = global_statistics.patch_starts(length, 32)
+    starts, patch = global_statistics.crop_starts(length, 32)
     assert starts[0] == 0
     assert all(b - a >= patch for a, b in pairwise(starts))
     assert starts[-1] + patch == length or len(starts) == 1
