@@ -11,7 +11,7 @@ import torch
 from engine import errors
 from engine.control import detectors
 from engine.errors import BadRecipe
-from engine.recipe.controls import KINDS
+from engine.recipe.controls import MAP_KINDS
 from tests.support import detector_weights
 from tests.test_layers import ROOT, in_a_process_without
 
@@ -24,7 +24,7 @@ def refused(kind):
 
 
 def test_every_kind_that_others_make_has_an_origin():
-    assert set(detectors.DETECTOR_SOURCES) == {name for name, kind in KINDS.items() if kind.source}
+    assert set(detectors.DETECTOR_SOURCES) == {name for name, kind in MAP_KINDS.items() if kind.source}
 
 
 @pytest.mark.parametrize("package", ["controlnet_aux", "torchvision"])

@@ -31,15 +31,15 @@ SHAPES = {
 def looks(stage):
     """All views of a stage; windows as they are shaken at some step."""
     if stage.is_base:
-        return views.whole(stage)
+        return views.whole_canvas(stage)
     shake = partial(Noise(3).jitter, stage.number, 4, (stage.rows, stage.cols))
-    return (*views.windows(stage, shake), *(views.lattice(stage) if stage.dilation > 1 else ()))
+    return (*views.windows(stage, shake), *(views.dilated_views(stage) if stage.dilation > 1 else ()))
 
 
 def cells_of(stage, view):
     """Row and column of the canvas for every cell of a view, cut as the field cuts it; those that only the
     padding shows are negative."""
-    left, right, top, bottom = views.lattice_pad(stage) if view.place.step > 1 else (0, 0, 0, 0)
+    left, right, top, bottom = views.dilation_padding(stage) if view.place.step > 1 else (0, 0, 0, 0)
     rows, cols = (
         np.pad(np.arange(n), pads, constant_values=-1)
         for n, pads in ((stage.rows, (top, bottom)), (stage.cols, (left, right)))
@@ -99,11 +99,11 @@ def test_lines_keep_full_strength_in_every_view(drawn, given):
     made = StageMaps(control, drawn if not given else _lines(drawn), stage, None)
     for view in looks(stage):
         rows, cols = cells_of(stage, view)
-        seen = made.seen(view.place, (len(rows), len(cols)))
+        seen = made.view_map(view.place, (len(rows), len(cols)))
         assert set(np.unique(seen)) <= {0, 255}
         if view.place.step > 1:
             # A line across the whole picture is a line across a quarter as many px.
-            assert 0.5 < (seen > 0).sum() / ((made.drawn > 0).sum() / 4) < 3
+            assert 0.5 < (seen > 0).sum() / ((made.full_map > 0).sum() / 4) < 3
 
 
 def _lines(picture):
@@ -119,13 +119,13 @@ def test_a_soft_map_is_averaged_in_a_wide_view():
 def test_a_window_is_a_plain_cut_of_the_map(drawn):
     stage = plan(Recipe(scales=(1, 2)), facts(window=16)).stages[1]
     made = StageMaps(Control(kind="canny"), drawn, stage, None)
-    assert (made.seen(Place(3, 5), (16, 16)) == made.drawn[24:152, 40:168]).all()
+    assert (made.view_map(Place(3, 5), (16, 16)) == made.full_map[24:152, 40:168]).all()
 
 
 def test_a_map_is_made_of_the_original_at_each_stage(drawn):
     """Never by enlarging a small one: at every size lines are one or two px thin."""
     for stage in plan(Recipe(scales=(1, 2, 4)), facts(window=16)).stages:
-        made = StageMaps(Control(kind="canny"), drawn, stage, None).drawn[..., 0] > 0
+        made = StageMaps(Control(kind="canny"), drawn, stage, None).full_map[..., 0] > 0
         assert made.shape == stage.size
         thick = made[:-2, :-2] & made[2:, 2:] & made[1:-1, 1:-1] & made[2:, :-2] & made[:-2, 2:]
         assert not thick.any()
@@ -137,8 +137,8 @@ def test_edges_of_a_picture_that_is_enlarged_are_found_as_they_were(drawn, side)
     one of its own px, and there are no others."""
     stage = plan(Recipe(scales=(1, 2, 4)), facts(window=16)).stages[2]
     small = drawn.resize((side, side), Image.Resampling.BOX)
-    there = StageMaps(Control(kind="canny"), small, stage, None).drawn[..., 0] > 0
-    here = StageMaps(Control(kind="canny"), drawn, stage, None).drawn[..., 0] > 0
+    there = StageMaps(Control(kind="canny"), small, stage, None).full_map[..., 0] > 0
+    here = StageMaps(Control(kind="canny"), drawn, stage, None).full_map[..., 0] > 0
     for found, given in ((there, here), (here, there)):
         away = cv2.distanceTransform((~given).astype(np.uint8), cv2.DIST_L2, 5)
         assert away[found].max() <= 512 / side
@@ -156,6 +156,6 @@ def test_a_given_line_map_is_made_smaller_by_its_strongest_px():
 def test_each_place_is_drawn_once(drawn, monkeypatch):
     stage = plan(Recipe(scales=(1, 2)), facts(window=16)).stages[1]
     made = StageMaps(Control(kind="canny"), drawn, stage, None)
-    first = [made.seen(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
-    again = [made.seen(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
+    first = [made.view_map(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
+    again = [made.view_map(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
     assert all(a is b for a, b in zip(first, again, strict=True))

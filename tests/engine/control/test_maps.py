@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from engine.control.maps import draw_map, resize_map
-from engine.recipe.controls import KINDS, Control
+from engine.recipe.controls import MAP_KINDS, Control
 
-HERE = [name for name, kind in KINDS.items() if not kind.source]
+HERE = [name for name, kind in MAP_KINDS.items() if not kind.source]
 
 
 def step(high, low=0, rows=48, cols=64, at=32):
@@ -73,7 +73,7 @@ def test_an_enlarged_picture_has_the_same_edges():
     control = Control(kind="canny", low=100, high=200)
     assert draw_map(control, pixels)[:, 15:17].any(axis=(1, 2)).all()
     assert not draw_map(control, large).any()
-    found = draw_map(control, large, enlarged=4.0)[..., 0]
+    found = draw_map(control, large, upscaling=4.0)[..., 0]
     assert found.any(axis=1).all()
     assert set(np.nonzero(found)[1]) <= set(range(62, 66))
 
@@ -90,7 +90,7 @@ def test_a_step_of_64_levels_is_a_soft_edge_of_full_strength(levels, strength):
 def test_soft_edges_grow_with_the_stage(grown):
     """They keep their strength, but for what a px is too coarse for, and are as much wider."""
     pixels = step(132, 100, cols=256, at=128)
-    drawn = draw_map(Control(kind="soft", blur=2), pixels, grown=grown)[24, :, 0]
+    drawn = draw_map(Control(kind="soft", blur=2), pixels, stage_scale=grown)[24, :, 0]
     assert abs(int(drawn.max()) - 128) <= 8
     # A bell is 2.355 deviations wide at half its height.
     assert abs((drawn > drawn.max() / 2).sum() - 2.355 * 2 * grown) <= 1.5
@@ -127,7 +127,7 @@ def test_a_tile_keeps_colours_and_loses_detail():
     drawn = draw_map(Control(kind="tile", blur=2), noisy)
     assert abs(drawn.mean() - noisy.mean()) < 2
     assert drawn.std() < 0.2 * noisy.std()
-    assert draw_map(Control(kind="tile", blur=2), noisy, grown=4.0).std() < 0.5 * drawn.std()
+    assert draw_map(Control(kind="tile", blur=2), noisy, stage_scale=4.0).std() < 0.5 * drawn.std()
 
 
 def test_a_shuffle_is_its_seeds_alone():
@@ -184,4 +184,6 @@ def test_a_given_soft_map_is_averaged():
 def test_thresholds_change_nothing_in_kinds_that_read_none():
     pixels = blotches(32, 32)
     for kind in set(HERE) - {"canny"}:
-        assert (draw_map(Control(kind=kind, low=5, high=9), pixels) == draw_map(Control(kind=kind), pixels)).all()
+        assert (
+            draw_map(Control(kind=kind, low=5, high=9), pixels) == draw_map(Control(kind=kind), pixels)
+        ).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.control.overlay import INK, draw_overlay, limit_side
+from engine.control.overlay import LINE_COLOUR, draw_overlay, limit_side
 from engine.recipe.controls import Control
 
 
@@ -20,14 +20,14 @@ def line(size=(8, 12)):
 
 def test_lines_are_ink_on_a_pale_picture():
     seen = draw_overlay(Control(), flat(0), line(), 100)
-    assert (seen[:, 5] == INK).all()
+    assert (seen[:, 5] == LINE_COLOUR).all()
     assert (np.delete(seen, 5, axis=1) == 166).all()
     assert (draw_overlay(Control(), flat(255), flat(0), 100) == 255).all()
 
 
 def test_soft_edges_are_blended_by_their_strength():
     seen = draw_overlay(Control(kind="soft"), flat(255), flat(51), 100)
-    assert seen[0, 0].tolist() == [round(255 + (ink - 255) * 0.2) for ink in INK]
+    assert seen[0, 0].tolist() == [round(255 + (ink - 255) * 0.2) for ink in LINE_COLOUR]
 
 
 def test_a_map_full_of_shades_is_half_of_what_is_seen():
@@ -39,13 +39,13 @@ def test_a_given_map_is_shown_as_it_is(kind, background):
     drawn = line()
     seen = draw_overlay(Control(kind=kind, given=True), drawn, drawn, 100)
     assert (seen[0, 0] == background).all()
-    assert (seen[:, 5] == (INK if kind == "canny" else 255)).all()
+    assert (seen[:, 5] == (LINE_COLOUR if kind == "canny" else 255)).all()
 
 
 def test_lines_keep_their_strength_where_it_is_made_smaller():
     seen = draw_overlay(Control(), flat(255, (80, 120)), line((80, 120)), 12)
     assert seen.shape == (8, 12, 3)
-    assert (seen[:, 0] == INK).all()
+    assert (seen[:, 0] == LINE_COLOUR).all()
     assert (seen[:, 1:] == 255).all()
 
 
