@@ -1,23 +1,22 @@
-"""The laws between the rooms."""
+"""The rules between the folders. import-linter holds the layers (contracts in pyproject.toml)."""
 
 import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
+import tomllib
 
-import pytest
+from importlinter.cli import lint_imports
 
-ROOT = Path(__file__).parents[1]
-LIGHT = """
-recipe checks plan sizes stage schedule timesteps views noise events errors methods catalogue
-store keys prints shelf recall picture weights pace fitting log ticket desk lender vocabulary share lettering
-setting control maps nets detectors seeing sketch
-""".split()
+from engine.paths import ROOT
+from tests.support.processes import in_a_process_without
+
+LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+HEAVY = ["torch", "diffusers", "transformers"]
 
 
 def imports(path):
-    """Top-level names of all that a file imports, wherever in it."""
+    """Top-level names of everything that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -25,24 +24,59 @@ def imports(path):
             yield node.module.split(".")[0]
 
 
-def rooms(folder):
+def files(folder):
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def in_a_process_without(modules, code):
-    """Runs code where these modules cannot be imported."""
-    block = f"import sys\nfor name in {modules!r}: sys.modules[name] = None\n"
-    return subprocess.run([sys.executable, "-c", block + code], cwd=ROOT, capture_output=True, text=True)
+def module(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("path", rooms("engine"), ids=lambda p: p.name)
-def test_the_engine_knows_no_page(path):
-    assert not {"gradio", "ui", "lab", "app", "spaces"} & set(imports(path))
+def light_modules():
+    """Every module that the contract on torch names, with those in its folders."""
+    (contract,) = (each for each in LINTER["contracts"] if "torch" in each["name"] and "light" in each["name"])
+    named = contract["source_modules"]
+    return [
+        module(path)
+        for path in files("engine")
+        if any(module(path) == name or module(path).startswith(f"{name}.") for name in named)
+    ]
 
 
-@pytest.mark.parametrize("path", [*rooms("ui"), ROOT / "app.py"], ids=lambda p: p.name)
-def test_the_page_knows_no_network(path):
-    assert not {"torch", "diffusers", "transformers", "lab"} & set(imports(path))
+def test_the_layers_hold(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
+
+
+def test_every_light_module_is_imported_without_torch():
+    code = f"import importlib\nfor name in {light_modules()!r}: importlib.import_module(name)\nprint('all')"
+    done = in_a_process_without(HEAVY, code)
+    assert done.stdout.strip() == "all", done.stderr
+
+
+def test_a_folder_holds_at_most_18_files():
+    for top in ("engine", "ui", "lab"):
+        for folder in {path.parent for path in files(top)}:
+            assert len(list(folder.glob("*.py"))) <= 18, folder
+
+
+def test_no_exported_name_is_a_submodules():
+    for path in ROOT.glob("engine/**/__init__.py"):
+        names = {each.stem for each in path.parent.glob("*.py")} | {
+            each.parent.name for each in path.parent.glob("*/__init__.py")
+        }
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        exported = {
+            alias.asname or alias.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        assert not names & exported, path
+
+
+def test_app_imports_no_network():
+    assert not {"torch", "diffusers", "transformers", "lab"} & set(imports(ROOT / "app.py"))
 
 
 def test_importing_the_app_loads_no_weights(tmp_path):
@@ -50,23 +84,13 @@ def test_importing_the_app_loads_no_weights(tmp_path):
         "import sys, app; print('torch' in sys.modules, 'diffusers' in sys.modules, type(app.demo).__name__)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         env=os.environ | {"STUDIO_RUNS": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert done.stdout.split()[-3:] == ["False", "False", "Blocks"], done.stderr
-
-
-@pytest.mark.parametrize(
-    "path", [*rooms("ui"), ROOT / "app.py", *sorted((ROOT / "assets" / "web").glob("*.js"))], ids=str
-)
-def test_a_file_of_the_page_fits_in_the_head(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
-
-
-@pytest.mark.parametrize("name", LIGHT)
-def test_light_rooms_import_without_torch(name):
-    done = in_a_process_without(["torch", "diffusers", "transformers"], f"import engine.{name}")
-    assert done.returncode == 0, done.stderr
 
 
 def test_the_engine_plans_without_torch():
@@ -78,7 +102,7 @@ facts = Facts(name="x", family="sdxl", window=128, cell=8, channels=4, scheduler
               defaults=family_defaults("sdxl"), buckets=family_buckets("sdxl", 1024))
 print(plan(Recipe(scales=(1, 2), economy=0, guidance=1), facts).evaluations)
 """
-    done = in_a_process_without(["torch", "diffusers", "transformers"], code)
+    done = in_a_process_without(HEAVY, code)
     assert done.stdout.strip() == str(50 * (1 + 9 + 4)), done.stderr
 
 
@@ -91,23 +115,23 @@ def test_importing_the_engine_does_not_load_torch():
 
 
 def calls(name):
-    """Engine files in which something of this name is called."""
-    for path in rooms("engine"):
+    """The engine's modules in which something of this name is called."""
+    for path in files("engine"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == name:
-                yield path.name
+                yield module(path)
 
 
 def test_only_models_load_weights():
-    assert set(calls("from_pretrained")) == set(calls("from_single_file")) == {"models.py"}
+    assert set(calls("from_pretrained")) == set(calls("from_single_file")) == {"engine.network.models"}
 
 
-def test_only_surgery_puts_loras_on():
-    assert set(calls("load_lora_weights")) == {"lora.py"}
+def test_only_one_module_loads_loras():
+    assert set(calls("load_lora_weights")) == {"engine.network.lora"}
 
 
 def test_only_the_denoiser_calls_the_network():
-    assert set(calls("predict")) == {"denoiser.py"}
+    assert set(calls("predict")) == {"engine.sampling.denoiser"}
 
 
 def test_noise_is_never_added_by_a_scheduler():
@@ -115,10 +139,10 @@ def test_noise_is_never_added_by_a_scheduler():
 
 
 def test_nothing_reads_a_pickle():
-    for path in rooms("engine"):
+    for path in files("engine"):
         text = path.read_text(encoding="utf-8")
-        assert "torch.load" not in text, path.name
-        assert "pickle.load" not in text, path.name
+        assert "torch.load" not in text, path
+        assert "pickle.load" not in text, path
 
 
 RANDOM = {
@@ -135,24 +159,19 @@ RANDOM = {
 
 
 def test_every_random_draw_is_keyed():
-    for path in rooms("engine"):
-        if path.name == "noise.py":
+    for path in files("engine"):
+        if module(path) == "engine.formulas.noise":
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         called = {getattr(node.func, "attr", "") for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        assert not RANDOM & called, path.name
-        assert "random" not in set(imports(path)), path.name
+        assert not RANDOM & called, path
+        assert "random" not in set(imports(path)), path
 
 
 def test_only_the_codec_calls_the_vae():
-    users = {path.name for path in rooms("engine") if "vae.decode" in path.read_text(encoding="utf-8")}
-    assert users == {"codec.py"}
+    users = {module(path) for path in files("engine") if "vae.decode" in path.read_text(encoding="utf-8")}
+    assert users == {"engine.vae.codec"}
 
 
-def test_files_and_functions_fit_in_the_head():
-    for path in [*rooms("engine"), *rooms("lab"), *rooms("tests")]:
-        text = path.read_text(encoding="utf-8")
-        assert text.count("\n") <= 250, path.name
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                assert node.end_lineno - node.lineno <= 40, (path.name, node.name)
+def test_the_loop_fits_on_a_page():
+    assert (ROOT / "engine" / "loop.py").read_text(encoding="utf-8").count("\n") <= 40

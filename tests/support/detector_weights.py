@@ -18,8 +18,8 @@ def hub(tmp_path, monkeypatch):
     """A cache of the hub, which cannot be reached; gives the paths of a detector's files in it."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(detectors, "_ready", {})
-    monkeypatch.setattr(detectors, "_failed", {})
+    monkeypatch.setattr(detectors, "_loaded", {})
+    monkeypatch.setattr(detectors, "_failures", {})
 
     def paths(kind):
         origin = detectors.DETECTOR_SOURCES[kind]

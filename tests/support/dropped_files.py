@@ -8,7 +8,7 @@ import zlib
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine.runs import store
+from engine.recipe.recall import RECORD
 from tests.support.look import unfold
 from ui.text import words
 
@@ -34,7 +34,7 @@ def encoded(picture, kind, **more):
 def with_recipe(**values):
     """A PNG that tells this recipe."""
     info = PngInfo()
-    info.add_text(store.RECORD, json.dumps({"recipe": values}))
+    info.add_text(RECORD, json.dumps({"recipe": values}))
     return encoded(Image.new("RGB", (8, 8)), "PNG", pnginfo=info)
 
 

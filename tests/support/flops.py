@@ -4,7 +4,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.network.patching.apply import bent
+from engine.network.patching.apply import apply_patches
 
 SDXL = {
     "sample_size": 128, "in_channels": 4, "out_channels": 4, "layers_per_block": 2,
@@ -45,7 +45,7 @@ def counts(unet, rows, cols, bends=()):
         }
     latents = torch.zeros(1, told.in_channels, rows, cols, device=device)
     text = torch.zeros(1, 77, told.cross_attention_dim, device=device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), bent([unet], bends):
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), apply_patches([unet], bends):
         unet(latents, torch.zeros(1, device=device), text, added_cond_kwargs=given)
     return counter.get_flop_counts()
 

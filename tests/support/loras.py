@@ -8,7 +8,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
 from engine import load_model
-from engine.network.facts import fingerprint
+from engine.network.facts import hash_pipeline
 from tests.support import single_file, tiny
 
 
@@ -36,4 +36,4 @@ def dressed(request, tmp_path_factory):
 
 def state(model):
     """Every weight of the pipeline, and of what kind each of its parts is."""
-    return fingerprint(model.pipeline), [type(module) for module in model.unet.modules()]
+    return hash_pipeline(model.pipeline), [type(module) for module in model.unet.modules()]

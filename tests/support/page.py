@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.catalogue.entries import Defaults, ModelEntry
-from engine.serving.model_pool import Lender
-from ui.session.services import House, open_house
+from engine.serving.model_pool import ModelPool
+from ui.session.services import Services, open_services
 from ui.studio import build_studio
 from ui.theme import launch_arguments
 
@@ -55,12 +55,12 @@ class Served:
     """A running app."""
 
     url: str
-    house: House
+    services: Services
     demo: object
     gate: Gate
 
     def runs(self) -> list[Path]:
-        return self.house.shelf.runs()
+        return self.services.cache.runs()
 
 
 def free_port() -> int:
@@ -80,27 +80,27 @@ def tiny_entry(folder: Path, **more) -> ModelEntry:
 def serving(root: Path, model: Path | ModelEntry, **more) -> Iterator[Served]:
     """An app over a folder's model, or a catalogue entry, that is loaded already."""
     entry = model if isinstance(model, ModelEntry) else tiny_entry(model)
-    lender = Lender([entry], "cpu", "float32")
-    gate = Gate(lender.model().unet)
-    house = open_house(root, lender, **{"age": 86400.0} | more)
-    with launched(house) as (url, demo):
+    pool = ModelPool([entry], "cpu", "float32")
+    gate = Gate(pool.model().unet)
+    services = open_services(root, pool, **{"age": 86400.0} | more)
+    with launched(services) as (url, demo):
         try:
-            yield Served(url, house, demo, gate)
+            yield Served(url, services, demo, gate)
         finally:
             gate.leave()
 
 
 @contextmanager
-def launched(house: House) -> Iterator[tuple[str, object]]:
+def launched(services: Services) -> Iterator[tuple[str, object]]:
     """A house's app on a port of its own: its address, and itself."""
-    demo = build_studio(house)
+    demo = build_studio(services)
     demo.queue(max_size=200)
     where = {"server_name": "127.0.0.1", "server_port": free_port()}
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **where, **launch_arguments(house))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **where, **launch_arguments(services))
     try:
         yield url, demo
     finally:
-        house.desk.close()
+        services.queue.close()
         demo.close()
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from engine import Recipe
-from engine.recipe.controls import CONTROL_SETTINGS, STRONGEST, Control
-from engine.recipe.options import OPTIONS, Options, changed
+from engine.recipe.controls import CONTROL_SETTINGS, MAX_CONTROL_STRENGTH, Control
+from engine.recipe.options import OPTIONS, Options, changed_options
 from engine.recipe.recipe import SETTINGS
 
 DIGEST = "sha256:" + "5e" * 32
@@ -34,7 +34,7 @@ def values(setting):
 def options():
     """Settings of one method alone, as a recipe keeps them."""
     some = {name: values(setting) for name, setting in OPTIONS.items()}
-    return st.fixed_dictionaries({}, optional=some).map(lambda chosen: changed(Options(**chosen)))
+    return st.fixed_dictionaries({}, optional=some).map(lambda chosen: changed_options(Options(**chosen)))
 
 
 def _control(chosen):
@@ -45,7 +45,7 @@ def _control(chosen):
 def controls():
     """Controls whose pictures are told by their digests; the net is the model's own."""
     known = {name: values(setting) for name, setting in CONTROL_SETTINGS.items() if name != "net"}
-    known |= {"image": st.just(DIGEST), "stages": st.lists(st.floats(0, STRONGEST), max_size=3).map(tuple)}
+    known |= {"image": st.just(DIGEST), "stages": st.lists(st.floats(0, MAX_CONTROL_STRENGTH), max_size=3).map(tuple)}
     return st.fixed_dictionaries(known).map(_control)
 
 

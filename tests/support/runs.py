@@ -1,4 +1,4 @@
-"""Runs of known length for the desk, which move only as far as they are let."""
+"""Runs of known length for the queue, which advance only as far as a test lets them."""
 
 import threading
 
@@ -8,7 +8,7 @@ from engine import Accepted, Finished, Progress, Recipe, StageDone, Stopped
 from engine.runs import store
 from engine.runs.cache import Shelf
 from engine.serving.entry import Request
-from engine.serving.queue import Desk
+from engine.serving.queue import RunQueue
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 
 
 class Work:
-    """Runs that yield stages when they are let; what each did is in `done`, in the order it happened."""
+    """Runs that yield stages when a test lets them; `done` lists (prompt, stage) in the order they finished."""
 
     def __init__(self, stages=3, steps=2):
         self.stages, self.steps, self.done = stages, steps, []
@@ -43,7 +43,7 @@ class Work:
         yield Finished(self.stages)
 
     def hold(self):
-        """Nothing moves until it is let."""
+        """Let no run advance until go() is called."""
         self.let = threading.Semaphore(0)
         self.at_work.clear()
 
@@ -62,16 +62,16 @@ def work():
 
 
 @pytest.fixture
-def desk(tmp_path, work, clock):
-    made = Desk(Shelf(tmp_path), work, lambda request: (10.0, 20.0, 40.0), clock=clock)
+def queue(tmp_path, work, clock):
+    made = RunQueue(Shelf(tmp_path), work, lambda request: (10.0, 20.0, 40.0), clock=clock)
     yield made
     work.go()
     made.close()
 
 
-def ask(desk, name, **more):
-    return desk.submit(Request(Recipe(prompt=name), **more))
+def ask(queue, name, **more):
+    return queue.submit(Request(Recipe(prompt=name), **more))
 
 
-def end(desk, run):
-    return list(desk.follow(run))[-1]
+def end(queue, run):
+    return list(queue.follow(run))[-1]

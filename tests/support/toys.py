@@ -8,13 +8,13 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.numpy import load_file
 
-from engine import Failed, Recipe, StageDone, generate
+from engine import Failed, Recipe, StageDone, generate, loop
 from engine.catalogue.entries import Defaults, Facts, family_buckets
 from engine.formulas.noise import Noise
 from engine.planning.plan import plan
-from engine.runs import generate as loop
 from engine.sampling.denoiser import Denoiser
 from engine.sampling.solver import Solver
+from engine.sampling.start import Inputs
 from tests.support.tiny import SCHEDULER
 
 SDXL_SCHEDULER = SCHEDULER | {"_class_name": "EulerDiscreteScheduler"}
@@ -38,59 +38,59 @@ def facts(window=128, channels=4, scheduler=SDXL_SCHEDULER, **changes):
 
 
 class Watched(Solver):
-    """Lets a known network ask where the loop is, and remembers each canvas it was shown."""
+    """A solver that lets a network with known predictions ask for the present step, and keeps every canvas."""
 
     present = None
-    seen: list
+    canvases: list
 
-    def __init__(self, *given):
-        super().__init__(*given)
-        Watched.present, self.seen = self, []
+    def __init__(self, *args):
+        super().__init__(*args)
+        Watched.present, self.canvases = self, []
 
-    def shown(self, canvas, i):
-        self.i = i
-        self.seen.append((i, canvas))
-        return super().shown(canvas, i)
+    def model_input(self, z, step):
+        self.i = step.index
+        self.canvases.append((step.index, z))
+        return super().model_input(z, step)
 
-    def step(self, *given):
-        self.end = super().step(*given)
+    def step(self, *args):
+        self.end = super().step(*args)
         return self.end
 
     @property
-    def now(self):
-        return self.shown_level(self.i)
+    def present_level(self):
+        return self.input_level(self.i)
 
 
 class Known:
-    """A network whose answer is known, on the CPU."""
+    """A network whose predictions are known, on the CPU."""
 
     device = torch.device("cpu")
 
 
 class AllNoise(Known):
-    """Takes everything it is shown for noise: the clean picture is zero."""
+    """Predicts that its whole input is noise: x0 is zero."""
 
-    def predict(self, latents, t, text, ids, guides=(), bends=()):
-        alpha, sigma = Watched.present.now
+    def predict(self, latents, t, text, size_ids, controls=(), patches=()):
+        alpha, sigma = Watched.present.present_level
         return latents / sigma if Watched.present.predicts_noise else latents * alpha / sigma
 
 
 class Wants(Known):
-    """The posterior mean where pictures are `target` give or take 1: leaves an anchor at zero behind."""
+    """Predicts the posterior mean of pictures that are `target` plus or minus 1, away from an anchor at zero."""
 
     def __init__(self, target=1.0):
         self.target = target
 
-    def predict(self, latents, t, text, ids, guides=(), bends=()):
-        alpha, sigma = Watched.present.now
-        clean = self.target + alpha * (latents - alpha * self.target)
-        return (latents - alpha * clean) / sigma
+    def predict(self, latents, t, text, size_ids, controls=(), patches=()):
+        alpha, sigma = Watched.present.present_level
+        x0 = self.target + alpha * (latents - alpha * self.target)
+        return (latents - alpha * x0) / sigma
 
 
 class Echo(Known):
-    """Answers with what it was shown."""
+    """Predicts its own input."""
 
-    def predict(self, latents, t, text, ids, guides=(), bends=()):
+    def predict(self, latents, t, text, size_ids, controls=(), patches=()):
         return latents
 
 
@@ -106,19 +106,19 @@ class StopAfter:
 
 
 def watch(monkeypatch, network, facts, recipe, below=None):
-    """Runs the pure loop with a known network; the solver of each stage, in order."""
+    """Run the loop with a known network; return the solver of each stage, in order."""
     solvers = []
 
     class Kept(Watched):
-        def __init__(self, *given):
-            super().__init__(*given)
+        def __init__(self, *args):
+            super().__init__(*args)
             solvers.append(self)
 
     monkeypatch.setattr(loop, "Solver", Kept)
     planned = plan(recipe, facts)
     denoiser = Denoiser(network, None, planned.stages[0].guidance_passes, 16)
     ahead = planned.stages[below.stage.number if below else 0 :]
-    for _ in loop.stages(ahead, below, denoiser, Noise(planned.recipe.seed)):
+    for _ in loop.sample_stages(ahead, below, Inputs(denoiser, Noise(planned.recipe.seed))):
         pass
     return solvers
 

@@ -38,7 +38,7 @@ def test_no_px_is_resized_and_the_padding_is_cut_off(kind, hub):
     detector_weights.write(kind, hub(kind))
     detectors.load_detector(kind)
     pixels = photo(192, 128)
-    made = detectors._ready[kind].made
+    made = detectors._loaded[kind].detector
     theirs = made(pixels, detect_resolution=128, image_resolution=128, output_type="np")
     assert (detectors.detect(kind, pixels) == theirs).all()
     repeated = np.concatenate([pixels[:150], np.repeat(pixels[149:150], 42, 0)])
@@ -101,7 +101,7 @@ def test_what_a_network_calls_near_is_white(hub):
     detector_weights.write_depth(hub("depth")[0].parent)
     pixels = photo(518, 518)
     drawn = detectors.detect("depth", pixels)
-    net = detectors._ready["depth"].net
+    net = detectors._loaded["depth"].network
     with torch.no_grad():
         given = torch.from_numpy(
             (pixels / 255 - detector_adapters.MEAN) / detector_adapters.DEVIATION

@@ -11,9 +11,10 @@ import torch
 from engine import errors
 from engine.control import detectors
 from engine.errors import BadRecipe
+from engine.paths import ROOT
 from engine.recipe.controls import MAP_KINDS
 from tests.support import detector_weights
-from tests.test_layers import ROOT, in_a_process_without
+from tests.support.processes import in_a_process_without
 
 
 def refused(kind):
@@ -50,10 +51,10 @@ print({"torch", "torchvision", "controlnet_aux", "transformers"} & set(sys.modul
 def test_a_package_that_breaks_on_import_is_told(tmp_path):
     (tmp_path / "controlnet_aux.py").write_text("import sys\nsys.solutions\n")
     code = """
-from engine import detectors
-try: detectors.prepare("hed")
+from engine.control import detectors
+try: detectors.load_detector("hed")
 except Exception as fault: print(fault.sentence)
-print(detectors.why_not("hed"))
+print(detectors.unavailable_reason("hed"))
 """
     paths = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=paths, capture_output=True, text=True)
@@ -69,8 +70,8 @@ print(detectors.why_not("hed"))
 def test_others_packages_are_loaded_in_silence(tmp_path):
     code = """
 import sys
-from engine import detectors
-try: detectors.prepare("hed")
+from engine.control import detectors
+try: detectors.load_detector("hed")
 except detectors.BadRecipe as fault: print("could not be fetched" in fault.sentence)
 print("controlnet_aux" in sys.modules)
 """

@@ -113,7 +113,7 @@ def test_a_copy_of_the_picture_has_the_same_key_and_other_pixels_have_not(photo,
 
 
 def encoded(model, photo, side):
-    given = images.filling(images.read(photo), (side, side))
+    given = images.crop_to_fill(images.read(photo), (side, side))
     return codec.encode(model.vae, given, model.facts.window)
 
 

@@ -6,7 +6,14 @@ import pytest
 from engine.formulas.noise import Noise
 from engine.planning.plan import plan
 from engine.planning.stage import window_starts
-from engine.planning.views import feather, jitter_range, lattice, lattice_pad, whole, windows
+from engine.planning.views import (
+    dilated_views,
+    dilation_padding,
+    feather,
+    jitter_range,
+    whole_canvas,
+    windows,
+)
 from engine.recipe.recipe import Recipe
 from tests.support.toys import facts
 
@@ -60,16 +67,16 @@ def test_a_window_knows_its_true_place():
 def test_whole_canvas_and_lattices_are_told_the_trained_size_nearest_to_the_base():
     stage = stage_of(number=1, width=256, height=128)
     assert stage.size == (88, 184)
-    assert [view.ids for view in whole(stage)] == [(88, 184, 0, 0, 88, 184)]
+    assert [view.ids for view in whole_canvas(stage)] == [(88, 184, 0, 0, 88, 184)]
     upper = stage_of(width=256, height=128)
-    assert {view.ids for view in lattice(upper)} == {(88, 184, 0, 0, 88, 184)}
+    assert {view.ids for view in dilated_views(upper)} == {(88, 184, 0, 0, 88, 184)}
 
 
 def test_published_ids_speak_of_the_final_picture_and_of_padded_corners():
     stage = stage_of(width=256, height=256, stride=8, faithful=True)
     assert stage.jitter_padding == 2
     assert windows(stage, still)[0].ids == (256, 256, 16, 16, 256, 256)
-    assert lattice(stage)[0].ids == (256, 256, 0, 0, 256, 256)
+    assert dilated_views(stage)[0].ids == (256, 256, 0, 0, 256, 256)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +99,10 @@ def test_an_axis_of_one_window_does_not_move():
     assert jitter_range(0, 8, 16, 2, False) == (0, 0)
 
 
+def test_a_window_longer_than_its_axis_moves_into_the_padding_as_published():
+    assert jitter_range(0, 14, 16, 2, True) == (-2, 0)
+
+
 SHAPES = [
     {"scales": (1, 2), "stride": 8},
     {"scales": (1, 2), "stride": 1},
@@ -100,6 +111,9 @@ SHAPES = [
     {"width": 512, "height": 128, "stride": 8},
     {"width": 200, "height": 328, "stride": 11},
     {"width": 256, "height": 256, "stride": 8, "faithful": True},
+    {"width": 384, "height": 256, "stride": 8, "faithful": True},
+    {"width": 256, "height": 112, "stride": 8, "faithful": True},
+    {"width": 256, "height": 64, "stride": 13, "faithful": True},
 ]
 
 
@@ -120,10 +134,10 @@ def test_windows_cover_every_cell_at_every_step(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_lattices_cover_every_cell_once(shape):
     stage = stage_of(number=2, **shape)
-    left, right, top, bottom = lattice_pad(stage)
+    left, right, top, bottom = dilation_padding(stage)
     count = np.zeros((stage.rows + top + bottom, stage.cols + left + right), int)
     sizes = set()
-    for view in lattice(stage):
+    for view in dilated_views(stage):
         count[view.rows, view.cols] += 1
         sizes.add(count[view.rows, view.cols].shape)
     assert (count == 1).all()
@@ -132,10 +146,10 @@ def test_lattices_cover_every_cell_once(shape):
 
 def test_lattices_are_padded_below_and_right_and_as_published_above_and_left():
     odd = {"width": 264, "height": 248}
-    assert lattice_pad(stage_of(**odd, scales=(1, 2))) == (0, 1, 0, 1)
+    assert dilation_padding(stage_of(**odd, scales=(1, 2))) == (0, 1, 0, 1)
     shape = {"width": 384, "height": 264, "faithful": True, "stride": 8}
     assert (stage_of(number=3, **shape).rows, stage_of(number=3, **shape).cols) == (33, 48)
-    assert lattice_pad(stage_of(number=2, **shape)) == (0, 0, 0, 0)
+    assert dilation_padding(stage_of(number=2, **shape)) == (0, 0, 0, 0)
 
 
 def test_feather_falls_off_over_the_overlap_and_stays_positive():

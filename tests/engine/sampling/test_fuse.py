@@ -1,27 +1,37 @@
-from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from engine.formulas.noise import Noise
 from engine.formulas.schedule import Step
+from engine.network.text import Text
+from engine.planning.patches import NO_PATCHES, StepPatches
 from engine.planning.plan import plan
+from engine.planning.views import views_at
 from engine.recipe.recipe import Recipe
 from engine.sampling.denoiser import Denoiser
-from engine.sampling.fuse import blur, field
+from engine.sampling.fuse import blend, blur, predict
+from engine.sampling.signals import NetworkCalled
 from tests.support.toys import Echo, facts
 
+UNSHIFTED = Noise(0, SimpleNamespace(jitter=lambda stage, i, view: (0, 0)))
 
-def through(stage, canvas, network, *, share, deviation=0.0, batch=3, copies=1, offset=lambda *_: (0, 0)):
-    """The field's answer for one step with this share of lattices."""
-    breaths = field(
-        Denoiser(network, None, copies, batch), canvas, stage, Step(0, 500, 0, share, deviation), offset
-    )
+
+def predicting(denoiser, stage, canvas, c2, deviation=0.0, noise=UNSHIFTED):
+    """Return the generator of one step's predictions."""
+    step = Step(0, 500, 0, c2, deviation)
+    return predict(denoiser, canvas, stage, step, views_at(stage, step, noise), NO_PATCHES)
+
+
+def fused(stage, canvas, network, *, c2, deviation=0.0, batch=3, passes=1, noise=UNSHIFTED):
+    """Return the blended prediction of one step with this share of dilated views."""
+    signals = predicting(Denoiser(network, None, passes, batch), stage, canvas, c2, deviation, noise)
     while True:
         try:
-            next(breaths)
+            next(signals)
         except StopIteration as end:
-            return end.value
+            return blend(*end.value, c2)
 
 
 def stage_of(number=2, window=16, **recipe):
@@ -40,58 +50,57 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_cutting_and_pasting_is_the_identity(shape, share):
-    """Windows overlap, are shaken and weighted, lattices are padded: an echo must come back as it was."""
+@pytest.mark.parametrize("c2", [0.0, 0.3, 1.0])
+def test_cutting_and_pasting_is_the_identity(shape, c2):
+    """Windows overlap, are shifted and weighted, dilated views are padded: an echo must come back as it was."""
     stage = stage_of(**shape)
-    shake = partial(Noise(0).jitter, 2, 0, (stage.rows, stage.cols))
     canvas = torch.randn(1, 4, stage.rows, stage.cols, generator=torch.Generator().manual_seed(0))
-    fused = through(stage, canvas, Echo(), share=share, offset=shake)
-    assert torch.allclose(fused.predictions, canvas, atol=1e-5)
+    prediction = fused(stage, canvas, Echo(), c2=c2, noise=Noise(0))
+    assert torch.allclose(prediction.values, canvas, atol=1e-5)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_blend_weights_sum_to_one(share):
+@pytest.mark.parametrize("c2", [0.0, 0.3, 1.0])
+def test_blend_weights_sum_to_one(c2):
     class Ones:
-        def predict(self, latents, t, text, ids, guides=(), bends=()):
+        def predict(self, latents, t, text, size_ids, controls=(), patches=()):
             return torch.ones_like(latents)
 
     stage = stage_of(scales=(1, 3), stride=5)
-    fused = through(stage, torch.zeros(1, 4, 48, 48), Ones(), share=share)
-    assert torch.allclose(fused.predictions, torch.ones(1, 4, 48, 48), atol=1e-6)
+    prediction = fused(stage, torch.zeros(1, 4, 48, 48), Ones(), c2=c2)
+    assert torch.allclose(prediction.values, torch.ones(1, 4, 48, 48), atol=1e-6)
 
 
-def test_the_share_weighs_lattices_against_windows():
+def test_c2_weighs_dilated_views_against_windows():
     class Which:
-        """Lattices carry no corner in their ids and the base's size."""
+        """Predicts 1 for dilated views, which have the base's size in their size ids."""
 
-        def predict(self, latents, t, text, ids, guides=(), bends=()):
-            is_lattice = (ids[:, 0] == 128).float()
-            return latents * 0 + is_lattice[:, None, None, None]
+        def predict(self, latents, t, text, size_ids, controls=(), patches=()):
+            is_dilated = (size_ids[:, 0] == 128).float()
+            return latents * 0 + is_dilated[:, None, None, None]
 
-    fused = through(stage_of(scales=(1, 2)), torch.zeros(1, 4, 32, 32), Which(), share=0.3)
-    assert fused.predictions.unique().tolist() == pytest.approx([0.3])
+    prediction = fused(stage_of(scales=(1, 2)), torch.zeros(1, 4, 32, 32), Which(), c2=0.3)
+    assert prediction.values.unique().tolist() == pytest.approx([0.3])
 
 
 def test_both_predictions_come_back_in_their_order():
     class Texts:
         """The first half of a batch is under the first text."""
 
-        def predict(self, latents, t, text, ids, guides=(), bends=()):
+        def predict(self, latents, t, text, size_ids, controls=(), patches=()):
             half = len(latents) // 2
             return latents * 0 + torch.tensor([0.0] * half + [1.0] * half)[:, None, None, None]
 
-    fused = through(stage_of(scales=(1, 2)), torch.zeros(1, 4, 32, 32), Texts(), share=0.5, copies=2)
-    assert [row.unique().tolist() for row in fused.predictions] == [pytest.approx([0]), pytest.approx([1])]
+    prediction = fused(stage_of(scales=(1, 2)), torch.zeros(1, 4, 32, 32), Texts(), c2=0.5, passes=2)
+    assert [row.unique().tolist() for row in prediction.values] == [pytest.approx([0]), pytest.approx([1])]
 
 
-def test_the_lattices_see_the_canvas_blurred_and_the_windows_as_it_is():
+def test_dilated_views_see_the_canvas_blurred_and_windows_as_it_is():
     stage = stage_of(scales=(1, 2))
     canvas = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(0))
-    fused = through(stage, canvas, Echo(), share=0.4, deviation=0.8)
-    smooth = blur(canvas, 0.8, stage.kernel, reflect=True)
-    assert torch.allclose(fused.seen, 0.6 * canvas + 0.4 * smooth, atol=1e-6)
-    assert torch.allclose(fused.predictions, fused.seen, atol=1e-5)
+    prediction = fused(stage, canvas, Echo(), c2=0.4, deviation=0.8)
+    smooth = blur(canvas, 0.8, stage.blur_kernel, reflect=True)
+    assert torch.allclose(prediction.input, 0.6 * canvas + 0.4 * smooth, atol=1e-6)
+    assert torch.allclose(prediction.values, prediction.input, atol=1e-5)
 
 
 @pytest.mark.parametrize("reflect", [True, False])
@@ -112,15 +121,23 @@ def test_blur_is_a_gaussian():
 
 
 def test_the_kernel_is_the_papers_or_the_codes():
-    assert stage_of(scales=(1, 3)).kernel == 9
-    assert stage_of(scales=(1, 3), kernel="code").kernel == 5
+    assert stage_of(scales=(1, 3)).blur_kernel == 9
+    assert stage_of(scales=(1, 3), kernel="code").blur_kernel == 5
 
 
-def test_the_field_breathes_after_every_call():
-    stage = stage_of(scales=(1, 2))
+def test_there_is_a_signal_after_every_call_of_the_network():
     denoiser = Denoiser(Echo(), None, 1, 4)
-    breaths = list(
-        field(denoiser, torch.zeros(1, 4, 32, 32), stage, Step(0, 500, 0, 0.5, 0), lambda *_: (0, 0))
-    )
-    assert len(breaths) == denoiser.calls == 3 + 1
+    signals = list(predicting(denoiser, stage_of(scales=(1, 2)), torch.zeros(1, 4, 32, 32), 0.5))
+    assert signals == [NetworkCalled()] * 4
+    assert denoiser.calls == 3 + 1
     assert denoiser.evaluations == 9 + 4
+
+
+def test_there_is_a_signal_between_the_two_calls_of_noise_damped_guidance():
+    stage = stage_of(number=1, method="direct", scales=(1, 2))
+    step, denoiser = Step(0, 500, 0, 0, 0), Denoiser(Echo(), Text(torch.zeros(2, 1, 1)), 2, 1)
+    patches = StepPatches(mild=())
+    views = views_at(stage, step, UNSHIFTED)
+    signals = predict(denoiser, torch.zeros(1, 4, 32, 32), stage, step, views, patches)
+    assert (next(signals), denoiser.calls, denoiser.evaluations) == (NetworkCalled(), 1, 2)
+    assert (next(signals), denoiser.calls, denoiser.evaluations) == (NetworkCalled(), 2, 3)

@@ -1,14 +1,17 @@
-"""The three rules of solvers, with networks whose answer is known."""
+"""Solvers keep the noise right and the pull firm, with networks whose predictions are known."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from engine import Recipe
-from engine.formulas.schedule import of_base
+from engine.formulas.noise import Noise
+from engine.formulas.schedule import Step, base_schedule
 from engine.formulas.timesteps import SCHEDULERS, timesteps
 from engine.planning.plan import plan
-from engine.sampling.signals import Made
+from engine.sampling.signals import StageMade
 from engine.sampling.solver import Solver
 from engine.sampling.tone import Tone
 from tests.support.tiny import SCHEDULER
@@ -19,9 +22,13 @@ CONFIG = SCHEDULER | {"prediction_type": "epsilon"}
 NOISY = facts(window=16, channels=192, scheduler=CONFIG)
 
 
+def at(i):
+    return Step(i, 0, 0, 0, 0)
+
+
 def deviations(solver):
     """The canvas's deviation over sigma_t, at every step."""
-    return np.array([canvas.std().item() / solver.level(i)[1] for i, canvas in solver.seen])
+    return np.array([canvas.std().item() / solver.level(i)[1] for i, canvas in solver.canvases])
 
 
 def noisy(monkeypatch, **recipe):
@@ -57,13 +64,14 @@ def test_noise_stays_sigma_however_steps_are_spaced(name, steps, spacing, monkey
 
 
 @pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m", "unipc"])
-def test_a_step_that_diffusers_lays_too_many_is_not_taken(name):
+def test_a_surplus_step_of_diffusers_is_dropped(name):
     config = CONFIG | {"timestep_spacing": "trailing"}
-    held = Solver(name, config, 61, of_base(timesteps(name, config, 61)))
+    held = Solver(name, config, 61, base_schedule(timesteps(name, config, 61)))
     assert len(held.scheduler.timesteps) == 61
     canvas = torch.zeros(1, 4, 8, 8)
     for i in (59, 60):
-        canvas = held.step(torch.zeros_like(canvas), i, held.shown(canvas, i), lambda: None)
+        step = at(i)
+        canvas = held.step(torch.zeros_like(canvas), step, held.model_input(canvas, step), Noise(0), 1)
     assert torch.isfinite(canvas).all()
 
 
@@ -76,7 +84,7 @@ def test_noise_stays_sigma_with_few_and_many_steps(name, steps, monkeypatch):
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_blurred_lattices_leave_the_noise_right_by_way_of_v(name, monkeypatch):
+def test_blurred_dilated_views_leave_the_noise_right_by_way_of_v(name, monkeypatch):
     _, upper = noisy(monkeypatch, scheduler=name, lattice="v")
     assert deviations(upper) == pytest.approx(1, abs=0.01)
 
@@ -101,7 +109,7 @@ def distance(monkeypatch, **recipe):
     """How far from an anchor at 0 a network that wants 1 ends."""
     toy = facts(window=16, channels=16, scheduler=CONFIG)
     recipe = Recipe(**{"guidance": 1, "scales": (1, 2), "dilated": False} | recipe)
-    below = Made(plan(recipe, toy).stages[0], torch.zeros(1, 16, 16, 16), Tone(0, 1))
+    below = StageMade(plan(recipe, toy).stages[0], torch.zeros(1, 16, 16, 16), Tone(0, 1))
     (upper,) = watch(monkeypatch, Wants(), toy, recipe, below)
     return upper.end.mean().item()
 
@@ -124,7 +132,7 @@ def test_every_solver_is_held_to_the_anchor_as_ddim_is(name, economy, steps, mon
 
 def test_unipc_with_its_corrector_would_not_be_held(monkeypatch):
     held = distance(monkeypatch, scheduler="unipc", steps=20)
-    monkeypatch.setattr("engine.sampling.solver.FELT", 2.0)
+    monkeypatch.setattr("engine.sampling.solver.NEGLIGIBLE_PULL", 2.0)
     assert distance(monkeypatch, scheduler="unipc", steps=20) > 1.4 * held
 
 
@@ -141,14 +149,15 @@ def test_karras_timesteps_repeat_and_are_stepped_by_index(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if SCHEDULERS[n].draws_noise])
-def test_a_drawing_scheduler_takes_the_noise_it_is_given(name):
+def test_a_scheduler_that_draws_noise_takes_ours(name):
     t = timesteps(name, CONFIG, 8)
     canvas = torch.ones(1, 4, 8, 8)
 
     def step(drawn):
-        solver = Solver(name, CONFIG, 8, of_base(t))
-        solver.shown(canvas, 2)
-        return solver.step(torch.zeros_like(canvas), 2, canvas, lambda: drawn)
+        solver = Solver(name, CONFIG, 8, base_schedule(t))
+        solver.model_input(canvas, at(2))
+        noise = Noise(0, SimpleNamespace(step=lambda stage, i, shape: drawn))
+        return solver.step(torch.zeros_like(canvas), at(2), canvas, noise, 1)
 
     noise = np.random.RandomState(0).standard_normal((1, 4, 8, 8)).astype(np.float32)
     quiet, loud = step(np.zeros_like(noise)), step(noise)
@@ -159,15 +168,15 @@ def test_a_drawing_scheduler_takes_the_noise_it_is_given(name):
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
-def test_the_foreseen_picture_is_exact_when_the_prediction_is(name, kind):
+def test_x0_is_exact_when_the_prediction_is(name, kind):
     config = CONFIG | {"prediction_type": kind}
-    solver = Solver(name, config, 12, of_base(timesteps(name, config, 12)))
+    solver = Solver(name, config, 12, base_schedule(timesteps(name, config, 12)))
     generator = torch.Generator().manual_seed(0)
     clean, noise = torch.randn(2, 1, 4, 8, 8, generator=generator)
     for i in (0, 5, 11):
         alpha, sigma = solver.level(i)
-        shown = solver.shown(alpha * clean + sigma * noise, i)
-        alpha, sigma = solver.shown_level(i)
-        assert torch.allclose(shown, alpha * clean + sigma * noise, atol=1e-5)
+        model_input = solver.model_input(alpha * clean + sigma * noise, at(i))
+        alpha, sigma = solver.input_level(i)
+        assert torch.allclose(model_input, alpha * clean + sigma * noise, atol=1e-5)
         prediction = noise if kind == "epsilon" else alpha * noise - sigma * clean
-        assert torch.allclose(solver.clean(prediction, i, shown), clean, atol=1e-4)
+        assert torch.allclose(solver.x0(prediction, at(i), model_input), clean, atol=1e-4)
