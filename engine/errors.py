@@ -187,10 +187,6 @@ FAITHFUL_SHORT = (
     "As published, {width} x {height} px breaks: its second stage would be thinner than one window. "
     "Use an aspect up to 1:2, or turn faithful off."
 )
-FAITHFUL_CELLS = (
-    "As published, {width} x {height} px breaks: stage {stage} would be {stage_width} x {stage_height} px, "
-    "which is not whole cells of {cell} px. Turn faithful off, or choose another size."
-)
 FAITHFUL_SCALES = "As published, scales are {fit} for this size. Leave them empty, or turn faithful off."
 FAITHFUL_PICTURE = (
     "As published, a start picture lies in a black square and its latent is drawn at random, "

@@ -12,7 +12,7 @@ from engine.errors import BadRecipe
 from engine.planning.controlnets import controlnet_for
 from engine.planning.patches import Patch, PooledLevel, StridedLevel, WindowedAttention
 from engine.planning.plan import Plan, plan
-from engine.planning.sizes import SLACK, Size
+from engine.planning.sizes import SIZE_TOLERANCE, Size
 from engine.planning.stage import Stage
 
 # Float32 canvases in memory at once: two predictions and their sums, canvas, anchor, noise, solver history.
@@ -84,7 +84,7 @@ def evaluation_areas(levels: tuple[Level, ...], area: float, patches: tuple[Patc
 
     Attention grows with the square of the area. For views of about native size the cost is the area.
     """
-    if area <= SLACK**2:
+    if area <= SIZE_TOLERANCE**2:
         return area
     total, inner = 0.0, area
     for k, (linear, square) in enumerate(levels):

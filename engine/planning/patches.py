@@ -11,7 +11,7 @@ from math import ceil, sqrt
 from typing import NamedTuple
 
 from engine.formulas.noise import draw_quarter_shift
-from engine.planning.sizes import SLACK, Size
+from engine.planning.sizes import SIZE_TOLERANCE, Size
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ PatchFunction = Callable[[PatchContext, Mapping[str, object]], StepPatches]
 
 def exceeds_native(rows: int, cols: int, window: int) -> bool:
     """Whether a view is too large for the network to see it without a patch."""
-    return rows * cols > (SLACK * window) ** 2
+    return rows * cols > (SIZE_TOLERANCE * window) ** 2
 
 
 def scaled_attention(context: PatchContext, options: Mapping[str, object]) -> StepPatches:

@@ -13,13 +13,13 @@ from engine.methods import METHODS, Method
 from engine.planning.controlnets import controlnet_for
 from engine.planning.patch_schedule import patches_for_stage
 from engine.planning.patches import StepPatches
-from engine.planning.sizes import SLACK, fill_sizes, stage_cells
+from engine.planning.sizes import SIZE_TOLERANCE, fill_sizes, resolve_stride, stage_cells
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import Control
 from engine.recipe.effects import is_faithful, resolve_method
-from engine.recipe.options import changed, options_of
+from engine.recipe.options import changed_options, options_from_pairs
 from engine.recipe.recipe import Recipe
 
 # How much the aspect of a control map may differ from the picture's: a stage's sides are whole cells.
@@ -79,7 +79,7 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
     if recipe.image is not None and not METHODS[recipe.method].takes_start_image:
         sentence = errors.METHOD_TAKES_NO_PICTURE.format(method=recipe.method)
         raise BadRecipe("image", sentence, {"method": Recipe.method})
-    stride = facts.window // 2 if recipe.stride is None else recipe.stride
+    stride = resolve_stride(recipe, facts)
     if stride > facts.window:
         sentence = errors.STRIDE_OUT_OF_RANGE.format(stride=stride, window=facts.window)
         raise BadRecipe("stride", sentence, {"stride": facts.window})
@@ -134,7 +134,7 @@ def _check_views(stages: tuple[Stage, ...]) -> None:
     """Refuse a patched network that would see windows of its native size alone: the patch would do nothing."""
     last = stages[-1]
     if last.method.network and last.method.views == "windows":
-        fit = changed(replace(last.options, views="whole"))
+        fit = changed_options(replace(last.options, views="whole"))
         raise BadRecipe("options", errors.PATCHES_NEED_LARGE_VIEWS, {"options": fit})
 
 
@@ -158,7 +158,7 @@ def dilation(scale: float) -> int:
 
     It is the scale if that is whole, else the least with which a view stays within 1.25 times the native side.
     """
-    return int(scale) if scale == int(scale) else ceil(scale / SLACK)
+    return int(scale) if scale == int(scale) else ceil(scale / SIZE_TOLERANCE)
 
 
 def _stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
@@ -178,7 +178,7 @@ def _stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
         recipe=recipe,
         facts=facts,
         method=method,
-        options=options_of(recipe.options),
+        options=options_from_pairs(recipe.options),
     )
     return replace(stage, patches=_patches(stage))
 
@@ -209,5 +209,5 @@ def _schedule(recipe: Recipe, facts: Facts, method: Method, *, is_first: bool, d
         skip_residual=method.skip_residual,
         dilated=dilated,
         faithful=recipe.faithful,
-        begin=options_of(recipe.options).restart if method.restarts else 1.0,
+        begin=options_from_pairs(recipe.options).restart if method.restarts else 1.0,
     )

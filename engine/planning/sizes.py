@@ -1,4 +1,4 @@
-"""How large: the final picture, the scales it passes through, and every stage. Sizes are (height, width)."""
+"""The sizes of the final picture and of every stage, and the scales between. Sizes are (height, width)."""
 
 from math import ceil, sqrt
 
@@ -6,72 +6,92 @@ from engine import errors
 from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
 from engine.recipe import images
-from engine.recipe.recipe import LARGEST_SIDE, Recipe
+from engine.recipe.recipe import MAX_SIDE, Recipe
 
 Size = tuple[int, int]
 
-LONGEST_ASPECT = 4
-SMALLEST_RATIO = 0.5
-# A picture may be this much larger or smaller than what a scale promises.
-SLACK = 1.25
+# The longest aspect ratio of a picture: 4:1.
+MAX_ASPECT = 4
+# The smallest picture, and the smallest base, as a share of the model's native side.
+MIN_SCALE = 0.5
+# A picture's side may differ by this factor from native side times scale.
+SIZE_TOLERANCE = 1.25
 
 
 def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...]]:
-    """Width, height and scales of a recipe, the empty ones filled, or BadRecipe."""
+    """Return width and height in px and the scales of a recipe, with empty ones filled; else BadRecipe."""
     if (recipe.width is None) != (recipe.height is None):
         missing = "width" if recipe.width is None else "height"
         raise BadRecipe(missing, errors.ONE_SIDE)
     if recipe.width is None:
-        height, width = _free((recipe.scales or facts.defaults.scales)[-1], _shape(recipe), facts)
+        last = (recipe.scales or facts.defaults.scales)[-1]
+        height, width = _size_at_scale(last, _input_shape(recipe), facts)
     else:
         width, height = recipe.width, recipe.height
     _check_size(width, height, facts)
-    scales = (_published_scales if recipe.faithful else _scales)(recipe, width, height, facts)
-    return width, height, scales
+    if recipe.faithful:
+        return width, height, _published_scales(recipe, width, height, facts)
+    return width, height, _free_scales(recipe, width, height, facts)
 
 
-def _shape(recipe: Recipe) -> tuple[float, float]:
-    """Of a picture without a size: height and width over the side of a square as large; those of the start
-    picture, or of the first one to follow, as far as that is no longer than pictures may be."""
-    given = recipe.image or next((control.image for control in recipe.controls), None)
-    if given is None:
+def resolve_stride(recipe: Recipe, facts: Facts) -> int:
+    """Return the distance between windows in latent cells: the recipe's, else half a window."""
+    return facts.window // 2 if recipe.stride is None else recipe.stride
+
+
+def jitter_reach(window: int, stride: int) -> int:
+    """Return the largest random shift of a window in latent cells, at which neighbours still meet."""
+    return (window - stride) // 4
+
+
+def _input_shape(recipe: Recipe) -> tuple[float, float]:
+    """Return height and width of the recipe's input image, divided by the side of a square of the same area.
+
+    The input is the start image, else the image of the first control; without one the shape is a square. An
+    aspect beyond MAX_ASPECT is reduced to it.
+    """
+    if recipe.image:
+        image, field, missing = recipe.image, "image", errors.PICTURE_GONE
+    elif recipe.controls:
+        image, field, missing = recipe.controls[0].image, "controls", errors.CONTROL_PICTURE_GONE
+    else:
         return 1.0, 1.0
-    field, gone = (
-        ("image", errors.PICTURE_GONE) if recipe.image else ("controls", errors.CONTROL_PICTURE_GONE)
-    )
-    if images.is_digest(given):
-        raise BadRecipe(field, gone)
+    if images.is_digest(image):
+        raise BadRecipe(field, missing)
     try:
-        height, width = images.measure(given)
+        height, width = images.measure(image)
     except BadRecipe as fault:
         raise BadRecipe(field, fault.sentence) from fault
-    tall = min(max(sqrt(height / width), LONGEST_ASPECT**-0.5), LONGEST_ASPECT**0.5)
-    return tall, 1 / tall
+    relative_height = min(max(sqrt(height / width), MAX_ASPECT**-0.5), MAX_ASPECT**0.5)
+    return relative_height, 1 / relative_height
 
 
-def _free(last: float, shape: tuple[float, float], facts: Facts) -> Size:
-    """px of the native area times a scale, in this shape."""
-    largest = LARGEST_SIDE / (facts.native * max(shape))
-    if last > largest:
-        raise BadRecipe("scales", errors.SCALES_TOO_LARGE.format(last=last, limit=LARGEST_SIDE, fit=largest))
-    cells = [_cells(facts.window * last * side) for side in shape]
-    height, width = (min(side, LONGEST_ASPECT * min(cells)) * facts.cell for side in cells)
+def _size_at_scale(scale: float, shape: tuple[float, float], facts: Facts) -> Size:
+    """Return the size in px of this shape whose area is that of a square of native side times scale."""
+    largest = MAX_SIDE / (facts.native * max(shape))
+    if scale > largest:
+        raise BadRecipe("scales", errors.SCALES_TOO_LARGE.format(last=scale, limit=MAX_SIDE, fit=largest))
+    cells = [_round_to_cells(facts.window * scale * side) for side in shape]
+    height, width = (min(side, MAX_ASPECT * min(cells)) * facts.cell for side in cells)
     return height, width
 
 
 def stage_cells(scale: float, recipe: Recipe, facts: Facts) -> Size:
-    """Cells of the stage at this scale of a recipe whose sizes are filled."""
+    """Return the size in latent cells of the stage at this scale, for a recipe whose sizes are filled."""
     if recipe.faithful:
-        return _published_size(int(scale), recipe, facts)
+        return _published_cells(int(scale), recipe.width, recipe.height, facts)
     share = scale / recipe.scales[-1]
-    return _cells(recipe.height // facts.cell * share), _cells(recipe.width // facts.cell * share)
+    rows = _round_to_cells(recipe.height // facts.cell * share)
+    return rows, _round_to_cells(recipe.width // facts.cell * share)
 
 
-def _cells(length: float) -> int:
+def _round_to_cells(length: float) -> int:
+    """Return the nearest whole number of latent cells, at least 1."""
     return max(1, int(length + 0.5))
 
 
 def _check_size(width: int, height: int, facts: Facts) -> None:
+    """Raise BadRecipe, with the nearest size that fits, for sizes that no method can make."""
     for field, value in (("width", width), ("height", height)):
         if value % facts.cell:
             near = max(1, round(value / facts.cell)) * facts.cell
@@ -80,47 +100,48 @@ def _check_size(width: int, height: int, facts: Facts) -> None:
                 errors.NOT_A_MULTIPLE_OF_CELL.format(field=field, value=value, cell=facts.cell, near=near),
                 {field: near},
             )
-    if max(width, height) > LONGEST_ASPECT * min(width, height):
+    if max(width, height) > MAX_ASPECT * min(width, height):
         long, short = max(width, height), min(width, height)
-        fit = (LONGEST_ASPECT * short, short) if width > height else (short, LONGEST_ASPECT * short)
+        fit = (MAX_ASPECT * short, short) if width > height else (short, MAX_ASPECT * short)
         near = f"{fit[0]} x {fit[1]}"
         field = "width" if width == long else "height"
         raise BadRecipe(
             field,
-            errors.ASPECT_TOO_LONG.format(width=width, height=height, limit=LONGEST_ASPECT, near=near),
+            errors.ASPECT_TOO_LONG.format(width=width, height=height, limit=MAX_ASPECT, near=near),
             {"width": fit[0], "height": fit[1]},
         )
-    if sqrt(width * height) < SMALLEST_RATIO * facts.native:
+    if sqrt(width * height) < MIN_SCALE * facts.native:
         aspect = sqrt(width / height)
-        least = [ceil(SMALLEST_RATIO * facts.window * side) * facts.cell for side in (aspect, 1 / aspect)]
+        least = [ceil(MIN_SCALE * facts.window * side) * facts.cell for side in (aspect, 1 / aspect)]
         sentence = errors.TOO_SMALL.format(
             width=width, height=height, native=facts.native, least=f"{least[0]} x {least[1]}"
         )
         raise BadRecipe("width", sentence, {"width": least[0], "height": least[1]})
 
 
-def _scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
+def _free_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
+    """Return the recipe's scales if they fit the size, or scales that do if it has none; else BadRecipe."""
     ratio = sqrt(width * height) / facts.native
-    fit = (*(s for s in facts.defaults.scales if s < ratio / SLACK), round(ratio, 4))
+    fit = (*(s for s in facts.defaults.scales if s < ratio / SIZE_TOLERANCE), round(ratio, 4))
     if not recipe.scales:
         return fit
     first, last = recipe.scales[0], recipe.scales[-1]
-    if max(last / ratio, ratio / last) > SLACK + 1e-9:
+    if max(last / ratio, ratio / last) > SIZE_TOLERANCE + 1e-9:
         words = ", ".join(f"{s:g}" for s in fit)
         sentence = errors.SCALES_WRONG_END.format(
             width=width, height=height, ratio=ratio, last=last, fit=words
         )
         raise BadRecipe("scales", sentence, {"scales": fit})
     base = first * ratio / last
-    if not SMALLEST_RATIO <= base <= SLACK + 1e-9:
+    if not MIN_SCALE <= base <= SIZE_TOLERANCE + 1e-9:
         raise BadRecipe(
-            "scales", errors.SCALES_WRONG_START.format(low=SMALLEST_RATIO, high=SLACK, first=base)
+            "scales", errors.SCALES_WRONG_START.format(low=MIN_SCALE, high=SIZE_TOLERANCE, first=base)
         )
     return recipe.scales
 
 
 def _published_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
-    """1..S, or BadRecipe where the published code breaks."""
+    """Return 1, 2, ..., S, the scales of the published code; BadRecipe for sizes that break it."""
     native, longer = facts.native, max(width, height)
     if longer % native:
         near = max(1, round(longer / native)) * native
@@ -133,32 +154,35 @@ def _published_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> 
         fit = ", ".join(f"{s:g}" for s in scales)
         raise BadRecipe("scales", errors.FAITHFUL_SCALES.format(fit=fit), {"scales": scales})
     for s in range(2, largest + 1):
-        stage_width, stage_height = _published_px(s, width, height, native)
-        if min(stage_width, stage_height) < native:
+        if not _published_code_runs(min(_published_cells(s, width, height, facts)), recipe, facts):
             sentence = errors.FAITHFUL_SHORT.format(width=width, height=height)
             raise BadRecipe("width", sentence, {"faithful": False})
-        if stage_width % facts.cell or stage_height % facts.cell:
-            raise BadRecipe(
-                "width",
-                errors.FAITHFUL_CELLS.format(
-                    width=width, height=height, stage=s, stage_width=stage_width,
-                    stage_height=stage_height, cell=facts.cell,
-                ),
-                {"faithful": False},
-            )  # fmt: skip
     return scales
 
 
-def _published_px(s: int, width: int, height: int, native: int) -> tuple[int, int]:
-    aspect = min(width, height) / max(width, height)
-    long, short = native * s, int(native * s * aspect)
-    return (long, short) if width >= height else (short, long)
+def _published_code_runs(short: int, recipe: Recipe, facts: Facts) -> bool:
+    """Return whether the published code can make a stage above the base whose shorter side is `short` cells.
+
+    Where that side is shorter than a window, windows are shifted by chance beyond the padded canvas and get
+    unequal sizes, which cannot form a batch, or they miss cells, which become 0/0. It works only without
+    jitter, and where the side and the padding at one end add up to one window.
+    """
+    reach = jitter_reach(facts.window, resolve_stride(recipe, facts)) if recipe.jitter else 0
+    return short >= facts.window or reach == 0 or short + reach == facts.window
 
 
-def _published_size(s: int, recipe: Recipe, facts: Facts) -> Size:
-    width, height = recipe.width, recipe.height
+def _published_cells(s: int, width: int, height: int, facts: Facts) -> Size:
+    """Return the size in latent cells of the published code's stage s, always rounded down.
+
+    From 7 stages on, rounding of the aspect can make even the last stage one cell shorter than asked for.
+    """
+    largest = max(width, height) // facts.native
     if s == 1:
-        largest = max(width, height) // facts.native
         return height // largest // facts.cell, width // largest // facts.cell
-    stage_width, stage_height = _published_px(s, width, height, facts.native)
-    return stage_height // facts.cell, stage_width // facts.cell
+    # In the same order as there: a product of quotients may come out just below a whole number.
+    height_scale, width_scale = height / facts.native, width / facts.native
+    aspect = min(height_scale, width_scale) / max(height_scale, width_scale)
+    long, short = facts.native * s, int(facts.native * s * aspect)
+    if height > width:
+        return long // facts.cell, short // facts.cell
+    return short // facts.cell, long // facts.cell

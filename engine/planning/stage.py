@@ -10,7 +10,7 @@ from engine.catalogue.entries import Facts
 from engine.formulas.schedule import Schedule, Step
 from engine.methods import Method
 from engine.planning.patches import StepPatches
-from engine.planning.sizes import Size
+from engine.planning.sizes import Size, jitter_reach
 from engine.recipe.controls import Control
 from engine.recipe.options import Options
 from engine.recipe.recipe import Recipe
@@ -94,11 +94,11 @@ class Stage:
 
     @property
     def window(self) -> Size:
-        """The size of a local view in latent cells."""
+        """The size of a local view in latent cells: no larger than the canvas with its padding."""
         if self.sees_whole_canvas:
             return self.rows, self.cols
-        side = self.facts.window * self._window_scale
-        return min(side, self.rows), min(side, self.cols)
+        side, padding = self.facts.window * self._window_scale, 2 * self.jitter_padding
+        return min(side, self.rows + padding), min(side, self.cols + padding)
 
     @property
     def stride(self) -> int:
@@ -113,7 +113,7 @@ class Stage:
     def jitter_reach(self) -> int:
         """The largest random shift of a window in latent cells; neighbours still meet."""
         jitters = self.recipe.jitter and self.method.jitters
-        return (self.facts.window - self.recipe.stride) // 4 if jitters else 0
+        return jitter_reach(self.facts.window, self.recipe.stride) if jitters else 0
 
     @property
     def jitter_padding(self) -> int:

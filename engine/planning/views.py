@@ -71,10 +71,10 @@ def jitter_range(start: int, length: int, window: int, reach: int, faithful: boo
     """Return how far a window may be shifted on one axis.
 
     At the canvas's ends it stays, or cells there would not be seen; in the published code it moves outwards,
-    into the padding.
+    into the padding, also where it is longer than the canvas.
     """
     last = length - window
-    if last <= 0:
+    if last == 0 or (last < 0 and not faithful):
         return 0, 0
     if 0 < start < last:
         return (-reach, reach) if faithful else (max(-reach, -start), min(reach, last - start))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
+from PIL import Image
 
-from engine import Recipe, load_model
+from engine import Failed, Recipe, StageDone, generate, load_model
 from engine.formulas.noise import keyed_normal
 from engine.formulas.timesteps import SCHEDULERS, resolve_scheduler
 from engine.paths import ROOT
@@ -58,13 +59,36 @@ def test_faithful_is_the_published_code_at_every_stage(case, published, tmp_path
         assert np.abs(latent - reference).max() / np.abs(reference).max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("size", "stride", "expected"),
+    [
+        ((384, 256), 8, [(80, 128), (168, 256), (256, 384)]),
+        # Windows of 16 cells on 14 of canvas and 2 of padding.
+        ((256, 112), 8, [(56, 128), (112, 256)]),
+        ((256, 64), 16, [(32, 128), (64, 256)]),
+    ],
+)
+def test_faithful_runs_where_the_published_code_does(size, stride, expected, published, tmp_path):
+    width, height = size
+    recipe = Recipe(faithful=True, width=width, height=height, steps=6, scheduler="ddim", stride=stride)
+    done = [event for event in generate(recipe, published, out=tmp_path) if isinstance(event, StageDone)]
+    assert [event.size for event in done] == expected
+    for event in done:
+        with Image.open(event.image) as picture:
+            assert picture.size == event.size[::-1]
+    # Finished stages are found, and any of them can be enlarged again.
+    assert next(generate(recipe, published, out=tmp_path)).first == len(expected) + 1
+    again = generate(recipe, published, out=tmp_path, resume=(done[0].image.rsplit("/", 2)[0], 1))
+    assert not [event for event in again if isinstance(event, Failed)]
+
+
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if not SCHEDULERS[n].draws_noise])
 @pytest.mark.parametrize("guidance", [1.0, 5.0])
 def test_native_size_is_plain_sdxl(name, guidance, tiny_folder, model, tmp_path):
     recipe = small(scales=(1,), steps=8, scheduler=name, guidance=guidance, negative="blue")
     pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder)
     kind, settings = resolve_scheduler(name, model.facts.scheduler)
-    pipeline.scheduler = getattr(diffusers, kind.cls).from_config(settings)
+    pipeline.scheduler = getattr(diffusers, kind.class_name).from_config(settings)
     pipeline.set_progress_bar_config(disable=True)
     theirs = pipeline(
         recipe.prompt, negative_prompt="blue", num_inference_steps=8, guidance_scale=guidance,
