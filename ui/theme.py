@@ -1,18 +1,20 @@
-"""How the page is launched: theme, style, and what Gradio leaves out. One value for app.py and the tests."""
+"""The arguments with which app.py and the tests launch the page: theme, styles, scripts and limits."""
 
 from typing import Any
 
 import gradio as gr
 
 from ui.panels.stages import STYLESHEET, WEB
-from ui.session.services import House
+from ui.session.services import Services
 
 LARGEST_UPLOAD = "40mb"
+# Scripts that run once when the page is opened; each holds one function.
+PAGE_SCRIPTS = ("ordered_requests.js", "page.js")
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 
 
 def theme() -> gr.themes.Base:
-    """Plain and still; light and dark are the system's choice."""
+    """Return a plain theme without shadows and borders; the browser chooses between light and dark."""
     return gr.themes.Base(
         primary_hue="indigo",
         neutral_hue="stone",
@@ -38,14 +40,24 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch_arguments(house: House) -> dict[str, Any]:
-    """Arguments of launch(). Beside the runs, which browsers fetch, lies what is none of their business."""
+def _page_script() -> str:
+    """Return the scripts that run when the page is opened, as one function.
+
+    Requests are put in order first, as everything else sends requests.
+    """
+    scripts = [(WEB / name).read_text(encoding="utf-8") for name in PAGE_SCRIPTS]
+    calls = "\n".join(f"({script})();" for script in scripts)
+    return f"() => {{\n{calls}\n}}"
+
+
+def launch_arguments(services: Services) -> dict[str, Any]:
+    """Return the arguments of Gradio's launch(). Browsers may fetch runs, but not the measured speeds."""
     return {
-        "blocked_paths": [str(house.pace.folder)],
+        "blocked_paths": [str(services.pace.folder)],
         "theme": theme(),
         "css_paths": [STYLESHEET, WEB / "page.css"],
         "head": f"<style>{(WEB / 'phone.css').read_text(encoding='utf-8')}</style>",
-        "js": (WEB / "page.js").read_text(encoding="utf-8"),
+        "js": _page_script(),
         "max_file_size": LARGEST_UPLOAD,
         "footer_links": ["api"],
         "enable_monitoring": False,

@@ -1,5 +1,5 @@
-// What the browser keeps, and whether this tab has taken the settings of its link already: after a reload those that
-// were changed since stand, and the run goes on.
+// Runs when the page is opened. Adds to the browser's stored state whether this tab has already read the settings of
+// its link: after a reload, settings that were changed since then stay, and the run is shown again.
 (stored) => {
   const key = "demofusion-studio-link";
   try {

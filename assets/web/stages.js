@@ -1,42 +1,55 @@
-// The component: what is known, what is shown, the viewer's tools, and what a new value changes.
+// The stages panel: builds its parts and updates them from each value that the server sends. Gradio provides `element`,
+// `props`, `trigger` and `watch`; the other scripts of the panel come before this one in the same function.
 
 const root = element.querySelector(".st") || element;
 const words = props.words || {};
-const known = new Map();
-const titles = new Map();
-const told = new Map();
-const title = document.title;
-let [run, turn, wanted, lookedFor, newest] = [null, null, null, false, 0];
+// Finished pictures that may be shown, by key.
+const pictures = new Map();
+// Titles of earlier runs, by run.
+const runTitles = new Map();
+// The last data of each part of the value, as JSON.
+const lastData = new Map();
+const pageTitle = document.title;
+// The run that is shown.
+let runName = null;
+// The server's last request to show a picture: its number, and the picture's key until it has been shown.
+let showNumber = null;
+let requestedKey = null;
+// Whether a run that was chosen here has not been shown yet.
+let runIsRequested = false;
+// The number of the newest value.
+let newestValue = 0;
 
-const act = (data) => trigger('act', data);
+/** Send a pressed button's action to the server. */
+const sendAction = (data) => trigger('act', data);
 
-/** Whether this part of the value differs from the last time it was asked about. */
-function fresh(name, data) {
+/** Return whether a part of the value differs from its last data. */
+function hasChanged(name, data) {
   const now = JSON.stringify(data ?? null);
-  if (told.get(name) === now) return false;
-  told.set(name, now);
+  if (lastData.get(name) === now) return false;
+  lastData.set(name, now);
   return true;
 }
 
 // The viewer and its tools.
 
-const viewer = new Viewer(() => tellWhere());
-const compare = new Compare(viewer, words, known, nameOf, () => refreshTools());
+const viewer = new Viewer(() => updateReadout());
+const compare = new Compare(viewer, words, pictures, pictureName, () => refreshTools());
 const status = makeStatus();
-const described = make("p", { className: "st-unseen", id: "viewer-description" });
-const tag = make("span", { className: "st-tag" });
-const empty = make("span", { className: "st-empty", textContent: words.empty });
+const description = make("p", { className: "st-unseen", id: "viewer-description" });
+const cornerTag = make("span", { className: "st-tag" });
+const placeholder = make("span", { className: "st-empty", textContent: words.empty });
 const readout = make("span", { className: "st-readout" });
 const tools = makeTools();
 const keysList = makeKeysList();
 const hint = make("span", { className: "st-hint" });
-const bench = make("div", { className: "st-bench" });
+const viewerPart = make("div", { className: "st-bench" });
 
 // The parts below the viewer.
 
-const share = make("div", { className: "st-row st-share", role: "group", "aria-label": words.share });
+const shareRow = make("div", { className: "st-row st-share", role: "group", "aria-label": words.share });
 const notes = make("div", { className: "st-notes", "aria-live": "polite" });
-const strange = make("div", { className: "st-notes", "aria-live": "polite" });
+const unknownWordsNotes = make("div", { className: "st-notes", "aria-live": "polite" });
 const complaints = make("div", { className: "st-row", role: "group", "aria-label": words.not_right });
 const complaintsPart = make(
   "div",
@@ -44,40 +57,42 @@ const complaintsPart = make(
   make("span", { className: "st-label", textContent: words.not_right }),
   complaints,
 );
-const strip = new Row(
+const strip = new KeyedList(
   make("ol", { className: "st-strip", role: "list", "aria-label": words.strip }),
   cardKey,
   makeCard,
 );
-const list = make("ul", { className: "st-strip st-earlier", role: "list", "aria-label": words.earlier });
-const earlierRuns = new Row(list, (item) => item.run, makeEarlier);
-const kept = make("span", { className: "st-kept" });
-const heading = make("h2", { className: "st-heading" }, make("span", { textContent: words.earlier }), kept);
-const earlierPart = make("section", { "aria-label": words.earlier }, heading, list);
+const earlierList = make("ul", { className: "st-strip st-earlier", role: "list", "aria-label": words.earlier });
+const earlierRuns = new KeyedList(earlierList, (item) => item.run, makeEarlierRun);
+const keptFor = make("span", { className: "st-kept" });
+const heading = make("h2", { className: "st-heading" }, make("span", { textContent: words.earlier }), keptFor);
+const earlierPart = make("section", { "aria-label": words.earlier }, heading, earlierList);
 
+/** Open the comparison of the shown picture with the next smaller one, or close it. */
 function toggleCompare() {
-  const others = [...known.values(), smallerPicture()].filter(
-    (picture) => picture && picture !== viewer.shown,
+  const others = [...pictures.values(), smallerPicture()].filter(
+    (picture) => picture && picture !== viewer.picture,
   );
-  compare.toggle(others.at(-1), viewer.shown);
+  compare.toggle(others.at(-1), viewer.picture);
 }
 
-/** Runs after each drawing: the size and zoom beside the tools, and what stands in the corner of the picture. */
-function tellWhere() {
-  empty.hidden = Boolean(viewer.layer());
+/** After each drawing, update size and zoom beside the tools, and the tag in the corner of the picture. */
+function updateReadout() {
+  placeholder.hidden = Boolean(viewer.layer());
   const [side] = viewer.sides().sort((one, other) => other.layer.size[1] - one.layer.size[1]);
-  for (const node of side ? [] : [readout, tag]) say(node, "");
+  for (const node of side ? [] : [readout, cornerTag]) setText(node, "");
   if (!side) return;
   const { layer } = side;
-  const percent = Math.round(viewer.place(side).scale * 100);
-  say(readout, fill(words.readout, { size: pixels(layer.size), percent }));
-  say(tag, viewer.pair ? "" : tagOf(layer));
+  const percent = Math.round(viewer.placement(side).scale * 100);
+  setText(readout, fill(words.readout, { size: formatSize(layer.size), percent }));
+  setText(cornerTag, viewer.pair ? "" : cornerText(layer));
 }
 
-function tagOf(layer) {
-  if (viewer.held && layer === viewer.smaller) return fill(words.enlarged, { width: layer.size[1] });
+/** Return the text in the corner of the picture: that it is enlarged, or a preview, or how many windows it has. */
+function cornerText(layer) {
+  if (viewer.showsSmaller && layer === viewer.smaller) return fill(words.enlarged, { width: layer.size[1] });
   if (layer.image) return fill(words.preview, { number: layer.stage });
-  if (!viewer.windows) return "";
+  if (!viewer.showWindows) return "";
   const { windows = [], lattice = 0 } = layer;
   return fill(lattice > 1 ? words.windows_and_lattice : words.windows_only, {
     count: windows.length,
@@ -85,154 +100,172 @@ function tagOf(layer) {
   });
 }
 
+/** Enable the tools that have an effect now. */
 function refreshTools() {
   viewer.smaller = smallerPicture();
   tools.hold.disabled = !viewer.smaller || compare.open;
-  tools.compare.disabled = known.size < 2 || !viewer.shown;
-  tools.windows.disabled = !viewer.shown?.windows?.length;
-  press(tools.compare, compare.open);
+  tools.compare.disabled = pictures.size < 2 || !viewer.picture;
+  tools.windows.disabled = !viewer.picture?.windows?.length;
+  setPressed(tools.compare, compare.open);
 }
 
-function lookAt(name) {
-  lookedFor = true;
-  viewer.following = false;
-  act({ do: "look", run: name });
+/** Ask the server to show a run. */
+function showRun(name) {
+  runIsRequested = true;
+  viewer.followsRun = false;
+  sendAction({ do: "look", run: name });
 }
 
 // What is shown.
 
-function nameOf({ run: name, alt, number, of, size }) {
-  return fill(words.picture_name, { title: titles.get(name) || alt, number, of, size: pixels(size) });
+/** Return a picture's name in the lists of the comparison. */
+function pictureName({ run: name, alt, number, of, size }) {
+  return fill(words.picture_name, { title: runTitles.get(name) || alt, number, of, size: formatSize(size) });
 }
 
-function remember(pictures) {
-  const unknown = pictures.filter((picture) => picture && !known.has(picture.key));
-  for (const picture of unknown) known.set(picture.key, picture);
-  compare.offer(unknown);
+/** Add new finished pictures. */
+function addPictures(candidates) {
+  const added = candidates.filter((picture) => picture && !pictures.has(picture.key));
+  for (const picture of added) pictures.set(picture.key, picture);
+  compare.addPictures(added);
 }
 
-/** Pictures of runs that were removed leave the memory, the screen and the choice. */
-function letGo(here) {
-  const gone = [...known.values()].filter((picture) => !here.includes(picture.run));
-  for (const { key } of gone) known.delete(key);
-  for (const name of titles.keys()) if (!here.includes(name)) titles.delete(name);
+/** Forget the pictures of runs that were removed, and take them off the screen. */
+function removePictures(remainingRuns) {
+  const gone = [...pictures.values()].filter((picture) => !remainingRuns.includes(picture.run));
+  for (const { key } of gone) pictures.delete(key);
+  for (const name of runTitles.keys()) if (!remainingRuns.includes(name)) runTitles.delete(name);
   if (!gone.length) return;
-  for (const place of ["shown", "last"]) if (gone.includes(viewer[place])) viewer[place] = null;
-  compare.withdraw(new Set(gone.map(({ key }) => key)));
-  if (!viewer.shown) say(described, words.viewer_hint);
-  viewer.soon();
+  for (const field of ["picture", "lastLayer"]) if (gone.includes(viewer[field])) viewer[field] = null;
+  compare.removePictures(new Set(gone.map(({ key }) => key)));
+  if (!viewer.picture) setText(description, words.viewer_hint);
+  viewer.requestDraw();
 }
 
-function showByHand(picture) {
-  viewer.following = false;
+/** Show a picture that was chosen by a click; the run is not followed any more. */
+function showChosen(picture) {
+  viewer.followsRun = false;
   show(picture);
   if (compare.open) compare.showRight(picture);
 }
 
+/** Show a picture and mark its card. */
 function show(picture) {
   viewer.show(picture);
-  for (const card of strip.kept.values()) if (card.look) press(card.look, card.key === picture.key);
-  say(described, `${picture.alt || ""} ${words.viewer_hint}`);
+  for (const card of strip.entries.values()) if (card.look) setPressed(card.look, card.key === picture.key);
+  setText(description, `${picture.alt || ""} ${words.viewer_hint}`);
   refreshTools();
 }
 
-function follow() {
-  viewer.following = true;
-  viewer.soon();
+/** Show previews and new stages of the run again as they arrive. */
+function followRun() {
+  viewer.followsRun = true;
+  viewer.requestDraw();
   render();
 }
 
-/** The finished stages of the run that is on the screen, and of it the next smaller one. */
+/** Return the next smaller finished stage of what is shown: of the strip's run, or of another one. */
 function smallerPicture() {
-  const { shown } = viewer;
-  const strips = (props.value?.cards || []).flatMap(({ picture }) =>
-    picture ? [known.get(picture.key)] : [],
+  const shown = viewer.picture;
+  const ofStrip = (props.value?.cards || []).flatMap(({ picture }) =>
+    picture ? [pictures.get(picture.key)] : [],
   );
-  const above = viewer.following && props.value?.preview ? props.value.preview : shown;
-  const ofStrip = above !== shown || strips.some((picture) => picture.key === shown?.key);
-  const stages = ofStrip ? strips : [...known.values()].filter((picture) => picture.run === shown?.run);
-  const smaller = stages.filter((picture) => picture.size[1] < above.size[1]);
+  const top = viewer.followsRun && props.value?.preview ? props.value.preview : shown;
+  const isOfStrip = top !== shown || ofStrip.some((picture) => picture.key === shown?.key);
+  const stages = isOfStrip ? ofStrip : [...pictures.values()].filter((picture) => picture.run === shown?.run);
+  const smaller = stages.filter((picture) => picture.size[1] < top.size[1]);
   return smaller.sort((one, other) => other.size[1] - one.size[1])[0] || null;
 }
 
-function hold(on) {
-  if (viewer.held === on) return;
-  viewer.held = on;
-  press(tools.hold, on);
-  viewer.soon();
+/** Show the smaller picture in place of the shown one, or no longer. */
+function showSmaller(on) {
+  if (viewer.showsSmaller === on) return;
+  viewer.showsSmaller = on;
+  setPressed(tools.hold, on);
+  viewer.requestDraw();
 }
 
 // A new value.
 
+/** Update every part from the server's value, unless a newer one was shown already. */
 function render() {
   const value = props.value || {};
-  if (value.at < newest) return;
-  newest = value.at || newest;
-  const [cards, earlier, preview] = [value.cards || [], value.earlier || [], value.preview];
-  if (value.run !== run) viewer.following = true;
-  run = value.run;
-  for (const item of earlier) titles.set(item.run, item.title);
-  remember(cards.map(({ picture }) => picture));
-  letGo(value.here || []);
+  if (value.at < newestValue) return;
+  newestValue = value.at || newestValue;
+  const { cards = [], earlier = [], preview } = value;
+  if (value.run !== runName) viewer.followsRun = true;
+  runName = value.run;
+  for (const item of earlier) runTitles.set(item.run, item.title);
+  addPictures(cards.map(({ picture }) => picture));
+  removePictures(value.here || []);
   status.update(value.status || {});
-  showWanted(value.show || {}, cards);
-  viewer.widest = Math.max(0, ...cards.map(({ size }) => size[1]));
-  if (fresh("preview", preview?.image)) viewer.foresee(preview);
+  showRequested(value.show || {}, cards);
+  viewer.largestWidth = Math.max(0, ...cards.map(({ size }) => size[1]));
+  if (hasChanged("preview", preview?.image)) viewer.showPreview(preview);
   strip.update(cards, value.working);
-  // A row that scrolls must be reached by keys, if not through its buttons.
+  // A list that scrolls must be reachable by keys, through its buttons or else by itself.
   strip.node.tabIndex = strip.node.querySelector("a, button:not([hidden])") ? -1 : 0;
   earlierRuns.update(earlier);
   earlierPart.hidden = !earlier.length;
-  say(kept, value.kept || "");
-  if (fresh("notes", value.notes)) showNotes(value.notes || []);
-  renderActions("share", share, value.share);
+  setText(keptFor, value.kept || "");
+  if (hasChanged("notes", value.notes)) showNotes(value.notes || []);
+  renderActions("share", shareRow, value.share);
   renderActions("complaints", complaints, value.complaints);
   complaintsPart.hidden = complaints.hidden;
   refreshTools();
-  tellTitle(value.working);
+  updatePageTitle(value.working);
 }
 
-/** How far a run is, in the tab's title. */
-function tellTitle(working) {
-  document.title = working ? `${Math.round(100 * working.share)} % · ${title}` : title;
+/** Show how far a run is in the title of the browser's tab. */
+function updatePageTitle(working) {
+  document.title = working ? `${Math.round(100 * working.share)} % · ${pageTitle}` : pageTitle;
 }
 
-/** Words that the model does not know are told beside the prompt, all else beside the picture. */
+/** Show the note on unknown words near the prompt, and all others below the picture. */
 function showNotes(all) {
-  const near = ({ kind }) => kind === "words";
-  strange.replaceChildren(...all.filter(near).map(noteNode));
-  notes.replaceChildren(...all.filter((note) => !near(note)).map(noteNode));
+  const isOnWords = ({ kind }) => kind === "words";
+  unknownWordsNotes.replaceChildren(...all.filter(isOnWords).map(makeNote));
+  notes.replaceChildren(...all.filter((note) => !isOnWords(note)).map(makeNote));
 }
 
-/** The picture asked for by `show`, as soon as it is known; the newest one where none was asked for. */
-function showWanted({ n, key }, cards) {
-  if (n !== turn) [turn, wanted] = [n, key];
-  const picture = known.get(wanted);
+/** Show the picture that the server requests, as soon as it is there; without a request, the newest one. */
+function showRequested({ n, key }, cards) {
+  if (n !== showNumber) {
+    showNumber = n;
+    requestedKey = key;
+  }
+  const picture = pictures.get(requestedKey);
   if (picture) {
-    wanted = null;
+    requestedKey = null;
     show(picture);
-    if (lookedFor && compare.open) compare.showRight(picture);
-    lookedFor = false;
+    if (runIsRequested && compare.open) compare.showRight(picture);
+    runIsRequested = false;
   }
   const latest = cards.findLast((card) => card.picture);
-  if (!viewer.shown && latest) show(known.get(latest.picture.key));
+  if (!viewer.picture && latest) show(pictures.get(latest.picture.key));
 }
 
+/** Put the parts together. */
 function build() {
   const { frame } = viewer;
   frame.setAttribute("role", "application");
   frame.setAttribute("aria-label", words.viewer);
-  frame.setAttribute("aria-describedby", described.id);
-  frame.append(tag, hint, empty);
-  const { fit, one, hold: smaller, compare: two, windows, help, full } = tools;
+  frame.setAttribute("aria-descriptionby", description.id);
+  frame.append(cornerTag, hint, placeholder);
+  const { fit, one, hold, compare: compareButton, windows, full, help } = tools;
   const row = make("div", { className: "st-row st-tools", role: "group", "aria-label": words.tools });
-  row.append(fit, one, smaller, two, windows, full, help, readout);
-  bench.append(frame, described, row, keysList, compare.panel);
-  root.append(status.node, strange, bench, share, notes, strip.node, complaintsPart, earlierPart);
+  row.append(fit, one, hold, compareButton, windows, full, help, readout);
+  viewerPart.append(frame, description, row, keysList, compare.panel);
+  root.append(status.node, unknownWordsNotes, viewerPart, shareRow, notes, strip.node, complaintsPart, earlierPart);
   handleMouse(viewer);
-  handleTouch(viewer, (taken) => say(hint, taken ? words.taken : ""));
-  bench.addEventListener("keydown", (event) => event.key === "Escape" && !keysList.hidden && toggleKeys());
-  handleKeys(viewer, { hold, compare: toggleCompare, divide: (by) => compare.divide(by), help: toggleKeys });
+  handleTouch(viewer, (isEngaged) => setText(hint, isEngaged ? words.taken : ""));
+  viewerPart.addEventListener("keydown", (event) => event.key === "Escape" && !keysList.hidden && toggleKeys());
+  handleKeys(viewer, {
+    showSmaller,
+    compare: toggleCompare,
+    moveDivider: (by) => compare.moveDivider(by),
+    help: toggleKeys,
+  });
 }
 
 build();

@@ -1,75 +1,81 @@
-// The parts around the viewer: actions, the status line, the cards of the strip, notes, earlier runs.
-// Text reaches the page as textContent only; a finished card is made once and never drawn again.
+// The parts around the viewer: buttons, status line, the strip of stages, notes, and earlier runs. Text is set as
+// textContent only, so that it is never read as HTML.
 
-const pixels = ([height, width]) => fill(words.size, { width, height });
+/** Write a size: "1024 × 768". */
+const formatSize = ([height, width]) => fill(words.size, { width, height });
 
-function button(text, onclick, more = {}) {
+function makeButton(text, onclick, more = {}) {
   return make("button", { type: "button", className: "st-button", textContent: text, onclick, ...more });
 }
 
-const press = (node, on) => node.setAttribute("aria-pressed", String(Boolean(on)));
+/** Mark a toggle button as pressed or not. */
+const setPressed = (node, on) => node.setAttribute("aria-pressed", String(Boolean(on)));
 
-/** Keeps one node for each key, in order: what stays is neither made nor moved again. */
-class Row {
+/** A list that keeps one element for each key: elements whose key stays are updated, not made again. */
+class KeyedList {
+  /** keyOf: returns an item's key. makeItem: returns {node, update} for a new item. */
   constructor(node, keyOf, makeItem) {
-    Object.assign(this, { node, keyOf, makeItem, kept: new Map() });
+    Object.assign(this, { node, keyOf, makeItem, entries: new Map() });
   }
 
+  /** Show these items; further arguments are passed to each element's update. */
   update(items, ...more) {
     const keys = new Set(items.map(this.keyOf));
-    for (const [key, { node }] of this.kept) {
+    for (const [key, { node }] of this.entries) {
       if (!keys.has(key)) node.remove();
     }
-    const before = this.kept;
-    this.kept = new Map();
+    const previous = this.entries;
+    this.entries = new Map();
     items.forEach((item, index) => {
       const key = this.keyOf(item);
-      const entry = before.get(key) || this.makeItem(item);
-      this.kept.set(key, entry);
+      const entry = previous.get(key) || this.makeItem(item);
+      this.entries.set(key, entry);
       entry.update(item, ...more);
-      const there = this.node.children[index] || null;
-      if (there !== entry.node) this.node.insertBefore(entry.node, there);
+      const nodeHere = this.node.children[index] || null;
+      if (nodeHere !== entry.node) this.node.insertBefore(entry.node, nodeHere);
     });
     this.node.hidden = !items.length;
   }
 }
 
-// Actions: buttons and links that the server asks for.
+// Actions: buttons and links that the server sends.
 
-function actionNode(action) {
+/** Make the button or link of an action. */
+function makeAction(action) {
   const { label, ...data } = action;
   if (data.href) {
     const link = { className: "st-button", href: data.href.url || data.href, textContent: label };
-    return make("a", { ...link, download: data.download ?? "", onclick: save });
+    return make("a", { ...link, download: data.download ?? "", onclick: saveLink });
   }
-  const node = button(label, () => {
+  const node = makeButton(label, () => {
     if (data.do === "copy") copy(data.text, node, label);
-    else if (data.place) act({ ...data, place: viewer.rectangle(), key: viewer.shown?.key ?? "" });
-    else act(data);
+    else if (data.place) sendAction({ ...data, place: viewer.rectangle(), key: viewer.picture?.key ?? "" });
+    else sendAction(data);
   });
   return node;
 }
 
+/** Show actions in a row, if they differ from the last ones of this name; the focus stays at its place. */
 function renderActions(name, node, actions) {
-  if (!fresh(name, actions)) return;
-  const at = [...node.children].indexOf(document.activeElement);
-  node.replaceChildren(...(actions || []).map(actionNode));
+  if (!hasChanged(name, actions)) return;
+  const focused = [...node.children].indexOf(document.activeElement);
+  node.replaceChildren(...(actions || []).map(makeAction));
   node.hidden = !(actions || []).length;
-  if (at >= 0) node.children[Math.min(at, node.children.length - 1)]?.focus();
+  if (focused >= 0) node.children[Math.min(focused, node.children.length - 1)]?.focus();
 }
 
-/** Where the clipboard is refused, a selected field stands beside the button. */
+/** Copy a text; if the browser refuses, show it selected in a field beside the button. */
 async function copy(text, node, label) {
   try {
     await navigator.clipboard.writeText(text);
-    say(status.quiet, words.copied);
-    say(node, words.copied);
-    setTimeout(() => say(node, label), 2000);
+    setText(status.announced, words.copied);
+    setText(node, words.copied);
+    setTimeout(() => setText(node, label), 2000);
   } catch {
     const next = node.nextElementSibling;
-    const there = next?.matches("input") ? next : null;
+    const existing = next?.matches("input") ? next : null;
     const field =
-      there || make("input", { className: "st-copy", readOnly: true, "aria-label": words.copy_by_hand });
+      existing || make("input", { className: "st-copy", readOnly: true, "aria-label": words.copy_by_hand });
     field.value = text;
     node.after(field);
     field.focus();
@@ -77,111 +83,118 @@ async function copy(text, node, label) {
   }
 }
 
-/** The server calls every picture alike, and its word would go before the link's. */
-async function save(event) {
+/** Save a link's file under the link's name; the file name that the server sends would take precedence otherwise. */
+async function saveLink(event) {
   const link = event.currentTarget;
   event.preventDefault();
   const answer = await fetch(link.href).catch(() => null);
-  if (!answer?.ok) return say(status.alarm, words.gone);
+  if (!answer?.ok) return setText(status.alarm, words.gone);
   const file = URL.createObjectURL(await answer.blob());
   make("a", { href: file, download: link.download }).click();
   setTimeout(() => URL.revokeObjectURL(file), 60000);
 }
 
-// The status line: seen at every change, heard only when `spoken` changes. Once that has passed the line is read.
+// The status line. It is updated at every change, but screen readers announce it only when `spoken` changes. The
+// announced text is in an element of its own; while that one is empty, screen readers read the visible line.
 
+/** Make the status line. */
 function makeStatus() {
   const line = make("span", { className: "st-line", "aria-hidden": "true" });
-  const quiet = make("span", { className: "st-unseen", role: "status" });
+  const announced = make("span", { className: "st-unseen", role: "status" });
   const alarm = make("span", { className: "st-alarm", role: "alert" });
   const actions = make("span", { className: "st-row" });
-  const node = make("div", { className: "st-status" }, line, quiet, alarm, actions);
+  const node = make("div", { className: "st-status" }, line, announced, alarm, actions);
   const update = ({ text = "", fault = false, spoken, actions: wanted }) => {
-    say(line, fault ? "" : text);
-    say(alarm, fault ? text : "");
-    if (fresh("spoken", spoken) || fault) say(quiet, fault ? "" : text);
-    else if (quiet.textContent !== text) say(quiet, "");
-    line.setAttribute("aria-hidden", String(Boolean(quiet.textContent)));
+    setText(line, fault ? "" : text);
+    setText(alarm, fault ? text : "");
+    if (hasChanged("spoken", spoken) || fault) setText(announced, fault ? "" : text);
+    else if (announced.textContent !== text) setText(announced, "");
+    line.setAttribute("aria-hidden", String(Boolean(announced.textContent)));
     node.classList.toggle("st-fault", fault);
     renderActions("status", actions, wanted);
   };
-  return { node, quiet, alarm, update };
+  return { node, announced, alarm, update };
 }
 
 // The strip: one card for each stage.
 
+/** Return a card's key: a finished stage keeps its card, another stage while its number and size stay. */
 function cardKey({ picture, number, of, size }) {
   return picture ? `made ${picture.key}` : `stage ${number} of ${of}, ${size}`;
 }
 
 function makeCard(card) {
-  return card.picture ? makeFinishedCard(card) : makeOpenCard(card);
+  return card.picture ? makeFinishedCard(card) : makePlannedCard(card);
 }
 
+/** Make the card of a finished stage: its picture, which a click shows in the viewer, and its buttons. */
 function makeFinishedCard({ picture, price }) {
   const [height, width] = picture.size;
-  const place = { number: picture.number, of: picture.of, width, height, price };
+  const names = { number: picture.number, of: picture.of, width, height, price };
   const thumb = make("img", { src: picture.thumb.url, alt: "", className: "st-thumb", draggable: false });
   const look = make(
     "button",
     {
       type: "button",
       className: "st-look",
-      "aria-label": fill(words.stage_name, place),
-      onclick: () => showByHand(known.get(picture.key)),
+      "aria-label": fill(words.stage_name, names),
+      onclick: () => showChosen(pictures.get(picture.key)),
     },
     thumb,
   );
-  look.style.aspectRatio = shape(picture.size);
+  look.style.aspectRatio = cardAspect(picture.size);
   const download = make("a", {
     className: "st-small",
     href: picture.file.url,
     download: picture.name,
-    onclick: save,
+    onclick: saveLink,
     textContent: words.download,
-    "aria-label": fill(words.download_stage, place),
+    "aria-label": fill(words.download_stage, names),
   });
   const tools = make("span", { className: "st-row" }, download);
-  const [again, stop] = [make("span", { className: "st-again" }), stopHere(place)];
-  const anew = make("span", { className: "st-row" }, again, stop);
-  const node = make("li", { className: "st-card" }, look, facts(picture.size, price), tools, anew);
-  const grow = button(words.grow, () => act({ do: "grow", run: picture.run, stage: picture.number }), {
+  const nextSize = make("span", { className: "st-again" });
+  const stop = makeStopButton(names);
+  const nextRun = make("span", { className: "st-row" }, nextSize, stop);
+  const node = make("li", { className: "st-card" }, look, makeFacts(picture.size, price), tools, nextRun);
+  const grow = makeButton(words.grow, () => sendAction({ do: "grow", run: picture.run, stage: picture.number }), {
     className: "st-small",
-    "aria-label": fill(words.grow_stage, place),
+    "aria-label": fill(words.grow_stage, names),
   });
   const update = (card) => {
     if (card.grow && !grow.isConnected) tools.append(grow);
     if (!card.grow) grow.remove();
-    say(again, card.again ? fill(words.again, { what: card.again }) : "");
+    setText(nextSize, card.again ? fill(words.again, { what: card.again }) : "");
     stop.hidden = !card.stop;
-    press(stop, card.stopping);
-    anew.hidden = !card.again;
-    press(look, viewer.shown?.key === picture.key);
+    setPressed(stop, card.stopping);
+    nextRun.hidden = !card.again;
+    setPressed(look, viewer.picture?.key === picture.key);
   };
   return { node, update, look, key: picture.key };
 }
 
-/** The toggle that pauses the next run after this stage. */
-function stopHere(place) {
-  return button(words.stop_here, () => act({ do: "stop_here", stage: place.number, run }), {
+/** Make the toggle button that pauses the run, or the next one, after this stage. */
+function makeStopButton(names) {
+  return makeButton(words.stop_here, () => sendAction({ do: "stop_here", stage: names.number, run: runName }), {
     className: "st-small",
-    "aria-label": fill(words.stop_at, place),
+    "aria-label": fill(words.stop_at, names),
   });
 }
 
-/** A card's shape is the picture's, unless that is extreme. */
-function shape([height, width]) {
+/** Return a card's aspect ratio: the picture's, within limits. */
+function cardAspect([height, width]) {
   return clamp(width / height, 0.75, 2);
 }
 
-function facts(size, price) {
-  const texts = [pixels(size), price || ""].map((textContent) => make("span", { textContent }));
+/** Make the line with a stage's size and time. */
+function makeFacts(size, price) {
+  const texts = [formatSize(size), price || ""].map((textContent) => make("span", { textContent }));
   return make("span", { className: "st-facts" }, ...texts);
 }
 
-function makeOpenCard({ number, of, size, price }) {
+/** Make the card of a stage that is planned or in progress. */
+function makePlannedCard({ number, of, size, price }) {
   const [height, width] = size;
-  const place = { number, of, width, height };
+  const names = { number, of, width, height };
   const bar = make("span", { className: "st-bar" });
   const progress = make(
     "span",
@@ -190,31 +203,32 @@ function makeOpenCard({ number, of, size, price }) {
       role: "progressbar",
       "aria-valuemin": "0",
       "aria-valuemax": "100",
-      "aria-label": fill(words.progress_of, place),
+      "aria-label": fill(words.progress_of, names),
     },
     bar,
   );
-  const [step, left] = [make("span"), make("span", { className: "st-left" })];
+  const step = make("span");
+  const timeLeft = make("span", { className: "st-left" });
   const outline = make("span", { className: "st-outline" });
-  const well = make("span", { className: "st-well" }, outline, step, left, progress);
-  well.style.aspectRatio = shape(size);
-  const stop = stopHere(place);
-  const watch = button(words.watch, () => follow(), { className: "st-small" });
-  const name = make("span", { className: "st-unseen", textContent: fill(words.planned, place) });
+  const well = make("span", { className: "st-well" }, outline, step, timeLeft, progress);
+  well.style.aspectRatio = cardAspect(size);
+  const stop = makeStopButton(names);
+  const watch = makeButton(words.watch, () => followRun(), { className: "st-small" });
+  const name = make("span", { className: "st-unseen", textContent: fill(words.planned, names) });
   const tools = make("span", { className: "st-row" }, stop, watch);
-  const node = make("li", { className: "st-card" }, name, well, facts(size, price), tools);
+  const node = make("li", { className: "st-card" }, name, well, makeFacts(size, price), tools);
   const cost = node.querySelector(".st-facts").lastChild;
   const update = (card, working) => {
     const now = card.state === "working" ? working || {} : null;
     node.classList.toggle("st-working", Boolean(now));
     progress.hidden = !now;
-    say(step, now ? now.text || "" : "");
-    say(left, now ? now.left || "" : "");
-    say(cost, card.price || "");
-    outline.style.width = outline.style.height = `${(90 * width) / Math.max(width, viewer.widest)}%`;
+    setText(step, now ? now.text || "" : "");
+    setText(timeLeft, now ? now.left || "" : "");
+    setText(cost, card.price || "");
+    outline.style.width = outline.style.height = `${(90 * width) / Math.max(width, viewer.largestWidth)}%`;
     stop.hidden = !card.stop;
-    press(stop, card.stopping);
-    watch.hidden = !now || viewer.following;
+    setPressed(stop, card.stopping);
+    watch.hidden = !now || viewer.followsRun;
     if (!now) return;
     const percent = Math.round(100 * (now.share || 0));
     progress.setAttribute("aria-valuenow", percent);
@@ -225,23 +239,25 @@ function makeOpenCard({ number, of, size, price }) {
 
 // Notes and earlier runs.
 
-function noteNode({ kind, text, actions }) {
-  const row = make("span", { className: "st-row" }, ...(actions || []).map(actionNode));
+/** Make a note: its text and buttons. */
+function makeNote({ kind, text, actions }) {
+  const row = make("span", { className: "st-row" }, ...(actions || []).map(makeAction));
   return make("p", { className: `st-note st-note-${kind}` }, make("span", { textContent: text }), row);
 }
 
-function makeEarlier({ run: name, thumb, title }) {
+/** Make the card of an earlier run: a click shows the run; the shown one has buttons. */
+function makeEarlierRun({ run: name, thumb, title }) {
   const picture = make("img", { src: thumb.url, alt: "", className: "st-thumb", draggable: false });
   const label = make("span", { className: "st-title", textContent: title });
-  const opens = { type: "button", className: "st-look", onclick: () => lookAt(name) };
+  const opens = { type: "button", className: "st-look", onclick: () => showRun(name) };
   const look = make("button", opens, picture, label);
-  const use = button(words.use, () => act({ do: "use", run: name }), { className: "st-small" });
-  const forget = button(words.forget, () => act({ do: "forget", run: name }), { className: "st-small" });
+  const use = makeButton(words.use, () => sendAction({ do: "use", run: name }), { className: "st-small" });
+  const forget = makeButton(words.forget, () => sendAction({ do: "forget", run: name }), { className: "st-small" });
   const tools = make("span", { className: "st-row" }, use, forget);
   const update = (item) => {
-    say(label, item.title);
+    setText(label, item.title);
     if (picture.getAttribute("src") !== item.thumb.url) picture.src = item.thumb.url;
-    press(look, item.current);
+    setPressed(look, item.current);
     tools.hidden = !item.current;
   };
   return { node: make("li", { className: "st-card st-earlier-run" }, look, tools), update };

@@ -1,10 +1,12 @@
-// Tiles: squares of a finished picture, level 0 at 1:1 and without loss, each further level half as large.
+// Draws the tiles of a finished picture: squares at several levels, 0 at full size and lossless, each further one half
+// as large.
 
+// Side of a tile, px.
 const TILE = 512;
 
-/** Of the level that matches the zoom, the tiles that are on the screen and have arrived. */
+/** Draw the tiles that are visible and have loaded, of the level that matches the zoom. */
 function drawTiles(viewer, { layer, pane, part }) {
-  const { left, top, across, down, scale } = viewer.place({ layer, pane });
+  const { left, top, across, down, scale } = viewer.placement({ layer, pane });
   const level = clamp(Math.floor(Math.log2(1 / scale)), 0, layer.levels - 1);
   const side = TILE * 2 ** level * scale;
   const range = (start, end, length) => [
@@ -19,11 +21,12 @@ function drawTiles(viewer, { layer, pane, part }) {
       const tile = viewer.images.get(tileUrl(layer, level, row, col));
       const [x, y] = [edge(col, across), edge(row, down)];
       const size = [edge(col + 1, across) - x, edge(row + 1, down) - y];
-      if (tile) viewer.pen.drawImage(tile, left + x, top + y, ...size);
+      if (tile) viewer.context.drawImage(tile, left + x, top + y, ...size);
     }
   }
 }
 
+/** Return the URL of a tile. */
 function tileUrl(picture, level, row, col) {
   return picture.tile.url.replace(/[^/]*$/, `${level}-${row}-${col}.${level ? "jpg" : "png"}`);
 }

@@ -1,31 +1,49 @@
-// The viewer: pictures on one canvas. A place is a share of the picture (0 to 1) and a zoom is relative to Fit,
-// so that both outlive the picture: another stage appears under the same eye.
+// The viewer: draws one picture, or two to be compared, on a canvas, and moves and zooms them. Position (fractions of
+// the picture) and zoom (relative to Fit) do not depend on the picture's size, so that another stage appears at the
+// same place.
 
+// Screen pixels of one picture pixel, at most.
 const LARGEST_PIXEL = 16;
+// Device pixels between two pictures side by side.
 const GAP = 8;
 
-/** What is looked at, and where. A layer is a picture, or a preview: {size, image}. */
+/** A layer is what can be drawn: a finished picture, or a preview {stage, size, image}. Sizes are [height, width]. */
 class Viewer {
-  constructor(drawn) {
-    this.drawn = drawn;
-    this.shown = this.preview = this.smaller = this.pair = this.last = null;
-    this.following = true;
-    this.held = this.windows = this.exact = this.dirty = false;
-    this.widest = 0;
-    this.at = { x: 0.5, y: 0.5, zoom: 1 };
-    this.images = new Images(() => this.soon());
+  /** onDraw: is called after each drawing. */
+  constructor(onDraw) {
+    this.onDraw = onDraw;
+    // The finished picture that is shown, the preview over it, and the next smaller picture of the run.
+    this.picture = null;
+    this.preview = null;
+    this.smaller = null;
+    // The two pictures that are compared: {a, b, sideBySide, divider}.
+    this.pair = null;
+    // The layer that was drawn last.
+    this.lastLayer = null;
+    // Whether previews and new stages of the run are shown as they arrive.
+    this.followsRun = true;
+    this.showsSmaller = false;
+    this.showWindows = false;
+    // Whether the zoom stays at 1:1 when the canvas changes its size.
+    this.keepsOneToOne = false;
+    this.drawIsRequested = false;
+    // Width of the run's largest stage, px.
+    this.largestWidth = 0;
+    this.position = { x: 0.5, y: 0.5, zoom: 1 };
+    this.images = new ImageCache(() => this.requestDraw());
     this.canvas = make("canvas", { className: "st-canvas" });
-    this.pen = this.canvas.getContext("2d");
+    this.context = this.canvas.getContext("2d");
     this.frame = make("div", { id: "viewer", className: "st-frame", tabIndex: 0 }, this.canvas);
     this.frame.rectangle = () => this.rectangle();
     this.watchSize();
   }
 
+  /** Give the canvas as many pixels as the screen has in its place, now and when its size changes. */
   watchSize() {
     const observer = new ResizeObserver(([{ contentRect, devicePixelContentBoxSize: exact }]) => {
       this.canvas.width = exact ? exact[0].inlineSize : Math.round(contentRect.width * devicePixelRatio);
       this.canvas.height = exact ? exact[0].blockSize : Math.round(contentRect.height * devicePixelRatio);
-      this.settle();
+      this.constrain();
       this.draw();
     });
     try {
@@ -35,55 +53,61 @@ class Viewer {
     }
   }
 
+  /** Show a finished picture. */
   show(picture) {
-    this.makeRoomFor(picture);
-    this.shown = picture;
-    this.soon();
+    this.prepareFor(picture);
+    this.picture = picture;
+    this.requestDraw();
   }
 
-  /** The place under the eye stays, unless the next layer has another shape. */
-  makeRoomFor(next) {
+  /** Keep position and zoom for the next layer, unless it has another shape. */
+  prepareFor(next) {
     const now = this.layer();
     if (!now) return;
     const aspect = ({ size }) => size[1] / size[0];
     if (Math.abs(aspect(now) / aspect(next) - 1) > 0.02) this.fit();
-    if (now.size[1] !== next.size[1]) this.exact = false;
+    if (now.size[1] !== next.size[1]) this.keepsOneToOne = false;
   }
 
-  /** Puts a preview over the picture as soon as it is decoded, null takes it away. */
-  async foresee(preview) {
-    this.awaited = preview;
+  /** Show a preview over the picture as soon as it is decoded; null removes it. */
+  async showPreview(preview) {
+    this.pendingPreview = preview;
     if (!preview) {
       this.preview = null;
-      return this.soon();
+      return this.requestDraw();
     }
     const image = new Image();
     image.src = preview.image;
     await image.decode().catch(() => null);
-    if (!image.naturalWidth || this.awaited !== preview) return;
-    if (this.following) this.makeRoomFor(preview);
+    if (!image.naturalWidth || this.pendingPreview !== preview) return;
+    if (this.followsRun) this.prepareFor(preview);
     this.preview = { ...preview, image };
-    this.soon();
+    this.requestDraw();
   }
 
+  /** Compare two pictures: {a, b, sideBySide, divider}; null ends the comparison. */
   compare(pair) {
     this.pair = pair;
-    this.settle();
+    this.constrain();
   }
 
+  /** Return the layer on top, outside of a comparison. */
   layer() {
-    if (this.held && this.smaller) return this.smaller;
-    return (this.following && this.preview) || this.shown;
+    if (this.showsSmaller && this.smaller) return this.smaller;
+    return (this.followsRun && this.preview) || this.picture;
   }
 
-  /** The layers on the canvas: what, in which pane it is centred, and which part of it is seen. */
+  /**
+   * Return what is on the canvas, as one or two sides: the layer, the pane in which it is centred, and the part of the
+   * canvas in which it is drawn.
+   */
   sides() {
     const { width } = this.canvas;
     if (!width) return [];
     const whole = { left: 0, width };
     if (!this.pair) return this.layer() ? [{ layer: this.layer(), pane: whole, part: whole }] : [];
-    const { a, b, beside, divider } = this.pair;
-    if (beside) {
+    const { a, b, sideBySide, divider } = this.pair;
+    if (sideBySide) {
       const half = Math.floor((width - GAP) / 2);
       return [
         [a, 0],
@@ -100,151 +124,162 @@ class Viewer {
     ];
   }
 
-  /** The side a point lies on, or the first. */
-  side(point) {
+  /** Return the side that a point lies on, or the first. */
+  sideAt(point) {
     const sides = this.sides();
     return (
       sides.find(({ part }) => point && point.x >= part.left && point.x < part.left + part.width) || sides[0]
     );
   }
 
-  /** Device pixels for a picture's pixel at Fit. */
+  /** Return how many device pixels a pixel of the picture takes at Fit. */
   fitScale({ layer, pane }) {
     return Math.min(pane.width / layer.size[1], this.canvas.height / layer.size[0]);
   }
 
-  /** Where the whole layer lies on the canvas, in device pixels. */
-  place(side) {
-    const scale = this.fitScale(side) * this.at.zoom;
+  /** Return where the whole layer lies on the canvas, in device pixels. */
+  placement(side) {
+    const scale = this.fitScale(side) * this.position.zoom;
     const [down, across] = side.layer.size.map((length) => length * scale);
-    const left = Math.round(side.pane.left + side.pane.width / 2 - this.at.x * across);
-    const top = Math.round(this.canvas.height / 2 - this.at.y * down);
+    const left = Math.round(side.pane.left + side.pane.width / 2 - this.position.x * across);
+    const top = Math.round(this.canvas.height / 2 - this.position.y * down);
     return { left, top, across, down, scale };
   }
 
-  /** The part of the picture on the screen: left, top, width and height as shares of it. */
+  /** Return the visible part of the picture: left, top, width and height as fractions of it. */
   rectangle() {
-    const side = this.side();
+    const side = this.sideAt();
     if (!side) return [0, 0, 1, 1];
-    const { left, top, across, down } = this.place(side);
+    const { left, top, across, down } = this.placement(side);
     const from = [(side.pane.left - left) / across, -top / down].map((start) => clamp(start, 0, 1));
     const to = [(side.pane.left + side.pane.width - left) / across, (this.canvas.height - top) / down];
     return [...from, ...to.map((end, axis) => clamp(end, 0, 1) - from[axis])];
   }
 
-  /** The zoom at which a pixel of the picture, the larger of two, is one pixel of the screen. */
+  /** Return the zoom at which one pixel of the picture, the larger one of two, takes one pixel of the screen. */
   oneToOneZoom() {
     const finest = this.sides().map((side) => this.fitScale(side));
     return finest.length ? 1 / Math.min(...finest) : 1;
   }
 
+  /** Zoom by a factor within limits; the point stays where it is. */
   zoomBy(factor, point) {
     const oneToOne = this.oneToOneZoom();
-    this.exact = false;
+    this.keepsOneToOne = false;
     this.zoomTo(
-      clamp(this.at.zoom * factor, Math.min(1, oneToOne), Math.max(8, LARGEST_PIXEL * oneToOne)),
+      clamp(this.position.zoom * factor, Math.min(1, oneToOne), Math.max(8, LARGEST_PIXEL * oneToOne)),
       point,
     );
   }
 
-  /** The place under the point, or in the middle, stays where it is. */
+  /** Zoom; what lies under the point, or in the middle, stays where it is. */
   zoomTo(zoom, point) {
-    const side = this.side(point);
+    const side = this.sideAt(point);
     if (!side) return;
     const held = point || { x: side.pane.left + side.pane.width / 2, y: this.canvas.height / 2 };
-    const before = this.place(side);
-    const grown = zoom / this.at.zoom;
-    this.at.x += ((held.x - before.left) / before.across - this.at.x) * (1 - 1 / grown);
-    this.at.y += ((held.y - before.top) / before.down - this.at.y) * (1 - 1 / grown);
-    this.at.zoom = zoom;
-    this.settle();
+    const before = this.placement(side);
+    const grown = zoom / this.position.zoom;
+    this.position.x += ((held.x - before.left) / before.across - this.position.x) * (1 - 1 / grown);
+    this.position.y += ((held.y - before.top) / before.down - this.position.y) * (1 - 1 / grown);
+    this.position.zoom = zoom;
+    this.constrain();
   }
 
+  /** Show the whole picture. */
   fit() {
-    this.exact = false;
-    this.at = { x: 0.5, y: 0.5, zoom: 1 };
-    this.soon();
+    this.keepsOneToOne = false;
+    this.position = { x: 0.5, y: 0.5, zoom: 1 };
+    this.requestDraw();
   }
 
+  /** Show one pixel of the picture on one pixel of the screen, also after the canvas has changed its size. */
   oneToOne(point) {
     this.zoomTo(this.oneToOneZoom(), point);
-    this.exact = true;
+    this.keepsOneToOne = true;
   }
 
+  /** Switch between Fit and 1:1. */
   toggleOneToOne(point) {
-    if (this.at.zoom === 1) this.oneToOne(point);
+    if (this.position.zoom === 1) this.oneToOne(point);
     else this.fit();
   }
 
-  /** Moves the picture by device pixels. */
+  /** Move the picture by device pixels. */
   pan(across, down) {
-    const side = this.side();
+    const side = this.sideAt();
     if (!side) return;
-    const place = this.place(side);
-    this.at.x -= across / place.across;
-    this.at.y -= down / place.down;
-    this.settle();
+    const place = this.placement(side);
+    this.position.x -= across / place.across;
+    this.position.y -= down / place.down;
+    this.constrain();
   }
 
-  /** No empty margin is dragged in, unless another shape beside it reaches there; one-to-one stays so. */
-  settle() {
-    const side = this.side();
+  /**
+   * Keep the position within limits, so that no margin appears beside the picture (unless a compared picture of another
+   * shape extends there), and keep the zoom at 1:1 if it was chosen.
+   */
+  constrain() {
+    const side = this.sideAt();
     if (!side) return;
-    if (this.exact) this.at.zoom = this.oneToOneZoom();
+    if (this.keepsOneToOne) this.position.zoom = this.oneToOneZoom();
     const edges = this.sides().map((each) => {
-      const { across, down } = this.place(each);
+      const { across, down } = this.placement(each);
       return [each.pane.width / across, this.canvas.height / down].map((seen) => Math.min(seen / 2, 0.5));
     });
     const [x, y] = [0, 1].map((axis) => Math.min(...edges.map((edge) => edge[axis])));
-    this.at.x = clamp(this.at.x, x, 1 - x);
-    this.at.y = clamp(this.at.y, y, 1 - y);
-    this.soon();
+    this.position.x = clamp(this.position.x, x, 1 - x);
+    this.position.y = clamp(this.position.y, y, 1 - y);
+    this.requestDraw();
   }
 
-  soon() {
-    if (this.dirty) return;
-    this.dirty = true;
+  /** Draw at the next frame of the screen. */
+  requestDraw() {
+    if (this.drawIsRequested) return;
+    this.drawIsRequested = true;
     requestAnimationFrame(() => this.draw());
   }
 
+  /** Draw everything. */
   draw() {
-    this.dirty = false;
+    this.drawIsRequested = false;
     const { width, height } = this.canvas;
     if (!width || !height) return;
-    this.pen.clearRect(0, 0, width, height);
+    this.context.clearRect(0, 0, width, height);
     for (const side of this.sides()) this.drawSide(side);
     this.images.endFrame();
-    this.drawn();
+    this.onDraw();
   }
 
+  /** Draw one side: its layer and, if they are switched on, its windows. */
   drawSide(side) {
     const { part, layer } = side;
-    this.pen.save();
-    this.pen.beginPath();
-    this.pen.rect(part.left, 0, part.width, this.canvas.height);
-    this.pen.clip();
-    // Until a new picture is there the one before stays, so that nothing flashes.
-    if (this.drawLayer(side)) this.last = layer;
-    else if (this.last && !this.pair) this.drawLayer({ ...side, layer: this.last });
-    const windows = this.windows ? layer.windows || [] : [];
-    if (windows.length) drawWindows(this.pen, windows, layer.lattice, this.place(side));
-    this.pen.restore();
+    this.context.save();
+    this.context.beginPath();
+    this.context.rect(part.left, 0, part.width, this.canvas.height);
+    this.context.clip();
+    // Until a new picture has loaded the previous one stays, so that nothing flashes.
+    if (this.drawLayer(side)) this.lastLayer = layer;
+    else if (this.lastLayer && !this.pair) this.drawLayer({ ...side, layer: this.lastLayer });
+    const windows = this.showWindows ? layer.windows || [] : [];
+    if (windows.length) drawWindows(this.context, windows, layer.lattice, this.placement(side));
+    this.context.restore();
   }
 
+  /** Draw one layer, with tiles where its small version is too coarse. Return whether it has loaded. */
   drawLayer(side) {
     const { layer } = side;
     const whole = layer.image || this.images.get(layer.proxy.url);
     if (!whole) return false;
-    const { left, top, across, down, scale } = this.place(side);
-    const finest = Math.max(this.widest, ...this.sides().map((other) => other.layer.size[1]));
-    this.pen.imageSmoothingEnabled = this.at.zoom <= 1 || across / finest <= 2;
-    this.pen.imageSmoothingQuality = "high";
-    this.pen.drawImage(whole, left, top, Math.round(across), Math.round(down));
-    const proxyIsAll = whole.naturalWidth >= layer.size[1];
-    // The proxy is a JPEG: from one-to-one on a visitor who zooms sees the lossless pixels.
-    const lossless = scale > 0.999 && this.at.zoom !== 1;
-    const tiled = lossless || (!proxyIsAll && across > whole.naturalWidth);
-    if (layer.tile && tiled) drawTiles(this, side);
+    const { left, top, across, down, scale } = this.placement(side);
+    const finest = Math.max(this.largestWidth, ...this.sides().map((other) => other.layer.size[1]));
+    this.context.imageSmoothingEnabled = this.position.zoom <= 1 || across / finest <= 2;
+    this.context.imageSmoothingQuality = "high";
+    this.context.drawImage(whole, left, top, Math.round(across), Math.round(down));
+    const proxyIsFullSize = whole.naturalWidth >= layer.size[1];
+    // The proxy is a JPEG. From 1:1 on, if somebody zooms in, the lossless tiles are shown.
+    const isLossless = scale > 0.999 && this.position.zoom !== 1;
+    const needsTiles = isLossless || (!proxyIsFullSize && across > whole.naturalWidth);
+    if (layer.tile && needsTiles) drawTiles(this, side);
     return true;
   }
 }

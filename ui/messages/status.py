@@ -1,4 +1,4 @@
-"""The one line of cost and status, in words."""
+"""The status line: the state of a run, what Generate would cost, or why the settings are refused."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,61 +9,74 @@ from engine.errors import BadRecipe, short_repr
 from engine.planning.cost import largest_fitting, memory, peak_memory
 from engine.planning.plan import Plan
 from engine.recipe.checks import check_value
-from engine.recipe.fields import frozen
+from engine.recipe.fields import freeze
 from engine.recipe.recipe import Recipe
-from ui.session.progress import Story
-from ui.session.services import EXAMPLE, House
-from ui.session.session import Said, Visit
+from engine.runs.events import Progress, Waiting
+from ui.session.progress import RunProgress
+from ui.session.services import EXAMPLE, Services
+from ui.session.session import Message, Session
 from ui.text import formatting, methods, words
 from ui.text.labels import replace_names_with_labels
 
-FIT_SETTINGS = frozenset("width height scales steps stride sigma1 scheduler faithful method options".split())
-"""Settings that a refusal may offer."""
-SOFT_SHARE = 1 / 3
-"""Share of a stage's steps in which it is softer than the one before."""
+# Settings that a refusal may offer a value for.
+FIT_SETTINGS = frozenset(
+    {
+        "width",
+        "height",
+        "scales",
+        "steps",
+        "stride",
+        "sigma1",
+        "scheduler",
+        "faithful",
+        "method",
+        "options",
+    }
+)
+# Fraction of a stage's steps in which it is softer than the stage before it.
+SOFT_FRACTION = 1 / 3
+# Unknown words of a prompt that are named.
+MOST_UNKNOWN_WORDS = 6
 
 
-def status_message(visit: Visit, house: House) -> Said:
-    """What stands in it now: the run at work, else what was said last, else what Generate would cost."""
-    work = visit.work
-    if visit.said and visit.said.fault:
-        return visit.said
+def status_message(session: Session, services: Services) -> Message:
+    """Return the status line: an error, the active run, the last message, or what Generate would cost."""
+    work = session.active_run
+    if session.message and session.message.fault:
+        return session.message
     if work is not None and work.end is None:
         watch = {"do": "look", "run": work.name, "label": words.STAGES_PANEL["watch"]}
-        text = words.STOPPING if work.stopping else describe_progress(work, house)
-        return Said(text, actions=() if visit.shown is work else (watch,))
-    if visit.said:
-        return visit.said
-    if visit.refused:
-        return refusal_message(visit.refused)
-    if visit.plan is None:
-        return Said("")
-    said, shown = cost_message(visit, house), visit.shown
-    if shown is None or shown.name == EXAMPLE or is_complete(shown) or said.actions:
-        return said
-    return Said(said.text, said.fault, (continue_action(house, shown, visit.stop_after),))
+        text = words.STOPPING if work.is_stopping else describe_progress(work, services)
+        return Message(text, actions=() if session.shown_run is work else (watch,))
+    if session.message:
+        return session.message
+    if session.refusal:
+        return refusal_message(session.refusal)
+    if session.plan is None:
+        return Message("")
+    cost, shown = cost_message(session, services), session.shown_run
+    if shown is None or shown.name == EXAMPLE or is_complete(shown) or cost.actions:
+        return cost
+    return Message(cost.text, cost.fault, (continue_action(services, shown, session.pause_after),))
 
 
-def refusal_message(fault: BadRecipe) -> Said:
-    """A fault of the settings, and what would do."""
+def refusal_message(fault: BadRecipe) -> Message:
+    """Return why settings are refused, with a button for the values that would fit."""
     actions = []
     if fault.fit:
-        label = words.USE_VALUE.format(value=_named(fault.fit))
-        actions.append({"do": "fit", "fit": _plain(fault.fit), "label": label})
+        label = words.USE_VALUE.format(value=_format_fit(fault.fit))
+        fit = {name: list(value) if isinstance(value, tuple) else value for name, value in fault.fit.items()}
+        actions.append({"do": "fit", "fit": fit, "label": label})
     if fault.field == "controls":
         actions.append({"do": "unfollow", "label": words.TAKE_AWAY})
-    return Said(replace_names_with_labels(fault.sentence), fault=True, actions=tuple(actions))
-
-
-def _plain(fit: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fit.items()}
+    return Message(replace_names_with_labels(fault.sentence), fault=True, actions=tuple(actions))
 
 
 def checked_fit(fit: Mapping[str, Any]) -> dict[str, Any]:
-    """Of settings that a browser sends, those that may be offered, if all are in range; else none."""
+    """Return the checked settings of a refusal's button from a browser; none if any is out of range."""
     try:
         return {
-            name: check_value(name, frozen(value) if isinstance(value, list) else value)
+            name: check_value(name, freeze(value) if isinstance(value, list) else value)
             for name, value in fit.items()
             if name in FIT_SETTINGS
         }
@@ -71,7 +84,8 @@ def checked_fit(fit: Mapping[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def _named(fit: Mapping[str, Any]) -> str:
+def _format_fit(fit: Mapping[str, Any]) -> str:
+    """Write the offered values of a refusal: a size, or the value of one setting."""
     if {"width", "height"} <= set(fit):
         return formatting.format_size(fit["height"], fit["width"])
     ((name, value),) = fit.items()
@@ -80,129 +94,182 @@ def _named(fit: Mapping[str, Any]) -> str:
     if name == "options":
         return methods.VIEW_TITLES[dict(value)["views"]]
     if isinstance(value, tuple):
-        return ", ".join(f"{each:g}" for each in value)
+        return ", ".join(f"{number:g}" for number in value)
     if isinstance(value, bool):
         return words.NOT_AS_PUBLISHED
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def cost_message(visit: Visit, house: House) -> Said:
-    """What Generate would do, and what it takes."""
-    planned, held = visit.plan, visit.held
-    assert planned is not None
-    last = visit.stop_after or len(planned.stages)
-    refused = too_large_message(planned, house)
-    if refused:
-        return refused
-    if held >= last:
-        return Said(words.ALL_STAGES_CACHED.format(count=last) if last > 1 else words.ONLY_STAGE_CACHED)
-    ahead = planned.stages[held:last]
-    seconds = house.pace.seconds(ahead)
-    said = {
-        "time": words.TIME_UNKNOWN if seconds is None else words.TIME_KNOWN.format(time=formatting.format_estimate(seconds)),
-        "evaluations": f"{sum(stage.evaluations for stage in ahead):,}",
-    }
-    if not held and visit.stop_after is None:
-        sizes = formatting.format_sizes([stage.size for stage in planned.stages])
+def cost_message(session: Session, services: Services) -> Message:
+    """Return what Generate would do, and how long it would take."""
+    plan, cached = session.plan, session.cached_count
+    assert plan is not None
+    last = session.pause_after or len(plan.stages)
+    refusal = too_large_message(plan, services)
+    if refusal:
+        return refusal
+    if cached >= last:
+        return Message(words.ALL_STAGES_CACHED.format(count=last) if last > 1 else words.ONLY_STAGE_CACHED)
+    stages_to_run = plan.stages[cached:last]
+    seconds = services.pace.seconds(stages_to_run)
+    time = words.TIME_UNKNOWN
+    if seconds is not None:
+        time = words.TIME_KNOWN.format(time=formatting.format_estimate(seconds))
+    evaluations = f"{sum(stage.evaluations for stage in stages_to_run):,}"
+    if not cached and session.pause_after is None:
         text = words.COST_OF_RUN.format(
-            stages=formatting.count_stages(last), sizes=sizes, memory=_memory(planned, house), **said
+            stages=formatting.count_stages(last),
+            sizes=formatting.format_sizes([stage.size for stage in plan.stages]),
+            memory=_memory_text(plan, services),
+            time=time,
+            evaluations=evaluations,
         )
-        return Said(text)
-    kept = "" if not held else words.STAGE_ONE_CACHED if held == 1 else words.STAGES_CACHED.format(last=held)
-    pattern = words.STAGES_TO_RUN if last > held + 1 else words.STAGE_TO_RUN
-    stops = words.THEN_PAUSES if visit.stop_after else ""
-    return Said(kept + pattern.format(first=held + 1, last=last, stops=stops, **said))
+        return Message(text)
+    text = words.STAGES_TO_RUN if last > cached + 1 else words.STAGE_TO_RUN
+    text = text.format(
+        first=cached + 1,
+        last=last,
+        stops=words.THEN_PAUSES if session.pause_after else "",
+        time=time,
+        evaluations=evaluations,
+    )
+    return Message(_cached_stages_text(cached) + text)
 
 
-def _memory(planned: Plan, house: House) -> str:
-    free = house.lender.free(planned.recipe.model)
+def _cached_stages_text(count: int) -> str:
+    """Return a sentence on the cached stages; empty if there are none."""
+    if not count:
+        return ""
+    return words.STAGE_ONE_CACHED if count == 1 else words.STAGES_CACHED.format(last=count)
+
+
+def _memory_text(plan: Plan, services: Services) -> str:
+    """Return how much memory a run needs and how much is free; empty if that is not known."""
+    free = services.pool.free_memory(plan.recipe.model)
     if free is None:
         return ""
-    return words.MEMORY_NEEDED.format(need=formatting.format_gigabytes(_more(planned)), free=formatting.format_gigabytes(free))
+    return words.MEMORY_NEEDED.format(
+        need=formatting.format_gigabytes(_memory_beyond_weights(plan)), free=formatting.format_gigabytes(free)
+    )
 
 
-def _more(planned: Plan) -> int:
-    """Bytes that a run takes beyond the weights, which are loaded where it is known what is free."""
-    return peak_memory(planned.stages) - planned.facts.footprint.weights
+def _memory_beyond_weights(plan: Plan) -> int:
+    """Return the bytes that a run needs beside the weights, which are loaded when free memory is known."""
+    return peak_memory(plan.stages) - plan.facts.footprint.weights
 
 
-def too_large_message(planned: Plan, house: House) -> Said | None:
-    """What cannot be made here for want of memory, and what could."""
-    free = house.lender.free(planned.recipe.model)
-    if free is None or _more(planned) <= free:
+def too_large_message(plan: Plan, services: Services) -> Message | None:
+    """Return a refusal if a plan needs more memory than is free, with a button for a size that would fit."""
+    free = services.pool.free_memory(plan.recipe.model)
+    if free is None or _memory_beyond_weights(plan) <= free:
         return None
-    stage = max(planned.stages, key=memory)
-    said = {
+    stage = max(plan.stages, key=memory)
+    values = {
         "size": formatting.format_size(*stage.size),
-        "need": formatting.format_gigabytes(_more(planned)),
+        "need": formatting.format_gigabytes(_memory_beyond_weights(plan)),
         "free": formatting.format_gigabytes(free),
     }
-    fits = largest_fitting(planned, stage, free)
-    if fits is None:
-        return Said(words.TOO_LARGE_NOTHING_FITS.format(**said), fault=True)
-    fit = {"height": fits[0], "width": fits[1], "scales": []}
-    use = {"do": "fit", "fit": fit, "label": words.USE_VALUE.format(value=formatting.format_size(*fits))}
-    return Said(words.TOO_LARGE.format(fit=formatting.format_size(*fits), **said), fault=True, actions=(use,))
+    fitting_size = largest_fitting(plan, stage, free)
+    if fitting_size is None:
+        return Message(words.TOO_LARGE_NOTHING_FITS.format(**values), fault=True)
+    height, width = fitting_size
+    fit_text = formatting.format_size(height, width)
+    use = {
+        "do": "fit",
+        "fit": {"height": height, "width": width, "scales": []},
+        "label": words.USE_VALUE.format(value=fit_text),
+    }
+    return Message(words.TOO_LARGE.format(fit=fit_text, **values), fault=True, actions=(use,))
 
 
-def describe_progress(story: Story, house: House) -> str:
-    """Where a run is."""
-    if story.waiting:
-        waiting = story.waiting
-        about = "" if waiting.seconds is None else words.WAITING_TIME.format(time=formatting.format_estimate(waiting.seconds))
-        pattern = words.WAITING_FOR_ONE_RUN if waiting.place == 1 else words.WAITING_FOR_RUNS
-        return pattern.format(count=waiting.place, time=about)
-    progress, planned = story.progress, story.plan
-    if not (progress and planned):
-        if story.accepted and story.last:
-            size = formatting.format_side(*story.made[story.last].size)
-            return words.STAGE_FINISHED.format(stage=story.last, of=len(story.accepted.stages), size=size)
-        return words.STARTING if house.lender.is_warm(story.model) else words.LOADING_MODEL
-    stages = planned.stages
-    here, whole = story.left(house.pace.each(stages))
+def describe_progress(progress: RunProgress, services: Services) -> str:
+    """Return where a run is: in the queue, starting, or in which stage and step."""
+    if progress.waiting:
+        return _describe_waiting(progress.waiting)
+    latest, plan = progress.last_progress, progress.plan
+    if latest and plan:
+        return " ".join([_describe_step(latest, plan, progress, services), *_remarks(progress)])
+    if progress.accepted and progress.last_stage:
+        return words.STAGE_FINISHED.format(
+            stage=progress.last_stage,
+            of=len(progress.accepted.stages),
+            size=formatting.format_side(*progress.finished[progress.last_stage].size),
+        )
+    return words.STARTING if services.pool.is_loaded(progress.model) else words.LOADING_MODEL
+
+
+def _describe_waiting(waiting: Waiting) -> str:
+    """Return how many runs are before this one in the queue, and for about how long."""
+    time = ""
+    if waiting.seconds is not None:
+        time = words.WAITING_TIME.format(time=formatting.format_estimate(waiting.seconds))
+    text = words.WAITING_FOR_ONE_RUN if waiting.place == 1 else words.WAITING_FOR_RUNS
+    return text.format(count=waiting.place, time=time)
+
+
+def _describe_step(latest: Progress, plan: Plan, progress: RunProgress, services: Services) -> str:
+    """Return the stage and step of a run, and the time left as far as it is known."""
+    in_stage, in_run = progress.seconds_left(services.pace.each(plan.stages))
+    in_stage_text = in_run_text = ""
+    if in_stage is not None:
+        in_stage_text = words.TIME_LEFT_IN_STAGE.format(time=formatting.format_duration(in_stage))
+    if in_run is not None:
+        in_run_text = words.TIME_LEFT_IN_RUN.format(time=formatting.format_duration(in_run))
     return words.RUNNING_STAGE.format(
-        stage=progress.stage, of=len(stages), size=formatting.format_side(*stages[progress.stage - 1].size),
-        step=progress.step, steps=progress.steps,
-        here="" if here is None else words.TIME_LEFT_IN_STAGE.format(time=formatting.format_duration(here)),
-        all="" if whole is None else words.TIME_LEFT_IN_RUN.format(time=formatting.format_duration(whole)),
-    ) + "".join(f" {more}" for more in _asides(story))  # fmt: skip
+        stage=latest.stage,
+        of=len(plan.stages),
+        size=formatting.format_side(*plan.stages[latest.stage - 1].size),
+        step=latest.step,
+        steps=latest.steps,
+        here=in_stage_text,
+        all=in_run_text,
+    )
 
 
-def _asides(story: Story) -> Iterator[str]:
-    """What else a person may wonder about while a stage goes on."""
-    progress = story.progress
-    if progress and progress.stage > 1 and progress.step <= progress.steps * SOFT_SHARE:
+def _remarks(progress: RunProgress) -> Iterator[str]:
+    """Yield sentences on what may look wrong during a stage and is not."""
+    latest = progress.last_progress
+    if latest and latest.stage > 1 and latest.step <= latest.steps * SOFT_FRACTION:
         yield words.SOFT_AT_FIRST
-    if story.smaller:
+    if progress.has_smaller_batch:
         yield words.SMALLER_BATCH
 
 
-def is_complete(story: Story) -> bool:
-    return story.plan is not None and story.last >= len(story.plan.stages)
+def is_complete(progress: RunProgress) -> bool:
+    """Return whether every stage of a run's plan is finished."""
+    return progress.plan is not None and progress.last_stage >= len(progress.plan.stages)
 
 
-def continue_action(house: House, story: Story, until: int | None = None) -> dict[str, str]:
-    """The button that goes on with a run, with what that costs as far as it will go."""
-    until = until if until and until > story.last else None
-    seconds = house.pace.seconds(story.plan.stages[story.last : until]) if story.plan else None
-    about = "" if seconds is None else words.CONTINUE_TIME.format(time=formatting.format_estimate(seconds))
-    return {"do": "continue", "run": story.name, "label": words.CONTINUE_RUN.format(time=about)}
+def continue_action(services: Services, progress: RunProgress, until: int | None = None) -> dict[str, str]:
+    """Return the button that continues a run, labelled with the time it takes up to the stage `until`."""
+    if until is not None and until <= progress.last_stage:
+        until = None
+    seconds = None
+    if progress.plan:
+        seconds = services.pace.seconds(progress.plan.stages[progress.last_stage : until])
+    time = ""
+    if seconds is not None:
+        time = words.CONTINUE_TIME.format(time=formatting.format_estimate(seconds))
+    return {"do": "continue", "run": progress.name, "label": words.CONTINUE_RUN.format(time=time)}
 
 
-def describe_settings_used(recipe: Recipe, house: House, present: str) -> str:
-    """That a picture's settings are in the controls, and under which model if that is another one."""
-    if recipe.model in ("", *house.lender.entries):
+def describe_settings_used(recipe: Recipe, services: Services, present_model: str) -> str:
+    """Return that a picture's settings are set, and which model replaces its own if that is not offered."""
+    if recipe.model in ("", *services.pool.entries):
         return words.SETTINGS_USED
-    return words.SETTINGS_OF_OTHER_MODEL.format(model=short_repr(recipe.model), title=house.entry(present).title)
+    title = services.entry(present_model).title
+    return words.SETTINGS_OF_OTHER_MODEL.format(model=short_repr(recipe.model), title=title)
 
 
 def describe_unknown_words(prompt: str, entry: ModelEntry) -> str:
-    """Which words of a prompt a model has never seen, and what it does draw; empty if it knows all."""
-    strange = vocabulary.unknown_words(prompt, entry)
-    if not strange:
+    """Return which words of a prompt a model does not know, and what it can draw; empty if it knows all."""
+    unknown = vocabulary.unknown_words(prompt, entry)
+    if not unknown:
         return ""
-    example = vocabulary.build_prompt({kind: choices[0] for kind, choices in entry.draws.items()})
+    example = {kind: choices[0] for kind, choices in entry.vocabulary.items()}
     return words.UNKNOWN_WORDS.format(
-        title=entry.title, words=formatting.quote_names(strange[:6]), subjects=", ".join(entry.draws["subject"]),
-        example=example,
-    )  # fmt: skip
+        title=entry.title,
+        words=formatting.quote_names(unknown[:MOST_UNKNOWN_WORDS]),
+        subjects=", ".join(entry.vocabulary["subject"]),
+        example=vocabulary.build_prompt(example),
+    )

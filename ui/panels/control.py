@@ -1,4 +1,4 @@
-"""The folded section of the picture to follow: what stands in it, and what it shows of a visit."""
+"""The control panel: the folded section with the control image's map and settings."""
 
 from html import escape
 from typing import Any
@@ -8,81 +8,90 @@ import gradio as gr
 from engine.recipe.controls import CONTROL_SETTINGS
 from ui.page import ControlPanel, Outputs
 from ui.panels.control_map import map_html, map_stage
-from ui.session.services import House
-from ui.session.session import Visit
+from ui.session.services import Services
+from ui.session.session import Session
 from ui.settings import control_settings
 from ui.settings.control_settings import SETTING_BY_WIDGET, widget_name
 from ui.settings.widgets import control_widget
 from ui.text import formatting, words
 
+# A checkbox that only styles read. It is apart from the map so that it stays as it is when the map changes.
 TOGGLE = f'<label class="toggle"><input type="checkbox" id="map-close"> {words.MAP_ONE_TO_ONE}</label>'
-"""By style alone; apart from the map, so that it stays as it is while maps come and go."""
 
 
-def build_control_panel(values: dict[str, Any], controls: dict[str, gr.components.Component]) -> ControlPanel:
-    """Builds it, and adds its knobs to the page's controls."""
+def build_control_panel(values: dict[str, Any], widgets: dict[str, gr.components.Component]) -> ControlPanel:
+    """Build the panel, and add the widgets of the first control to the page's widgets."""
     with gr.Accordion(words.FOLLOW_SECTION, open=False, visible=False, elem_id="follow") as fold:
-        shown = gr.HTML(elem_id="map")
-        close = gr.HTML(TOGGLE, visible=False, elem_id="map-toggle")
+        map_view = gr.HTML(elem_id="map")
+        full_size = gr.HTML(TOGGLE, visible=False, elem_id="map-toggle")
         stage = gr.Radio([], label=words.MAP_STAGE, visible=False, interactive=True, elem_id="map-stage")
-        _add("kind", values, controls)
-        aside = gr.HTML(elem_id="aside")
-        for name in SETTING_BY_WIDGET.values():
-            if name != "kind":
-                _add(name, values, controls)
-        away = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="unfollow")
-    return ControlPanel(fold, shown, stage, close, aside, away)
+        _add_widget("kind", values, widgets)
+        notes = gr.HTML(elem_id="aside")
+        for setting in SETTING_BY_WIDGET.values():
+            if setting != "kind":
+                _add_widget(setting, values, widgets)
+        remove = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="unfollow")
+    return ControlPanel(fold, map_view, stage, full_size, notes, remove)
 
 
-def _add(name: str, values: dict[str, Any], controls: dict[str, gr.components.Component]) -> None:
-    controls[widget_name(name)] = control_widget(name, values.get(widget_name(name)), visible=False)
+def _add_widget(setting: str, values: dict[str, Any], widgets: dict[str, gr.components.Component]) -> None:
+    """Build the hidden widget of a control's setting."""
+    name = widget_name(setting)
+    widgets[name] = control_widget(setting, values.get(name), visible=False)
 
 
-def update_control_panel(part: ControlPanel, visit: Visit, house: House) -> Outputs:
-    """What changed in it since it was last shown; a new picture is not overlooked."""
-    return _around(part, visit, house) | _map(part, visit, house)
+def update_control_panel(panel: ControlPanel, session: Session, services: Services) -> Outputs:
+    """Return what changed in the panel since it was last updated; it is unfolded for a new image."""
+    return _update_around_map(panel, session, services) | _update_map(panel, session, services)
 
 
-def _around(part: ControlPanel, visit: Visit, house: House) -> Outputs:
-    """All but the map."""
-    facts, control = house.facts_if_here(visit.model), control_settings.first_control(visit.recipe)
-    offers = facts is not None and bool(control_settings.supported_kinds(facts))
-    sizes = tuple(stage.size for stage in visit.plan.stages) if control and visit.plan else ()
-    sentences = _asides(visit, house) if facts else ()
-    now = (offers, control and control.image, sizes, visit.map_stage, sentences)
-    before, visit.section = visit.section, now
+def _update_around_map(panel: ControlPanel, session: Session, services: Services) -> Outputs:
+    """Return what changed in the panel apart from its map."""
+    facts = services.facts_or_none(session.model)
+    control = control_settings.first_control(session.recipe)
+    is_supported = facts is not None and bool(control_settings.supported_kinds(facts))
+    sizes = tuple(stage.size for stage in session.plan.stages) if control and session.plan else ()
+    notes = _notes(session, services) if facts else ()
+    image = control.image if control else None
+    before, now = session.shown_control, (is_supported, image, sizes, session.map_stage, notes)
+    session.shown_control = now
     if now == before:
         return {}
-    is_new = control is not None and (before is None or before[1] != control.image)
+    is_new_image = control is not None and (before is None or before[1] != image)
+    fold = gr.update(visible=is_supported or control is not None)
+    if is_new_image:
+        fold["open"] = True
     return {
-        part.fold: gr.update(visible=offers or control is not None, **({"open": True} if is_new else {})),
-        part.stage: gr.update(
-            choices=[(formatting.format_side(*size), n) for n, size in enumerate(sizes, 1)],
-            value=map_stage(visit).number if sizes else None,
+        panel.fold: fold,
+        panel.stage: gr.update(
+            choices=[(formatting.format_side(*size), number) for number, size in enumerate(sizes, 1)],
+            value=map_stage(session).number if sizes else None,
             visible=len(sizes) > 1,
         ),
-        part.close: gr.update(visible=bool(sizes)),
-        part.aside: "".join(f'<p class="quiet">{escape(text)}</p>' for text in sentences),
-        part.away: gr.update(visible=control is not None),
+        panel.full_size: gr.update(visible=bool(sizes)),
+        panel.notes: "".join(f'<p class="quiet">{escape(note)}</p>' for note in notes),
+        panel.remove: gr.update(visible=control is not None),
     }
 
 
-def _asides(visit: Visit, house: House) -> tuple[str, ...]:
-    control, others = control_settings.first_control(visit.recipe), visit.recipe.controls[1:]
-    entry, facts = house.entry(visit.model), house.facts(visit.model)
-    told = [control_settings.explain_missing_kinds(entry.title, facts, control)]
+def _notes(session: Session, services: Services) -> tuple[str, ...]:
+    """Return sentences on kinds that cannot be chosen, and on settings of the controls without a widget."""
+    control, others = control_settings.first_control(session.recipe), session.recipe.controls[1:]
+    title, facts = services.entry(session.model).title, services.facts(session.model)
+    notes = [control_settings.explain_missing_kinds(title, facts, control)]
     if control and control.stages:
         strengths = control_settings.format_value(control.stages)
-        told.append(words.STRENGTH_BY_STAGE.format(strengths=strengths, label=CONTROL_SETTINGS["scale"].label))
+        label = CONTROL_SETTINGS["scale"].label
+        notes.append(words.STRENGTH_BY_STAGE.format(strengths=strengths, label=label))
     if others:
-        told.append(words.OTHER_CONTROLS.format(controls=control_settings.told(others)))
-    return tuple(filter(None, told))
+        notes.append(words.OTHER_CONTROLS.format(controls=control_settings.describe_controls(others)))
+    return tuple(note for note in notes if note)
 
 
-def _map(part: ControlPanel, visit: Visit, house: House) -> Outputs:
-    """The map, unless the very same is shown."""
-    html = map_html(visit, house)
-    if html is None or hash(html) == visit.mapped:
+def _update_map(panel: ControlPanel, session: Session, services: Services) -> Outputs:
+    """Return the map if it changed since it was last sent."""
+    html = map_html(session, services)
+    if html is None or hash(html) == session.shown_map:
         return {}
-    visit.mapped = hash(html)
-    return {part.map: html}
+    session.shown_map = hash(html)
+    return {panel.map: html}

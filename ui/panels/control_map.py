@@ -1,4 +1,4 @@
-"""The map of the picture to follow, drawn over that picture at the size of a stage, as HTML."""
+"""The control map (edges, depth, ...) of a stage, drawn over the control image, as HTML."""
 
 import logging
 from base64 import b64encode
@@ -26,94 +26,101 @@ from ui.text.labels import replace_names_with_labels
 
 log = logging.getLogger(__name__)
 
+# px of the longest side of the map at 1:1; a larger stage's map is reduced to it.
 LONGEST_MAP_SIDE = 2048
-"""px of what is shown at 1:1; a larger stage's map is reduced to it."""
+# px of the longest side of the fitted map. It is reduced here, as thin lines fade if a browser reduces them.
 FITTED_SIDE = 480
-"""px of what is shown to fit. A browser that made it smaller would let thin lines fade."""
+# Maps that are kept in memory.
 MAPS_CACHED = 24
+# Colour at full resolution, as lines are coloured and one px wide.
 JPEG = {"quality": 80, "subsampling": 0}
-"""Colour at full resolution: the lines are coloured, and one px wide."""
 
 
 @dataclass(frozen=True)
 class MapRequest:
-    """All that a drawn map depends on; its stage is told by size, base and seed."""
+    """All that a drawn map depends on, as the key of the cache."""
 
+    # The control image.
     path: Path
+    # The control with the settings that the map does not depend on at their defaults.
     control: Control
+    # (height, width) px of the stage and of the base.
     size: tuple[int, int]
     base: tuple[int, int]
+    # The recipe's seed if the map depends on it, else 0.
     seed: int
+    # The stage, of which the map depends on the three fields above alone.
     stage: Stage = field(compare=False)
 
 
 def map_html(session: Session, services: Services) -> str | None:
-    """The map at the chosen stage, or a sentence in its place; None while no stage is planned.
+    """Return the map at the chosen stage, or a sentence in its place; None while no stage is planned.
 
-    Nothing of a visitor's text is in it.
+    It holds nothing that a person typed in.
     """
-    control, refused = first_control(session.recipe), session.refusal
+    control, refusal = first_control(session.recipe), session.refusal
     if control is None:
         return _sentence(words.FOLLOW_HELP)
     path = find_image(session, services, control.image)
     if path is None:
         return _sentence(words.CONTROL_IMAGE_GONE)
-    if refused and refused.field == "controls":
-        return _sentence(replace_names_with_labels(refused.sentence))
+    if refusal and refusal.field == "controls":
+        return _sentence(replace_names_with_labels(refusal.sentence))
     if session.plan is None:
         return None
     try:
-        return draw_map(_asked(path, control, map_stage(session)))
+        return draw_map(_map_request(path, control, map_stage(session)))
     except BadRecipe as fault:
         return _sentence(fault.sentence)
-    except Exception:  # Of a detector's network, which is not ours.
+    except Exception:  # A detector is third-party code and may raise anything.
         log.exception("a map of %s could not be drawn", control.kind)
         return _sentence(words.MAP_FAILED)
 
 
 def map_stage(session: Session) -> Stage:
-    """The stage whose map is shown: the chosen one, else the last."""
+    """Return the stage whose map is shown: the chosen one, else the last."""
     stages = session.plan.stages
     return stages[min(session.map_stage or len(stages), len(stages)) - 1]
 
 
-def _asked(path: Path, control: Control, stage: Stage) -> MapRequest:
-    """Knobs that a map does not depend on stand at their defaults, so that it is not drawn again."""
-    read = ("kind", "given", *(() if control.given else MAP_KINDS[control.kind].settings))
-    plain = replace(Control(), **{name: getattr(control, name) for name in read})
+def _map_request(path: Path, control: Control, stage: Stage) -> MapRequest:
+    """Return what the map depends on, so that it is not drawn again when other settings change."""
+    settings = ["kind", "given"]
+    if not control.given:
+        settings += MAP_KINDS[control.kind].settings
+    relevant = replace(Control(), **{name: getattr(control, name) for name in settings})
     seed = stage.recipe.seed if control.kind == "shuffle" else 0
-    return MapRequest(path, plain, stage.size, stage.base_size, seed, stage)
+    return MapRequest(path, relevant, stage.size, stage.base_size, seed, stage)
 
 
 @lru_cache(maxsize=MAPS_CACHED)
-def draw_map(asked: MapRequest) -> str:
-    """The figure. Such a file never changes."""
-    maps = StageMaps(asked.control, images.read(asked.path), asked.stage, detectors.detect)
-    title = MAP_KINDS[asked.control.kind].title
-    alt = (words.READY_MAP_ALT if asked.control.given else words.MAP_ALT).format(kind=title.lower())
-    whole, fitting = (_image(asked.control, maps, side, alt) for side in (LONGEST_MAP_SIDE, FITTED_SIDE))
-    size, told = (
-        formatting.format_size(*asked.size),
-        formatting.format_size(*limit_side(asked.size, LONGEST_MAP_SIDE)),
-    )
-    caption = (
-        words.SIZES_IN_PX.format(sizes=size)
-        if told == size
-        else words.MAP_REDUCED.format(size=size, shown=told)
-    )
-    # It takes the focus, so that keys scroll it where it is shown 1:1.
-    return f'<p class="quiet">{caption}</p><figure tabindex="0">{fitting}{whole}</figure>'
+def draw_map(request: MapRequest) -> str:
+    """Draw the map as an HTML figure, fitted and at 1:1; a style shows one of the two."""
+    control = request.control
+    maps = StageMaps(control, images.read(request.path), request.stage, detectors.detect)
+    alt = words.READY_MAP_ALT if control.given else words.MAP_ALT
+    alt = alt.format(kind=MAP_KINDS[control.kind].title.lower())
+    fitted = _map_image(control, maps, FITTED_SIDE, alt, "fitting")
+    full_size = _map_image(control, maps, LONGEST_MAP_SIDE, alt, "whole")
+    stage_size = formatting.format_size(*request.size)
+    map_size = formatting.format_size(*limit_side(request.size, LONGEST_MAP_SIDE))
+    caption = words.SIZES_IN_PX.format(sizes=stage_size)
+    if map_size != stage_size:
+        caption = words.MAP_REDUCED.format(size=stage_size, shown=map_size)
+    # The figure can be focused, so that keys scroll it at 1:1.
+    return f'<p class="quiet">{caption}</p><figure tabindex="0">{fitted}{full_size}</figure>'
 
 
-def _image(control: Control, maps: StageMaps, longest: int, alt: str) -> str:
-    shown = Image.fromarray(draw_overlay(control, maps.pixels, maps.full_map, longest))
-    to = BytesIO()
-    shown.save(to, "JPEG", **JPEG)
-    source = f"data:image/jpeg;base64,{b64encode(to.getvalue()).decode()}"
-    kind = "whole" if longest == LONGEST_MAP_SIDE else "fitting"
-    size = f'width="{shown.width}" height="{shown.height}"'
-    return f'<img class="{kind}" src="{source}" alt="{escape(alt)}" {size}>'
+def _map_image(control: Control, maps: StageMaps, longest: int, alt: str, css_class: str) -> str:
+    """Draw the map over the control image as an HTML image whose longest side has at most so many px."""
+    image = Image.fromarray(draw_overlay(control, maps.pixels, maps.full_map, longest))
+    file = BytesIO()
+    image.save(file, "JPEG", **JPEG)
+    source = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+    size = f'width="{image.width}" height="{image.height}"'
+    return f'<img class="{css_class}" src="{source}" alt="{escape(alt)}" {size}>'
 
 
 def _sentence(text: str) -> str:
+    """Return a sentence as HTML, to stand in the place of a map."""
     return f'<p class="quiet">{escape(text)}</p>'

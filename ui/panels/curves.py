@@ -1,6 +1,10 @@
-"""The curves of a stage as a small drawing, and what they amount to in a sentence.
+"""The curves of a stage's schedule as an SVG drawing, with a sentence that describes them.
 
-hold = c^alpha1      whole = c^alpha2      smoothing = the blur's deviation over the largest that can be set
+Each curve runs over the steps of the stage, between 0 and 1. With c, the cosine that decays from 1 to 0:
+    hold       c ** alpha1    how strongly the canvas is pulled to the anchor
+    whole      c ** alpha2    the weight of the dilated views
+    release    c ** alpha3    how the blur decays
+    smoothing  the blur's standard deviation, as a fraction of the largest one that can be set
 """
 
 from dataclasses import dataclass
@@ -13,19 +17,20 @@ from engine.planning.stage import Stage
 from engine.recipe.recipe import SETTINGS
 from ui.text import methods, words
 
-RELEASED_SHARE = 0.5
-"""The layout is let go where at least this share of a step's own work survives."""
-VISIBLE_SHARE = 0.05
-"""The whole is looked at while it has at least this share of a step."""
+# The layout counts as released from the first step of whose output this fraction survives to the end.
+RELEASED_FRACTION = 0.5
+# Dilated views count as used while their weight is at least this.
+VISIBLE_WEIGHT = 0.05
 
+# The drawing's size, and the edges of the curves within it.
 WIDTH, HEIGHT = 320, 120
 LEFT, RIGHT, TOP, BOTTOM = 8.0, 266.0, 8.0, 88.0
+# y of the two strips below the curves: steps with dilated views, and steps with windows.
 STRIPS = (97.0, 109.0)
-"""Where the two strips lie that say which views are worked."""
-LABELLED_AT = {"hold": 0.6, "whole": 0.55, "release": 0.25, "smoothing": 0.95}
-"""How high on its curve a label stands, as a share of the curve's top."""
-APART = 11.0
-"""Between the labels of two curves, so that both can be read."""
+# The height at which each curve is labelled, as a fraction of its maximum.
+LABEL_HEIGHTS = {"hold": 0.6, "whole": 0.55, "release": 0.25, "smoothing": 0.95}
+# Distance between the labels of two curves.
+LABEL_DISTANCE = 11.0
 
 STYLE = (
     "width:100%;height:auto;display:block;color:var(--body-text-color,currentColor);"
@@ -42,86 +47,94 @@ DASHES = {"hold": "", "whole": "7 3", "release": "2 6", "smoothing": "1.5 3"}
 
 @dataclass(frozen=True)
 class CurveSteps:
-    """Steps counted from 1, or None where a clause does not apply or never comes to pass.
+    """Steps, counted from 1, at which a stage changes its behaviour; None where that never happens."""
 
-    lets_go: the first whose survival is at least FREE.
-    looks: the last worked one whose share of the whole, c2, is at least SEEN.
-    smooths: the last worked one that looks at the whole through a blur that does something.
-    """
-
-    lets_go: int | None
-    looks: int | None
-    smooths: int | None
+    # The first step of whose output at least RELEASED_FRACTION survives.
+    layout_released: int | None
+    # The last step in which dilated views have at least VISIBLE_WEIGHT.
+    last_dilated: int | None
+    # The last step in which dilated views see a canvas that is visibly blurred.
+    last_smoothed: int | None
 
 
 def curve_steps(stage: Stage) -> CurveSteps:
-    """What the curves of a stage above the first say."""
+    """Find the steps at which a stage above the base changes its behaviour."""
     schedule = stage.schedule
-    worked = np.arange(len(schedule.t)) >= schedule.first
-    looks = worked & (schedule.c2 >= VISIBLE_SHARE)
-    smooths = worked & (schedule.c2 > 0) & _felt(schedule.blur)
-    lets_go = int(np.argmax(schedule.survival >= RELEASED_SHARE)) + 1 if schedule.c1.any() else None
-    return CurveSteps(lets_go, _last(looks), _last(smooths))
+    is_run = np.arange(len(schedule.t)) >= schedule.first
+    is_dilated = is_run & (schedule.c2 >= VISIBLE_WEIGHT)
+    is_smoothed = is_run & (schedule.c2 > 0) & _is_visible_blur(schedule.blur)
+    layout_released = None
+    if schedule.c1.any():
+        layout_released = int(np.argmax(schedule.survival >= RELEASED_FRACTION)) + 1
+    return CurveSteps(layout_released, _last_step(is_dilated), _last_step(is_smoothed))
 
 
-def _felt(blur: np.ndarray) -> np.ndarray:
-    """Where a neighbour weighs enough to be seen; as published, the blur is worked even where it does not."""
+def _is_visible_blur(sigma: np.ndarray) -> np.ndarray:
+    """Return where a blur gives a neighbouring cell a weight that matters."""
     with np.errstate(divide="ignore"):
-        return np.exp(-0.5 / blur**2) >= NEGLIGIBLE_WEIGHT
+        return np.exp(-0.5 / sigma**2) >= NEGLIGIBLE_WEIGHT
 
 
-def _last(where: np.ndarray) -> int | None:
+def _last_step(where: np.ndarray) -> int | None:
+    """Return the last step, counted from 1, where a condition holds; None if there is none."""
     (steps,) = np.nonzero(where)
     return int(steps[-1]) + 1 if len(steps) else None
 
 
 def describe_curves(stage: Stage) -> str:
-    """What the settings do in this stage, in words."""
+    """Describe in one sentence what the settings do over the steps of a stage; empty if they do nothing."""
     if stage.is_base or not stage.method.has_base:
         return words.NO_CURVES_AT_BASE if stage.is_base else ""
-    said, steps = curve_steps(stage), len(stage.schedule.t)
-    layout = _of_start(stage) if stage.method.restarts else _of_layout(said, steps)
-    told = [layout, _of_whole(stage, said, steps)]
-    if stage.dilated_views and said.looks:
-        told.append(_of_smoothing(said))
-    text = "; ".join(told)
+    changes, steps = curve_steps(stage), len(stage.schedule.t)
+    layout = _describe_restart(stage) if stage.method.restarts else _describe_layout(changes, steps)
+    clauses = [layout, _describe_dilation(stage, changes, steps)]
+    if stage.dilated_views and changes.last_dilated:
+        clauses.append(_describe_smoothing(changes))
+    text = "; ".join(clauses)
     return text[0].upper() + text[1:] + "."
 
 
-def _of_start(stage: Stage) -> str:
+def _describe_restart(stage: Stage) -> str:
+    """Return from which step on a stage denoises the enlarged picture."""
     return methods.RESTARTS_AT_STEP.format(step=stage.schedule.first + 1, steps=len(stage.schedule.t))
 
 
-def _of_layout(said: CurveSteps, steps: int) -> str:
-    if said.lets_go is None:
+def _describe_layout(changes: CurveSteps, steps: int) -> str:
+    """Return how long a stage keeps the layout of the stage before it."""
+    if changes.layout_released is None:
         return words.LAYOUT_ONLY_IN_FIRST_NOISE
-    if said.lets_go == 1:
+    if changes.layout_released == 1:
         return words.LAYOUT_FREE_FROM_START
-    # Nothing comes after the last step that could undo its work, however firm the hold.
-    held = said.lets_go == steps
-    return (words.LAYOUT_HELD_TO_END if held else words.LAYOUT_RELEASED_AT_STEP).format(step=said.lets_go, steps=steps)
+    # The last step's output survives however strong the pull was, so this is no release.
+    if changes.layout_released == steps:
+        return words.LAYOUT_HELD_TO_END.format(steps=steps)
+    return words.LAYOUT_RELEASED_AT_STEP.format(step=changes.layout_released, steps=steps)
 
 
-def _of_whole(stage: Stage, said: CurveSteps, steps: int) -> str:
+def _describe_dilation(stage: Stage, changes: CurveSteps, steps: int) -> str:
+    """Return until which step a stage sees the whole canvas at once."""
     if stage.sees_whole_canvas:
         return words.DILATED_TO_END
     if not stage.dilated_views:
         return words.DILATED_NEVER
-    if said.looks is None:
+    if changes.last_dilated is None:
         return words.DILATED_HARDLY
-    return words.DILATED_TO_END if said.looks == steps else words.DILATED_UNTIL_STEP.format(step=said.looks)
+    if changes.last_dilated == steps:
+        return words.DILATED_TO_END
+    return words.DILATED_UNTIL_STEP.format(step=changes.last_dilated)
 
 
-def _of_smoothing(said: CurveSteps) -> str:
-    if said.smooths is None:
+def _describe_smoothing(changes: CurveSteps) -> str:
+    """Return until which step dilated views see a blurred canvas."""
+    if changes.last_smoothed is None:
         return words.SMOOTHED_NEVER
-    return (
-        words.SMOOTHED_TO_END if said.smooths >= said.looks else words.SMOOTHED_UNTIL_STEP.format(step=said.smooths)
-    )
+    if changes.last_smoothed >= changes.last_dilated:
+        return words.SMOOTHED_TO_END
+    return words.SMOOTHED_UNTIL_STEP.format(step=changes.last_smoothed)
 
 
 def curves_svg(stage: Stage, name: str = "") -> str:
-    """The drawing as SVG, empty for a base. `name` is its title; it is escaped."""
+    """Draw the curves as SVG; empty for a stage without curves. name: the drawing's title, as plain text."""
     if stage.is_base or not stage.method.has_base:
         return ""
     title = name or words.CURVES_TITLE.format(number=stage.number, steps=len(stage.schedule.t))
@@ -129,102 +142,117 @@ def curves_svg(stage: Stage, name: str = "") -> str:
         (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" style="{STYLE}">',
             f"<title>{escape(title)}</title><desc>{escape(describe_curves(stage))}</desc>",
-            _skipped(stage),
+            _draw_skipped_steps(stage),
             f'<path d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}" fill="none" stroke="currentColor" opacity=".45"/>',
-            *_lines(stage),
-            *_strips(stage),
+            *_draw_curves(stage),
+            *_draw_strips(stage),
             "</svg>",
         )
     )
 
 
 def curves_html(stage: Stage) -> str:
-    """The curves with their sentence under them."""
+    """Return the drawing with its sentence below it."""
     return f"{curves_svg(stage)}<p>{escape(describe_curves(stage))}</p>"
 
 
-def _shares(stage: Stage) -> dict[str, np.ndarray]:
-    """The curves that this stage has, each between 0 and 1."""
+def _curves(stage: Stage) -> dict[str, np.ndarray]:
+    """Return the curves that this stage has, each with a value between 0 and 1 for every step."""
     recipe, schedule = stage.recipe, stage.schedule
     c = cosine(schedule.t.astype(np.float64), stage.facts.train_steps)
-    shares = {"hold": c**recipe.alpha1} if schedule.c1.any() else {}
+    curves = {}
+    if schedule.c1.any():
+        curves["hold"] = c**recipe.alpha1
     if stage.dilated_views:
-        shares |= {"whole": c**recipe.alpha2}
+        curves["whole"] = c**recipe.alpha2
     if stage.dilated_views and schedule.blur.any():
-        shares |= {"release": c**recipe.alpha3, "smoothing": schedule.blur / SETTINGS["sigma1"].high}
-    return shares
+        curves["release"] = c**recipe.alpha3
+        curves["smoothing"] = schedule.blur / SETTINGS["sigma1"].high
+    return curves
 
 
 def _x(stage: Stage, step: float) -> float:
-    """Where a step begins."""
+    """Return where a step, counted from 0, begins in the drawing."""
     return round(LEFT + (RIGHT - LEFT) * step / len(stage.schedule.t), 1)
 
 
-def _y(share: float) -> float:
-    return round(BOTTOM - (BOTTOM - TOP) * share, 1)
+def _y(value: float) -> float:
+    """Return where a curve's value lies in the drawing."""
+    return round(BOTTOM - (BOTTOM - TOP) * value, 1)
 
 
-def _lines(stage: Stage) -> list[str]:
-    """The curves, and their labels where each is clearest of the others."""
-    shares, drawn = _shares(stage), []
-    for (name, share), (x, y) in zip(shares.items(), _places(stage, shares), strict=True):
-        points = " ".join(f"{_x(stage, n + 0.5)},{_y(v)}" for n, v in enumerate(share.tolist()))
+def _draw_curves(stage: Stage) -> list[str]:
+    """Draw the curves with their labels."""
+    curves = _curves(stage)
+    elements = []
+    for (name, values), (x, y) in zip(curves.items(), _label_positions(stage, curves), strict=True):
+        points = " ".join(f"{_x(stage, n + 0.5)},{_y(value)}" for n, value in enumerate(values.tolist()))
         dash = f' stroke-dasharray="{DASHES[name]}"' if DASHES[name] else ""
-        drawn.append(
+        elements.append(
             f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"{dash}/>'
             f'<text x="{x}" y="{y}" fill="currentColor">{words.CURVE_LABELS[name]}</text>'
         )
-    return drawn
+    return elements
 
 
-def _places(stage: Stage, shares: dict[str, np.ndarray]) -> list[tuple[float, float]]:
-    """Where the labels stand: right of each curve at a height of its own, and off each other."""
-    taken: list[tuple[float, float]] = []
-    for name, share in shares.items():
-        height = LABELLED_AT[name] * float(share.max())
-        step = int(np.argmax(share < height)) if (share < height).any() else len(share) - 1
+def _label_positions(stage: Stage, curves: dict[str, np.ndarray]) -> list[tuple[float, float]]:
+    """Return (x, y) of each curve's label: to the right of the curve, and clear of the other labels."""
+    positions: list[tuple[float, float]] = []
+    for name, values in curves.items():
+        height = LABEL_HEIGHTS[name] * float(values.max())
+        is_below = values < height
+        step = int(np.argmax(is_below)) if is_below.any() else len(values) - 1
         right, down = (2, -4) if name == "smoothing" else (7, 0)
-        x, y = min(_x(stage, step + 0.5) + right, RIGHT - APART), max(_y(height) + down, TOP + APART)
-        while any(abs(x - other) < 1.5 * APART and abs(y - beside) < APART for other, beside in taken):
-            x += 1.5 * APART
-        taken.append((round(x, 1), round(y, 1)))
-    return taken
+        x = min(_x(stage, step + 0.5) + right, RIGHT - LABEL_DISTANCE)
+        y = max(_y(height) + down, TOP + LABEL_DISTANCE)
+        while _is_near_any(x, y, positions):
+            x += 1.5 * LABEL_DISTANCE
+        positions.append((round(x, 1), round(y, 1)))
+    return positions
 
 
-def _skipped(stage: Stage) -> str:
-    """The steps that economy leaves out, shaded and named where there is room."""
+def _is_near_any(x: float, y: float, positions: list[tuple[float, float]]) -> bool:
+    """Return whether a label at (x, y) would overlap another one."""
+    return any(
+        abs(x - other_x) < 1.5 * LABEL_DISTANCE and abs(y - other_y) < LABEL_DISTANCE
+        for other_x, other_y in positions
+    )
+
+
+def _draw_skipped_steps(stage: Stage) -> str:
+    """Shade the first steps, which economy leaves out, and label them where there is room."""
     if not stage.schedule.first:
         return ""
     width = round(_x(stage, stage.schedule.first) - LEFT, 1)
     shade = f'<rect x="{LEFT}" y="{TOP}" width="{width}" height="{BOTTOM - TOP}" fill="currentColor" '
     shade += 'fill-opacity=".13"/>'
-    if width < 4 * APART:
+    if width < 4 * LABEL_DISTANCE:
         return shade
-    return shade + _small(LEFT + width / 2, BOTTOM - 4, words.SKIPPED_STEPS, "middle")
+    return shade + _small_text(LEFT + width / 2, BOTTOM - 4, words.SKIPPED_STEPS, "middle")
 
 
-def _small(x: float, y: float, text: str, anchor: str = "start") -> str:
+def _small_text(x: float, y: float, text: str, anchor: str = "start") -> str:
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="9" text-anchor="{anchor}" fill="currentColor" '
         f'fill-opacity=".75">{text}</text>'
     )
 
 
-def _strips(stage: Stage) -> list[str]:
-    """Two bars under the curves: during which steps the whole, and windows, are worked."""
+def _draw_strips(stage: Stage) -> list[str]:
+    """Draw two bars below the curves: during which steps dilated views, and windows, are denoised."""
     schedule = stage.schedule
-    worked = np.arange(len(schedule.t)) >= schedule.first
-    views = {words.WINDOW_STRIP: (worked & (schedule.c2 < 1), 'fill-opacity=".4"')}
+    is_run = np.arange(len(schedule.t)) >= schedule.first
+    strips = [(words.WINDOW_STRIP, is_run & (schedule.c2 < 1), ".4")]
     if stage.dilated_views:
-        views = {words.DILATED_STRIP: (worked & (schedule.c2 > 0), 'fill-opacity=".75"')} | views
-    drawn = []
-    for y, (name, (where, look)) in zip(STRIPS, views.items(), strict=False):
+        strips.insert(0, (words.DILATED_STRIP, is_run & (schedule.c2 > 0), ".75"))
+    elements = []
+    for y, (label, where, opacity) in zip(STRIPS, strips, strict=False):
         (steps,) = np.nonzero(where)
         if len(steps):
             left, right = _x(stage, steps[0]), _x(stage, steps[-1] + 1)
-            width = round(right - left, 1)
-            drawn.append(
-                f'<rect x="{left}" y="{y - 4}" width="{width}" height="5" rx="1" fill="currentColor" {look}/>'
+            elements.append(
+                f'<rect x="{left}" y="{y - 4}" width="{round(right - left, 1)}" height="5" rx="1" '
+                f'fill="currentColor" fill-opacity="{opacity}"/>'
             )
-        drawn.append(_small(RIGHT + 6, y + 1.5, name))
-    return drawn
+        elements.append(_small_text(RIGHT + 6, y + 1.5, label))
+    return elements

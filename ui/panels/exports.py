@@ -1,4 +1,4 @@
-"""What is made for sharing: the labelled picture and the dive, offered as files beside the stages."""
+"""Exports of a finished run: the labelled picture and the zoom film, as files to download."""
 
 from pathlib import Path
 from typing import Any
@@ -6,55 +6,66 @@ from typing import Any
 from engine import errors
 from engine.errors import Fault
 from engine.export import share
-from ui.session.finished import Picture, file, file_name
-from ui.session.services import EXAMPLE, House
+from ui.session.finished import FinishedStage, download_name, file_for_browser
+from ui.session.services import EXAMPLE, Services
 from ui.text import words
 
+# Positions along each side of a picture that a zoom film may end at, so that few different films are made.
 ZOOM_POSITIONS = 20
-"""Places along each side that a dive may lead to."""
 
 
-def make_export(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
-    """Makes it from a run's finished stages; the button that saves it. A Fault says why it cannot be."""
+def make_export(services: Services, kind: str, run: str, centre: tuple[float, float]) -> dict[str, Any]:
+    """Make an export of a run's finished stages, and return the link that downloads it; a Fault says why not.
+
+    kind: "dive" for the zoom film, "labelled" for the labelled picture.
+    centre: where the film ends, (row, column) as fractions of the picture.
+    """
     try:
-        return _made(house, what, run, at)
+        return _make_export(services, kind, run, centre)
     except OSError as fault:
-        raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)) from fault
+        reason = fault.strerror or type(fault).__name__
+        raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=reason)) from fault
 
 
-def _made(house: House, what: str, run: str, at: tuple[float, float]) -> dict[str, Any]:
-    folder = house.folder(run)
-    kept = house.pictures(folder) if folder else ()
-    if not kept:
+def _make_export(services: Services, kind: str, run: str, centre: tuple[float, float]) -> dict[str, Any]:
+    run_folder = services.run_folder(run)
+    stages = services.finished_stages(run_folder) if run_folder else ()
+    if not stages:
         raise Fault(words.RUN_NOT_FOUND)
-    last = kept[-1]
-    to = folder if run != EXAMPLE else _of_all(house, last, at)
-    stem = file_name(last.recipe, last.size[1]).removesuffix(".png")
-    if what == "dive":
-        made = share.dive([each.folder for each in kept], to / share.DIVE, at)
-        return _offer(words.SAVE_ZOOM_FILM, made, f"{stem}_dive.webp")
-    made = share.labelled(last.folder, to / share.LABELLED)
-    return _offer(words.SAVE_LABELLED_PICTURE, made, f"{stem}_labelled.png")
+    last = stages[-1]
+    folder = run_folder if run != EXAMPLE else _folder_for_example(services, last, centre)
+    stem = download_name(last.recipe, last.size[1]).removesuffix(".png")
+    if kind == "dive":
+        file = share.dive([stage.folder for stage in stages], folder / share.DIVE, centre)
+        return _download_link(words.SAVE_ZOOM_FILM, file, f"{stem}_dive.webp")
+    file = share.labelled(last.folder, folder / share.LABELLED)
+    return _download_link(words.SAVE_LABELLED_PICTURE, file, f"{stem}_labelled.png")
 
 
-def _of_all(house: House, last: Picture, at: tuple[float, float]) -> Path:
-    """Where what is made of the example lies: nobody's file takes the place of another's."""
-    row, col = (round(part * ZOOM_POSITIONS) for part in at)
-    folder = house.shelf.root / "shared" / f"{last.folder.name}-{row}-{col}"
+def _folder_for_example(services: Services, last: FinishedStage, centre: tuple[float, float]) -> Path:
+    """Return a folder for exports of the example, which all sessions share: one for each end of the film."""
+    row, col = (round(fraction * ZOOM_POSITIONS) for fraction in centre)
+    folder = services.cache.root / "shared" / f"{last.folder.name}-{row}-{col}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def viewed_centre(place: Any) -> tuple[float, float]:
-    """The middle of what the viewer shows: (row, column) as shares."""
+def viewed_centre(rectangle: Any) -> tuple[float, float]:
+    """Return the centre of what the viewer shows, (row, column) as fractions, rounded to ZOOM_POSITIONS.
+
+    rectangle: left, top, width and height as fractions. It comes from a browser and may be of any type; an
+    unusable one stands for the picture's centre.
+    """
     try:
-        left, top, width, height = (float(part) for part in place)
+        left, top, width, height = (float(value) for value in rectangle)
         row, col = top + height / 2, left + width / 2
     except (TypeError, ValueError, OverflowError):
         return 0.5, 0.5
-    row, col = (round(part * ZOOM_POSITIONS) / ZOOM_POSITIONS for part in (row, col))
+    row, col = (round(fraction * ZOOM_POSITIONS) / ZOOM_POSITIONS for fraction in (row, col))
     return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)
 
 
-def _offer(label: str, made: Any, name: str) -> dict[str, Any]:
-    return {"label": label, "href": file(made), "download": name, "version": made.stat().st_mtime_ns % 10**9}
+def _download_link(label: str, file: Path, name: str) -> dict[str, Any]:
+    """Return a link as the browser's script takes it; the version makes it fetch a newer file."""
+    version = file.stat().st_mtime_ns % 10**9
+    return {"label": label, "href": file_for_browser(file), "download": name, "version": version}

@@ -1,6 +1,7 @@
-"""The component of our own: status line, viewer, strip, comparison, earlier runs.
+"""The stages panel: a Gradio component with status line, viewer, strip of stages, comparison, earlier runs.
 
-Its script lies in assets/web. No text ever goes through its template: the script makes nodes and sets their text.
+Its scripts lie in assets/web. No text is put into its HTML template: the scripts create elements and set
+their text, so that text from people is never read as HTML.
 """
 
 from typing import Any
@@ -9,29 +10,49 @@ import gradio as gr
 
 from engine.paths import ASSETS
 
+# The folder of all scripts and styles of the page.
 WEB = ASSETS / "web"
-SCRIPTS = ("dom.js", "tiles.js", "viewer.js", "input.js", "compare.js", "strip.js", "stages.js")
+# Scripts of the panel. They are concatenated and run as the body of one function, so that all share their
+# names. The last one builds the panel.
+SCRIPTS = (
+    "dom.js",
+    "tiles.js",
+    "windows.js",
+    "viewer.js",
+    "input.js",
+    "toolbar.js",
+    "compare.js",
+    "strip.js",
+    "stages.js",
+)
 STYLESHEET = WEB / "stages.css"
 TEMPLATE = '<div class="st"></div>'
 
 
 def read_scripts() -> str:
+    """Return the panel's scripts as one text."""
     return "\n".join((WEB / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 class StagesPanel(gr.HTML):
-    """value: what ui.panels.view.view makes. Its one event, act, carries {do: …}."""
+    """The component. Its value comes from stages_panel_value; its event `act` carries a button's action."""
 
-    def __init__(self, value: dict[str, Any] | None = None, **more: Any) -> None:
+    def __init__(self, value: dict[str, Any] | None = None, **arguments: Any) -> None:
         super().__init__(
-            value=value, html_template=TEMPLATE, js_on_load=read_scripts(), apply_default_css=False, **more
+            value=value,
+            html_template=TEMPLATE,
+            js_on_load=read_scripts(),
+            apply_default_css=False,
+            **arguments,
         )
 
     def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Return the value unchanged; gr.HTML would make text of it."""
         return value
 
     def preprocess(self, payload: Any) -> None:
-        """What a browser says it shows is nobody's business."""
+        """Return nothing: the value that a browser sends back is not read."""
 
     def api_info(self) -> dict[str, Any]:
+        """Return the JSON schema of the value."""
         return {"type": "object"}

@@ -61,7 +61,7 @@ def test_the_sentence_follows_the_settings(recipe, words):
 
 
 def test_as_published_smoothing_ends_where_it_changes_nothing_any_more():
-    assert curve_steps(stage(faithful=True, scales=())).smooths == 34
+    assert curve_steps(stage(faithful=True, scales=())).last_smoothed == 34
 
 
 def test_a_base_has_no_curves_and_says_where_the_settings_act():

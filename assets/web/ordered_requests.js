@@ -1,0 +1,27 @@
+// Sends the page's requests one after another, and hands over their answers in the same order.
+//
+// Why: Gradio sends an event of the page without waiting for the one before. If a slider is moved and then a button
+// pressed, the server may handle the button first, and an older answer may overwrite the settings of a newer one. No
+// setting of Gradio's own keeps the order across different events, so window.fetch is replaced: each request to
+// /gradio_api/run/ is sent once the one before has been answered completely. Other requests are not held up, and
+// nothing waits longer than LONGEST_WAIT, as an answer over a lost connection may never come.
+//
+// Tests: test_presses_are_answered_in_turn and
+// test_a_press_is_sent_when_the_one_before_is_answered_in_full_or_not_for_long in tests/browser/test_connection.py.
+() => {
+  // ms.
+  const LONGEST_WAIT = 5000;
+  const originalFetch = window.fetch.bind(window);
+  let previous = Promise.resolve();
+  window.fetch = (resource, options) => {
+    if (!String(resource.url || resource).includes("/gradio_api/run/")) return originalFetch(resource, options);
+    const timeout = new Promise((resolve) => setTimeout(resolve, LONGEST_WAIT));
+    const answer = Promise.race([previous, timeout]).then(async () => {
+      const response = await originalFetch(resource, options);
+      // The whole body is read here, so that the answer is complete before the next request is sent.
+      return new Response(await response.blob(), response);
+    });
+    previous = answer.catch(() => {});
+    return answer;
+  };
+}

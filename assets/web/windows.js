@@ -1,0 +1,52 @@
+// Draws the windows of a stage, the local views that are denoised one by one, over its picture.
+
+/**
+ * Draw all windows as thin lines, and the one nearest to the middle with a thick line. If the stage has dilated views,
+ * dots in that window show which latent cells one dilated view takes: every `dilation`th across and down.
+ * windows: [top, left, height, width] each, as fractions of the picture.
+ */
+function drawWindows(context, windows, dilation, { left, top, across, down }) {
+  const boxes = windows.map(([y, x, height, width]) => [
+    left + x * across,
+    top + y * down,
+    width * across,
+    height * down,
+  ]);
+  const distanceToCentre = ([x, y, width, height]) =>
+    Math.hypot(x + width / 2 - left - across / 2, y + height / 2 - top - down / 2);
+  const [middle] = [...boxes].sort((one, other) => distanceToCentre(one) - distanceToCentre(other));
+  const outline = (some, width, colour) => {
+    context.lineWidth = width * devicePixelRatio;
+    context.strokeStyle = colour;
+    for (const box of some) context.strokeRect(...box);
+  };
+  outline(boxes, 2, "rgb(0 0 0 / 0.25)");
+  outline(boxes, 1, "rgb(255 255 255 / 0.55)");
+  outline([middle], 4, "rgb(0 0 0 / 0.6)");
+  outline([middle], 2, "white");
+  if (dilation > 1) drawDilatedView(context, middle, dilation);
+}
+
+/** Draw a grid of dots in a box, with the dots that one dilated view takes larger and brighter. */
+function drawDilatedView(context, [x, y, width, height], dilation) {
+  const distance = 9 * devicePixelRatio;
+  const count = (length) => clamp(Math.floor(length / distance) - 1, 0, 6 * dilation);
+  const [rows, cols] = [count(height), count(width)];
+  context.fillStyle = "rgb(0 0 0 / 0.45)";
+  context.fillRect(x, y, (cols + 1) * distance, (rows + 1) * distance);
+  for (let row = 0; row < rows; row += 1) {
+    for (let col = 0; col < cols; col += 1) {
+      const taken = row % dilation === 0 && col % dilation === 0;
+      context.fillStyle = taken ? "white" : "rgb(255 255 255 / 0.4)";
+      context.beginPath();
+      context.arc(
+        x + (col + 1) * distance,
+        y + (row + 1) * distance,
+        (taken ? 2.6 : 1) * devicePixelRatio,
+        0,
+        2 * Math.PI,
+      );
+      context.fill();
+    }
+  }
+}

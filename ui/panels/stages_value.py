@@ -1,0 +1,272 @@
+"""The value of the stages panel: everything that the browser's script shows of a session, as JSON."""
+
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from engine.catalogue import weights
+from engine.planning.plan import Plan
+from engine.runs.events import Preview
+from ui.messages.status import status_message
+from ui.session.finished import FinishedStage, run_title, stage_for_browser
+from ui.session.notes import make_note
+from ui.session.progress import RunProgress
+from ui.session.services import EXAMPLE, Services
+from ui.session.session import Session
+from ui.settings.complaints import COMPLAINT_MOVES
+from ui.settings.link import recipe_url, settings_left_out
+from ui.text import formatting, words
+from ui.text.labels import join_labels
+
+# Bytes of a preview; a larger one is not sent.
+LARGEST_PREVIEW = 60_000
+# How much the aspects of two stages may differ, relatively, for one to be grown from the other.
+ASPECT_TOLERANCE = 0.05
+# Values may arrive out of order. They are numbered, so that the script can ignore older ones.
+_VALUE_NUMBERS = count(time.time_ns() // 1000)
+
+
+def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
+    """Return the value of the stages panel for a session. Nothing is changed."""
+    progress = session.shown_run
+    stages = services.finished_stages(progress.run) if progress else ()
+    is_active = progress is not None and session.active_run is progress
+    message = status_message(session, services)
+    shown_count, shown_key = session.shown_stage
+    kept_for = ""
+    if session.own_runs:
+        kept_for = words.RUNS_KEPT_FOR.format(hours=formatting.format_hours(services.cache.age))
+    return {
+        "at": next(_VALUE_NUMBERS),
+        "run": progress.name if progress else "",
+        "status": {
+            "text": message.text,
+            "fault": message.fault,
+            "spoken": session.announcements,
+            "actions": list(message.actions),
+        },
+        "cards": stage_cards(session, services, stages, is_active),
+        "working": card_progress(progress, services) if progress and is_active else None,
+        "preview": _preview(progress) if progress and is_active else None,
+        "show": {"n": shown_count, "key": shown_key},
+        "notes": [
+            *_example_notes(progress, stages),
+            *_link_notes(stages, is_active),
+            *_download_notes(session, services),
+            *session.notes,
+        ],
+        "complaints": _complaint_buttons(stages, is_active),
+        "share": _share_buttons(session, services, stages, is_active),
+        "earlier": earlier_runs(session, services),
+        "here": runs_on_page(session, services),
+        "kept": kept_for,
+    }
+
+
+@dataclass(frozen=True)
+class _CardState:
+    """What the cards of all stages have in common."""
+
+    # The plan of the active run, else of the widgets.
+    plan: Plan | None
+    # Estimated seconds of each stage of the plan.
+    seconds: Sequence[float | None]
+    # Stages that the strip shows.
+    count: int
+    # First stages of the plan that need not be made.
+    cached: int
+    # The number of the stage in progress; 0 for none.
+    in_progress: int
+    # The stage after which the run pauses.
+    pause_after: int | None
+    # The stage that the active run was started to end with.
+    until: int | None
+    # Whether the shown run is active.
+    is_active: bool
+
+
+def stage_cards(
+    session: Session, services: Services, stages: Sequence[FinishedStage], is_active: bool
+) -> list[dict[str, Any]]:
+    """Return a card for each stage: the finished ones of the shown run, and those that would be made next."""
+    run = session.shown_run if is_active else None
+    plan = run.plan if run else session.plan
+    finished = {stage.number: stage for stage in stages}
+    last_finished = max(finished, default=0)
+    state = _CardState(
+        plan=plan,
+        seconds=services.pace.each(plan.stages) if plan else (),
+        count=max(len(plan.stages) if plan else 0, last_finished),
+        cached=last_finished if is_active else session.cached_count,
+        in_progress=run.last_progress.stage if run and run.last_progress else 0,
+        pause_after=(run.pause_after or run.until) if run else session.pause_after,
+        until=run.until if run else None,
+        is_active=is_active,
+    )
+    return [_card(number, finished.get(number), state) for number in range(1, state.count + 1)]
+
+
+def _card(number: int, finished: FinishedStage | None, state: _CardState) -> dict[str, Any]:
+    """Return the card of one stage: its picture if it is finished, and how it would be made next."""
+    planned = state.plan.stages[number - 1] if state.plan and number <= len(state.plan.stages) else None
+    to_make = planned is not None and number > state.cached
+    seconds = state.seconds[number - 1] if to_make else None
+    price = "" if seconds is None else formatting.format_short_duration(seconds)
+    next_text = ""
+    if finished and planned and to_make:
+        next_text = formatting.format_side(*planned.size)
+        if price:
+            next_text += f" · {price}"
+    size = (0, 0)
+    if finished or planned:
+        size = finished.size if finished else planned.size
+    can_grow = finished is not None and not state.is_active and _can_grow(finished, state.plan)
+    return {
+        "number": number,
+        "of": state.count,
+        "size": list(size),
+        "state": "made" if finished else "working" if number == state.in_progress else "planned",
+        "price": formatting.format_short_duration(finished.seconds) if finished else price,
+        "again": next_text,
+        "stop": to_make and _can_pause_after(number, state),
+        "stopping": number == state.pause_after,
+        "grow": can_grow,
+        "picture": stage_for_browser(finished) if finished else None,
+    }
+
+
+def _can_pause_after(number: int, state: _CardState) -> bool:
+    """Return whether a pause after this stage can be chosen: it is ahead, and not the end of the run anyway."""
+    last = len(state.plan.stages) if state.plan else 0
+    is_end = state.until is not None and number >= state.until
+    return state.in_progress <= number < last and not is_end
+
+
+def _can_grow(finished: FinishedStage, plan: Plan | None) -> bool:
+    """Return whether the plan's last stage is larger than a finished one and has the same aspect."""
+    if plan is None:
+        return False
+    (height, width), (last_height, last_width) = finished.size, plan.stages[-1].size
+    aspect = width / height
+    return last_height > height and abs(last_width / last_height - aspect) < ASPECT_TOLERANCE * aspect
+
+
+def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] | None:
+    """Return how far the stage in progress is, for its card; None before its first step."""
+    latest = progress.last_progress
+    if latest is None:
+        return None
+    estimates = services.pace.each(progress.plan.stages) if progress.plan else ()
+    seconds, _ = progress.seconds_left(estimates)
+    time_left = ""
+    if seconds is not None:
+        time_left = words.TIME_LEFT.format(time=formatting.format_short_duration(seconds))
+    return {
+        "stage": latest.stage,
+        "share": round(progress.stage_fraction, 3),
+        "text": words.STEP_OF_STEPS.format(step=latest.step, steps=latest.steps),
+        "left": time_left,
+    }
+
+
+def _preview(progress: RunProgress) -> dict[str, Any] | None:
+    """Return the preview of the stage in progress as a data URL; None if there is none or it is too large."""
+    preview = progress.preview
+    if not isinstance(preview, Preview) or len(preview.image) > LARGEST_PREVIEW or not progress.plan:
+        return None
+    image = "data:image/jpeg;base64," + b64encode(preview.image).decode()
+    size = progress.plan.stages[preview.stage - 1].size
+    return {"stage": preview.stage, "size": list(size), "image": image}
+
+
+def _example_notes(progress: RunProgress | None, stages: Sequence[FinishedStage]) -> list[dict[str, Any]]:
+    """Return a note that the shown run is the example, if it is."""
+    if progress is None or progress.name != EXAMPLE:
+        return []
+    seconds = sum(stage.seconds for stage in stages)
+    text = words.EXAMPLE_NOTE.format(time=formatting.format_duration(seconds))
+    return [make_note(text, kind="example")]
+
+
+def _link_notes(stages: Sequence[FinishedStage], is_active: bool) -> list[dict[str, Any]]:
+    """Return notes on what the run's link cannot hold, so that nobody shares half a recipe by mistake."""
+    if not stages or is_active:
+        return []
+    left_out = settings_left_out(stages[-1].recipe)
+    sentences = {"image": words.LINK_WITHOUT_START_IMAGE, "controls": words.LINK_WITHOUT_CONTROL_IMAGE}
+    others = [name for name in left_out if name not in sentences]
+    texts = [sentence for name, sentence in sentences.items() if name in left_out]
+    if others:
+        texts.insert(0, words.LINK_WITHOUT_SETTINGS.format(names=join_labels(others)))
+    return [make_note(text, kind="link") for text in texts]
+
+
+def _download_notes(session: Session, services: Services) -> list[dict[str, Any]]:
+    """Return a note on how far the download of the wanted model is, if there is one."""
+    if session.wanted_model is None:
+        return []
+    entry = services.entry(session.wanted_model)
+    gigabytes = 0.0
+    if weights.is_hub_id(entry.source):
+        gigabytes = weights.bytes_in_hub_cache(entry.source) / 1e9
+    text = words.DOWNLOADING_MODEL.format(
+        title=entry.title, done=f"{gigabytes:.1f}", size=f"{entry.gigabytes:g}"
+    )
+    return [make_note(text, kind="model")]
+
+
+def _complaint_buttons(stages: Sequence[FinishedStage], is_active: bool) -> list[dict[str, Any]]:
+    """Return a button for each complaint, once the shown run has ended with a picture."""
+    if is_active or not stages:
+        return []
+    return [
+        {"do": "complain", "of": complaint, "label": words.COMPLAINT_LABELS[complaint]}
+        for complaint in COMPLAINT_MOVES
+    ]
+
+
+def _share_buttons(
+    session: Session, services: Services, stages: Sequence[FinishedStage], is_active: bool
+) -> list[dict[str, Any]]:
+    """Return buttons that copy the link or make an export, and the links of finished exports."""
+    if not stages or is_active:
+        return []
+    recipe, run = stages[-1].recipe, stages[-1].run
+    url = recipe_url(recipe, session.address, services.space)
+    buttons: list[dict[str, Any]] = [
+        {"do": "copy", "text": url, "label": words.COPY_LINK},
+        {"do": "labelled", "run": run, "label": words.LABELLED_PICTURE},
+    ]
+    if len(stages) > 1:
+        buttons.append({"do": "dive", "run": run, "place": True, "label": words.ZOOM_FILM})
+    downloads = [link for (export_run, _), link in session.exports.items() if export_run == run]
+    return [*buttons, *downloads]
+
+
+def runs_on_page(session: Session, services: Services) -> list[str]:
+    """Return the runs whose pictures may stay on the page; the script removes pictures of all others."""
+    shown = [session.shown_run.name] if session.shown_run else []
+    names = dict.fromkeys([*session.own_runs, *shown, EXAMPLE])
+    return [name for name in names if services.run_folder(name)]
+
+
+def earlier_runs(session: Session, services: Services) -> list[dict[str, Any]]:
+    """Return the list of this browser's runs that have a picture."""
+    shown = session.shown_run.name if session.shown_run else None
+    entries = []
+    for name in session.own_runs:
+        folder = services.run_folder(name)
+        stages = services.finished_stages(folder) if folder else ()
+        if stages:
+            entries.append(
+                {
+                    "run": name,
+                    "title": run_title(stages[-1].recipe, [stage.size for stage in stages]),
+                    "thumb": stage_for_browser(stages[-1])["thumb"],
+                    "current": name == shown,
+                }
+            )
+    return entries
