@@ -1,6 +1,6 @@
-"""ControlNets: which one a model has for what is followed, where it lies, and whether it fits. No torch.
+"""Which ControlNet a control uses, where it is stored, and whether it fits the model. No torch.
 
-A ControlNet is a folder with a config and safetensors: of this project, anywhere, or on the hub.
+A ControlNet is a folder with a config and safetensors: of this project, elsewhere, or on the hub.
 """
 
 import json
@@ -17,134 +17,153 @@ from engine.catalogue import weights
 from engine.catalogue.entries import Facts, load_catalogue
 from engine.errors import BadRecipe, short_repr
 from engine.paths import ROOT
-from engine.recipe.controls import KINDS, Control
+from engine.recipe.controls import MAP_KINDS, Control
 
-CONFIG = "config.json"
-ITEM = {"float32": 4, "float16": 2, "bfloat16": 2}
-SAME = (
-    "in_channels", "cross_attention_dim", "block_out_channels", "addition_embed_type",
+CONFIG_FILE = "config.json"
+BYTES_PER_VALUE = {"float32": 4, "float16": 2, "bfloat16": 2}
+# The config values that a ControlNet must have in common with the network that it conditions.
+COMMON_CONFIG = (
+    "in_channels",
+    "cross_attention_dim",
+    "block_out_channels",
+    "addition_embed_type",
     "projection_class_embeddings_input_dim",
-)  # fmt: skip
-"""What a ControlNet's config must share with the network that it guides."""
+)
 
 
 @dataclass(frozen=True)
 class ControlNetSource:
-    """source: a folder or a hub id."""
+    """Where a ControlNet comes from."""
 
+    # A folder or a hub id.
     source: str
 
     @property
     def folder(self) -> Path | None:
-        """Where it lies, if it is on this machine."""
+        """The folder with its config and weights; None if they are not on this machine."""
         path = Path(self.source)
-        if (path / CONFIG).is_file():
+        if (path / CONFIG_FILE).is_file():
             return path
-        found = weights.find_in_hub_cache(self.source, CONFIG) if weights.is_hub_id(self.source) else None
-        return found.parent if found and self.variant(found.parent) is not None else None
+        if not weights.is_hub_id(self.source):
+            return None
+        config = weights.find_in_hub_cache(self.source, CONFIG_FILE)
+        return config.parent if config and self.find_variant(config.parent) is not None else None
 
     @staticmethod
-    def variant(folder: Path) -> str | None:
-        """Which set of weights to read: the plain one, else "fp16"; None if there is none."""
+    def find_variant(folder: Path) -> str | None:
+        """Return which weights in a folder to load: "" for the plain ones, or "fp16"; None if it has none."""
         return next((variant for variant in ("", "fp16") if weights.weight_files(folder, "", variant)), None)
 
     @property
     def digest(self) -> str:
-        """Of its weights and its config; of one that was never fetched, its name."""
+        """A hash of its config and weights; its hub id as long as it is not on this machine."""
         if self.folder is None:
             return self.source
-        told = sha256((self.folder / CONFIG).read_bytes())
-        for path in weights.weight_files(self.folder, "", self.variant(self.folder) or ""):
-            told.update(weights.file_digest(path).encode())
-        return told.hexdigest()
+        hashed = sha256((self.folder / CONFIG_FILE).read_bytes())
+        for path in weights.weight_files(self.folder, "", self.find_variant(self.folder) or ""):
+            hashed.update(weights.file_digest(path).encode())
+        return hashed.hexdigest()
 
-    def weights(self, dtype: str) -> int:
-        """Bytes in this number format; 0 while it is not on this machine."""
+    def weight_bytes(self, dtype: str) -> int:
+        """Return the memory that its weights take in this number format; 0 if it is not on this machine."""
         folder = self.folder
-        return ITEM[dtype] * _count(folder) if folder else 0
+        return BYTES_PER_VALUE[dtype] * _count_parameters(folder) if folder else 0
 
     @property
     def config(self) -> dict[str, Any]:
-        """OSError or ValueError where there is none that can be read."""
-        return json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+        """The values of its config file. Raises OSError or ValueError if that cannot be read."""
+        return json.loads((self.folder / CONFIG_FILE).read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=64)
-def _count(folder: Path) -> int:
-    """Numbers in a net's weights, from the headers of its files; a broken one will be told of later."""
+def _count_parameters(folder: Path) -> int:
+    """Return the number of parameters of a ControlNet, from the headers of its files.
+
+    0 if a file is broken: loading it reports the fault.
+    """
     try:
-        files = weights.weight_files(folder, "", ControlNetSource.variant(folder) or "")
+        files = weights.weight_files(folder, "", ControlNetSource.find_variant(folder) or "")
         return sum(prod(shape) for path in files for _, shape in weights.read_tensor_shapes(path))
     except Exception:
         return 0
 
 
 @dataclass(frozen=True)
-class _Listed:
+class _ListedControlNet:
+    """A ControlNet of the catalogue."""
+
+    # A folder of this project or a hub id.
     source: str
+    # The models that it fits: their family and native side in px.
     family: str
     native: int
+    # The kinds of ControlNet that it can serve as.
     follows: tuple[str, ...]
 
 
 @cache
-def _listed() -> tuple[_Listed, ...]:
+def _listed_controlnets() -> tuple[_ListedControlNet, ...]:
     return tuple(
-        _Listed(each["source"], each["family"], each["native"], tuple(each["follows"]))
-        for each in load_catalogue()["controlnet"]
+        _ListedControlNet(entry["source"], entry["family"], entry["native"], tuple(entry["follows"]))
+        for entry in load_catalogue()["controlnet"]
     )
 
 
-def _fitting(facts: Facts) -> Iterator[_Listed]:
-    return (each for each in _listed() if (each.family, each.native) == (facts.family, facts.native))
+def _fitting_controlnets(facts: Facts) -> Iterator[_ListedControlNet]:
+    for listed in _listed_controlnets():
+        if (listed.family, listed.native) == (facts.family, facts.native):
+            yield listed
 
 
 def known_controlnets(facts: Facts) -> dict[str, ControlNetSource]:
-    """A model's ControlNets by what they follow, as the catalogue lists them for its family and size."""
+    """Return the ControlNets that the catalogue lists for a model, by their kind, such as "canny"."""
     found: dict[str, ControlNetSource] = {}
-    for each in _fitting(facts):
-        here = ROOT / each.source
-        for follows in each.follows:
-            net = ControlNetSource(str(here) if here.is_dir() else each.source)
-            found.setdefault(follows, net)
+    for listed in _fitting_controlnets(facts):
+        folder = ROOT / listed.source
+        source = ControlNetSource(str(folder) if folder.is_dir() else listed.source)
+        for kind in listed.follows:
+            found.setdefault(kind, source)
     return found
 
 
 def offered_kinds(facts: Facts) -> dict[str, bool]:
-    """Every kind of map by its name, and whether the model can follow it."""
+    """Return, for every kind of map by name, whether there is a ControlNet for it and this model."""
     known = known_controlnets(facts)
-    return {name: kind.follows in known for name, kind in KINDS.items()}
+    return {name: kind.controlnet in known for name, kind in MAP_KINDS.items()}
 
 
 def controlnet_for(control: Control, facts: Facts) -> ControlNetSource:
-    """The ControlNet that a control asks for, or BadRecipe."""
+    """Return the ControlNet that a control uses with a model; BadRecipe if there is none for its kind."""
     if control.net:
         return ControlNetSource(control.net)
-    known = known_controlnets(facts)
-    net = known.get(KINDS[control.kind].follows)
-    if net is None:
-        titles = ", ".join(
-            KINDS[name].title.lower() for name, offers in offered_kinds(facts).items() if offers
+    kind = MAP_KINDS[control.kind]
+    source = known_controlnets(facts).get(kind.controlnet)
+    if source is None:
+        offered = [
+            MAP_KINDS[name].title.lower() for name, is_offered in offered_kinds(facts).items() if is_offered
+        ]
+        sentence = errors.CONTROL_KIND_UNSUPPORTED if offered else errors.CONTROL_UNSUPPORTED
+        model = short_repr(facts.name).strip("'")
+        raise BadRecipe(
+            "controls", sentence.format(known=", ".join(offered), model=model, kind=kind.title.lower())
         )
-        said = {"model": short_repr(facts.name).strip("'"), "kind": KINDS[control.kind].title.lower()}
-        sentence = errors.CONTROL_KIND_UNSUPPORTED if titles else errors.CONTROL_UNSUPPORTED
-        raise BadRecipe("controls", sentence.format(known=titles, **said))
-    return net
+    return source
 
 
-def check_fits(net: ControlNetSource, told: Mapping[str, Any]) -> None:
-    """BadRecipe for a ControlNet that is broken, or not of the shape of the network with this config."""
-    named = short_repr(Path(net.source).name)
+def check_compatible(source: ControlNetSource, network_config: Mapping[str, Any]) -> None:
+    """Raise BadRecipe if a ControlNet is broken, or does not fit the network with this config."""
+    name = short_repr(Path(source.source).name)
     try:
-        config = net.config
-        same = all(_plain(config.get(name)) == _plain(told.get(name)) for name in SAME)
-        kind = config.get("_class_name", "")
+        config = source.config
+        fits = all(_as_json(config.get(key)) == _as_json(network_config.get(key)) for key in COMMON_CONFIG)
+        class_name = config.get("_class_name", "")
     except (OSError, ValueError, AttributeError) as fault:
         reason = type(fault).__name__
-        raise BadRecipe("controls", errors.CONTROLNET_BROKEN.format(net=named, reason=reason)) from fault
-    if not same or kind not in ("ControlNetModel", "ControlNetUnionModel"):
-        raise BadRecipe("controls", errors.CONTROLNET_INCOMPATIBLE.format(net=named))
+        raise BadRecipe("controls", errors.CONTROLNET_BROKEN.format(net=name, reason=reason)) from fault
+    if not fits or class_name not in ("ControlNetModel", "ControlNetUnionModel"):
+        raise BadRecipe("controls", errors.CONTROLNET_INCOMPATIBLE.format(net=name))
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
+    """Return a config value as it is after JSON, where tuples are lists."""
     return list(value) if isinstance(value, tuple) else value

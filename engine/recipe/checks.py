@@ -1,4 +1,4 @@
-"""Is every value of a recipe of its kind and within its range? Asks only what its settings say."""
+"""Validation of a recipe's values: the kind and range of each, as its Setting says. Opens no files."""
 
 import math
 import os
@@ -10,196 +10,214 @@ from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import lora_names
-from engine.errors import BadRecipe, short
+from engine.errors import BadRecipe, short_repr
 from engine.recipe import images
-from engine.recipe.controls import CONTROL_SETTINGS, MOST_CONTROLS, MOST_STAGES, STRONGEST, Control
+from engine.recipe.controls import (
+    CONTROL_SETTINGS,
+    MAX_CONTROL_STAGES,
+    MAX_CONTROL_STRENGTH,
+    MAX_CONTROLS,
+    Control,
+)
 from engine.recipe.fields import Setting
-from engine.recipe.options import OPTIONS, Options, changed
-from engine.recipe.recipe import LONGEST_PROMPT, MOST_LORAS, MOST_SCALES, SETTINGS, STRONGEST_LORA, Recipe
+from engine.recipe.options import OPTIONS, Options, changed_options
+from engine.recipe.recipe import MAX_LORA_STRENGTH, MAX_LORAS, MAX_PROMPT_LENGTH, MAX_SCALES, SETTINGS, Recipe
 
 
 def check(recipe: Recipe) -> Recipe:
-    """The recipe with every value of its own kind and within its range, or BadRecipe."""
-    values = {name: _checked(name, getattr(recipe, name)) for name in SETTINGS}
+    """Return a recipe with each value validated and normalized; BadRecipe for the first that is not valid."""
+    values = {name: _check_field(name, getattr(recipe, name)) for name in SETTINGS}
     if values["sigma1"] < values["sigma2"]:
-        sentence = errors.SIGMAS.format(sigma1=values["sigma1"], sigma2=values["sigma2"])
+        sentence = errors.SIGMAS_WRONG_ORDER.format(sigma1=values["sigma1"], sigma2=values["sigma2"])
         raise BadRecipe("sigma1", sentence, {"sigma1": values["sigma2"]})
     return replace(recipe, **values)
 
 
 def check_value(name: str, value: Any) -> Any:
-    """One value, which may come from anywhere, of its own kind and within its range, or BadRecipe.
+    """Return one value from an untrusted source validated and normalized; BadRecipe if it is not valid.
 
-    It names no file: what comes from elsewhere tells a picture by its digest, a LoRA by its listed name.
+    Untrusted values may not name files: images are named by digest, and LoRAs as the catalogue lists them.
     """
     if SETTINGS[name].kind == "picture" and value is not None and not images.is_digest(value):
-        raise BadRecipe(name, errors.PICTURE_NAMED.format(value=short(value)))
-    value = _checked(name, value)
+        raise BadRecipe(name, errors.PICTURE_NOT_A_DIGEST.format(value=short_repr(value)))
+    value = _check_field(name, value)
     if SETTINGS[name].kind == "loras":
-        _check_listed(value)
+        _check_loras_listed(value)
     if SETTINGS[name].kind == "controls":
-        _check_foreign(value)
+        _check_controls_external(value)
     return value
 
 
-def _checked(name: str, value: Any, settings: Mapping[str, Setting] = SETTINGS) -> Any:
+def _check_field(name: str, value: Any, settings: Mapping[str, Setting] = SETTINGS) -> Any:
+    """Return the value of a field validated by the check for its setting's kind."""
     setting = settings[name]
     if value is None and setting.optional:
         return None
     return _CHECKS[setting.kind](name, setting, value)
 
 
-def _text(name: str, setting: Setting, value: Any) -> str:
+def _check_text(name: str, setting: Setting, value: Any) -> str:
     if not isinstance(value, str) or value != value.encode(errors="replace").decode():
         raise BadRecipe(name, errors.NOT_TEXT.format(field=name))
-    if len(value) > LONGEST_PROMPT:
-        raise BadRecipe(name, errors.TOO_LONG.format(field=name, count=len(value), limit=LONGEST_PROMPT))
+    if len(value) > MAX_PROMPT_LENGTH:
+        raise BadRecipe(name, errors.TOO_LONG.format(field=name, count=len(value), limit=MAX_PROMPT_LENGTH))
     return value
 
 
-def _finite(name: str, value: Any) -> float:
-    """The value as a float; a boolean, text, NaN, infinity and what no float can hold are refused."""
+def _check_finite(name: str, value: Any) -> float:
+    """Return a finite number as a float; BadRecipe for anything else, booleans included."""
     try:
         if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
     except OverflowError:
         pass
-    raise BadRecipe(name, errors.NOT_A_NUMBER.format(field=name, value=short(value)))
+    raise BadRecipe(name, errors.NOT_A_NUMBER.format(field=name, value=short_repr(value)))
 
 
-def _number(name: str, setting: Setting, value: Any) -> float:
-    number = _finite(name, value)
+def _check_number(name: str, setting: Setting, value: Any) -> float:
+    number = _check_finite(name, value)
     if not setting.low <= number <= setting.high:
         low, high = f"{setting.low:.10g}", f"{setting.high:.10g}"
-        raise BadRecipe(name, errors.OUT_OF_RANGE.format(field=name, value=short(value), low=low, high=high))
+        raise BadRecipe(
+            name, errors.OUT_OF_RANGE.format(field=name, value=short_repr(value), low=low, high=high)
+        )
     return number
 
 
-def _integer(name: str, setting: Setting, value: Any) -> int:
-    number = _number(name, setting, value)
+def _check_integer(name: str, setting: Setting, value: Any) -> int:
+    number = _check_number(name, setting, value)
     if number != int(number):
-        raise BadRecipe(name, errors.NOT_WHOLE.format(field=name, value=short(value)))
+        raise BadRecipe(name, errors.NOT_WHOLE.format(field=name, value=short_repr(value)))
     return int(value)
 
 
-def _flag(name: str, setting: Setting, value: Any) -> bool:
+def _check_flag(name: str, setting: Setting, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise BadRecipe(name, errors.NOT_A_FLAG.format(field=name, value=short(value)))
+        raise BadRecipe(name, errors.NOT_A_FLAG.format(field=name, value=short_repr(value)))
     return value
 
 
-def _choice(name: str, setting: Setting, value: Any) -> str:
+def _check_choice(name: str, setting: Setting, value: Any) -> str:
     if not isinstance(value, str) or value not in setting.choices:
         known = ", ".join(filter(None, setting.choices))
-        raise BadRecipe(name, errors.UNKNOWN_CHOICE.format(field=name, value=short(value), known=known))
+        raise BadRecipe(name, errors.UNKNOWN_CHOICE.format(field=name, value=short_repr(value), known=known))
     return value
 
 
-def _scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
+def _check_scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
     if not isinstance(value, tuple):
-        raise BadRecipe(name, errors.SCALES_RISE.format(scales=short(value)))
-    if len(value) > MOST_SCALES:
-        raise BadRecipe(name, errors.SCALES_MANY.format(count=len(value), limit=MOST_SCALES))
-    scales = tuple(_finite(name, scale) for scale in value)
+        raise BadRecipe(name, errors.SCALES_NOT_RISING.format(scales=short_repr(value)))
+    if len(value) > MAX_SCALES:
+        raise BadRecipe(name, errors.TOO_MANY_SCALES.format(count=len(value), limit=MAX_SCALES))
+    scales = tuple(_check_finite(name, scale) for scale in value)
     if scales and (scales[0] <= 0 or any(a >= b for a, b in pairwise(scales))):
-        raise BadRecipe(name, errors.SCALES_RISE.format(scales=short(", ".join(f"{s:g}" for s in scales))))
+        raise BadRecipe(
+            name, errors.SCALES_NOT_RISING.format(scales=short_repr(", ".join(f"{s:g}" for s in scales)))
+        )
     return scales
 
 
-def _picture(name: str, setting: Setting, value: Any) -> str:
-    """A path, or a digest; whether a picture is there is seen by whoever opens it."""
+def _check_image(name: str, setting: Setting, value: Any) -> str:
+    """Return a path or a digest. Whether the image exists shows when it is opened."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str) or not value or "\0" in value:
-        raise BadRecipe(name, errors.NOT_A_PICTURE.format(value=short(value)))
+        raise BadRecipe(name, errors.NOT_A_PICTURE.format(value=short_repr(value)))
     return value
 
 
-def _loras(name: str, setting: Setting, value: Any) -> tuple[tuple[str, float], ...]:
-    """Pairs of a name, or a file, and how strongly it is felt."""
+def _check_loras(name: str, setting: Setting, value: Any) -> tuple[tuple[str, float], ...]:
+    """Return (name or file, weight) pairs."""
     if not isinstance(value, tuple):
-        raise BadRecipe(name, errors.LORA_PAIRS.format(value=short(value)))
-    if len(value) > MOST_LORAS:
-        raise BadRecipe(name, errors.LORA_MANY.format(count=len(value), limit=MOST_LORAS))
-    return tuple(_lora(name, pair) for pair in value)
+        raise BadRecipe(name, errors.NOT_LORAS.format(value=short_repr(value)))
+    if len(value) > MAX_LORAS:
+        raise BadRecipe(name, errors.TOO_MANY_LORAS.format(count=len(value), limit=MAX_LORAS))
+    return tuple(_check_lora(name, pair) for pair in value)
 
 
-def _lora(name: str, pair: Any) -> tuple[str, float]:
+def _check_lora(name: str, pair: Any) -> tuple[str, float]:
     if not isinstance(pair, tuple) or len(pair) != 2:
-        raise BadRecipe(name, errors.LORA_PAIRS.format(value=short(pair)))
+        raise BadRecipe(name, errors.NOT_LORAS.format(value=short_repr(pair)))
     source = os.fspath(pair[0]) if isinstance(pair[0], os.PathLike) else pair[0]
     if not isinstance(source, str) or not source or "\0" in source:
-        raise BadRecipe(name, errors.LORA_PAIRS.format(value=short(pair)))
-    strength = _finite(name, pair[1])
-    if abs(strength) > STRONGEST_LORA:
-        low, high = -STRONGEST_LORA, STRONGEST_LORA
-        sentence = errors.OUT_OF_RANGE.format(field=name, value=short(pair[1]), low=low, high=high)
+        raise BadRecipe(name, errors.NOT_LORAS.format(value=short_repr(pair)))
+    weight = _check_finite(name, pair[1])
+    if abs(weight) > MAX_LORA_STRENGTH:
+        low, high = -MAX_LORA_STRENGTH, MAX_LORA_STRENGTH
+        sentence = errors.OUT_OF_RANGE.format(field=name, value=short_repr(pair[1]), low=low, high=high)
         raise BadRecipe(name, sentence)
-    return source, strength
+    return source, weight
 
 
-def _check_listed(loras: tuple[tuple[str, float], ...]) -> None:
+def _check_loras_listed(loras: tuple[tuple[str, float], ...]) -> None:
+    """Raise BadRecipe if LoRAs from an untrusted source are not in the catalogue."""
     for source, _ in loras:
         if source not in lora_names():
             known = ", ".join(lora_names())
-            raise BadRecipe("loras", errors.LORA_NAMED.format(source=short(source), known=known))
+            raise BadRecipe("loras", errors.LORA_NOT_OFFERED.format(source=short_repr(source), known=known))
 
 
-def _controls(name: str, setting: Setting, value: Any) -> tuple[Control, ...]:
+def _check_controls(name: str, setting: Setting, value: Any) -> tuple[Control, ...]:
     if not isinstance(value, tuple):
-        raise BadRecipe(name, errors.CONTROLS_ARE.format(value=short(value)))
-    if len(value) > MOST_CONTROLS:
-        raise BadRecipe(name, errors.CONTROLS_MANY.format(count=len(value), limit=MOST_CONTROLS))
-    return tuple(_control(name, control) for control in value)
+        raise BadRecipe(name, errors.NOT_CONTROLS.format(value=short_repr(value)))
+    if len(value) > MAX_CONTROLS:
+        raise BadRecipe(name, errors.TOO_MANY_CONTROLS.format(count=len(value), limit=MAX_CONTROLS))
+    return tuple(_check_control(name, control) for control in value)
 
 
-def _control(name: str, control: Any) -> Control:
-    """A control with sound values; what is wrong in it is told as wrong in `controls`."""
+def _check_control(name: str, control: Any) -> Control:
+    """Return a control with all its values validated. Faults are reported for the field `controls`."""
     if not isinstance(control, Control):
-        raise BadRecipe(name, errors.CONTROLS_ARE.format(value=short(control)))
+        raise BadRecipe(name, errors.NOT_CONTROLS.format(value=short_repr(control)))
     if control.image is None:
-        raise BadRecipe(name, errors.CONTROL_PICTURE)
+        raise BadRecipe(name, errors.CONTROL_WITHOUT_PICTURE)
     try:
-        values = {k: _checked(k, getattr(control, k), CONTROL_SETTINGS) for k in CONTROL_SETTINGS}
+        values = {k: _check_field(k, getattr(control, k), CONTROL_SETTINGS) for k in CONTROL_SETTINGS}
     except BadRecipe as fault:
         raise BadRecipe(name, fault.sentence) from None
     if values["low"] > values["high"]:
         low, high = f"{values['low']:g}", f"{values['high']:g}"
-        raise BadRecipe(name, errors.CONTROL_EDGES.format(low=low, high=high))
+        raise BadRecipe(name, errors.CONTROL_THRESHOLDS.format(low=low, high=high))
     return replace(control, **values)
 
 
-def _strengths(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
-    """How closely a control is followed at each stage."""
-    if not isinstance(value, tuple) or len(value) > MOST_STAGES:
-        raise BadRecipe(name, errors.CONTROL_STAGES.format(limit=MOST_STAGES, value=short(value)))
-    return tuple(_number(name, replace(setting, low=0.0, high=STRONGEST), strength) for strength in value)
+def _check_strengths(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
+    """Return the conditioning scale of a control at each stage."""
+    if not isinstance(value, tuple) or len(value) > MAX_CONTROL_STAGES:
+        raise BadRecipe(
+            name, errors.CONTROL_STRENGTHS.format(limit=MAX_CONTROL_STAGES, value=short_repr(value))
+        )
+    return tuple(
+        _check_number(name, replace(setting, low=0.0, high=MAX_CONTROL_STRENGTH), strength)
+        for strength in value
+    )
 
 
-def _check_foreign(controls: tuple[Control, ...]) -> None:
-    """What comes from elsewhere names no file, and no net either."""
+def _check_controls_external(controls: tuple[Control, ...]) -> None:
+    """Raise BadRecipe if controls from an untrusted source name a file or a ControlNet."""
     for control in controls:
         if not images.is_digest(control.image):
-            raise BadRecipe("controls", errors.PICTURE_NAMED.format(value=short(control.image)))
+            raise BadRecipe("controls", errors.PICTURE_NOT_A_DIGEST.format(value=short_repr(control.image)))
         if control.net:
-            raise BadRecipe("controls", errors.CONTROL_NET_NAMED.format(net=short(control.net)))
+            raise BadRecipe("controls", errors.CONTROLNET_NOT_OFFERED.format(net=short_repr(control.net)))
 
 
-def _options(name: str, setting: Setting, value: Any) -> tuple[tuple[str, Any], ...]:
-    """Pairs of a name and a value, those at their defaults left out."""
+def _check_options(name: str, setting: Setting, value: Any) -> tuple[tuple[str, Any], ...]:
+    """Return (name, value) pairs of the options that differ from their defaults."""
     if not isinstance(value, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
-        raise BadRecipe(name, errors.OPTION_PAIRS.format(value=short(value)))
+        raise BadRecipe(name, errors.NOT_OPTIONS.format(value=short_repr(value)))
     values = {}
-    for option, given in value:
+    for option, option_value in value:
         if option not in OPTIONS:
             known = ", ".join(OPTIONS)
-            raise BadRecipe(name, errors.UNKNOWN_OPTION.format(option=short(option), known=known))
-        values[option] = _checked(option, given, OPTIONS)
-    return changed(Options(**values))
+            raise BadRecipe(name, errors.UNKNOWN_OPTION.format(option=short_repr(option), known=known))
+        values[option] = _check_field(option, option_value, OPTIONS)
+    return changed_options(Options(**values))
 
 
+# The check for each kind of setting.
 _CHECKS = {
-    "text": _text, "number": _number, "integer": _integer, "flag": _flag,
-    "choice": _choice, "scales": _scales, "picture": _picture, "loras": _loras,
-    "controls": _controls, "strengths": _strengths, "options": _options,
+    "text": _check_text, "number": _check_number, "integer": _check_integer, "flag": _check_flag,
+    "choice": _check_choice, "scales": _check_scales, "picture": _check_image, "loras": _check_loras,
+    "controls": _check_controls, "strengths": _check_strengths, "options": _check_options,
 }  # fmt: skip

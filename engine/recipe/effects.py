@@ -14,7 +14,7 @@ from engine.methods import (
     WINDOW_SETTINGS,
     Method,
 )
-from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, options_of
+from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, options_from_pairs
 from engine.recipe.recipe import DEFAULTS, Recipe
 
 
@@ -25,7 +25,7 @@ def is_faithful(recipe: Recipe) -> bool:
 
 def resolve_method(recipe: Recipe) -> Method:
     """The recipe's row of the table with its ablations and options applied."""
-    row, options = METHODS[recipe.method], options_of(recipe.options)
+    row, options = METHODS[recipe.method], options_from_pairs(recipe.options)
     readable = row.reads - COMBINATIONS if is_faithful(recipe) else row.reads
     views = options.views if "views" in readable else ""
     network = options.network if "network" in readable else ""
@@ -64,7 +64,7 @@ def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
 
 def unused_settings(recipe: Recipe) -> tuple[str, ...]:
     """Settings and options that were changed from their defaults and have no effect beside the others."""
-    options = options_of(recipe.options)
+    options = options_from_pairs(recipe.options)
     changed = []
     for name in ineffective_settings(recipe):
         values, defaults = (options, OPTION_DEFAULTS) if name in OPTIONS else (recipe, DEFAULTS)

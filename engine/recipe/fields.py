@@ -1,4 +1,4 @@
-"""What is known of one field of a request, once: how it is checked, and what a person reads beside it."""
+"""Dataclass fields that carry how their values are checked and what a person reads beside them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -7,31 +7,40 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Setting:
-    """kind: which check it takes. low, high, step: of numbers. optional: whether it may be None."""
+    """How one field of a recipe is checked and presented."""
 
+    # Selects the check in checks.py, such as "number" or "choice".
     kind: str
+    # The title of its widget.
     label: str
+    # The sentence below its widget.
     help: str
+    # The range and step of a number.
     low: float | None = None
     high: float | None = None
     step: float | None = None
+    # The values of a choice.
     choices: tuple[str, ...] = ()
+    # Whether the value may be None.
     optional: bool = False
 
 
 def setting(default: Any, kind: str, label: str, help: str, *range_: float, **more: Any) -> Any:
-    """A dataclass field with its default, and what is known of it."""
-    known = Setting(kind, label, help, *range_, optional=default is None, **more)
-    return field(default=default, metadata={"setting": known})
+    """Return a dataclass field with this default and a Setting as metadata.
+
+    range_: low, high and step of a number.    more: further fields of Setting.
+    """
+    metadata = Setting(kind, label, help, *range_, optional=default is None, **more)
+    return field(default=default, metadata={"setting": metadata})
 
 
-def settings_of(kind: type) -> dict[str, Setting]:
-    """The settings of a dataclass by name."""
-    return {f.name: f.metadata["setting"] for f in fields(kind)}
+def collect_settings(dataclass_: type) -> dict[str, Setting]:
+    """Return the settings of a dataclass whose fields were made by `setting`, by field name."""
+    return {f.name: f.metadata["setting"] for f in fields(dataclass_)}
 
 
-def frozen(value: Any) -> Any:
-    """Lists become tuples and mappings sorted pairs, so that a value is equal to itself read from JSON."""
+def freeze(value: Any) -> Any:
+    """Return lists as tuples, and mappings as sorted pairs, so that values read from JSON compare equal."""
     if isinstance(value, Mapping):
-        return tuple(sorted(((str(k), frozen(v)) for k, v in value.items()), key=lambda pair: pair[0]))
-    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
+        return tuple(sorted(((str(k), freeze(v)) for k, v in value.items()), key=lambda pair: pair[0]))
+    return tuple(map(freeze, value)) if isinstance(value, list | tuple) else value

@@ -1,6 +1,6 @@
-"""Start pictures: any file as upright pixels of 8 bits, their digest, and how they fill a stage. No torch.
+"""Images that a recipe names: reading any file as upright RGB, digests, and cropping. No torch.
 
-Sizes are (height, width) px, of the picture as it is seen.
+Sizes are (height, width) px, of the image as it is displayed.
 """
 
 import os
@@ -17,143 +17,170 @@ from PIL import ExifTags, Image
 from PIL.Image import Transpose
 
 from engine import errors
-from engine.errors import BadRecipe, short
+from engine.errors import BadRecipe, short_repr
 
-Given = str | os.PathLike[str]
+ImagePath = str | os.PathLike[str]
 Size = tuple[int, int]
 
-LARGEST = 40_000_000
-"""px of a start picture."""
+# The largest number of px of an image that is read.
+MAX_PIXELS = 40_000_000
+# The formats that are read. Pillow knows more, but some of those are programs, or need one to be drawn.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What is read. Pillow knows more, among them formats that are programs or that other programs draw."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# How to turn an image upright, by its EXIF orientation.
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM,
     5: Transpose.TRANSPOSE, 6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
 }  # fmt: skip
+# Those that exchange height and width.
+_QUARTER_TURNS = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
 
 
-def is_digest(given: object) -> bool:
-    return isinstance(given, str) and _DIGEST.fullmatch(given) is not None
+def is_digest(value: object) -> bool:
+    """Return whether a value is a digest of an image rather than a path."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
-def read(path: Given) -> Image.Image:
-    """Upright, RGB, 8 bits: alpha lies on white, of several frames the first counts; else BadRecipe."""
-    with _opened(path) as picture:
-        turn = _turn(picture)
-        plain = _coloured(picture)
-        plain = plain if turn is None else plain.transpose(turn)
-        plain.info = {}  # Nothing else that the file carried goes on with its pixels.
-        return plain
+def read(path: ImagePath) -> Image.Image:
+    """Read an image file as upright RGB of 8 bits; BadRecipe if it cannot be read.
+
+    Transparent px become white. Of several frames the first is taken.
+    """
+    with _open(path) as image:
+        turn = _find_turn(image)
+        rgb = _to_rgb(image)
+        upright = rgb if turn is None else rgb.transpose(turn)
+        upright.info = {}  # Drop all metadata of the file.
+        return upright
 
 
-def measure(path: Given) -> Size:
-    """The size that `read` would give, from the head of the file alone."""
-    return _measure(*_state(path))
+def measure(path: ImagePath) -> Size:
+    """Return the size of the image that `read` would return, from the file's header alone."""
+    return _measure(*_file_state(path))
 
 
-def digest(given: Given) -> str:
-    """sha256 of what `read` gives; a digest is its own."""
-    return given if is_digest(given) else _digest(*_state(given))
+def digest(image: ImagePath) -> str:
+    """Return the digest of an image's px: the same for every file that `read` reads as the same image.
+
+    image: a path, or a digest, which is returned as it is.
+    """
+    return image if is_digest(image) else _digest(*_file_state(image))
 
 
-def part(whole: Size, shape: Size) -> tuple[float, float, float, float]:
-    """The largest central part that has this shape: left, top, right, bottom."""
-    share = min(whole[0] / shape[0], whole[1] / shape[1])
-    top, left = (whole[0] - shape[0] * share) / 2, (whole[1] - shape[1] * share) / 2
-    return left, top, whole[1] - left, whole[0] - top
+def find_crop(size: Size, target: Size) -> tuple[float, float, float, float]:
+    """Return the largest centered crop of an image of this size with the target's aspect ratio.
+
+    The crop is (left, top, right, bottom).
+    """
+    scale = min(size[0] / target[0], size[1] / target[1])
+    top = (size[0] - target[0] * scale) / 2
+    left = (size[1] - target[1] * scale) / 2
+    return left, top, size[1] - left, size[0] - top
 
 
-def pixels(whole: Size, shape: Size) -> float:
-    """How many there are in that part."""
-    left, top, right, bottom = part(whole, shape)
+def count_crop_pixels(size: Size, target: Size) -> float:
+    """Return the number of px in the crop that `find_crop` returns."""
+    left, top, right, bottom = find_crop(size, target)
     return (right - left) * (bottom - top)
 
 
-def filling(
-    picture: Image.Image, size: Size, sharpness: Image.Resampling = Image.Resampling.LANCZOS
+def crop_to_fill(
+    image: Image.Image, size: Size, resampling: Image.Resampling = Image.Resampling.LANCZOS
 ) -> Image.Image:
-    """The picture at this size: what is too long is cut off at both ends, nothing is stretched or added."""
-    box = part((picture.height, picture.width), size)
-    return picture.resize((size[1], size[0]), sharpness, box=box)
+    """Crop an image centrally to the aspect ratio of a size, and resize it to that size."""
+    crop = find_crop((image.height, image.width), size)
+    return image.resize((size[1], size[0]), resampling, box=crop)
 
 
-def _state(path: Given) -> tuple[str, int, int]:
-    """The path, and what changes with the file's content: results are remembered by it."""
+def _file_state(path: ImagePath) -> tuple[str, int, int]:
+    """Return a file's absolute path, modification time and length, which identify its content in caches."""
     try:
-        about = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError) as fault:
         raise _unreadable(path) from fault
-    return os.path.abspath(path), about.st_mtime_ns, about.st_size
+    return os.path.abspath(path), status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=256)
-def _measure(path: str, changed: int, length: int) -> Size:
-    with _opened(path) as picture:
-        turned = _turn(picture) in (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
-        return picture.size if turned else picture.size[::-1]
+def _measure(path: str, modified: int, length: int) -> Size:
+    with _open(path) as image:
+        width, height = image.size
+        return (width, height) if _find_turn(image) in _QUARTER_TURNS else (height, width)
 
 
 @lru_cache(maxsize=256)
-def _digest(path: str, changed: int, length: int) -> str:
-    picture = read(path)
-    told = sha256(f"{picture.height}x{picture.width}".encode())
-    told.update(picture.tobytes())
-    return f"sha256:{told.hexdigest()}"
+def _digest(path: str, modified: int, length: int) -> str:
+    image = read(path)
+    hashed = sha256(f"{image.height}x{image.width}".encode())
+    hashed.update(image.tobytes())
+    return f"sha256:{hashed.hexdigest()}"
 
 
-def _unreadable(path: Given) -> BadRecipe:
-    name = short(os.path.basename(os.fspath(path)))
+def _unreadable(path: ImagePath) -> BadRecipe:
+    """Return the error for a file that cannot be read as an image."""
+    name = short_repr(os.path.basename(os.fspath(path)))
     return BadRecipe("image", errors.PICTURE_UNREADABLE.format(name=name))
 
 
 @contextmanager
-def _opened(path: Given) -> Iterator[Image.Image]:
-    """A picture file of which only the head is read yet; what is wrong with it is a sentence."""
-    large = BadRecipe("image", errors.PICTURE_LARGE.format(limit=LARGEST // 10**6))
+def _open(path: ImagePath) -> Iterator[Image.Image]:
+    """Open an image file, reading its header alone. Any fault, also inside the block, becomes a BadRecipe."""
+    too_large = BadRecipe("image", errors.PICTURE_TOO_LARGE.format(limit=MAX_PIXELS // 10**6))
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # A pipe would be waited for.
+        if not stat.S_ISREG(os.stat(path).st_mode):  # Opening a pipe would block.
             raise _unreadable(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as picture:
-                if picture.width * picture.height > LARGEST:
-                    raise large
-                yield picture
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise too_large
+                yield image
     except BadRecipe:
         raise
     except Image.DecompressionBombError:
-        raise large from None
+        raise too_large from None
     except Exception as fault:
         raise _unreadable(path) from fault
 
 
-def _turn(picture: Image.Image) -> Transpose | None:
-    """How a camera says that its picture is to be turned. What a file says of itself may be anything."""
-    if picture.format == "TIFF":  # Pillow turns these as it reads them.
+def _find_turn(image: Image.Image) -> Transpose | None:
+    """Return how an image must be turned to be upright, from its EXIF orientation; None if not at all."""
+    if image.format == "TIFF":  # Pillow turns these as it reads them.
         return None
     try:
-        # Not the format's own way, which for PNG would read all pixels.
-        return _TURNS.get(Image.Image.getexif(picture).get(ExifTags.Base.Orientation))
-    except Exception:
+        # Image.getexif, because for PNG the format's own getexif would read all px.
+        return _TURNS.get(Image.Image.getexif(image).get(ExifTags.Base.Orientation))
+    except Exception:  # EXIF data may be malformed in any way.
         return None
 
 
-def _coloured(picture: Image.Image) -> Image.Image:
-    """RGB of 8 bits, of any mode."""
-    picture = _eight_bits(picture)
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    seen = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert an image of any mode to RGB of 8 bits, on a white background."""
+    image = _to_eight_bits(image)
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Deep grey as grey of 8 bits; Pillow would cut it off at 255."""
-    if picture.mode[0] not in "IF":
-        return picture
-    levels = np.nan_to_num(np.asarray(picture, np.float32), posinf=0.0, neginf=0.0)
-    most = float(levels.max(initial=0.0))
-    whites = (65535.0,) if ";" in picture.mode else (1.0, 255.0, 65535.0)
-    white = next((white for white in whites[picture.mode == "I" :] if white >= most), most)
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Convert integer and float greys to 8 bits; other modes are returned as they are.
+
+    Pillow's own conversion would clip such greys at 255.
+    """
+    if image.mode[0] not in "IF":
+        return image
+    levels = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
+    white = _white_level(image.mode, float(levels.max(initial=0.0)))
     return Image.fromarray(np.clip(levels * (255 / white) + 0.5, 0, 255).astype(np.uint8))
+
+
+def _white_level(mode: str, largest: float) -> float:
+    """Return the value that stands for white in a grey image: the smallest usual one that is not exceeded."""
+    if ";" in mode:  # Such as "I;16".
+        usual = [65535.0]
+    elif mode == "I":
+        usual = [255.0, 65535.0]
+    else:
+        usual = [1.0, 255.0, 65535.0]
+    return next((white for white in usual if white >= largest), largest)

@@ -1,21 +1,24 @@
-"""Settings that only some methods know: what a recipe's `options` hold. No torch.
+"""Options: the settings that only some methods read. No torch.
 
-A recipe keeps those that differ from their defaults, as sorted pairs of a name and a value.
+A recipe's field `options` holds those that differ from their defaults, as sorted (name, value) pairs.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from engine.recipe.fields import Setting, setting, settings_of
+from engine.recipe.fields import Setting, collect_settings, setting
 
+# How much of the canvas the network sees at once: what the method says, windows of the native size, windows
+# of twice its side, or the whole canvas.
 VIEWS = ("", "windows", "large", "whole")
+# How the network is patched for views above its native size; "" stands for what the method says.
 NETWORKS = ("", "attention", "scalecrafter", "hidiffusion")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Empty ones mean what the method does by itself."""
+    """The options of a recipe. An empty text or a zero stands for the method's own value."""
 
     restart: float = setting(
         0.6,
@@ -72,16 +75,17 @@ class Options:
     )
 
 
-OPTIONS: dict[str, Setting] = settings_of(Options)
+# The options by name.
+OPTIONS: dict[str, Setting] = collect_settings(Options)
 OPTION_DEFAULTS = Options()
 
 
-def options_of(pairs: Iterable[tuple[str, Any]]) -> Options:
-    """All of them, those that are not given at their defaults."""
+def options_from_pairs(pairs: Iterable[tuple[str, Any]]) -> Options:
+    """Return all options, with defaults for those that are not among these (name, value) pairs."""
     return Options(**dict(pairs))
 
 
-def changed(options: Options) -> tuple[tuple[str, Any], ...]:
-    """What a recipe keeps of them."""
-    told = ((f.name, getattr(options, f.name)) for f in fields(Options))
-    return tuple(sorted((name, value) for name, value in told if value != getattr(OPTION_DEFAULTS, name)))
+def changed_options(options: Options) -> tuple[tuple[str, Any], ...]:
+    """Return the options that differ from their defaults, as the sorted (name, value) pairs of a recipe."""
+    pairs = ((f.name, getattr(options, f.name)) for f in fields(Options))
+    return tuple(sorted((name, value) for name, value in pairs if value != getattr(OPTION_DEFAULTS, name)))

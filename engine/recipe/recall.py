@@ -1,4 +1,4 @@
-"""Recipes read back from a picture's text or from JSON, which may come from anywhere. No torch."""
+"""Recipes read back from an image's record or from JSON, neither of which is trusted. No torch."""
 
 import json
 import os
@@ -11,118 +11,132 @@ from typing import Any
 from PIL import Image
 
 from engine import errors
-from engine.errors import BadRecipe, short
+from engine.errors import BadRecipe, short_repr
 from engine.recipe.checks import check, check_value
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, from_dict
-from engine.runs.store import RECORD
 
-ENGINE = "0.2"
-"""The engine's version, as pictures tell it."""
-LONGEST = 1 << 20
-"""Bytes of JSON that are read; a recipe has about two thousand."""
-DEEPEST = 20
-"""Lists within lists; a recipe has four."""
-NAMED = 8
-"""Names that are told at most; nobody reads a hundred."""
+# The name of the text chunk of a PNG, and of the metadata of a latent, that hold the record of a stage.
+RECORD = "demofusion"
+# The engine's version, as records hold it.
+ENGINE_VERSION = "0.2"
+# The longest JSON that is read, in bytes; a recipe has about two thousand.
+MAX_JSON_LENGTH = 1 << 20
+# The deepest nesting of lists and mappings; a recipe has four levels.
+MAX_DEPTH = 20
+# The largest number of unknown names that are reported, and their length in characters.
+MAX_UNKNOWN_NAMES = 8
+MAX_NAME_LENGTH = 40
 
 
 @dataclass(frozen=True)
 class Recalled:
-    """A recipe, the names of what could not be understood in it, and what was really run, if told."""
+    """A recipe that was read back."""
 
     recipe: Recipe
+    # The names of values that are unknown or invalid; the recipe has defaults in their place.
     strange: tuple[str, ...] = ()
+    # The record that held the recipe: how the image was made. Empty if there was none.
     record: Mapping[str, Any] = field(default_factory=dict)
 
 
 def recall(path: str | os.PathLike[str]) -> Recalled:
-    """The recipe in a PNG that was made here, or in a JSON file; BadRecipe says what is wrong."""
+    """Read the recipe in a PNG that was made here, or in a JSON file.
+
+    Raises BadRecipe, with what is wrong, if there is none.
+    """
     path = Path(path)
     try:
         with open(path, "rb") as file:
-            start = file.read(LONGEST + 1)
+            start = file.read(MAX_JSON_LENGTH + 1)
     except OSError as fault:
-        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short(path.name))) from fault
+        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short_repr(path.name))) from fault
     if start.startswith(b"\x89PNG"):
-        return recall_json(_text_of(path))
-    if _is_picture(path):
+        return recall_json(_read_record(path))
+    if _is_image(path):
         raise BadRecipe("recipe", errors.RECALL_NONE)
-    if len(start) > LONGEST:
-        raise BadRecipe("recipe", errors.RECALL_LARGE)
+    if len(start) > MAX_JSON_LENGTH:
+        raise BadRecipe("recipe", errors.RECALL_TOO_LARGE)
     try:
         return recall_json(start.decode("utf-8"))
     except UnicodeDecodeError as fault:
-        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short(path.name))) from fault
+        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short_repr(path.name))) from fault
 
 
 def recall_json(text: str) -> Recalled:
-    """The recipe in JSON: its values alone, or a record that holds them under "recipe"."""
-    if len(text) > LONGEST:
-        raise BadRecipe("recipe", errors.RECALL_LARGE)
+    """Read the recipe in JSON: a mapping of its values, or a record that holds one under "recipe"."""
+    if len(text) > MAX_JSON_LENGTH:
+        raise BadRecipe("recipe", errors.RECALL_TOO_LARGE)
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as fault:
-        raise BadRecipe("recipe", errors.RECALL_JSON) from fault
-    if _is_deep(values):
-        raise BadRecipe("recipe", errors.RECALL_JSON)
-    record = values if isinstance(values, Mapping) and isinstance(values.get("recipe"), Mapping) else {}
-    values = record.get("recipe", values)
+        raise BadRecipe("recipe", errors.RECALL_NOT_JSON) from fault
+    if _is_too_deep(values):
+        raise BadRecipe("recipe", errors.RECALL_NOT_JSON)
+    record: Mapping[str, Any] = {}
+    if isinstance(values, Mapping) and isinstance(values.get("recipe"), Mapping):
+        record, values = values, values["recipe"]
     if not isinstance(values, Mapping) or not set(values) & set(SETTINGS):
         raise BadRecipe("recipe", errors.NOT_A_RECIPE)
-    recipe, strange = _sound(values)
+    recipe, strange = _keep_valid_values(values)
     return Recalled(recipe, strange, record)
 
 
-def _is_deep(values: Any) -> bool:
-    """Whether lists and mappings lie within each other more often than any recipe's; without recursion."""
-    layer = [values]
-    for _ in range(DEEPEST):
-        layer = [inner for value in layer for inner in _inside(value)]
-    return bool(layer)
+def _is_too_deep(values: Any) -> bool:
+    """Return whether lists and mappings are nested deeper than MAX_DEPTH; computed without recursion."""
+    level = [values]
+    for _ in range(MAX_DEPTH):
+        level = [child for value in level for child in _children(value)]
+    return bool(level)
 
 
-def _inside(value: Any) -> list[Any]:
+def _children(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         return list(value.values())
     return value if isinstance(value, list) else []
 
 
-def _sound(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
-    """What can be understood, value by value, and the names of the rest."""
-    read, foreign = from_dict(values)
-    strange = list(foreign)
-    sound = DEFAULTS
+def _keep_valid_values(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
+    """Return a recipe of all valid values, with defaults for the rest, and the names of the rest."""
+    unchecked, unknown = from_dict(values)
+    strange = list(unknown)
+    recipe = DEFAULTS
     for name in SETTINGS:
         if name not in values:
             continue
         try:
-            sound = replace(sound, **{name: check_value(name, getattr(read, name))})
+            recipe = replace(recipe, **{name: check_value(name, getattr(unchecked, name))})
         except BadRecipe:
             strange.append(name)
     try:
-        check(sound)
-    except BadRecipe:
+        check(recipe)
+    except BadRecipe:  # The two sigmas are the only valid values that can contradict each other.
         strange += ["sigma1", "sigma2"]
-        sound = replace(sound, sigma1=DEFAULTS.sigma1, sigma2=DEFAULTS.sigma2)
-    printable = (name.encode(errors="replace").decode() for name in dict.fromkeys(strange))
-    return sound, tuple(name if len(name) <= 40 else name[:40] + "…" for name in printable)[:NAMED]
+        recipe = replace(recipe, sigma1=DEFAULTS.sigma1, sigma2=DEFAULTS.sigma2)
+    unique = list(dict.fromkeys(strange))
+    return recipe, tuple(_printable(name) for name in unique[:MAX_UNKNOWN_NAMES])
 
 
-def _text_of(path: Path) -> str:
-    """The record in a PNG. Its pixels are not decoded."""
+def _printable(name: str) -> str:
+    """Return a name from an untrusted file as it may be displayed: encodable and short."""
+    name = name.encode(errors="replace").decode()
+    return name if len(name) <= MAX_NAME_LENGTH else name[:MAX_NAME_LENGTH] + "…"
+
+
+def _read_record(path: Path) -> str:
+    """Return the record in a PNG's text, without decoding its px."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=["PNG"]) as picture:
-                text = picture.info.get(RECORD)
+            with Image.open(path, formats=["PNG"]) as image:
+                text = image.info.get(RECORD)
     except Exception as fault:
-        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short(path.name))) from fault
+        raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short_repr(path.name))) from fault
     if not isinstance(text, str):
         raise BadRecipe("recipe", errors.RECALL_NONE)
     return text
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

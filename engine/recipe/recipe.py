@@ -1,7 +1,7 @@
-"""Everything that determines a picture, in one value. Knows neither torch nor any model.
+"""The recipe: all settings that determine an image, in one value. Knows neither torch nor any model.
 
-Each field carries its kind, range and words once; validation (checks.py), sliders, the API and the text in
-a PNG are derived from them.
+Each field carries a Setting (fields.py) with its kind, range, label and help. Validation (checks.py), the
+page's widgets, the API and the record in a PNG are derived from these.
 """
 
 import json
@@ -16,36 +16,36 @@ from engine.catalogue.entries import lora_digests, lora_titles
 from engine.errors import BadRecipe
 from engine.formulas.timesteps import SCHEDULERS
 from engine.methods import METHODS
-from engine.recipe import controls as control
-from engine.recipe import images
-from engine.recipe.controls import Control, controls_of
-from engine.recipe.fields import Setting, frozen, setting, settings_of
+from engine.recipe import controls, images
+from engine.recipe.controls import Control, parse_controls
+from engine.recipe.fields import Setting, collect_settings, freeze, setting
 
-VERSION = 1
-LONGEST_PROMPT = 2000
-MOST_SCALES = 8
-MOST_LORAS, STRONGEST_LORA = 8, 4.0
-LARGEST_SIDE = 8192
-LARGEST_SEED = 2**32 - 1
+# The version of a recipe's JSON format.
+FORMAT_VERSION = 1
+# The largest values that are accepted; lengths in characters, sides in px.
+MAX_PROMPT_LENGTH = 2000
+MAX_SCALES = 8
+MAX_LORAS = 8
+MAX_LORA_STRENGTH = 4.0
+MAX_SIDE = 8192
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A request. Making one never fails; `plan` checks it and fills the empty fields."""
+    """All settings of a run. Creating one never fails; `plan` validates it and fills empty fields."""
 
     prompt: str = setting("", "text", "Prompt", "What the picture shows.")
     negative: str | None = setting(
         None, "text", "Avoid", "What it should not show. Omitted is not the same as empty."
     )
-    seed: int = setting(0, "integer", "Seed", "Same seed, same settings, same picture.", 0, LARGEST_SEED, 1)
+    seed: int = setting(0, "integer", "Seed", "Same seed, same settings, same picture.", 0, MAX_SEED, 1)
     method: str = setting(
         "demofusion", "choice", "Method", "How the large picture is made.", choices=tuple(METHODS)
     )
     model: str = setting("", "text", "Model", "What draws. Empty takes the first on offer.")
-    width: int | None = setting(None, "integer", "Width", "Of the final picture, in px.", 1, LARGEST_SIDE, 8)
-    height: int | None = setting(
-        None, "integer", "Height", "Of the final picture, in px.", 1, LARGEST_SIDE, 8
-    )
+    width: int | None = setting(None, "integer", "Width", "Of the final picture, in px.", 1, MAX_SIDE, 8)
+    height: int | None = setting(None, "integer", "Height", "Of the final picture, in px.", 1, MAX_SIDE, 8)
     scales: tuple[float, ...] = setting(
         (),
         "scales",
@@ -191,37 +191,47 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("scales", "controls", "loras", "options"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+            object.__setattr__(self, name, freeze(getattr(self, name)))
         if isinstance(self.controls, tuple):
-            object.__setattr__(self, "controls", controls_of(self.controls))
+            object.__setattr__(self, "controls", parse_controls(self.controls))
 
     @property
     def hash(self) -> str:
-        """Of all that determines the picture; view_batch does not."""
+        """A hash of all settings that determine the image, so of all but view_batch."""
         values = {k: v for k, v in to_dict(self).items() if k != "view_batch"}
         values["loras"] = lora_digests(self.loras)
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-SETTINGS: dict[str, Setting] = settings_of(Recipe)
+# The settings of a recipe by name.
+SETTINGS: dict[str, Setting] = collect_settings(Recipe)
 DEFAULTS = Recipe()
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """Plain values for JSON, the format's version among them; no file by its path."""
+    """Return a recipe as plain values for JSON, with the format's version.
+
+    Images and LoRAs are named by digest or title, never by path.
+    """
     values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
     if values["image"] and isinstance(values["image"], str | os.PathLike):
         values["image"] = images.digest(values["image"])
     values["loras"] = lora_titles(recipe.loras)
-    values["controls"] = tuple(control.told(c) if isinstance(c, Control) else c for c in recipe.controls)
-    return {"version": VERSION} | values
+    values["controls"] = tuple(
+        controls.to_dict(control) if isinstance(control, Control) else control for control in recipe.controls
+    )
+    return {"version": FORMAT_VERSION} | values
 
 
 def from_dict(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe in plain values, and the names that were not understood; BadRecipe if it is none."""
+    """Return the recipe in plain values, and the names of the values that are unknown; checks no value.
+
+    A version other than this one is reported as unknown. Raises BadRecipe if `values` is not a mapping.
+    """
     if not isinstance(values, Mapping):
         raise BadRecipe("recipe", errors.NOT_A_RECIPE)
-    known = {k: v for k, v in values.items() if k in SETTINGS}
-    return Recipe(**known), tuple(
-        k for k in values if k not in SETTINGS and (k, values[k]) != ("version", VERSION)
-    )
+    known = {name: value for name, value in values.items() if name in SETTINGS}
+    unknown = [name for name in values if name not in SETTINGS]
+    if values.get("version") == FORMAT_VERSION:
+        unknown.remove("version")
+    return Recipe(**known), tuple(unknown)

@@ -73,6 +73,6 @@ def net_folder(tiny_folder, tmp_path_factory):
 def offered(net_folder, monkeypatch):
     """The catalogue lists it; more kinds that it is to follow may be added to the list that this gives."""
     follows = ["canny"]
-    listed = controlnets._Listed(str(net_folder), "sdxl", 128, follows)
-    monkeypatch.setattr(controlnets, "_listed", lambda: (listed,))
+    listed = controlnets._ListedControlNet(str(net_folder), "sdxl", 128, follows)
+    monkeypatch.setattr(controlnets, "_listed_controlnets", lambda: (listed,))
     return follows

@@ -9,7 +9,7 @@ from PIL import Image
 from engine import BadRecipe, Failed, Recipe, errors, plan
 from engine.planning import controlnets
 from engine.recipe.checks import check, check_value
-from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.recipe.images import digest
 from engine.recipe.recipe import from_dict, to_dict
 from tests.support import single_file, tiny
@@ -74,8 +74,8 @@ def test_what_comes_from_elsewhere_names_no_file_and_no_net():
     ("sdxl", 128, set()),
 ])  # fmt: skip
 def test_each_family_follows_what_it_has_nets_for(family, native, follows):
-    offers = controlnets.offered(facts(native // 8, family=family))
-    assert list(offers) == list(KINDS)
+    offers = controlnets.offered_kinds(facts(native // 8, family=family))
+    assert list(offers) == list(MAP_KINDS)
     assert follows <= {kind for kind, here in offers.items() if here}
     assert bool(follows) == any(offers.values())
 
@@ -136,7 +136,7 @@ def test_a_net_of_another_family_is_told_before_it_is_read(other, led, model, tm
     for file in foreign.glob("*.safetensors"):
         file.write_bytes(b"never read")
     end = refused(led(net=str(foreign)), model, tmp_path)
-    assert end.sentence == errors.CONTROL_FOREIGN.format(net="'foreign'")
+    assert end.sentence == errors.CONTROLNET_INCOMPATIBLE.format(net="'foreign'")
 
 
 def test_a_broken_net_is_told(led, model, tiny_folder, tmp_path):

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from engine import BadRecipe, errors
-from engine.errors import short
+from engine.errors import short_repr
 from engine.recipe import images
 
-UNREADABLE = errors.PICTURE_UNREADABLE.format(name=short("given"))
-LARGE = errors.PICTURE_LARGE.format(limit=40)
+UNREADABLE = errors.PICTURE_UNREADABLE.format(name=short_repr("given"))
+LARGE = errors.PICTURE_TOO_LARGE.format(limit=40)
 
 
 def file(folder, image, format="PNG", **more):
@@ -209,15 +209,15 @@ def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
     ],
 )
 def test_the_part_that_fills_a_shape_is_central_and_as_large_as_can_be(whole, shape, box):
-    assert images.part(whole, shape) == box
-    assert images.pixels(whole, shape) == (box[2] - box[0]) * (box[3] - box[1])
+    assert images.find_crop(whole, shape) == box
+    assert images.count_crop_pixels(whole, shape) == (box[2] - box[0]) * (box[3] - box[1])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 96), (200, 160), (8, 8)])
 def test_a_filled_stage_has_no_bars_and_nothing_is_stretched(size):
     disc = Image.new("RGB", (300, 200), "white")
     ImageDraw.Draw(disc).ellipse((100, 50, 200, 150), "black")
-    filled = images.filling(disc, size)
+    filled = images.crop_to_fill(disc, size)
     assert (filled.height, filled.width) == size
     dark = np.asarray(filled.convert("L")) < 128
     assert abs(int(dark.any(1).sum()) - int(dark.any(0).sum())) <= 1
@@ -228,6 +228,6 @@ def test_a_filled_stage_has_no_bars_and_nothing_is_stretched(size):
 
 def test_shrinking_averages_what_would_flicker():
     board = Image.fromarray((np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)).convert("RGB")
-    grey = np.asarray(images.filling(board, (32, 32)))[4:-4, 4:-4]
+    grey = np.asarray(images.crop_to_fill(board, (32, 32)))[4:-4, 4:-4]
     assert grey.min() >= 126
     assert grey.max() <= 129

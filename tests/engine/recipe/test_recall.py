@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engine import BadRecipe, Recipe
 from engine.recipe.checks import check
-from engine.recipe.recall import LONGEST, recall, recall_json
+from engine.recipe.recall import MAX_JSON_LENGTH, RECORD, recall, recall_json
 from engine.recipe.recipe import SETTINGS, from_dict, to_dict
 from engine.runs import store
 from tests.support.recipes import RECIPES, as_a_page_sends
@@ -48,7 +48,7 @@ def test_every_recipe_survives_a_picture(tmp_path, recipe):
     recipe = check(recipe)
     path = tmp_path / "picture.png"
     info = PngInfo()
-    info.add_text(store.RECORD, json.dumps({"recipe": to_dict(recipe)}))
+    info.add_text(RECORD, json.dumps({"recipe": to_dict(recipe)}))
     Image.new("RGB", (2, 2)).save(path, pnginfo=info)
     assert recall(path).recipe == recipe
 
@@ -108,7 +108,7 @@ HUGE = GOOD[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + GOOD[24:]
         (b'{"prompt": "x", "options": ' + b"[" * 100 + b"]" * 100 + b"}", "not JSON"),
         (b'{"prompt": "x"', "not JSON"),
         (b"\xff\xfe{}", "could not be read"),
-        (b" " * (LONGEST + 1), "too long"),
+        (b" " * (MAX_JSON_LENGTH + 1), "too long"),
     ],
 )
 def test_what_is_no_recipe_is_told_in_a_sentence(data, word, tmp_path):
