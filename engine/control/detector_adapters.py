@@ -1,7 +1,6 @@
-"""Others' networks at work: how each is shown a picture, so that its map has the picture's own px. No torch
-until one is there.
+"""Adapters that give third-party detector networks one interface and make maps of the picture's full size.
 
-Pictures and maps are bytes (rows, cols, 3).
+Pictures and maps are arrays of 8-bit RGB (rows, cols, 3). torch is imported only when a map is made.
 """
 
 from math import sqrt
@@ -13,141 +12,175 @@ import numpy as np
 
 Array = np.ndarray
 
+# px of the longest side of a tile that a detector processes at once.
 TILE = 2048
-"""px a side that a detector is shown at once."""
+# px of the short side at which poses are detected: controlnet-aux's blurs and thresholds are made for it.
 POSE_SIDE = 512
-"""px of the short side at which poses are looked for: the package's spreads and thresholds are for that."""
-DEPTH_SHORT, DEPTH_SIDE = 518, 1036
-"""px: the short side that depth networks are trained at, and the square that they are shown at most."""
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the pictures that depth networks are trained with."""
-REACH, FAINT = 4, 0.03
-"""px of a small picture around each; steps of brightness, of 1, that count as texture rather than ends."""
+# px of the short side that depth networks are trained at, and the side of the largest square they process.
+DEPTH_SHORT_SIDE = 518
+DEPTH_LARGEST_SIDE = 1036
+# Mean and deviation (RGB) of the pictures that depth networks are trained on.
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+# The guided filter that enlarges depth maps: its radius in px of the small picture, and the deviation of
+# brightness (of 1) up to which a neighbourhood counts as texture rather than as an edge.
+GUIDE_RADIUS = 4
+GUIDE_TEXTURE = 0.03
 
 
 class Detector(Protocol):
-    """Makes the map of a picture, of the same size, on the device that it was put on last."""
+    """A network that makes the map of a picture, of the same size."""
 
-    def to(self, device: str) -> Any: ...
+    def to(self, device: str) -> Any:
+        """Move the network to a device."""
+        ...
 
-    def __call__(self, pixels: Array) -> Array: ...
+    def __call__(self, pixels: Array) -> Array:
+        """Return the map of a picture."""
+        ...
 
 
 class TiledDetector:
-    """A detector of controlnet-aux that sees every px as it is. Left alone it would shrink the picture, and
-    enlarge what it found.
+    """A detector of controlnet-aux that processes a picture at its own size, in tiles.
 
-    cell: its network's sides are multiples of so many px. sizes: what it calls those it would resize to.
+    By itself it would reduce the picture and enlarge the map.
     """
 
-    def __init__(self, made: Any, cell: int, sizes: tuple[str, ...]) -> None:
-        self.made, self.cell, self.sizes = made, cell, sizes
+    def __init__(self, detector: Any, cell: int, size_arguments: tuple[str, ...]) -> None:
+        """Wrap a detector.
+
+        cell: the sides of its input must be multiples of so many px.
+        size_arguments: its parameters for the sizes to which it would resize picture and map.
+        """
+        self.detector = detector
+        self.cell = cell
+        self.size_arguments = size_arguments
 
     def to(self, device: str) -> "TiledDetector":
-        self.made.to(device)
+        """Move the network to a device."""
+        self.detector.to(device)
         return self
 
     def __call__(self, pixels: Array) -> Array:
+        """Return the map of a picture."""
         import torch
 
         from engine.vae.tiling import blend_tiles
 
         cell = self.cell
-        whole = pad_to_multiple(pixels, cell)
+        padded = pad_to_multiple(pixels, cell)
 
-        def tile(rows: slice, cols: slice) -> torch.Tensor:
-            part = (slice(cell * span.start, cell * span.stop) for span in (rows, cols))
-            return torch.from_numpy(self._drawn(whole[tuple(part)])).permute(2, 0, 1).float()
+        def process_tile(rows: slice, cols: slice) -> torch.Tensor:
+            tile = padded[cell * rows.start : cell * rows.stop, cell * cols.start : cell * cols.stop]
+            return torch.from_numpy(self._detect(tile)).permute(2, 0, 1).float()
 
-        cells = (whole.shape[0] // cell, whole.shape[1] // cell)
-        strips = [strip for _, strip in blend_tiles(tile, cells, TILE // cell)]
-        drawn = torch.cat(strips, 1).permute(1, 2, 0).round().byte().numpy()
-        return np.ascontiguousarray(drawn[: pixels.shape[0], : pixels.shape[1]])
+        cells = (padded.shape[0] // cell, padded.shape[1] // cell)
+        strips = [strip for _, strip in blend_tiles(process_tile, cells, TILE // cell)]
+        full_map = torch.cat(strips, 1).permute(1, 2, 0).round().byte().numpy()
+        return np.ascontiguousarray(full_map[: pixels.shape[0], : pixels.shape[1]])
 
-    def _drawn(self, pixels: Array) -> Array:
-        same = dict.fromkeys(self.sizes, min(pixels.shape[:2]))
-        return self.made(np.ascontiguousarray(pixels), output_type="np", **same)
+    def _detect(self, pixels: Array) -> Array:
+        """Run the detector on a tile with its own size as target size, so that nothing is resized."""
+        sizes = dict.fromkeys(self.size_arguments, min(pixels.shape[:2]))
+        return self.detector(np.ascontiguousarray(pixels), output_type="np", **sizes)
 
 
 class PoseDetector:
-    """OpenPose without its networks for hands and faces. The figures are drawn at the picture's own size."""
+    """OpenPose for bodies only: detects poses in a small picture and draws them at the full size."""
 
     def __init__(self, body: Any) -> None:
+        """body: controlnet-aux's network that detects bodies."""
         self.body = body
 
     @classmethod
     def from_pretrained(cls, folder: str, filename: str) -> "PoseDetector":
+        """Load the network from a file."""
         from controlnet_aux.open_pose import Body
 
         return cls(Body(str(Path(folder) / filename)))
 
     def to(self, device: str) -> "PoseDetector":
+        """Move the network to a device."""
         self.body.to(device)
         return self
 
     def __call__(self, pixels: Array) -> Array:
+        """Return the map of a picture: figures on black."""
         from controlnet_aux.open_pose import OpenposeDetector, draw_poses
 
-        seen = _resized(pixels, POSE_SIDE / min(pixels.shape[:2]))
-        poses = OpenposeDetector(self.body).detect_poses(seen)
+        small = _resize(pixels, POSE_SIDE / min(pixels.shape[:2]))
+        poses = OpenposeDetector(self.body).detect_poses(small)
         return draw_poses(poses, *pixels.shape[:2], draw_hand=False, draw_face=False)
 
 
 class DepthDetector:
-    """How near things are, from 0 to 255. Nearness is a matter of the whole picture, so a large one is seen
-    smaller; where it ends is taken from the large one."""
+    """A depth network, whose maps go from 0 (far) to 255 (near).
 
-    def __init__(self, net: Any) -> None:
-        self.net = net
+    Depth depends on the whole picture, so a large one is reduced instead of tiled. The map is enlarged along
+    the edges of the large picture.
+    """
+
+    def __init__(self, network: Any) -> None:
+        """network: a depth network of transformers."""
+        self.network = network
 
     def to(self, device: str) -> "DepthDetector":
-        self.net.to(device)
+        """Move the network to a device."""
+        self.network.to(device)
         return self
 
     def __call__(self, pixels: Array) -> Array:
+        """Return the map of a picture."""
         import torch
 
         rows, cols = pixels.shape[:2]
-        seen = _resized(pixels, min(max(1.0, DEPTH_SHORT / min(rows, cols)), DEPTH_SIDE / sqrt(rows * cols)))
-        whole = pad_to_multiple(seen, self.net.config.backbone_config.patch_size)
-        given = torch.from_numpy((whole / 255 - MEAN) / DEVIATION).permute(2, 0, 1)[None]
-        near = self.net(given.to(self.net.device, self.net.dtype)).predicted_depth[0].float().cpu().numpy()
-        near = upsample_guided(near[: seen.shape[0], : seen.shape[1]], seen, pixels)
-        near = (near - near.min()) / max(near.max() - near.min(), 1e-6)
-        return np.repeat((near * 255).round().astype(np.uint8)[..., None], 3, axis=-1)
+        enlargement = max(1.0, DEPTH_SHORT_SIDE / min(rows, cols))
+        resized = _resize(pixels, min(enlargement, DEPTH_LARGEST_SIDE / sqrt(rows * cols)))
+        padded = pad_to_multiple(resized, self.network.config.backbone_config.patch_size)
+        values = torch.from_numpy((padded / 255 - MEAN) / DEVIATION).permute(2, 0, 1)[None]
+        output = self.network(values.to(self.network.device, self.network.dtype))
+        nearness = output.predicted_depth[0].float().cpu().numpy()
+        nearness = upsample_guided(nearness[: resized.shape[0], : resized.shape[1]], resized, pixels)
+        nearness = (nearness - nearness.min()) / max(nearness.max() - nearness.min(), 1e-6)
+        return np.repeat((nearness * 255).round().astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def upsample_guided(levels: Array, seen: Array, pixels: Array) -> Array:
-    """Levels of the small picture `seen` at the size of the large one, near every px a linear function of its
-    brightness: levels = a grey + b by least squares in the small one, so that they step where it steps."""
-    if seen.shape == pixels.shape:
-        return levels
-    dark, bright = (
-        cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255 for each in (seen, pixels)
+def upsample_guided(values: Array, small: Array, large: Array) -> Array:
+    """Enlarge a map of the picture `small` to the size of the same picture `large`, along its edges.
+
+    This is a guided filter: around each px the map is a linear function of the picture's brightness,
+    values = slope grey + offset, fitted to the small picture by least squares and applied to the large one.
+    """
+    if small.shape == large.shape:
+        return values
+    small_grey, large_grey = (
+        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255 for picture in (small, large)
     )
 
     def mean(field: Array) -> Array:
-        return cv2.blur(field, (2 * REACH + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+        return cv2.blur(field, (2 * GUIDE_RADIUS + 1,) * 2, borderType=cv2.BORDER_REFLECT)
 
-    levels = levels.astype(np.float32)
-    grey, level = mean(dark), mean(levels)
-    slope = (mean(dark * levels) - grey * level) / (mean(dark * dark) - grey**2 + FAINT**2)
-    offset = level - slope * grey
-    size = bright.shape[::-1]
-    slope, offset = (
-        cv2.resize(mean(field), size, interpolation=cv2.INTER_LINEAR) for field in (slope, offset)
-    )
-    return slope * bright + offset
+    def enlarge(field: Array) -> Array:
+        return cv2.resize(field, large_grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    values = values.astype(np.float32)
+    mean_grey, mean_value = mean(small_grey), mean(values)
+    covariance = mean(small_grey * values) - mean_grey * mean_value
+    variance = mean(small_grey * small_grey) - mean_grey**2
+    slope = covariance / (variance + GUIDE_TEXTURE**2)
+    offset = mean_value - slope * mean_grey
+    return enlarge(mean(slope)) * large_grey + enlarge(mean(offset))
 
 
 def pad_to_multiple(pixels: Array, cell: int) -> Array:
-    """The picture with its last row and column repeated until its sides are multiples of a cell."""
-    down, across = (-length % cell for length in pixels.shape[:2])
-    return np.pad(pixels, ((0, down), (0, across), (0, 0)), mode="edge")
+    """Repeat the last row and column of a picture until its sides are multiples of `cell` px."""
+    down, right = (-length % cell for length in pixels.shape[:2])
+    return np.pad(pixels, ((0, down), (0, right), (0, 0)), mode="edge")
 
 
-def _resized(pixels: Array, times: float) -> Array:
-    if times == 1:
+def _resize(pixels: Array, factor: float) -> Array:
+    """Resize both sides of a picture by a factor."""
+    if factor == 1:
         return pixels
-    size = (max(1, round(pixels.shape[1] * times)), max(1, round(pixels.shape[0] * times)))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if times < 1 else cv2.INTER_CUBIC)
+    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)

@@ -1,7 +1,7 @@
-"""Maps that others' networks make: poses, learned edges, normals, depth. No torch until one is asked for.
+"""Maps that need a third-party detector network: poses, learned edges, normals and depth.
 
-A package or a file that is not here, or makes no sense, is told in a few words. Weights that come as pickles
-are read for their numbers alone.
+Detectors are loaded when they are first needed, and torch with them. A missing package or file is reported in
+a few words. Weights that come as pickles are read with weights_only, so that they cannot run code.
 """
 
 import io
@@ -9,122 +9,136 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
 from engine import errors
 from engine.catalogue import weights
 from engine.control.detector_adapters import DepthDetector, Detector, PoseDetector, TiledDetector
-from engine.errors import BadRecipe
-from engine.recipe.controls import KINDS, TRANSFORMERS, Control
+from engine.errors import BadRecipe, first_line
+from engine.recipe.controls import MAP_KINDS, TRANSFORMERS, Control
 
 log = logging.getLogger(__name__)
 
 Array = np.ndarray
 
+# For each source of maps the Python packages that must be importable; the first one has the detectors.
 PACKAGES = {"controlnet-aux": ("controlnet_aux", "torchvision"), TRANSFORMERS: ("transformers",)}
-"""What is imported for the maps of each source, the first by name."""
+# Seconds for which a detector that failed to load counts as missing before loading is tried again.
 RETRY_AFTER = 300.0
-"""Seconds for which a detector that could not be had is told to be missing before it is worth another try."""
 
 
 class DetectorSource(NamedTuple):
-    """Where a detector comes from. files: its weights in the repository.
+    """Where a detector comes from, and how its class is called."""
 
-    name: its class in controlnet-aux, where that is taken as it is.
-    cell: its network's sides are multiples of so many px. sizes: what it calls those it would resize to.
-    """
-
-    name: str
+    # The class in controlnet-aux; empty if detector_adapters has a class of its own for this kind.
+    class_name: str
+    # The files of its weights in the repository; for a depth network also its config.
     files: tuple[str, ...]
+    # Hub id.
     repository: str = "lllyasviel/Annotators"
+    # The sides of its input must be multiples of so many px.
     cell: int = 64
-    sizes: tuple[str, ...] = ("detect_resolution", "image_resolution")
+    # Its parameters for the sizes to which it would resize picture and map.
+    size_arguments: tuple[str, ...] = ("detect_resolution", "image_resolution")
 
 
 DETECTOR_SOURCES = {
     "openpose": DetectorSource("", ("body_pose_model.pth",)),
     "hed": DetectorSource("HEDdetector", ("ControlNetHED.pth",)),
     "pidi": DetectorSource("PidiNetDetector", ("table5_pidinet.pth",)),
-    "teed": DetectorSource("TEEDdetector", ("5_model.pth",), "fal-ai/teed", sizes=("detect_resolution",)),
+    "teed": DetectorSource(
+        "TEEDdetector", ("5_model.pth",), "fal-ai/teed", size_arguments=("detect_resolution",)
+    ),
     "lineart_fine": DetectorSource("LineartDetector", ("sk_model.pth", "sk_model2.pth")),
     "lineart_anime": DetectorSource("LineartAnimeDetector", ("netG.pth",), cell=256),
     "mlsd": DetectorSource("MLSDdetector", ("mlsd_large_512_fp32.pth",)),
     "normal": DetectorSource("NormalBaeDetector", ("scannet.pt",)),
-    "depth": DetectorSource("", ("config.json", "model.safetensors"), "depth-anything/Depth-Anything-V2-Small-hf"),
+    "depth": DetectorSource(
+        "", ("config.json", "model.safetensors"), "depth-anything/Depth-Anything-V2-Small-hf"
+    ),
 }
 
 
 class DetectorMissing(Exception):
-    """Why a detector cannot be had, in a few words."""
+    """A detector cannot be had; the message says why in a few words."""
 
 
-_turn = threading.RLock()
-_ready: dict[str, Detector] = {}
-_failed: dict[str, tuple[str, float]] = {}
+# One detector is loaded or at work at a time. A lock that may be taken twice: `detect` calls `load_detector`.
+_lock = threading.RLock()
+_loaded: dict[str, Detector] = {}
+# Of kinds whose detector could not be loaded: the reason, and when that was (time.monotonic).
+_failures: dict[str, tuple[str, float]] = {}
 
 
 def unavailable_reason(kind: str) -> str:
-    """Why maps of this kind cannot be made here; empty if they can, as far as can be told at once.
+    """Return why maps of this kind cannot be made on this machine, or "" if they can, as far as is known.
 
-    Nothing is imported and the network is not asked: weights that are not here count as there for the asking,
-    until somebody asked for them in vain.
+    Nothing is imported and the network is not used. Weights that are not on this machine count as available
+    until a download has failed, unless the hub is set to offline.
     """
-    if kind in _ready:
+    if kind in _loaded:
         return ""
-    reason, when = _failed.get(kind, ("", 0.0))
-    if reason and time.monotonic() < when + RETRY_AFTER:
+    reason, failed_at = _failures.get(kind, ("", 0.0))
+    if reason and time.monotonic() < failed_at + RETRY_AFTER:
         return reason
-    for package in PACKAGES[KINDS[kind].source]:
+    for package in PACKAGES[MAP_KINDS[kind].source]:
         if find_spec(package) is None:
             return errors.NOT_INSTALLED.format(package=package)
-    return errors.DETECTOR_NOT_HERE if _is_offline() and not _cached(DETECTOR_SOURCES[kind]) else ""
+    if _is_offline() and not _find_folder(DETECTOR_SOURCES[kind]):
+        return errors.DETECTOR_NOT_HERE
+    return ""
 
 
 def check_detectors(controls: Iterable[Control]) -> None:
     """Raise BadRecipe if a control's map must be made by a detector that cannot be had on this machine."""
     for control in controls:
-        kind = KINDS[control.kind]
-        if control.given or not kind.source:
+        if control.given or not MAP_KINDS[control.kind].source:
             continue
         reason = unavailable_reason(control.kind)
         if reason:
-            raise BadRecipe(
-                "controls",
-                errors.DETECTOR_MISSING.format(kind=kind.title, source=kind.source, reason=reason),
-            )
+            raise _missing(control.kind, reason)
+
+
+def _missing(kind: str, reason: str) -> BadRecipe:
+    """Return the error for a kind whose detector cannot be had."""
+    title, source = MAP_KINDS[kind].title, MAP_KINDS[kind].source
+    return BadRecipe("controls", errors.DETECTOR_MISSING.format(kind=title, source=source, reason=reason))
 
 
 def load_detector(kind: str) -> None:
-    """Fetches and loads what makes maps of this kind, once; BadRecipe says why it cannot be had."""
-    with _turn:
-        if kind in _ready:
+    """Load the detector for maps of this kind unless it is loaded; raise BadRecipe if it cannot be had."""
+    with _lock:
+        if kind in _loaded:
             return
         try:
-            _ready[kind] = _loaded(kind)
+            _loaded[kind] = _load(kind)
         except DetectorMissing as fault:
             log.info("no maps of %s", kind, exc_info=True)
-            _failed[kind] = str(fault), time.monotonic()
-            said = {"kind": KINDS[kind].title, "source": KINDS[kind].source, "reason": fault}
-            raise BadRecipe("controls", errors.DETECTOR_MISSING.format(**said)) from fault
-        _failed.pop(kind, None)
+            _failures[kind] = str(fault), time.monotonic()
+            raise _missing(kind, str(fault)) from fault
+        _failures.pop(kind, None)
 
 
 def detect(kind: str, pixels: Array) -> Array:
-    """The map of a picture, of the same size. Both are bytes (rows, cols, 3)."""
-    with _turn:
+    """Return the map of a picture, of the same size. Both are 8-bit RGB (rows, cols, 3)."""
+    with _lock:
         load_detector(kind)
-        return _on_a_device(_ready[kind], pixels)
+        return _run(_loaded[kind], pixels)
 
 
-def _on_a_device(detector: Detector, pixels: Array) -> Array:
-    """On the GPU, which it leaves again, for that is the model's; on the CPU where there is no room."""
+def _run(detector: Detector, pixels: Array) -> Array:
+    """Run a detector on the GPU, or on the CPU if there is no GPU or its memory runs out.
+
+    Afterwards the detector is moved back to the CPU: the GPU's memory is for the diffusion model.
+    """
     import torch
 
     from engine import hardware
@@ -142,56 +156,61 @@ def _on_a_device(detector: Detector, pixels: Array) -> Array:
     raise AssertionError("there is a CPU")
 
 
-def _loaded(kind: str) -> Detector:
-    origin = DETECTOR_SOURCES[kind]
-    with _hushed():
-        package = _imported(PACKAGES[KINDS[kind].source][0])
-        folder = _cached(origin) or _fetched(origin)
+def _load(kind: str) -> Detector:
+    """Load a detector, downloading its weights if necessary; raise DetectorMissing if that fails."""
+    source = DETECTOR_SOURCES[kind]
+    with _silenced():
+        package = _import(PACKAGES[MAP_KINDS[kind].source][0])
+        folder = _find_folder(source) or _download(source)
         from engine.network import models
 
         try:
             if kind == "depth":
-                return DepthDetector(models.read_depth(folder))
+                return DepthDetector(models.load_depth_network(folder))
             if kind == "openpose":
-                return models.read_detector(PoseDetector, folder, origin.files[0])
-            made = models.read_detector(getattr(package, origin.name), folder, origin.files[0])
-            return TiledDetector(made, origin.cell, origin.sizes)
+                return models.load_detector(PoseDetector, folder, source.files[0])
+            detector = models.load_detector(getattr(package, source.class_name), folder, source.files[0])
+            return TiledDetector(detector, source.cell, source.size_arguments)
         except Exception as fault:
             raise DetectorMissing(errors.DETECTOR_BROKEN) from fault
 
 
 @contextmanager
-def _hushed() -> Any:
-    """Without what others' packages say of themselves."""
+def _silenced() -> Iterator[None]:
+    """Suppress the warnings and the printed output of third-party packages."""
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
 
 
-def _imported(package: str) -> Any:
+def _import(package: str) -> ModuleType:
+    """Import a package; raise DetectorMissing if it is not installed or fails to import."""
     try:
         return import_module(package)
     except ModuleNotFoundError as fault:
         raise DetectorMissing(errors.NOT_INSTALLED.format(package=fault.name or package)) from fault
     except Exception as fault:
-        reason = (str(fault).splitlines() or [type(fault).__name__])[0][:100]
+        reason = first_line(fault)
         raise DetectorMissing(errors.NOT_IMPORTED.format(package=package, reason=reason)) from fault
 
 
 def _is_offline() -> bool:
+    """Return whether the hub is set to offline by the environment."""
     from huggingface_hub import constants
 
     return bool(constants.HF_HUB_OFFLINE)
 
 
-def _cached(origin: DetectorSource) -> Path | None:
-    """The folder in which all of a detector's files lie."""
-    found = [weights.find_in_hub_cache(origin.repository, name) for name in origin.files]
+def _find_folder(source: DetectorSource) -> Path | None:
+    """Return the folder in the hub's cache that has all of a detector's files, or None."""
+    found = [weights.find_in_hub_cache(source.repository, name) for name in source.files]
     return found[0].parent if all(found) else None
 
 
-def _fetched(origin: DetectorSource) -> Path:
-    weights.download(origin.repository, list(origin.files))
-    if (folder := _cached(origin)) is None:
+def _download(source: DetectorSource) -> Path:
+    """Download a detector's files and return their folder; raise DetectorMissing if that fails."""
+    weights.download(source.repository, list(source.files))
+    folder = _find_folder(source)
+    if folder is None:
         raise DetectorMissing(errors.DETECTOR_NOT_HERE)
     return folder

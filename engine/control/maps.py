@@ -16,7 +16,7 @@ from engine.formulas.noise import keyed_normal
 from engine.planning.stage import Stage
 from engine.planning.views import Place
 from engine.recipe import images
-from engine.recipe.controls import KINDS, Control
+from engine.recipe.controls import MAP_KINDS, Control
 
 Array = np.ndarray
 # (kind, picture) -> map of the same size, for the kinds that need a detector network.
@@ -41,9 +41,11 @@ class StageMaps:
         self.cell = stage.facts.cell
         self.seed = stage.recipe.seed
         area = stage.size[0] * stage.size[1]
-        # How many times larger the stage is than the base, and than the image; both by the side.
-        self.stage_scale = sqrt(area / (stage.base_size[0] * stage.base_size[1]))
-        self.upscaling = max(1.0, sqrt(area / images.pixels((image.height, image.width), stage.size)))
+        base_area = stage.base_size[0] * stage.base_size[1]
+        image_area = images.count_crop_pixels((image.height, image.width), stage.size)
+        # How many times larger the stage's sides are than the base stage's, and than the image's.
+        self.stage_scale = sqrt(area / base_area)
+        self.upscaling = max(1.0, sqrt(area / image_area))
         if control.given:
             self.full_map = resize_map(np.asarray(image), stage.size, control.lines)
             self.pixels = self.full_map
@@ -53,7 +55,7 @@ class StageMaps:
         self.view_map = lru_cache(maxsize=max(16, stage.dilation**2))(self._crop)
 
     def _make_map(self, detect: DetectFunction) -> Array:
-        if KINDS[self.control.kind].source:
+        if MAP_KINDS[self.control.kind].source:
             return detect(self.control.kind, self.pixels)
         return draw_map(self.control, self.pixels, self.stage_scale, self.upscaling, self.seed)
 
@@ -109,7 +111,7 @@ def crop_map(
     """
     if place.step == 1:
         return _cut(full_map, place, cells, cell)
-    can_be_redrawn = not control.given and not KINDS[control.kind].source
+    can_be_redrawn = not control.given and not MAP_KINDS[control.kind].source
     if control.lines and can_be_redrawn:
         reduced = _reduce_by_mean(_cut(pixels, place, cells, cell), place.step)
         return draw_map(control, reduced, upscaling=max(1.0, upscaling / place.step))
@@ -120,8 +122,8 @@ def crop_map(
 def _resize_picture(image: Image.Image, size: tuple[int, int], upscaling: float) -> Array:
     """Return the image at a stage's size, by filters that cause no ringing, which would look like edges."""
     if upscaling <= 1:
-        return np.asarray(images.filling(image, size, Image.Resampling.HAMMING))
-    enlarged = np.asarray(images.filling(image, size, Image.Resampling.BILINEAR))
+        return np.asarray(images.crop_to_fill(image, size, Image.Resampling.HAMMING))
+    enlarged = np.asarray(images.crop_to_fill(image, size, Image.Resampling.BILINEAR))
     return _blur(enlarged, upscaling / 2)
 
 

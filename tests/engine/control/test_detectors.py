@@ -30,7 +30,11 @@ def test_every_kind_that_others_make_has_an_origin():
 
 @pytest.mark.parametrize("package", ["controlnet_aux", "torchvision"])
 def test_a_package_that_is_not_installed_is_told(package):
-    code = "from engine.control.detectors import why_not; print(why_not('hed')); print(why_not('openpose'))"
+    code = """
+from engine.control.detectors import unavailable_reason
+print(unavailable_reason("hed"))
+print(unavailable_reason("openpose"))
+"""
     done = in_a_process_without([package], code)
     assert done.stdout.splitlines() == [f"{package} is not installed"] * 2, done.stderr
 
@@ -40,8 +44,8 @@ def test_asking_imports_nothing_and_asks_no_network():
 import socket, sys
 def refuse(*given): raise SystemExit("the network was asked")
 socket.socket.connect = socket.getaddrinfo = refuse
-from engine.control.detectors import ORIGINS, why_not
-for kind in ORIGINS: why_not(kind)
+from engine.control.detectors import DETECTOR_SOURCES, unavailable_reason
+for kind in DETECTOR_SOURCES: unavailable_reason(kind)
 print({"torch", "torchvision", "controlnet_aux", "transformers"} & set(sys.modules))
 """
     done = in_a_process_without([], code)
