@@ -1,4 +1,4 @@
-"""Where a run starts: after the longest chain of finished stages, or after the one it grows from."""
+"""Where a run starts: after the longest chain of cached stages, or after the stage it is to continue from."""
 
 from dataclasses import dataclass, field
 from math import sqrt
@@ -17,127 +17,156 @@ from engine.runs import events, keys, store
 from engine.runs.cache import Found, Shelf
 from engine.runs.store import Kept
 
+# The largest number of views in a call that is taken over from a record.
+MAX_VIEW_BATCH = 64
+
 
 @dataclass(frozen=True)
-class Start:
-    """The stage of the plan after which the work begins (0: at the beginning), and what is kept by then."""
+class ResumePoint:
+    """The stage of a plan after which a run starts, and the stages that exist by then."""
 
+    # The number of that stage; 0 to start with the first.
     number: int = 0
+    # The cached stages that the run takes over, by their numbers in it.
     found: dict[int, Found] = field(default_factory=dict)
 
     @property
     def last(self) -> Found | None:
+        """The cached stage that the run continues from; None to start with the first."""
         return self.found.get(self.number)
 
 
-def start_of(
+def find_resume_point(
     recipe: Recipe,
-    whole: Plan,
-    shelf: Shelf,
+    planned: Plan,
+    cache: Shelf,
     resume: tuple[str | Path, int] | None,
     until: int | None,
-    keyed: bool,
-) -> tuple[Plan, Start, int]:
-    """The plan, its start, and its last stage. The plan repeats the views at once of what it goes on from."""
-    last = len(whole.stages) if until is None else _stage(whole, until, "until").number
+    use_keys: bool,
+) -> tuple[Plan, ResumePoint, int]:
+    """Return the plan, where it resumes, and the number of its last stage; or raise BadRecipe.
+
+    Unless the recipe sets the number of views in a call, the plan takes it from the stage to continue from.
+
+    recipe: as requested.
+    resume: (run folder, number) of the stage to continue from.
+    until: the number of the stage to end after.
+    use_keys: whether the cache is searched for stages with the right keys.
+    """
+    last = len(planned.stages) if until is None else _stage(planned, until, "until").number
     if resume is not None:
-        start = _grown(whole, resume, last)
-        if keyed:
-            start = _further(start, shelf.chain(keys.stage_keys(whole.stages[start.number : last], start.last.key)))
-    elif keyed:
-        chain = shelf.chain(keys.stage_keys(whole.stages[:last]))
-        start = Start(len(chain), dict(enumerate(chain, 1)))
+        resume_point = _after_chosen_stage(planned, resume, last)
+        if use_keys:
+            stages = planned.stages[resume_point.number : last]
+            chain = cache.chain(keys.stage_keys(stages, resume_point.last.key))
+            resume_point = _extended(resume_point, chain)
+    elif use_keys:
+        resume_point = _extended(ResumePoint(), cache.chain(keys.stage_keys(planned.stages[:last])))
     else:
-        start = Start()
-    if start.last and recipe.view_batch is None:
-        batch = start.last.kept.record.get("view_batch")
-        if isinstance(batch, int) and 1 <= batch <= 64:
-            whole = with_view_batch(whole, batch)
-    return whole, start, last
+        resume_point = ResumePoint()
+    if resume_point.last and recipe.view_batch is None:
+        view_batch = resume_point.last.kept.record.get("view_batch")
+        if isinstance(view_batch, int) and 1 <= view_batch <= MAX_VIEW_BATCH:
+            planned = with_view_batch(planned, view_batch)
+    return planned, resume_point, last
 
 
-def _further(start: Start, chain: tuple[Found, ...]) -> Start:
-    """A start after what has been grown from it already."""
-    number = start.number + len(chain)
-    return Start(number, start.found | dict(enumerate(chain, start.number + 1)))
+def _extended(resume_point: ResumePoint, chain: tuple[Found, ...]) -> ResumePoint:
+    """Return the resume point after a chain of cached stages that follows it."""
+    following = dict(enumerate(chain, resume_point.number + 1))
+    return ResumePoint(resume_point.number + len(chain), resume_point.found | following)
 
 
-def _stage(whole: Plan, number: Any, field: str) -> Stage:
+def _stage(planned: Plan, number: Any, field: str) -> Stage:
+    """Return the stage with a number that came from outside, or raise BadRecipe for a field."""
     if isinstance(number, bool) or not isinstance(number, Integral):
         raise BadRecipe(field, errors.NOT_A_STAGE.format(field=field, value=short_repr(number)))
-    if not 1 <= number <= len(whole.stages):
-        raise BadRecipe(field, errors.NO_SUCH_STAGE.format(stage=short_repr(number), last=len(whole.stages)))
-    return whole.stages[number - 1]
+    if not 1 <= number <= len(planned.stages):
+        raise BadRecipe(
+            field, errors.NO_SUCH_STAGE.format(stage=short_repr(number), last=len(planned.stages))
+        )
+    return planned.stages[number - 1]
 
 
-def _grown(whole: Plan, resume: Any, last: int) -> Start:
-    """After a chosen stage, whatever its key: it takes the place of the largest planned one of its size."""
+def _after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumePoint:
+    """Return the resume point after a chosen stage of a run, whatever its key.
+
+    The stage takes the place of the largest planned one that is not larger.
+    """
     if not isinstance(resume, tuple | list) or len(resume) != 2 or not isinstance(resume[0], str | Path):
         raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(resume)))
     run, chosen = resume
     if isinstance(chosen, bool) or not isinstance(chosen, Integral):
         raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(chosen)))
     key, folder = store.find(run, chosen)
-    kept = store.read(folder)
-    _check_fits(whole, chosen, kept)
-    rows, cols = kept.latents.shape[-2:]
-    number = max(1, sum(stage.rows * stage.cols <= rows * cols for stage in whole.stages))
+    stored = store.read(folder)
+    _check_fits(planned, chosen, stored)
+    rows, cols = stored.latents.shape[-2:]
+    number = max(1, sum(stage.rows * stage.cols <= rows * cols for stage in planned.stages))
     if number >= last:
         raise BadRecipe("until", errors.NOTHING_LEFT.format(resume=chosen, until=last))
-    found = {number: Found(key, folder, kept)}
+    found = {number: Found(key, folder, stored)}
     for n, (smaller_key, smaller) in store.stages(run).items():
-        # These only complete the folder; one that cannot be read is no loss.
+        # The smaller stages only complete the new run's folder, so one that cannot be read is left out.
         if n < min(chosen, number) and store.is_sound(smaller):
             found[n] = Found(smaller_key, smaller, store.read(smaller))
-    return Start(number, dict(sorted(found.items())))
+    return ResumePoint(number, dict(sorted(found.items())))
 
 
-def _check_fits(whole: Plan, chosen: int, kept: Kept) -> None:
-    """The same latent space and the same shape; all else may differ."""
-    facts, final = whole.facts, whole.stages[-1]
-    channels, rows, cols = kept.latents.shape[1:]
-    if channels != facts.channels or kept.record.get("space", facts.space) != facts.space:
+def _check_fits(planned: Plan, chosen: int, stored: Kept) -> None:
+    """Raise BadRecipe unless a stored stage has the plan's latent space and shape and is not too large."""
+    facts, final = planned.facts, planned.stages[-1]
+    channels, rows, cols = stored.latents.shape[1:]
+    space = stored.record.get("space", facts.latent_space)
+    if channels != facts.channels or space != facts.latent_space:
         raise BadRecipe("resume", errors.RESUME_OTHER_VAE.format(stage=chosen))
     ratio = sqrt(rows * cols / (final.rows * final.cols))
     found = f"{cols * facts.cell} x {rows * facts.cell}"
     wanted = f"{final.cols * facts.cell} x {final.rows * facts.cell}"
-    if max(abs(rows - final.rows * ratio), abs(cols - final.cols * ratio)) > 1:
+    # Faithful mode rounds sizes down, so that a thin stage's shape may be further from the final one.
+    is_planned = any((stage.rows, stage.cols) == (rows, cols) for stage in planned.stages)
+    if not is_planned and max(abs(rows - final.rows * ratio), abs(cols - final.cols * ratio)) > 1:
         raise BadRecipe("resume", errors.RESUME_OTHER_SHAPE.format(stage=chosen, found=found, wanted=wanted))
     if rows * cols > final.rows * final.cols:
         raise BadRecipe("resume", errors.RESUME_TOO_LARGE.format(stage=chosen, found=found, wanted=wanted))
 
 
-def place_of(whole: Plan) -> dict[str, Any]:
-    """Where the network runs, as it is recorded: what the last bits depend on."""
-    facts = whole.facts
+def environment_record(planned: Plan) -> dict[str, Any]:
+    """Return where and how the network runs, as far as the last bits of a picture depend on it."""
+    facts = planned.facts
     return {
         "device": facts.device,
         "dtype": facts.dtype,
         "threads": torch.get_num_threads(),
-        "view_batch": whole.stages[0].view_batch,
+        "view_batch": planned.stages[0].view_batch,
     }
 
 
-def elsewhere(start: Start, whole: Plan) -> str | None:
-    """A sentence, if the stage that is gone on from was made where the last bits come out otherwise."""
-    if not start.last:
+def environment_note(resume_point: ResumePoint, planned: Plan) -> str | None:
+    """Return a sentence if the stage to continue from was made in another environment; None if not."""
+    if not resume_point.last:
         return None
-    here = place_of(whole)
-    there = {name: start.last.kept.record.get(name) for name in here}
-    if there == here or None in there.values():
+    present = environment_record(planned)
+    recorded = {name: resume_point.last.kept.record.get(name) for name in present}
+    if recorded == present or None in recorded.values():
         return None
-    names = {name: errors.short_repr(value).strip("'") for name, value in there.items()}
-    return errors.RAN_ELSEWHERE.format(there=_place(names), here=_place(here))
+    readable = {name: errors.short_repr(value).strip("'") for name, value in recorded.items()}
+    return errors.RAN_ELSEWHERE.format(there=_describe(readable), here=_describe(present))
 
 
-def _place(told: dict[str, Any]) -> str:
-    words = "{device} ({dtype}, {threads} threads, {view_batch} views at once)"
-    return words.format(**told)[:120]
+def _describe(environment: dict[str, Any]) -> str:
+    sentence = "{device} ({dtype}, {threads} threads, {view_batch} views at once)"
+    return sentence.format(**environment)[:120]
 
 
-def told(number: int, found: Found, folder: Path, cell: int) -> events.StageDone:
-    """A kept stage as an event, from its own record."""
-    record, (rows, cols) = found.kept.record, found.kept.latents.shape[-2:]
+def stage_done_event(number: int, stage: Found, folder: Path, cell: int) -> events.StageDone:
+    """Return the event of a cached stage, from its record.
+
+    number: the stage's number in this run.
+    folder: where this run has the stage.
+    cell: px of a latent cell.
+    """
+    record, (rows, cols) = stage.kept.record, stage.kept.latents.shape[-2:]
     return events.StageDone(
         number,
         float(record.get("scale", 0)),

@@ -1,6 +1,7 @@
 """Faithful mode against numbers of the published code, and plain sampling against diffusers' own pipeline."""
 
 import json
+from pathlib import Path
 
 import diffusers
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 
-from engine import Failed, Recipe, StageDone, generate, load_model
+from engine import Finished, Recipe, StageDone, generate, load_model
 from engine.formulas.noise import keyed_normal
 from engine.formulas.timesteps import SCHEDULERS, resolve_scheduler
 from engine.paths import ROOT
@@ -65,7 +66,8 @@ def test_faithful_is_the_published_code_at_every_stage(case, published, tmp_path
         ((384, 256), 8, [(80, 128), (168, 256), (256, 384)]),
         # Windows of 16 cells on 14 of canvas and 2 of padding.
         ((256, 112), 8, [(56, 128), (112, 256)]),
-        ((256, 64), 16, [(32, 128), (64, 256)]),
+        # Thinner than a window, without jitter; rounded down, no stage has quite the same shape.
+        ((384, 112), 16, [(32, 128), (72, 256), (112, 384)]),
     ],
 )
 def test_faithful_runs_where_the_published_code_does(size, stride, expected, published, tmp_path):
@@ -78,8 +80,8 @@ def test_faithful_runs_where_the_published_code_does(size, stride, expected, pub
             assert picture.size == event.size[::-1]
     # Finished stages are found, and any of them can be enlarged again.
     assert next(generate(recipe, published, out=tmp_path)).first == len(expected) + 1
-    again = generate(recipe, published, out=tmp_path, resume=(done[0].image.rsplit("/", 2)[0], 1))
-    assert not [event for event in again if isinstance(event, Failed)]
+    again = generate(recipe, published, out=tmp_path, resume=(Path(done[0].image).parents[1], 1))
+    assert isinstance(list(again)[-1], Finished)
 
 
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if not SCHEDULERS[n].draws_noise])
