@@ -88,7 +88,7 @@ def test_a_fitted_preview_is_nearer_to_the_picture_than_its_mean_colour(model):
     latent = random(4, 4, seed=5).repeat_interleave(4, -1).repeat_interleave(4, -2)
     picture = codec.decode(model.vae, latent)
     small = pixels(picture.resize((16, 16), Image.BOX))
-    shown = pixels(Image.open(io.BytesIO(codec.preview(latent, model.matrix))))
+    shown = pixels(Image.open(io.BytesIO(codec.preview(latent, model.preview_matrix))))
     assert shown.shape == (16, 16, 3)
     assert np.square(shown - small).mean() < 0.8 * np.square(small - small.mean((0, 1))).mean()
 
@@ -118,7 +118,7 @@ def test_a_preview_stands_the_way_the_picture_stands(model):
 
 
 def test_a_preview_is_small(model):
-    image = Image.open(io.BytesIO(codec.preview(random(600, 1200), model.matrix)))
+    image = Image.open(io.BytesIO(codec.preview(random(600, 1200), model.preview_matrix)))
     assert max(image.size) == codec.PREVIEW_SIDE
 
 

@@ -30,7 +30,7 @@ def taught():
     )  # fmt: skip
     step = torch.optim.Adam(vae.parameters(), lr=4e-3)
     for seed in range(60):
-        scenes = [world.scene(2 * seed), world.scene(2 * seed + 1)]
+        scenes = [world.make_scene(2 * seed), world.make_scene(2 * seed + 1)]
         true = torch.tensor(np.stack([world.render(scene, (64, 64)) for scene in scenes]))
         true = true.permute(0, 3, 1, 2) / 127.5 - 1
         error = (vae.decode(vae.encode(true).latent_dist.mode()).sample - true).abs().mean()
