@@ -10,13 +10,13 @@ import pytest
 from engine import load_model, plan
 from engine.catalogue.entries import facts_from_configs, model_entries
 from engine.paths import ASSETS, ROOT
-from engine.planning.controlnets import check_fits, controlnet_for, offered_kinds
+from engine.planning.controlnets import check_compatible, controlnet_for, offered_kinds
 from engine.recipe.controls import Control
 from engine.recipe.recall import recall
 from engine.runs import store
-from engine.runs.keys import keys
-from engine.serving.model_pool import Lender
-from lab.measure.edge_agreement import by_engine, pairs
+from engine.runs.keys import stage_keys
+from engine.serving.model_pool import ModelPool
+from lab.measure.edge_agreement import draw_pairs, engine_drawing
 from lab.world.scenes import held_out_scenes
 from tests.support.look import expect, finished_cards, generate, is_done, move, unfold
 from tests.support.page import serving
@@ -62,15 +62,15 @@ def test_its_facts_are_foreseen_before_it_is_loaded(loaded):
 def test_its_controlnet_lies_beside_it_and_fits(loaded):
     net = controlnet_for(Control(), loaded.facts)
     assert net.folder == ASSETS / "postcards" / "controlnet"
-    check_fits(net, dict(loaded.unet.config))
+    check_compatible(net, dict(loaded.unet.config))
     assert [kind for kind, offers in offered_kinds(loaded.facts).items() if offers] == ["canny"]
 
 
 @pytest.mark.slow
 def test_it_follows_edges():
     """Of three scenes that it was not taught, the edges agree better with control than without."""
-    draw = by_engine(Path(POSTCARDS.source), (1,), steps=12)
-    found = [pair.agreements for pair in pairs(draw, held_out_scenes(3), 256)]
+    draw = engine_drawing(Path(POSTCARDS.source), (1,), steps=12)
+    found = [pair.agreements for pair in draw_pairs(draw, held_out_scenes(3), 256)]
     led, plain = (sum(scores.score for scores in each) / 3 for each in zip(*found, strict=True))
     assert led > plain + 0.05
 
@@ -80,25 +80,25 @@ def test_a_folder_of_the_catalogue_has_the_entrys_defaults(loaded):
 
 
 def test_lent_it_is_called_by_the_entrys_name():
-    lender = Lender([POSTCARDS], "cpu", "float32")
-    assert not lender.is_warm()
-    assert lender.model().facts.name == lender.facts().name == "postcards"
-    assert lender.is_warm()
+    pool = ModelPool([POSTCARDS], "cpu", "float32")
+    assert not pool.is_loaded()
+    assert pool.model().facts.name == pool.facts().name == "postcards"
+    assert pool.is_loaded()
 
 
 def test_the_example_was_made_by_these_weights(loaded):
-    found = store.stages(ASSETS / "example")
+    found = store.finished_stages(ASSETS / "example")
     assert list(found) == [1, 2, 3]
-    records = [store.read(folder).record for _, folder in found.values()]
+    records = [store.read_stage(folder).record for _, folder in found.values()]
     assert {record["model_hash"] for record in records} == {loaded.facts.hash}
     assert [record["scale"] for record in records] == [1.0, 2.0, 4.0]
 
 
 def test_the_examples_keys_stay_what_they_were(loaded):
     """Whoever changes these lines makes every finished stage of every visitor be made again."""
-    folders = [folder for _, folder in store.stages(ASSETS / "example").values()]
-    stages = plan(recall(folders[-1] / store.PICTURE).recipe, loaded.facts).stages
-    assert list(keys(stages)) == [
+    folders = [folder for _, folder in store.finished_stages(ASSETS / "example").values()]
+    stages = plan(recall(folders[-1] / store.PICTURE_FILE).recipe, loaded.facts).stages
+    assert list(stage_keys(stages)) == [
         "b249137e060b0eac4ce3b8f44eec2883",
         "f6e7aa679af1452c6d80013f146f574d",
         "7362d84639eef511d1b552b89b15c994",
@@ -130,7 +130,7 @@ def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
         finished_cards(page).nth(1).wait_for(timeout=LONG)
         is_done(page, 2)
         (run,) = app.runs()
-        assert store.read(store.find(run, 2)[1]).record["recipe"]["prompt"] == "a blue boat on water at dawn"
+        assert store.read_stage(store.find_stage(run, 2)[1]).record["recipe"]["prompt"] == "a blue boat on water at dawn"
 
 
 @pytest.mark.slow
@@ -140,15 +140,13 @@ def test_a_run_that_is_asked_for_while_the_model_is_loaded_waits_for_it(tmp_path
 import sys, threading
 from pathlib import Path
 from engine import Recipe
-from engine.catalogue.entries import entries
+from engine.catalogue.entries import model_entries
 from engine.recipe.controls import Control
-from engine.runs.keys import keys
+from engine.runs.keys import stage_keys
 from engine.serving.model_pool import Lender
-from engine.planning.controlnets import check_fits, net_of, offered
-from lab.measure.edge_agreement import by_engine, pairs
-from lab.world.scenes import held_out_scenes
+from engine.planning.controlnets import check_compatible, controlnet_for, offered_kinds
 from engine.serving.entry import Request
-lender, out = Lender(entries()[:1], "cpu", "float32"), Path(sys.argv[1])
+lender, out = Lender(model_entries()[:1], "cpu", "float32"), Path(sys.argv[1])
 threading.Thread(target=lender.model).start()
 print(list(lender.start(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])
 """
@@ -165,9 +163,9 @@ import socket
 def none(*given, **more): raise OSError("no network")
 socket.getaddrinfo = none
 from engine import Recipe, StageDone, generate, load_model
-from engine.catalogue.entries import entries
+from engine.catalogue.entries import model_entries
 import sys
-recipe, model = Recipe(prompt="a red house", scales=(1,), steps=4), load_model(entries()[0].source)
+recipe, model = Recipe(prompt="a red house", scales=(1,), steps=4), load_model(model_entries()[0].source)
 made = list(generate(recipe, model, out=sys.argv[1]))
 print(sum(isinstance(event, StageDone) for event in made))
 """

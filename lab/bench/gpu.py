@@ -1,14 +1,14 @@
-"""What only a GPU can show: a network of SDXL's size with random weights, its seconds, memory and retreats.
+"""Benchmarks on a GPU: seconds, peak memory and retreats of a network of SDXL's size with random weights.
 
-    python -m lab.bench.speed --sdxl [--steps 10] [--device cuda]
-Speed and memory do not depend on what the weights are. The weights (7 GB) are written once, and read again as
-any model is.
+python -m lab.bench.speed --sdxl [--steps 10]
+
+Speed and memory do not depend on the values of the weights. These (7 GB) are written to a temporary folder
+and loaded as any model is.
 """
 
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from safetensors.numpy import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model, plan
+from engine.planning import cost
 from engine.runs.pace import Pace
 from tests.support import tiny
 
-LEVELS = {name: tiny.SCHEDULER[name] for name in tiny.SCHEDULER if name.startswith(("beta", "timestep"))}
+# The noise schedule of the scheduler.
+SCHEDULE = {name: tiny.SCHEDULER[name] for name in tiny.SCHEDULER if name.startswith(("beta", "timestep"))}
 PROMPT = "a red house on snow at night"
 UNET = {
     "sample_size": 128,
@@ -49,9 +51,9 @@ VAE = {
 }
 
 
-def _encoder(words: int, width: int, layers: int, heads: int) -> CLIPTextConfig:
+def _encoder_config(vocabulary_size: int, width: int, layers: int, heads: int) -> CLIPTextConfig:
     return CLIPTextConfig(
-        vocab_size=words,
+        vocab_size=vocabulary_size,
         hidden_size=width,
         intermediate_size=4 * width,
         projection_dim=width,
@@ -64,8 +66,8 @@ def _encoder(words: int, width: int, layers: int, heads: int) -> CLIPTextConfig:
     )
 
 
-def write(folder: Path, device: str, dtype: torch.dtype = torch.float16) -> Path:
-    """SDXL's two encoders, network and decoder, with random weights."""
+def write_sdxl_sized(folder: Path, device: str, dtype: torch.dtype = torch.float16) -> Path:
+    """Write a pipeline of SDXL's size with random weights, and return its folder."""
     tokens = tiny.tokenizer()
     before = torch.get_default_dtype()
     torch.manual_seed(0)
@@ -74,12 +76,12 @@ def write(folder: Path, device: str, dtype: torch.dtype = torch.float16) -> Path
         with torch.device(device):
             pipeline = StableDiffusionXLPipeline(
                 vae=AutoencoderKL(**VAE),
-                text_encoder=CLIPTextModel(_encoder(len(tokens), 768, 12, 12)),
-                text_encoder_2=CLIPTextModelWithProjection(_encoder(len(tokens), 1280, 32, 20)),
+                text_encoder=CLIPTextModel(_encoder_config(len(tokens), 768, 12, 12)),
+                text_encoder_2=CLIPTextModelWithProjection(_encoder_config(len(tokens), 1280, 32, 20)),
                 tokenizer=tokens,
                 tokenizer_2=tokens,
                 unet=UNet2DConditionModel(**UNET),
-                scheduler=EulerDiscreteScheduler(**LEVELS),
+                scheduler=EulerDiscreteScheduler(**SCHEDULE),
             )
     finally:
         torch.set_default_dtype(before)
@@ -88,21 +90,25 @@ def write(folder: Path, device: str, dtype: torch.dtype = torch.float16) -> Path
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One run: seconds, peak bytes on the card, what the plan said of both, latents of its last stage."""
+class RunResult:
+    """What was measured of one run, and what was predicted."""
 
     seconds: float
+    # Peak memory on the GPU, and what the plan predicted for it, in bytes.
     peak: int
     planned: int
-    foretold: float | None
+    # Seconds that were predicted from earlier runs, or None without any.
+    predicted: float | None
+    # How often memory ran out and the run continued with less.
     retreats: int
+    # The last stage's latent.
     latent: np.ndarray
 
 
-def run(model: Model, recipe: Recipe, root: Path) -> Seen:
-    """A recipe carried out from its first stage on; `root` remembers how fast this machine was before."""
+def run(model: Model, recipe: Recipe, root: Path) -> RunResult:
+    """Run a recipe from its first stage on; `root` holds the pace of earlier runs for the prediction."""
     whole = plan(recipe, model.facts)
-    foretold = Pace(root).each(whole.stages)
+    predicted = Pace(root).each(whole.stages)
     torch.cuda.reset_peak_memory_stats()
     seconds, retreats, latents = 0.0, 0, ""
     for event in generate(recipe, model, out=root):
@@ -114,13 +120,20 @@ def run(model: Model, recipe: Recipe, root: Path) -> Seen:
             case Failed():
                 raise SystemExit(event.sentence)
     latent = load_file(latents)["latents"]
-    shutil.rmtree(Path(latents).parents[1])  # Or the next run would find its stages there.
-    told = None if None in foretold else sum(foretold)
-    return Seen(seconds, torch.cuda.max_memory_allocated(), whole.memory, told, retreats, latent)
+    shutil.rmtree(Path(latents).parents[1])  # Otherwise the next run would find its stages there.
+    predicted_total = None if None in predicted else sum(predicted)
+    return RunResult(
+        seconds,
+        torch.cuda.max_memory_allocated(),
+        cost.peak_memory(whole.stages),
+        predicted_total,
+        retreats,
+        latent,
+    )
 
 
-def matmul_peak(dtype: torch.dtype = torch.float16, side: int = 8192, tries: int = 20) -> float:
-    """Operations a second of one large product: what the card gives at best."""
+def measure_matmul_rate(dtype: torch.dtype = torch.float16, side: int = 8192, tries: int = 20) -> float:
+    """Return the operations per second of one large matrix product, the most that the GPU achieves."""
     a = torch.randn(side, side, device="cuda", dtype=dtype)
     a @ a
     torch.cuda.synchronize()
@@ -131,8 +144,8 @@ def matmul_peak(dtype: torch.dtype = torch.float16, side: int = 8192, tries: int
     return tries * 2 * side**3 / (time.perf_counter() - began)
 
 
-def operations(model: Model, views: int = 8) -> float:
-    """Of one evaluation at native size, counted."""
+def count_operations(model: Model, views: int = 8) -> float:
+    """Return the counted operations of one evaluation at native size."""
     from torch.utils.flop_counter import FlopCounterMode
 
     text = model.encode_text(PROMPT, "", 2)
@@ -143,45 +156,48 @@ def operations(model: Model, views: int = 8) -> float:
     return counter.get_total_flops() / (2 * views)
 
 
-def _tell(title: str, seen: Seen) -> None:
-    foretold = f", foretold {seen.foretold:.1f} s" if seen.foretold else ""
+def _print_result(title: str, result: RunResult) -> None:
+    """Print a run's measurements beside the predictions."""
+    predicted = f", predicted {result.predicted:.1f} s" if result.predicted else ""
     print(
-        f"{title:34} {seen.seconds:8.1f} s{foretold}, peak {seen.peak / 1e9:.2f} GB, "
-        f"planned {seen.planned / 1e9:.2f} GB ({seen.planned / seen.peak - 1:+.0%}), "
-        f"{seen.retreats} retreats",
+        f"{title:34} {result.seconds:8.1f} s{predicted}, peak {result.peak / 1e9:.2f} GB, "
+        f"planned {result.planned / 1e9:.2f} GB ({result.planned / result.peak - 1:+.0%}), "
+        f"{result.retreats} retreats",
         flush=True,
     )
 
 
-def _apart(a: np.ndarray, b: np.ndarray) -> float:
-    """Decibels between two latents."""
+def _difference_db(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the signal-to-noise ratio of latent a against b, in dB."""
     return float(-10 * np.log10(((a - b) ** 2).mean() / b.var()))
 
 
-def bars(steps: int, say: Callable[[str], None] = print) -> None:
-    """Every number that a card is asked for, one line each."""
+def print_benchmarks(steps: int) -> None:
+    """Run all GPU benchmarks and print a line for each."""
     if not torch.cuda.is_available():
         raise SystemExit("There is no GPU here.")
     root = Path(tempfile.mkdtemp())
-    folder = write(root / "sdxl", "cuda")
+    folder = write_sdxl_sized(root / "sdxl", "cuda")
     torch.cuda.empty_cache()
     model = load_model(folder)
-    peak, each = matmul_peak(), operations(model)
-    say(f"{model.facts.device}: {peak / 1e12:.0f} T operations/s in a product; {each / 1e12:.2f} T a view")
+    peak, each = measure_matmul_rate(), count_operations(model)
+    print(f"{model.facts.device}: {peak / 1e12:.0f} T operations/s in a product; {each / 1e12:.2f} T a view")
     small, large = (Recipe(prompt=PROMPT, scales=s, steps=steps) for s in ((1, 2), (1, 2, 4)))
     first = run(model, small, root)
     for title, recipe in (("2048 x 2048", small), ("4096 x 4096", large)):
-        seen, areas = run(model, recipe, root), plan(recipe, model.facts).tile_areas
-        _tell(title, seen)
-        say(f"{'':34} {areas * each / seen.seconds / peak:.0%} of that rate, decoding and files included")
+        result, areas = run(model, recipe, root), sum(map(cost.tile_areas, plan(recipe, model.facts).stages))
+        _print_result(title, result)
+        print(f"{'':34} {areas * each / result.seconds / peak:.0%} of that rate, decoding and files included")
     torch.cuda.set_per_process_memory_fraction(
         0.93 * first.peak / torch.cuda.get_device_properties(0).total_memory
     )
     tight = run(model, small, root)
     torch.cuda.set_per_process_memory_fraction(1.0)
-    _tell("2048 x 2048, memory too short", tight)
-    say(f"{'':34} {_apart(tight.latent, first.latent):.0f} dB from the undisturbed one")
+    _print_result("2048 x 2048, memory too short", tight)
+    print(f"{'':34} {_difference_db(tight.latent, first.latent):.0f} dB from the undisturbed one")
     del model
-    hardware.give_back(torch.device("cuda"))
+    hardware.release_memory(torch.device("cuda"))
     by_turns = load_model(folder, offload=True)
-    _tell("2048 x 2048, parts by turns", run(by_turns, Recipe(**vars(small) | {"view_batch": 1}), root))
+    _print_result(
+        "2048 x 2048, parts by turns", run(by_turns, Recipe(**vars(small) | {"view_batch": 1}), root)
+    )

@@ -1,6 +1,6 @@
-"""The bars of Postcards, measured.
+"""Measures one part of Postcards and prints a table.
 
-python -m lab.measure.__main__ vae|judge|base|repetition [--of assets/postcards] [--prompts 50] [--steps 10]
+python -m lab.measure vae|judge|base|repetition [--of assets/postcards] [--prompts 50] [--steps 10]
 """
 
 import argparse
@@ -17,14 +17,15 @@ PARTS = {
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(prog="lab.measure.__main__", description=__doc__)
-    asked.add_argument("part", choices=list(PARTS))
-    asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
-    asked.add_argument("--prompts", dest="number", type=int, help="for base and repetition")
-    asked.add_argument("--steps", type=int, help="for base and repetition")
-    given = asked.parse_args()
-    more = {name: getattr(given, name) for name in ("number", "steps") if getattr(given, name) is not None}
-    print(PARTS[given.part](given.of, **more))
+    parser = argparse.ArgumentParser(prog="python -m lab.measure", description=__doc__)
+    parser.add_argument("part", choices=list(PARTS))
+    parser.add_argument("--of", type=Path, default=Path("assets/postcards"), help="the pipeline folder")
+    parser.add_argument("--prompts", dest="number", type=int, help="for base and repetition")
+    parser.add_argument("--steps", type=int, help="for base and repetition")
+    arguments = parser.parse_args()
+    options = {"number": arguments.number, "steps": arguments.steps}
+    options = {name: value for name, value in options.items() if value is not None}
+    print(PARTS[arguments.part](arguments.of, **options))
 
 
 if __name__ == "__main__":

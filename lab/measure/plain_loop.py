@@ -1,5 +1,6 @@
-"""Direct inference and MultiDiffusion in the plainest form, apart from the engine: what its rows are held
-against, and what the pilot was seen to fail at.
+"""Direct inference and MultiDiffusion in a plain loop, apart from the engine.
+
+Tests compare the engine's methods with it, and `lab.measure.pilot` draws with it.
 """
 
 from itertools import product
@@ -10,13 +11,14 @@ from torch import Tensor
 
 from engine import Model
 from engine.formulas.timesteps import timesteps
-from lab.training.base import levels
+from lab.models.architecture import alphas_and_sigmas
 
+# Rows and columns of each view.
 Views = list[tuple[slice, slice]]
 
 
-def windows(rows: int, cols: int, side: int, stride: int) -> Views:
-    """Native windows that cover the canvas."""
+def native_windows(rows: int, cols: int, side: int, stride: int) -> Views:
+    """Return native windows, `side` cells large, that cover the canvas at this stride."""
     tops, lefts = ([*range(0, axis - side, stride), axis - side] for axis in (rows, cols))
     return [(slice(t, t + side), slice(left, left + side)) for t, left in product(tops, lefts)]
 
@@ -33,18 +35,18 @@ def draw(
     seed: int = 0,
     ids: tuple[int, int] | None = None,
 ) -> Tensor:
-    """A latent of this size by DDIM: of the whole canvas at once, or averaged over native windows (stride).
+    """Draw a latent of `cells` (rows, cols) by DDIM: the whole canvas at once or, with a stride, in windows.
 
     Size ids as published: original = target = the final size (or `ids`, px), crop 0,0.
     """
-    alpha, sigma = (level.to(model.device) for level in levels())
+    alpha, sigma = (level.to(model.device) for level in alphas_and_sigmas())
     rows, cols = cells
     views = [(slice(0, rows), slice(0, cols))]
     if stride:
-        views = windows(rows, cols, model.facts.window, stride)
+        views = native_windows(rows, cols, model.facts.window, stride)
     size = ids or (rows * model.facts.cell, cols * model.facts.cell)
     text = model.encode_text(prompt, "", 2)
-    told = torch.tensor([[*size, 0, 0, *size]], device=model.device).expand(2, -1)
+    time_ids = torch.tensor([[*size, 0, 0, *size]], device=model.device).expand(2, -1)
     start = np.random.RandomState(seed).standard_normal((1, model.facts.channels, rows, cols))
     z = torch.tensor(start, dtype=torch.float32, device=model.device)
     times = [int(t) for t in timesteps("ddim", model.facts.scheduler, steps)]
@@ -52,10 +54,10 @@ def draw(
         summed, count = torch.zeros_like(z).repeat(2, 1, 1, 1), torch.zeros_like(z)
         for view in views:
             part = z[..., view[0], view[1]].repeat(2, 1, 1, 1)
-            summed[..., view[0], view[1]] += model.predict(part, t, text, told).float()
+            summed[..., view[0], view[1]] += model.predict(part, t, text, time_ids).float()
             count[..., view[0], view[1]] += 1
-        plain, asked = (summed / count).chunk(2)
-        eps = plain + guidance * (asked - plain)
-        clean = (z - sigma[t] * eps) / alpha[t]
-        z = alpha[after] * clean + sigma[after] * eps
+        unconditional, conditional = (summed / count).chunk(2)
+        eps = unconditional + guidance * (conditional - unconditional)
+        x0 = (z - sigma[t] * eps) / alpha[t]
+        z = alpha[after] * x0 + sigma[after] * eps
     return z

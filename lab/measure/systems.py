@@ -1,4 +1,4 @@
-"""All systems side by side: the same prompts and seeds, one model, one labelled picture.
+"""Draws all methods side by side in one labelled picture, with the same model, prompts and seeds.
 
 python -m lab.measure.systems [--of assets/postcards] [--to lab/figures] [--scale 4] [--steps 10]
 """
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from engine import Model, load_model
 from engine.export.lettering import font_of
 from engine.methods import METHODS
-from lab.measure.drawing import kept, quickest, signed
+from lab.measure.pictures import add_signature, cached_picture, fastest_dtype
 
 PROMPTS = (
     "a red house on snow at night",
@@ -20,57 +20,59 @@ PROMPTS = (
     "a green tree on grass at noon",
     "a yellow balloon on sand at day",
 )
+# Steps by scale.
 STEPS = {2: 20, 4: 10}
-"""By how many times the side."""
-SIDE, HEAD = 320, 28
-"""px of a picture as it is shown, and of the line above it."""
+# px of a picture's side in the figure, and of the height of the title line above it.
+PICTURE_PX, TITLE_PX = 320, 28
 
 
 def scales_to(scale: int) -> tuple[float, ...]:
-    """1, 2, 4 … to this one."""
+    """Return the scales of all stages: 1, 2, 4 and so on up to this one."""
     return tuple(float(2**k) for k in range(scale.bit_length()))
 
 
-def row(model: Model, method: str, scale: int, steps: int) -> list[np.ndarray]:
-    """One system's pictures."""
+def draw_row(model: Model, method: str, scale: int, steps: int) -> list[np.ndarray]:
+    """Draw all prompts with one method."""
     return [
-        kept(model, prompt, seed, scales_to(scale), steps, method=method)
+        cached_picture(model, prompt, seed, scales_to(scale), steps, method=method)
         for seed, prompt in enumerate(PROMPTS)
     ]
 
 
 def sheet(rows: dict[str, list[np.ndarray]]) -> Image.Image:
-    """A column for each system, a row for each prompt."""
+    """Combine pictures by method to one figure: a column for each method, a row for each prompt."""
     names = list(rows)
-    whole = Image.new("RGB", (SIDE * len(names), HEAD + SIDE * len(PROMPTS)), "white")
+    whole = Image.new("RGB", (PICTURE_PX * len(names), TITLE_PX + PICTURE_PX * len(PROMPTS)), "white")
     pen = ImageDraw.Draw(whole)
     for k, name in enumerate(names):
-        pen.text((SIDE * k + 6, 4), name, fill="black", font=font_of(18))
+        pen.text((PICTURE_PX * k + 6, 4), name, fill="black", font=font_of(18))
         for n, picture in enumerate(rows[name]):
-            small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            whole.paste(small, (SIDE * k, HEAD + SIDE * n))
+            small = Image.fromarray(picture).resize((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
+            whole.paste(small, (PICTURE_PX * k, TITLE_PX + PICTURE_PX * n))
     return whole
 
 
 def figure(folder: Path, scale: int, steps: int | None = None) -> Image.Image:
-    """All systems at this many times the side."""
-    model, rows = load_model(folder, dtype=quickest()), {}
+    """Draw the figure of all methods at this scale."""
+    model, rows = load_model(folder, dtype=fastest_dtype()), {}
     for method in METHODS:
-        rows[method] = row(model, method, scale, steps or STEPS[scale])
+        rows[method] = draw_row(model, method, scale, steps or STEPS[scale])
         print(method, flush=True)
     return sheet(rows)
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(prog="lab.measure.systems", description=__doc__)
-    asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
-    asked.add_argument("--to", type=Path, default=Path("lab/figures"))
-    asked.add_argument("--scale", type=int, choices=tuple(STEPS), default=4)
-    asked.add_argument("--steps", type=int)
-    given = asked.parse_args()
-    whole = signed(figure(given.of, given.scale, given.steps), load_model(given.of).facts.hash[:12])
-    given.to.mkdir(parents=True, exist_ok=True)
-    whole.save(given.to / f"systems-{given.scale}x.jpg", quality=88)
+    parser = argparse.ArgumentParser(prog="lab.measure.systems", description=__doc__)
+    parser.add_argument("--of", type=Path, default=Path("assets/postcards"))
+    parser.add_argument("--to", type=Path, default=Path("lab/figures"))
+    parser.add_argument("--scale", type=int, choices=tuple(STEPS), default=4)
+    parser.add_argument("--steps", type=int)
+    arguments = parser.parse_args()
+    whole = add_signature(
+        figure(arguments.of, arguments.scale, arguments.steps), load_model(arguments.of).facts.hash[:12]
+    )
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    whole.save(arguments.to / f"systems-{arguments.scale}x.jpg", quality=88)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,24 @@
-"""Numbers as text: tables, and how far a share of few tries can be trusted."""
+"""Formats results: Markdown tables, and rates with their confidence intervals."""
 
 from math import sqrt
 from typing import Any
 
 
 class Row(tuple[Any, ...]):
-    """One line of a table."""
+    """The cells of one line of a table: Row("title", 1, 2)."""
 
     def __new__(cls, *cells: Any) -> "Row":
         return super().__new__(cls, cells)
 
 
 def table(rows: list[Row], head: tuple[str, ...] = ("", "", "")) -> str:
-    """Markdown."""
+    """Return a Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def interval(hits: int, tries: int) -> tuple[float, float]:
-    """Wilson's, at 95 %: where the true share lies."""
+def wilson_interval(hits: int, tries: int) -> tuple[float, float]:
+    """Return Wilson's 95 % confidence interval of a share."""
     if not tries:
         return 0.0, 1.0
     z, share = 1.96, hits / tries
@@ -27,6 +27,7 @@ def interval(hits: int, tries: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def rate(hits: int, tries: int) -> str:
-    low, high = interval(hits, tries)
+def rate_text(hits: int, tries: int) -> str:
+    """Return a share in percent with its 95 % confidence interval."""
+    low, high = wilson_interval(hits, tries)
     return f"{hits / max(tries, 1):.0%} ({low:.0%} to {high:.0%})"

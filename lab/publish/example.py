@@ -1,4 +1,4 @@
-"""Makes the example that the page opens with: every stage of one picture, as a run leaves them.
+"""Makes the example that the page opens with: the folders of all stages of one run.
 
 python -m lab.publish.example [--of assets/postcards] [--to assets/example] [--prompt …] [--seed …]
 """
@@ -10,32 +10,35 @@ from pathlib import Path
 
 from engine import Failed, Recipe, StageDone, generate, load_model
 
-PLACE = Path("assets/example")
+# Where the page looks for the example.
+EXAMPLE_FOLDER = Path("assets/example")
 PROMPT, SEED = "a blue boat on water at day", 2
 
 
-def example(of: Path, to: Path, recipe: Recipe) -> list[StageDone]:
-    """Replaces the example by this picture; its stages."""
+def make_example(of: Path, to: Path, recipe: Recipe) -> list[StageDone]:
+    """Run the recipe with the model in `of`; replace the example in `to` with its stages, and return them."""
     with tempfile.TemporaryDirectory() as runs:
         events = list(generate(recipe, load_model(of), out=runs))
         if isinstance(events[-1], Failed):
             raise SystemExit(events[-1].sentence)
-        made = [event for event in events if isinstance(event, StageDone)]
+        stages = [event for event in events if isinstance(event, StageDone)]
         shutil.rmtree(to, ignore_errors=True)
-        for stage in made:
+        for stage in stages:
             folder = Path(stage.image).parent
             shutil.copytree(folder, to / folder.name)
-    return made
+    return stages
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(prog="lab.publish.example", description=__doc__)
-    asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
-    asked.add_argument("--to", type=Path, default=PLACE)
-    asked.add_argument("--prompt", default=PROMPT)
-    asked.add_argument("--seed", type=int, default=SEED)
-    given = asked.parse_args()
-    for stage in example(given.of, given.to, Recipe(prompt=given.prompt, seed=given.seed)):
+    parser = argparse.ArgumentParser(prog="lab.publish.example", description=__doc__)
+    parser.add_argument("--of", type=Path, default=Path("assets/postcards"))
+    parser.add_argument("--to", type=Path, default=EXAMPLE_FOLDER)
+    parser.add_argument("--prompt", default=PROMPT)
+    parser.add_argument("--seed", type=int, default=SEED)
+    arguments = parser.parse_args()
+    for stage in make_example(
+        arguments.of, arguments.to, Recipe(prompt=arguments.prompt, seed=arguments.seed)
+    ):
         print(f"stage {stage.stage}: {stage.size[1]} px in {stage.seconds:.1f} s")
 
 

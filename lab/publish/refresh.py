@@ -1,7 +1,7 @@
-"""Remakes all that is derived from the weights: samples, tables, the systems side by side, pictures that
-follow edges, the one that the page opens with. Every figure carries the weights' hash.
+"""Remakes all that is derived from the weights: tables, figures, and the example that the page opens with.
 
-On two cores it takes hours; most of what was drawn before an interruption is kept.
+Every table and figure is signed with the weights' hash. On two cores it takes hours; after an interruption
+most pictures need not be drawn again.
 
 python -m lab.publish.refresh [--of assets/postcards] [--to lab/figures] [--only vae samples]
 """
@@ -16,30 +16,32 @@ from PIL import Image
 
 from engine import Recipe, load_model
 from lab.measure import base_quality, edge_agreement, judge_accuracy, repetition, systems, vae_quality
-from lab.measure.base_quality import native
-from lab.measure.drawing import signed
-from lab.measure.vae_quality import unseen
+from lab.measure.base_quality import native_pictures
+from lab.measure.pictures import add_signature
 from lab.publish import example
+from lab.world.scenes import held_out_scenes
 
 SAMPLES, LARGE_SAMPLES = 64, 8
 
 
-def samples(folder: Path) -> Image.Image:
-    """Held-out prompts at native size, as they come."""
-    return _sheet(list(native(load_model(folder), unseen(SAMPLES))), 8)
+def draw_samples(folder: Path) -> Image.Image:
+    """Draw a sheet of held-out prompts at native size, not selected."""
+    return _contact_sheet(list(native_pictures(load_model(folder), held_out_scenes(SAMPLES))), 8)
 
 
-def large(folder: Path) -> Image.Image:
-    """Held-out prompts at four times the side: the first of those in which subjects are counted."""
-    _, made = repetition.pictures(folder, LARGE_SAMPLES)
-    return _sheet(made["DemoFusion"], 4)
+def draw_large(folder: Path) -> Image.Image:
+    """Draw a sheet of held-out prompts at four times the side, the first ones of `repetition`."""
+    _, pictures = repetition.draw_pictures(folder, LARGE_SAMPLES)
+    return _contact_sheet(pictures["DemoFusion"], 4)
 
 
-def _sheet(pictures: list[np.ndarray], across: int) -> Image.Image:
+def _contact_sheet(pictures: list[np.ndarray], across: int) -> Image.Image:
+    """Combine pictures to one, this many side by side."""
     rows = [np.concatenate(pictures[k : k + across], 1) for k in range(0, len(pictures), across)]
     return Image.fromarray(np.concatenate(rows, 0))
 
 
+# What `refresh` makes, by name: tables as Markdown, and figures.
 TABLES: dict[str, Callable[[Path], str]] = {
     "vae": vae_quality.measure,
     "judge": judge_accuracy.measure,
@@ -48,8 +50,8 @@ TABLES: dict[str, Callable[[Path], str]] = {
 }
 FIGURES: dict[str, Callable[[Path], Image.Image]] = {
     "rebuilt": vae_quality.figure,
-    "samples": samples,
-    "large": large,
+    "samples": draw_samples,
+    "large": draw_large,
     "repeated": repetition.figure,
     "systems-2x": partial(systems.figure, scale=2),
     "systems-4x": partial(systems.figure, scale=4),
@@ -60,6 +62,7 @@ EXAMPLE = "example"
 
 
 def refresh(of: Path, to: Path, only: list[str]) -> None:
+    """Remake what is named in `only` with the model in `of`; tables and figures go to `to`."""
     weights = load_model(of).facts.hash[:12]
     to.mkdir(parents=True, exist_ok=True)
     for name in only:
@@ -67,19 +70,19 @@ def refresh(of: Path, to: Path, only: list[str]) -> None:
         if name in TABLES:
             (to / f"{name}.md").write_text(f"Postcards {weights}\n\n{TABLES[name](of)}\n", encoding="utf-8")
         elif name == EXAMPLE:
-            example.example(of, example.PLACE, Recipe(prompt=example.PROMPT, seed=example.SEED))
+            example.make_example(of, example.EXAMPLE_FOLDER, Recipe(prompt=example.PROMPT, seed=example.SEED))
         else:
-            signed(FIGURES[name](of), weights).save(to / f"{name}.jpg", quality=88)
+            add_signature(FIGURES[name](of), weights).save(to / f"{name}.jpg", quality=88)
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(prog="lab.publish.refresh", description=__doc__)
-    asked.add_argument("--of", type=Path, default=Path("assets/postcards"))
-    asked.add_argument("--to", type=Path, default=Path("lab/figures"))
+    parser = argparse.ArgumentParser(prog="lab.publish.refresh", description=__doc__)
+    parser.add_argument("--of", type=Path, default=Path("assets/postcards"))
+    parser.add_argument("--to", type=Path, default=Path("lab/figures"))
     known = [*TABLES, *FIGURES, EXAMPLE]
-    asked.add_argument("--only", nargs="*", choices=known, default=known)
-    given = asked.parse_args()
-    refresh(given.of, given.to, given.only)
+    parser.add_argument("--only", nargs="*", choices=known, default=known)
+    arguments = parser.parse_args()
+    refresh(arguments.of, arguments.to, arguments.only)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Lessons at hand: rendered by all cores, encoded once, drawn again and again with fresh noise."""
+"""A pool of lessons: rendered by all cores, encoded once, and drawn again and again by a training course."""
 
 import os
 import threading
@@ -10,38 +10,40 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lab.world.lessons import BUCKETS, Lesson, lesson
+from lab.world.lessons import BUCKETS, Lesson, make_lesson
 
-SQUARE = 0.7
-"""Share of the square bucket: only it has windows and close-ups."""
-GROUP = 16
-"""Lessons of one bucket that are rendered together, so that they can be encoded as one batch."""
+# Share of lessons of the square bucket, the only one with windows and close-ups.
+SQUARE_SHARE = 0.7
+# Lessons of one bucket that are rendered together, so that they can be encoded as one batch.
+GROUP_SIZE = 16
 
 
-def workers() -> int:
-    """Processes that render: all cores of a small machine, which learns later; most of a large one's."""
+def worker_count() -> int:
+    """Return how many processes render: one a core on small machines, all but two cores on large ones."""
     cores = len(os.sched_getaffinity(0))
     return cores if cores <= 4 else cores - 2
 
 
 @dataclass(frozen=True)
 class Batch:
-    """latents (N, C, rows, cols) of one bucket, tokens (N, length), size ids (N, 6), and what else was kept
-    of the pictures.
-    """
+    """Encoded lessons of one bucket."""
 
+    # (N, channels, rows, cols).
     latents: Tensor
+    # (N, tokens).
     tokens: Tensor
+    # SDXL's size ids (N, 6).
     ids: Tensor
-    kept: tuple[Tensor, ...] = ()
+    # What else a course has computed from the pictures, each (N, ...).
+    extras: tuple[Tensor, ...] = ()
 
 
-def _nothing(pictures: Tensor) -> tuple[Tensor, ...]:
+def _no_extras(pictures: Tensor) -> tuple[Tensor, ...]:
     return ()
 
 
-class Renderings(Dataset[list[Lesson]]):
-    """Groups of lessons by number: the same number is the same group, wherever it is rendered."""
+class LessonGroups(Dataset[list[Lesson]]):
+    """Groups of lessons of one bucket, by number: the same number gives the same group in any process."""
 
     def __init__(self, groups: int, seed: int, subjects: tuple[str, ...], squares: float) -> None:
         self.groups, self.seed, self.subjects, self.squares = groups, seed, subjects, squares
@@ -53,84 +55,101 @@ class Renderings(Dataset[list[Lesson]]):
         if not 0 <= number < self.groups:
             raise IndexError(number)
         draw = np.random.RandomState((self.seed * 7919 + number) % 2**32)
-        square = draw.rand() < self.squares
-        bucket = BUCKETS[0] if square else BUCKETS[1 + draw.randint(len(BUCKETS) - 1)]
-        return [lesson(int(draw.randint(1 << 30)), bucket, subjects=self.subjects) for _ in range(GROUP)]
+        is_square = draw.rand() < self.squares
+        bucket = BUCKETS[0] if is_square else BUCKETS[1 + draw.randint(len(BUCKETS) - 1)]
+        return [
+            make_lesson(int(draw.randint(1 << 30)), bucket, subjects=self.subjects) for _ in range(GROUP_SIZE)
+        ]
 
 
-def _together(groups: list[list[Lesson]]) -> tuple[Tensor, list[str], Tensor]:
-    """Pictures as bytes (N, rows, cols, 3), prompts, size ids."""
+def _collate(groups: list[list[Lesson]]) -> tuple[Tensor, list[str], Tensor]:
+    """Return the pictures of a single group as bytes (N, rows, cols, 3), its prompts, and its size ids."""
     (group,) = groups
-    pictures = torch.from_numpy(np.stack([one.picture for one in group]))
-    return pictures, [one.prompt for one in group], torch.tensor([one.ids for one in group])
+    pictures = torch.from_numpy(np.stack([lesson.picture for lesson in group]))
+    return pictures, [lesson.prompt for lesson in group], torch.tensor([lesson.ids for lesson in group])
 
 
-class Pool:
-    """A growing store of encoded lessons on the device that learns from them."""
+class LessonPool:
+    """Encoded lessons on the training device; a thread adds to them until there are enough."""
 
     def __init__(
         self,
         encode: Callable[[Tensor], Tensor],
-        read: Callable[[list[str]], Tensor],
+        tokenize: Callable[[list[str]], Tensor],
         *,
         lessons: int,
         seed: int = 0,
         subjects: tuple[str, ...] = (),
-        squares: float = SQUARE,
-        keep: Callable[[Tensor], tuple[Tensor, ...]] = _nothing,
+        squares: float = SQUARE_SHARE,
+        extras: Callable[[Tensor], tuple[Tensor, ...]] = _no_extras,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.encode, self.read, self.keep, self.device = encode, read, keep, torch.device(device)
+        """Start to fill the pool.
+
+        encode: makes latents of pictures in bytes (N, rows, cols, 3).
+        tokenize: makes tokens of prompts.
+        lessons: how many lessons the pool shall hold.
+        subjects: if not empty, only lessons of these subjects.
+        squares: share of lessons of the square bucket.
+        extras: computes from the pictures what else a batch shall hold.
+        """
+        self.encode, self.tokenize, self.extras = encode, tokenize, extras
+        self.device = torch.device(device)
         self.groups: list[list[Batch]] = [[] for _ in BUCKETS]
-        rendered = Renderings(-(-lessons // GROUP), seed, subjects, squares)
-        self.loader = DataLoader(rendered, 1, num_workers=workers(), collate_fn=_together)
-        self.fault: BaseException | None = None
-        self.ended = False
-        self.ready = threading.Condition()
+        groups = LessonGroups(-(-lessons // GROUP_SIZE), seed, subjects, squares)
+        self.loader = DataLoader(groups, 1, num_workers=worker_count(), collate_fn=_collate)
+        self.error: BaseException | None = None
+        self.is_closed = False
+        self.changed = threading.Condition()
         self.filler = threading.Thread(target=self._fill, daemon=True)
         self.filler.start()
 
     def __len__(self) -> int:
-        return GROUP * sum(map(len, self.groups))
+        return GROUP_SIZE * sum(map(len, self.groups))
 
     def _fill(self) -> None:
-        shapes = {tuple(side // 8 for side in bucket): k for k, bucket in enumerate(BUCKETS)}
+        """Encode rendered groups and add them, until all are there or the pool is closed."""
+        bucket_of = {tuple(side // 8 for side in bucket): k for k, bucket in enumerate(BUCKETS)}
         try:
             for pictures, prompts, ids in self.loader:
-                if self.ended:
+                if self.is_closed:
                     return
                 latents = self.encode(pictures.to(self.device))
-                kept = tuple(one.to(self.device) for one in self.keep(pictures))
-                batch = Batch(latents, self.read(prompts).to(self.device), ids.to(self.device), kept)
-                with self.ready:
-                    self.groups[shapes[tuple(side // 8 for side in pictures.shape[1:3])]].append(batch)
-                    self.ready.notify_all()
-        except BaseException as fault:
-            with self.ready:
-                self.fault = fault
-                self.ready.notify_all()
+                extras = tuple(extra.to(self.device) for extra in self.extras(pictures))
+                batch = Batch(latents, self.tokenize(prompts).to(self.device), ids.to(self.device), extras)
+                with self.changed:
+                    self.groups[bucket_of[tuple(side // 8 for side in pictures.shape[1:3])]].append(batch)
+                    self.changed.notify_all()
+        except BaseException as error:
+            with self.changed:
+                self.error = error
+                self.changed.notify_all()
 
     def wait(self, lessons: int) -> None:
-        """Until so many are at hand."""
-        with self.ready:
-            self.ready.wait_for(lambda: self.fault or len(self) >= lessons)
-            if self.fault:
-                raise self.fault
+        """Wait until the pool holds this many lessons; raise the error that stopped the filling, if any."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.error or len(self) >= lessons)
+            if self.error:
+                raise self.error
 
-    def draws(self, size: int, seed: int) -> Iterator[Batch]:
-        """Batches of one bucket each, buckets as often as they have lessons; size in whole groups."""
+    def batches(self, size: int, seed: int) -> Iterator[Batch]:
+        """Yield random batches without end, each of one bucket and of whole groups.
+
+        A bucket is drawn as often as its share of the lessons.
+        """
         draw = np.random.RandomState(seed)
         while True:
             self.wait(1)
             weights = np.array([len(groups) for groups in self.groups], float)
             groups = self.groups[draw.choice(len(BUCKETS), p=weights / weights.sum())]
-            drawn = [groups[draw.randint(len(groups))] for _ in range(size // GROUP)]
+            drawn = [groups[draw.randint(len(groups))] for _ in range(size // GROUP_SIZE)]
             yield Batch(
                 torch.cat([group.latents for group in drawn]),
                 torch.cat([group.tokens for group in drawn]),
                 torch.cat([group.ids for group in drawn]),
-                tuple(map(torch.cat, zip(*(group.kept for group in drawn), strict=True))),
+                tuple(map(torch.cat, zip(*(group.extras for group in drawn), strict=True))),
             )
 
     def close(self) -> None:
-        self.ended = True
+        """Stop filling the pool."""
+        self.is_closed = True

@@ -1,4 +1,4 @@
-"""Teaching the VAE: detail is rewarded, and a latent that is resized must decode to the picture resized."""
+"""Trains the VAE to keep detail, and so that a resized latent decodes to the resized picture."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,21 +13,23 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from lab.models import architecture
-from lab.training.pool import Batch, Pool
-from lab.training.train import COOLING, half
-from lab.world.lessons import lesson
+from lab.training.course import COOLING, mixed_precision
+from lab.training.pool import Batch, LessonPool
+from lab.world.lessons import make_lesson
 
+# Side in px of the crops that the VAE is trained on.
 CROP = 96
+# Share of the training time after which the critic is used, and the weight of its loss.
 CRITIC_FROM = 2 / 3
 CRITIC_WEIGHT = 0.02
-RESIZED = 1 / 3
-"""Share of batches whose latent is resized before it is decoded."""
-SHAKEN = 0.05
-"""Deviation of noise on latents, so that what the base gets nearly right is decoded well."""
+# Share of batches whose latents are resized before they are decoded.
+RESIZED_SHARE = 1 / 3
+# Standard deviation of noise added to latents, so that the base's small errors do not spoil the picture.
+LATENT_NOISE = 0.05
 
 
 class Critic(nn.Module):
-    """Tells patches of true pictures from decoded ones: some 14 px see each answer."""
+    """A patch discriminator: scores patches of some 14 px, high for true and low for decoded ones."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,12 +45,12 @@ class Critic(nn.Module):
 
 
 def slopes(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences of neighbours, along the two axes."""
+    """Return the differences of neighbouring pixels, along rows and along columns."""
     return pixels.diff(dim=-2), pixels.diff(dim=-1)
 
 
-def detail(made: Tensor, true: Tensor) -> Tensor:
-    """How far the slopes are apart, at three scales."""
+def slope_loss(made: Tensor, true: Tensor) -> Tensor:
+    """Return the mean difference of the slopes of two pictures, summed over three scales."""
     total = made.new_zeros(())
     for k in range(3):
         if k:
@@ -58,8 +60,11 @@ def detail(made: Tensor, true: Tensor) -> Tensor:
     return total
 
 
-def resized(latent: Tensor, pixels: Tensor, draw: np.random.RandomState) -> tuple[Tensor, Tensor]:
-    """A latent enlarged, shrunk, or thinned to one of its lattices, and the picture of that size."""
+def resize_latent(latent: Tensor, pixels: Tensor, draw: np.random.RandomState) -> tuple[Tensor, Tensor]:
+    """Resize a latent at random and return it with the picture that it should decode to.
+
+    It is enlarged, shrunk, or thinned to every 2nd, 3rd or 4th cell, as in a dilated view.
+    """
     way = draw.randint(3)
     if way == 0:
         side = round(latent.shape[-1] * draw.uniform(1, 2))
@@ -71,25 +76,25 @@ def resized(latent: Tensor, pixels: Tensor, draw: np.random.RandomState) -> tupl
         every = 2 + draw.randint(3)
         row, col = draw.randint(every, size=2)
         latent = latent[..., row::every, col::every]
-        # The lattice's cells are centred elsewhere than the shrunk picture's.
+        # The centres of the chosen cells differ from those of the shrunk picture's cells.
         span = [8 * every * n for n in latent.shape[-2:]]
-        top, left = (8 * place - 4 * (every - 1) for place in (row, col))
-        pixels = shifted(pixels, top, left, span)
+        top, left = (8 * first - 4 * (every - 1) for first in (row, col))
+        pixels = shifted_crop(pixels, top, left, span)
     side = [8 * n for n in latent.shape[-2:]]
     if tuple(side) != tuple(pixels.shape[-2:]):
         pixels = interpolate(pixels, side, mode="bicubic", antialias=True).clamp(-1, 1)
     return latent, pixels
 
 
-def shifted(pixels: Tensor, top: int, left: int, span: list[int]) -> Tensor:
-    """The part from (top, left) on, of this span; beyond the picture its edge repeats."""
+def shifted_crop(pixels: Tensor, top: int, left: int, span: list[int]) -> Tensor:
+    """Crop (rows, cols) of the picture from (top, left) on; beyond the picture its edge is repeated."""
     rows = torch.arange(top, top + span[0], device=pixels.device).clamp(0, pixels.shape[-2] - 1)
     cols = torch.arange(left, left + span[1], device=pixels.device).clamp(0, pixels.shape[-1] - 1)
     return pixels[..., rows[:, None], cols]
 
 
-class Vae:
-    """The course of the VAE, on crops of every kind of lesson."""
+class VaeCourse:
+    """The course of the VAE, on random crops of every kind of lesson."""
 
     rate = 1e-3
     cooling = COOLING
@@ -97,32 +102,33 @@ class Vae:
     def __init__(
         self, source: Path | None, device: torch.device, lessons: int = 8_000, batch: int = 16
     ) -> None:
-        self.device, self.lessons, self.size = device, lessons, batch
+        self.device, self.lessons, self.batch_size = device, lessons, batch
         if source:
             self.pipe = StableDiffusionXLPipeline.from_pretrained(source, use_safetensors=True)
             self.pipe.to(torch.float32)
         else:
-            self.pipe = architecture.pipeline()
+            self.pipe = architecture.new_pipeline()
         self.learner: AutoencoderTiny = self.pipe.vae.to(device).float().requires_grad_(True).train()
         self.critic = Critic().to(device)
         self.critic_optimizer = torch.optim.AdamW(self.critic.parameters(), 4e-4, betas=(0.5, 0.99))
         self.draw = np.random.RandomState(0)
 
     def batches(self, first: int) -> Iterator[Tensor]:
-        """Pixels (N, 3, CROP, CROP) between -1 and 1."""
-        few = self.device.type == "cpu"
-        pool = Pool(
+        """Yield pixels (N, 3, CROP, CROP) between -1 and 1, without end."""
+        on_cpu = self.device.type == "cpu"
+        pool = LessonPool(
             lambda pictures: pictures,
             lambda prompts: torch.zeros(len(prompts), 0),
             lessons=self.lessons,
             seed=first,
             device=self.device,
         )
-        pool.wait(self.lessons if few else 2048)
+        pool.wait(self.lessons if on_cpu else 2048)
         self.draw = np.random.RandomState(first)
-        return map(self.cropped, pool.draws(self.size, first))
+        return map(self.random_crops, pool.batches(self.batch_size, first))
 
-    def cropped(self, batch: Batch) -> Tensor:
+    def random_crops(self, batch: Batch) -> Tensor:
+        """Cut one crop from each picture of a batch, as pixels between -1 and 1."""
         pictures = batch.latents.permute(0, 3, 1, 2)
         height, width = pictures.shape[-2:]
         cuts = []
@@ -131,51 +137,54 @@ class Vae:
             cuts.append(picture[:, top : top + CROP, left : left + CROP])
         return torch.stack(cuts).float() / 127.5 - 1
 
-    def again(self, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents, what is decoded of them, and what that should be."""
-        with half(self.device):
+    def reconstruct(self, batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode and decode a batch, with noise and sometimes a resize between.
+
+        Returns the latents as encoded, the decoded pictures, and what these should be.
+        """
+        with mixed_precision(self.device):
             latent = self.learner.encode(batch).latents.float()
             target = batch
-            given = latent + SHAKEN * torch.randn_like(latent)
-            if self.draw.rand() < RESIZED:
-                given, target = resized(given, batch, self.draw)
-            made = self.learner.decode(given).sample.float()
+            changed = latent + LATENT_NOISE * torch.randn_like(latent)
+            if self.draw.rand() < RESIZED_SHARE:
+                changed, target = resize_latent(changed, batch, self.draw)
+            made = self.learner.decode(changed).sample.float()
         return latent, made, target
 
     def loss(self, batch: Tensor, share: float) -> tuple[Tensor, dict[str, float]]:
-        """Levels, slopes, a tidy latent, and in the last third a critic's word."""
-        latent, made, target = self.again(batch)
-        wrong = (made - target).abs().mean()
-        rough = detail(made, target)
+        """Return the loss: colours, slopes, a normalised latent, and in the last third the critic's score."""
+        latent, made, target = self.reconstruct(batch)
+        levels = (made - target).abs().mean()
+        slope_difference = slope_loss(made, target)
         mean, deviation = latent.mean((0, 2, 3)), latent.std((0, 2, 3))
         tidy = mean.square().mean() + (deviation - 1).square().mean()
-        total = wrong + rough + 0.05 * tidy
-        numbers = {"levels": wrong.item(), "slopes": rough.item(), "tidy": tidy.item()}
+        total = levels + slope_difference + 0.05 * tidy
+        numbers = {"levels": levels.item(), "slopes": slope_difference.item(), "tidy": tidy.item()}
         if share >= CRITIC_FROM:
-            total = total - CRITIC_WEIGHT * self.judged(made, target)
+            total = total - CRITIC_WEIGHT * self.critic_score(made, target)
         return total, numbers
 
-    def judged(self, made: Tensor, true: Tensor) -> Tensor:
-        """Teaches the critic this batch, and says what it thinks of the decoded pictures."""
+    def critic_score(self, made: Tensor, true: Tensor) -> Tensor:
+        """Train the critic on this batch, then return its mean score for the decoded pictures."""
         self.critic_optimizer.zero_grad(set_to_none=True)
-        told = relu(1 - self.critic(true)).mean() + relu(1 + self.critic(made.detach())).mean()
-        told.backward()
+        loss = relu(1 - self.critic(true)).mean() + relu(1 + self.critic(made.detach())).mean()
+        loss.backward()
         self.critic_optimizer.step()
         self.critic.requires_grad_(False)
-        opinion = self.critic(made).mean()
+        score = self.critic(made).mean()
         self.critic.requires_grad_(True)
-        return opinion
+        return score
 
     @torch.inference_mode()
     def grid(self, learned: AutoencoderTiny) -> Image.Image:
-        """True pictures above, decoded below: whole scenes, a window, close-ups."""
+        """Show true pictures above and decoded ones below: whole scenes, a window, close-ups."""
         kinds = ("whole", "whole", "window", "close-up", "close-up")
-        true = np.stack([lesson(77 + k, kind=kind).picture for k, kind in enumerate(kinds)])
+        true = np.stack([make_lesson(77 + k, kind=kind).picture for k, kind in enumerate(kinds)])
         pixels = torch.tensor(true, device=self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
         made = learned.decode(learned.encode(pixels).latents).sample
         levels = ((made.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         return Image.fromarray(np.concatenate([np.concatenate(list(row), 1) for row in (true, levels)], 0))
 
     def write(self, learned: AutoencoderTiny, folder: Path) -> None:
-        """Latents leave the VAE at about unit deviation, so that no factor is needed."""
-        architecture.write(self.pipe, folder, vae=learned)
+        """Write the pipeline with the averaged VAE; its latents have about unit deviation already."""
+        architecture.write_pipeline(self.pipe, folder, vae=learned)

@@ -1,7 +1,7 @@
-"""A canvas that draws shapes by their distance, at any size and only where asked.
+"""Draws anti-aliased shapes from their signed distance functions, at any size, whole or in part.
 
-Scene units: the square root of the picture's area is 1, its middle is (0, 0), y points up. A shape's edge is
-anti-aliased over one pixel, whatever part is drawn, so a part is equal to the cut of the whole.
+Scene units: the square root of the picture's area is 1, its centre is (0, 0), y points up. A shape's edge is
+anti-aliased over one pixel, so that a part drawn alone equals the same crop of the whole picture.
 """
 
 from collections.abc import Callable
@@ -13,64 +13,76 @@ from typing import NamedTuple
 import numpy as np
 
 Array = np.ndarray
+# Red, green, blue between 0 and 1.
 Colour = tuple[float, float, float]
+# A part of a picture: top, left, height, width in px of the whole picture.
 Box = tuple[int, int, int, int]
-"""top, left, height, width in px of the whole picture."""
+# (brush, u, v) -> colours (rows, cols, 3), where u and v are coordinates in the brush's frame.
 Texture = Callable[["Brush", Array, Array], Array]
 
-CHANCES = np.random.RandomState(0).rand(1 << 16).astype(np.float32)
+# The random numbers that `cell_random` looks up.
+RANDOM_TABLE = np.random.RandomState(0).rand(1 << 16).astype(np.float32)
 
-# A detail shows from a cell and a half of the latent on, and is gone below one.
-GONE, SHOWN = 8.0, 12.0
+# A detail is fully visible from this many px on (a latent cell and a half), and invisible below one cell.
+INVISIBLE_PX, VISIBLE_PX = 8.0, 12.0
 
 
 class Shape(NamedTuple):
-    """bounds: left, bottom, right, top. distance: negative inside, in the same units."""
+    """A shape, as a bounding box and a signed distance function of frame coordinates (u, v)."""
 
+    # Left, bottom, right, top.
     bounds: tuple[float, float, float, float]
+    # Distance to the edge in frame units, negative inside the shape.
     distance: Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
 class Brush:
-    """Draws on `image`, whose pixel centres lie at x (columns) and y (rows), in a frame of its own.
+    """Draws on an image within a frame: a coordinate system (u, v) that is moved, scaled and rotated."""
 
-    origin, size, lean: where the frame's (0, 0) lies, how long its unit is, how far it is tilted.
-    light: what every colour is multiplied by, unless it glows.
-    """
-
+    # Colours (rows, cols, 3), 0 to 1, of the part of the picture that is drawn; changed in place.
     image: Array
+    # Scene coordinates of the pixel centres: of the columns, and of the rows.
     x: Array
     y: Array
+    # Side of a pixel in scene units.
     px: float
+    # Where the frame's (0, 0) lies in the scene, how long its unit is, and its rotation in radians.
     origin: tuple[float, float] = (0.0, 0.0)
     size: float = 1.0
     lean: float = 0.0
+    # Whether the frame is flipped left to right.
     mirror: bool = False
+    # The colour of the light: every colour that does not glow is multiplied by it.
     light: Colour = (1.0, 1.0, 1.0)
 
-    def frame(
+    def with_frame(
         self, origin: tuple[float, float], size: float, lean: float = 0.0, mirror: bool = False
     ) -> "Brush":
+        """Return a brush for the same image in another frame."""
         return replace(self, origin=origin, size=size, lean=lean, mirror=mirror)
 
-    def lit(self, light: Colour) -> "Brush":
+    def with_light(self, light: Colour) -> "Brush":
+        """Return a brush for the same image whose colours are multiplied by this light."""
         return replace(self, light=light)
 
-    def shows(self, detail: float) -> float:
-        """How much of a detail of this size (frame units) is seen: as through a lens, from 0 to 1."""
-        seen = (detail * self.size / self.px - GONE) / (SHOWN - GONE)
-        seen = min(max(seen, 0.0), 1.0)
-        return seen * seen * (3 - 2 * seen)
+    def visibility(self, detail: float) -> float:
+        """Return the opacity, 0 to 1, of a detail of this size in frame units; too small ones fade out."""
+        share = (detail * self.size / self.px - INVISIBLE_PX) / (VISIBLE_PX - INVISIBLE_PX)
+        share = min(max(share, 0.0), 1.0)
+        return share * share * (3 - 2 * share)
 
     def fill(
         self, shape: Shape, colour: Colour | Texture, strength: float = 1.0, glows: bool = False
     ) -> None:
-        """Lays a colour, or a texture (brush, u, v) -> (h, w, 3), over the shape, in the light of the sky."""
-        rows, cols = self._reached(shape.bounds)
+        """Paint the shape with a colour or a texture.
+
+        strength: opacity, 0 to 1. glows: whether the colour ignores the brush's light.
+        """
+        rows, cols = self._bounding_slices(shape.bounds)
         if strength <= 0 or rows.start >= rows.stop or cols.start >= cols.stop:
             return
-        u, v = self._local(self.x[cols][None, :], self.y[rows][:, None])
+        u, v = self._to_frame(self.x[cols][None, :], self.y[rows][:, None])
         cover = np.clip(0.5 - shape.distance(u, v) * (self.size / self.px), 0, strength)[..., None]
         paint = np.asarray(colour(self, u, v) if callable(colour) else colour, np.float32)
         if not glows:
@@ -78,7 +90,8 @@ class Brush:
         part = self.image[rows, cols]
         part += cover * (paint - part)
 
-    def _local(self, x: Array, y: Array) -> tuple[Array, Array]:
+    def _to_frame(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Convert scene coordinates to frame coordinates (u, v)."""
         dx, dy = (x - self.origin[0]) / self.size, (y - self.origin[1]) / self.size
         if self.lean:
             c, s = cos(self.lean), sin(self.lean)
@@ -87,8 +100,8 @@ class Brush:
             dx, dy = np.broadcast_arrays(dx, dy)
         return (-dx if self.mirror else dx), dy
 
-    def _reached(self, bounds: tuple[float, float, float, float]) -> tuple[slice, slice]:
-        """Rows and columns of the image that the bounds may touch."""
+    def _bounding_slices(self, bounds: tuple[float, float, float, float]) -> tuple[slice, slice]:
+        """Return the rows and columns of the image that a shape with these bounds may touch."""
         left, bottom, right, top = bounds
         if self.mirror:
             left, right = -right, -left
@@ -100,8 +113,8 @@ class Brush:
         return slice(*rows), slice(*cols)
 
 
-def blank(size: tuple[int, int], box: Box | None = None) -> Brush:
-    """An empty canvas for a part of a picture of this size (height, width) px."""
+def new_brush(size: tuple[int, int], box: Box | None = None) -> Brush:
+    """Return a brush for a black picture of this size (height, width) in px, or for one part of it."""
     height, width = size
     top, left, rows, cols = box or (0, 0, height, width)
     px = 1 / sqrt(height * width)
@@ -112,10 +125,13 @@ def blank(size: tuple[int, int], box: Box | None = None) -> Brush:
 
 
 def disc(x: float, y: float, r: float) -> Shape:
+    """Return a disc with this centre and radius."""
     return Shape((x - r, y - r, x + r, y + r), lambda u, v: length(u - x, v - y) - r)
 
 
 def oval(x: float, y: float, rx: float, ry: float) -> Shape:
+    """Return an upright ellipse with this centre and these radii."""
+
     def distance(u: Array, v: Array) -> Array:
         a, b = (u - x) / rx, (v - y) / ry
         near, far = length(a, b), length(a / rx, b / ry)
@@ -125,7 +141,7 @@ def oval(x: float, y: float, rx: float, ry: float) -> Shape:
 
 
 def block(left: float, bottom: float, right: float, top: float, round_: float = 0.0) -> Shape:
-    """A rectangle, its corners rounded by a radius."""
+    """Return a rectangle whose corners are rounded with the radius `round_`."""
     cx, cy, hx, hy = (
         (left + right) / 2,
         (bottom + top) / 2,
@@ -141,7 +157,7 @@ def block(left: float, bottom: float, right: float, top: float, round_: float = 
 
 
 def poly(*points: tuple[float, float]) -> Shape:
-    """Any simple polygon."""
+    """Return the polygon with these corners; its sides must not cross."""
     xs, ys = zip(*points, strict=True)
 
     def distance(u: Array, v: Array) -> Array:
@@ -158,7 +174,7 @@ def poly(*points: tuple[float, float]) -> Shape:
 
 
 def line(width: float, *points: tuple[float, float]) -> Shape:
-    """A stroke through points, with round ends."""
+    """Return a stroke of this width through the points, with round ends."""
     xs, ys = zip(*points, strict=True)
     half = width / 2
 
@@ -175,12 +191,12 @@ def line(width: float, *points: tuple[float, float]) -> Shape:
 
 
 def rim(shape: Shape, width: float) -> Shape:
-    """The outline of a shape, drawn inwards."""
+    """Return the outline of a shape, this wide and inside its edge."""
     return Shape(shape.bounds, lambda u, v: np.maximum(shape.distance(u, v), -shape.distance(u, v) - width))
 
 
 def both(a: Shape, b: Shape) -> Shape:
-    """What lies in both."""
+    """Return the intersection of two shapes."""
     bounds = (
         max(a.bounds[0], b.bounds[0]), max(a.bounds[1], b.bounds[1]),
         min(a.bounds[2], b.bounds[2]), min(a.bounds[3], b.bounds[3]),
@@ -189,25 +205,30 @@ def both(a: Shape, b: Shape) -> Shape:
 
 
 def either(*shapes: Shape) -> Shape:
+    """Return the union of shapes."""
     bounds = tuple(f(s.bounds[k] for s in shapes) for k, f in enumerate((min, min, max, max)))
     return Shape(bounds, lambda u, v: np.minimum.reduce([s.distance(u, v) for s in shapes]))
 
 
-def chance(i: Array, j: Array, salt: int = 0) -> Array:
-    """A number from 0 to 1 for each pair of whole numbers, always the same."""
+def cell_random(i: Array, j: Array, salt: int = 0) -> Array:
+    """Return a pseudo-random number from 0 to 1 for each pair of integers, always the same for a pair.
+
+    salt: chooses another set of numbers.
+    """
     a, b = np.asarray(i).astype(np.int32) + 97 * salt, np.asarray(j).astype(np.int32) + 57 * salt
-    return CHANCES.take(((a & 255) << 8) | (b & 255))
+    return RANDOM_TABLE.take(((a & 255) << 8) | (b & 255))
 
 
 def length(a: Array, b: Array) -> Array:
-    """Of a vector; numpy's own hypot minds overflow and takes ten times as long."""
+    """Return the length of the vector (a, b), ten times as fast as `np.hypot`, which avoids overflow."""
     return np.sqrt(a * a + b * b)
 
 
-def mixed(colour: Colour, other: Colour, share: float) -> Colour:
+def mix(colour: Colour, other: Colour, share: float) -> Colour:
+    """Blend two colours; share is that of the second one, 0 to 1."""
     return tuple(a + (b - a) * share for a, b in zip(colour, other, strict=True))
 
 
 def shade(colour: Colour, by: float) -> Colour:
-    """Lighter (above 0) or darker (below)."""
-    return mixed(colour, (1.0, 1.0, 1.0) if by > 0 else (0.0, 0.0, 0.0), abs(by))
+    """Return the colour, lighter for `by` above 0 (1 is white) and darker below (-1 is black)."""
+    return mix(colour, (1.0, 1.0, 1.0) if by > 0 else (0.0, 0.0, 0.0), abs(by))

@@ -1,7 +1,7 @@
-"""The world of Postcards: scenes drawn from a seed, rendered at any size, and told in words.
+"""The world of Postcards: scenes that come from a seed, are rendered at any size and described in words.
 
-A scene is a sky, a ground and one subject. It is the project's ruler: what the right picture looks like at
-any size is known.
+A scene is a sky, a ground and one subject. Because it can be rendered, the right picture is known at every
+size, and models can be measured against it.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from lab.world.paint import Array, Box, blank
+from lab.world.paint import Array, Box, new_brush
 from lab.world.scenery import GROUNDS, SKIES, paint_ground, paint_shadow, paint_sky
 from lab.world.subjects import SUBJECTS
 
@@ -23,30 +23,39 @@ COLOURS = {
     "purple": (0.49, 0.24, 0.62),
     "pink": (0.95, 0.56, 0.70),
 }
-SMALLEST, LARGEST = 64, 4096
-# 2:1, and what rounding to whole cells adds to it.
-LONGEST = 2.1
-HELD_OUT = 0.1
+# Sides in px of the smallest and the largest picture.
+MIN_SIDE, MAX_SIDE = 64, 4096
+# The longer side over the shorter one: 2, and what rounding to whole latent cells adds to it.
+MAX_ASPECT = 2.1
+# Share of the combinations of words that no training sees.
+HELD_OUT_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Scene:
-    """across, horizon: places as shares of the half width and height. size: the subject's, in scene units."""
+    """All that decides a picture, apart from its size."""
 
+    # Keys of SUBJECTS, COLOURS, GROUNDS and SKIES.
     subject: str
     colour: str
     ground: str
     sky: str
+    # The subject's place from left to right, from -0.4 to 0.4.
     across: float = 0.0
+    # Height of the horizon, as a share of half the picture's height; below 0 it lies in the lower half.
     horizon: float = -0.2
+    # Height of the subject in scene units.
     size: float = 0.6
+    # Rotation of the subject in radians.
     lean: float = 0.0
+    # Whether the subject is flipped left to right.
     mirror: bool = False
+    # Seed for the places of sun, moon and clouds.
     weather: int = 0
 
 
-def scene(seed: int) -> Scene:
-    """Any scene of the world."""
+def make_scene(seed: int) -> Scene:
+    """Return the scene of a seed, held out or not."""
     draw = np.random.RandomState(seed)
     subject = str(draw.choice(list(SUBJECTS)))
     return Scene(
@@ -63,67 +72,86 @@ def scene(seed: int) -> Scene:
     )
 
 
-def held_out(scene: Scene) -> bool:
-    """Whether this combination is kept from all training, to be asked for afterwards."""
+def is_held_out(scene: Scene) -> bool:
+    """Return whether this combination of words is kept out of all training, for measuring afterwards."""
     key = "/".join((scene.subject, scene.colour, scene.ground, scene.sky))
-    return int.from_bytes(sha256(key.encode()).digest()[:4], "big") < HELD_OUT * 2**32
+    return int.from_bytes(sha256(key.encode()).digest()[:4], "big") < HELD_OUT_SHARE * 2**32
+
+
+def held_out_scenes(count: int) -> list[Scene]:
+    """Return this many scenes whose combination of words no training has seen."""
+    return [scene for scene in map(make_scene, range(30 * count)) if is_held_out(scene)][:count]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A subject in its place: where its foot is and how long its unit, both in scene units."""
+    """A subject at its place in a picture."""
 
     subject: str
     colour: str
+    # Scene coordinates (x, y) of the middle of its lower edge.
     foot: tuple[float, float]
-    long: float
+    # Its height in scene units.
+    height: float
+    # Its rotation in radians.
     lean: float = 0.0
+    # Whether it is flipped left to right.
     mirror: bool = False
 
 
 def render(scene: Scene, size: tuple[int, int], box: Box | None = None) -> Array:
-    """The picture (rows, cols, 3), bytes, of this size (height, width) px, or the asked part of it."""
-    return draw(scene, (standing(scene, half_sides(size)),), size, box)
+    """Return the picture of a scene at this size (height, width) in px, or one part of it.
+
+    The picture is an array of bytes (rows, cols, 3).
+    """
+    return draw_scene(scene, (place_subject(scene, half_sides(size)),), size, box)
 
 
-def draw(scene: Scene, figures: tuple[Figure, ...], size: tuple[int, int], box: Box | None = None) -> Array:
-    """The scene's sky and ground with these figures in place of its own, none or many, first ones behind."""
+def draw_scene(
+    scene: Scene, figures: tuple[Figure, ...], size: tuple[int, int], box: Box | None = None
+) -> Array:
+    """Return the picture of a scene's sky and ground with these figures instead of its own subject.
+
+    There may be none or several; later figures are in front.
+    """
     height, width = size
-    if not min(size) >= SMALLEST or max(size) > LARGEST or max(size) > LONGEST * min(size):
-        raise ValueError(f"{width} x {height} px: from {SMALLEST} to {LARGEST} px and up to 2:1")
-    brush, half = blank(size, box), half_sides(size)
+    if not min(size) >= MIN_SIDE or max(size) > MAX_SIDE or max(size) > MAX_ASPECT * min(size):
+        raise ValueError(f"{width} x {height} px: from {MIN_SIDE} to {MAX_SIDE} px and up to 2:1")
+    brush, half = new_brush(size, box), half_sides(size)
     horizon = scene.horizon * half[0]
     sky = SKIES[scene.sky]
     paint_sky(brush, sky, scene.weather, half, horizon)
-    brush = brush.lit(sky.light)
+    brush = brush.with_light(sky.light)
     paint_ground(brush, scene.ground, horizon)
     for figure in figures:
         subject, (x, y) = SUBJECTS[figure.subject], figure.foot
-        paint_shadow(brush, (x, min(y, horizon - 0.03)), 0.42 * subject.width * figure.long)
-        subject.paint(brush.frame((x, y), figure.long, figure.lean, figure.mirror), COLOURS[figure.colour])
+        paint_shadow(brush, (x, min(y, horizon - 0.03)), 0.42 * subject.width * figure.height)
+        subject.paint(
+            brush.with_frame((x, y), figure.height, figure.lean, figure.mirror), COLOURS[figure.colour]
+        )
     return (np.clip(brush.image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def half_sides(size: tuple[int, int]) -> tuple[float, float]:
-    """Half the height and half the width of a picture, in scene units."""
+    """Return half the height and half the width of a picture in scene units."""
     height, width = size
     px = 1 / np.sqrt(height * width)
     return (height * px / 2, width * px / 2)
 
 
-def standing(scene: Scene, half: tuple[float, float]) -> Figure:
-    """The scene's subject where it stands, so that it lies inside a picture of this shape."""
+def place_subject(scene: Scene, half: tuple[float, float]) -> Figure:
+    """Return the scene's subject at its place, inside a picture with these half sides (height, width)."""
     subject = SUBJECTS[scene.subject]
-    long = min(scene.size, 1.5 * half[0], 1.7 * half[1] / subject.width)
-    room = max(0.0, half[1] - subject.width * long / 2)
-    lowest, highest = -0.9 * half[0], 0.95 * half[0] - 1.05 * long
-    foot = scene.horizon * half[0] + (0.12 if subject.floats else -0.1 * long)
+    size = min(scene.size, 1.5 * half[0], 1.7 * half[1] / subject.width)
+    room = max(0.0, half[1] - subject.width * size / 2)
+    lowest, highest = -0.9 * half[0], 0.95 * half[0] - 1.05 * size
+    foot = scene.horizon * half[0] + (0.12 if subject.floats else -0.1 * size)
     place = (scene.across / 0.4 * 0.9 * room, float(np.clip(foot, lowest, max(lowest, highest))))
-    return Figure(scene.subject, scene.colour, place, long, scene.lean, scene.mirror)
+    return Figure(scene.subject, scene.colour, place, size, scene.lean, scene.mirror)
 
 
 def phrases(scene: Scene) -> list[str]:
-    """Ways to ask for this scene."""
+    """Return five prompts that describe this scene."""
     a, colour = ("an" if scene.colour[0] in "aeiou" else "a"), scene.colour
     subject, ground, sky = scene.subject, scene.ground, scene.sky
     return [
@@ -135,16 +163,16 @@ def phrases(scene: Scene) -> list[str]:
     ]
 
 
-def close_up(scene: Scene, seed: int, size: tuple[int, int]) -> tuple[str, Box]:
-    """Words for a part of the subject, and the box that shows it in a picture of this size."""
+def choose_close_up(scene: Scene, seed: int, size: tuple[int, int]) -> tuple[str, Box]:
+    """Choose a part of the subject; return words for it, and its box in a picture of this size."""
     draw = np.random.RandomState(seed)
     words, u, v, reach = SUBJECTS[scene.subject].parts[draw.randint(len(SUBJECTS[scene.subject].parts))]
     height, width = size
     px = 1 / np.sqrt(height * width)
-    figure = standing(scene, half_sides(size))
-    side = min(int(2 * reach * figure.long / px), height, width)
-    x = figure.foot[0] + figure.long * (-u if scene.mirror else u)
-    y = figure.foot[1] + figure.long * v
+    figure = place_subject(scene, half_sides(size))
+    side = min(int(2 * reach * figure.height / px), height, width)
+    x = figure.foot[0] + figure.height * (-u if scene.mirror else u)
+    y = figure.foot[1] + figure.height * v
     top = int(np.clip(height / 2 - y / px - side / 2, 0, height - side))
     left = int(np.clip(width / 2 + x / px - side / 2, 0, width - side))
     a = "an" if scene.colour[0] in "aeiou" else "a"

@@ -1,48 +1,50 @@
-"""Twelve things a postcard can show. Each stands on (0, 0), is about 1 high, and is drawn part by part.
+"""The twelve subjects. Each stands on (0, 0), is about 1 high, and is painted part by part.
 
-Sizes are those of the latent's cells: a part is 0.09 or more, a fitting about 0.045, a surface about 0.024.
+The size of a detail decides from which picture size on it shows: parts are 0.09 or more, fittings about
+0.045, units of a surface about 0.026.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.world.paint import Brush, Colour, block, both, disc, either, line, mixed, oval, poly, rim, shade
+from lab.world.paint import Brush, Colour, block, both, disc, either, line, mix, oval, poly, rim, shade
 from lab.world.textures import bricks, fur, leaves, planks, ribs, rivets, scales, stripes
 
 WOOD, STONE, GLASS, LAMP = (0.50, 0.33, 0.20), (0.66, 0.64, 0.62), (0.62, 0.80, 0.90), (1.0, 0.90, 0.55)
 DARK, PALE, GREEN, STEEL = (0.16, 0.13, 0.14), (0.95, 0.93, 0.88), (0.28, 0.50, 0.22), (0.70, 0.73, 0.78)
+# Sizes of a fitting, such as a window's cross, and of a unit of a surface, such as a brick.
 FITTING, SURFACE = 0.045, 0.026
 
 
 @dataclass(frozen=True)
 class Subject:
-    """paint(brush, colour). width: of the box around the middle that holds all of it.
+    """A subject: how it is painted and how much room it takes."""
 
-    parts: what a close-up shows, and where it is: (words, u, v, half its side).
-    """
-
+    # Paints the subject with a brush, mostly in this colour.
     paint: Callable[[Brush, Colour], None]
+    # Parts for close-ups: the part's words, its centre (u, v), and half the side of the box that shows it.
     parts: tuple[tuple[str, float, float, float], ...]
+    # Width of the box around the middle that holds the whole subject.
     width: float
+    # Whether it hovers above the ground.
     floats: bool = False
 
 
 def window(brush: Brush, left: float, bottom: float, width: float, height: float) -> None:
-    """A lit pane. Where its cross and its frame do not show, the pane has their share of paleness."""
+    """Paint a lit window; where cross and frame are too small to show, the pane is paler by their area."""
     right, top, bar, edge = left + width, bottom + height, 0.02, 0.012
     pane = block(left, bottom, right, top, 0.01)
     cross = either(
         block(left + width / 2 - bar / 2, bottom, left + width / 2 + bar / 2, top),
         block(left, bottom + height / 2 - bar / 2, right, bottom + height / 2 + bar / 2),
     )
-    crossed, framed = brush.shows(FITTING), brush.shows(SURFACE)
-    unseen = (1 - crossed) * bar * (1 / width + 1 / height) + (1 - framed) * 2 * edge * (
-        1 / width + 1 / height
-    )
+    cross_visibility, frame_visibility = brush.visibility(FITTING), brush.visibility(SURFACE)
+    hidden = (1 - cross_visibility) * bar * (1 / width + 1 / height)
+    hidden += (1 - frame_visibility) * 2 * edge * (1 / width + 1 / height)
     lit = tuple(pale * light for pale, light in zip(PALE, brush.light, strict=True))
-    brush.fill(pane, mixed(LAMP, lit, unseen), glows=True)
-    brush.fill(cross, PALE, crossed)
-    brush.fill(rim(pane, edge), PALE, framed)
+    brush.fill(pane, mix(LAMP, lit, hidden), glows=True)
+    brush.fill(cross, PALE, cross_visibility)
+    brush.fill(rim(pane, edge), PALE, frame_visibility)
 
 
 def house(brush: Brush, colour: Colour) -> None:
@@ -53,7 +55,7 @@ def house(brush: Brush, colour: Colour) -> None:
     window(brush, 0.10, 0.22, 0.17, 0.19)
     door = block(-0.07, 0, 0.07, 0.27)
     brush.fill(door, planks(WOOD, 0.045))
-    brush.fill(disc(0.04, 0.13, 0.014), LAMP, brush.shows(0.028))
+    brush.fill(disc(0.04, 0.13, 0.014), LAMP, brush.visibility(0.028))
 
 
 def tree(brush: Brush, colour: Colour) -> None:
@@ -63,7 +65,7 @@ def tree(brush: Brush, colour: Colour) -> None:
     brush.fill(crown, leaves(colour, 0.03))
     brush.fill(both(crown, disc(0.16, 0.46, 0.26)), shade(colour, -0.5), 0.28)
     for u, v in ((-0.22, 0.66), (0.05, 0.86), (0.2, 0.55), (-0.05, 0.6), (-0.18, 0.48)):
-        brush.fill(disc(u, v, 0.024), (0.86, 0.16, 0.14), brush.shows(0.048))
+        brush.fill(disc(u, v, 0.024), (0.86, 0.16, 0.14), brush.visibility(0.048))
 
 
 def boat(brush: Brush, colour: Colour) -> None:
@@ -74,7 +76,7 @@ def boat(brush: Brush, colour: Colour) -> None:
     brush.fill(hull, planks(colour, 0.04))
     brush.fill(block(-0.49, 0.21, 0.51, 0.27, 0.02), shade(colour, -0.35))
     for u in (-0.2, 0.0, 0.2):
-        brush.fill(disc(u, 0.13, 0.036), PALE, brush.shows(0.072))
+        brush.fill(disc(u, 0.13, 0.036), PALE, brush.visibility(0.072))
     brush.fill(poly((0.0, 0.98), (0.0, 1.06), (-0.14, 1.02)), shade(colour, 0.15))
 
 
@@ -89,13 +91,13 @@ def rocket(brush: Brush, colour: Colour) -> None:
     brush.fill(both(body, oval(0.22, 0.45, 0.14, 0.6)), (0.1, 0.1, 0.2), 0.16)
     brush.fill(disc(0, 0.54, 0.1), STEEL)
     brush.fill(disc(0, 0.54, 0.075), GLASS)
-    brush.fill(disc(-0.025, 0.565, 0.022), (1.0, 1.0, 1.0), brush.shows(0.044))
+    brush.fill(disc(-0.025, 0.565, 0.022), (1.0, 1.0, 1.0), brush.visibility(0.044))
 
 
 def balloon(brush: Brush, colour: Colour) -> None:
     for u in (-0.075, 0.075):
         brush.fill(line(0.02, (u, 0.14), (u * 2.6, 0.46)), WOOD)
-    brush.fill(line(0.012, (0, 0.14), (0, 0.4)), WOOD, brush.shows(FITTING))
+    brush.fill(line(0.012, (0, 0.14), (0, 0.4)), WOOD, brush.visibility(FITTING))
     bag = either(oval(0, 0.68, 0.34, 0.32), poly((-0.25, 0.50), (0.25, 0.50), (0.1, 0.30), (-0.1, 0.30)))
     brush.fill(bag, stripes(colour, PALE, 0.115))
     brush.fill(both(bag, block(-0.5, 0.62, 0.5, 0.74)), ribs(shade(colour, -0.25), 0.05))
@@ -114,7 +116,7 @@ def lighthouse(brush: Brush, colour: Colour) -> None:
     brush.fill(block(-0.16, 0.75, 0.16, 0.80, 0.01), shade(colour, -0.45))
     brush.fill(block(-0.09, 0.80, 0.09, 0.92), LAMP, glows=True)
     for u in (-0.045, 0.0, 0.045):
-        brush.fill(line(0.012, (u, 0.80), (u, 0.92)), DARK, brush.shows(FITTING))
+        brush.fill(line(0.012, (u, 0.80), (u, 0.92)), DARK, brush.visibility(FITTING))
     brush.fill(poly((-0.13, 0.91), (0.13, 0.91), (0.0, 1.04)), scales(shade(colour, -0.2), 0.035))
     brush.fill(block(-0.055, 0.07, 0.055, 0.17, 0.02), planks(WOOD, 0.04))
     brush.fill(block(-0.03, 0.34, 0.03, 0.41, 0.02), LAMP, glows=True)
@@ -126,32 +128,32 @@ def windmill(brush: Brush, colour: Colour) -> None:
     brush.fill(block(-0.06, 0, 0.06, 0.18, 0.03), planks(WOOD, 0.04))
     window(brush, -0.045, 0.30, 0.09, 0.1)
     for turn in (0.5, 2.07, 3.64, 5.21):
-        sail = brush.frame(_moved(brush, 0.0, 0.62), brush.size, brush.lean + turn, brush.mirror)
-        # Four slats of 0.012 on 0.37, as much wood as they are where they do not show.
-        cloth = mixed(PALE, WOOD, 0.13 * (1 - brush.shows(FITTING)))
+        sail = brush.with_frame(_to_scene(brush, 0.0, 0.62), brush.size, brush.lean + turn, brush.mirror)
+        # Where the four slats are too small to show, the cloth takes their share of the wood's colour.
+        cloth = mix(PALE, WOOD, 0.13 * (1 - brush.visibility(FITTING)))
         sail.fill(block(0.09, -0.01, 0.46, 0.09), ribs(cloth, 0.04))
         sail.fill(line(0.026, (0, 0), (0.48, 0)), WOOD)
         for u in (0.16, 0.24, 0.32, 0.40):
-            sail.fill(line(0.012, (u, 0), (u, 0.085)), WOOD, brush.shows(FITTING))
+            sail.fill(line(0.012, (u, 0), (u, 0.085)), WOOD, brush.visibility(FITTING))
     brush.fill(disc(0, 0.62, 0.04), DARK)
 
 
-def _moved(brush: Brush, u: float, v: float) -> tuple[float, float]:
-    """Where a point of the brush's upright frame lies in the scene."""
+def _to_scene(brush: Brush, u: float, v: float) -> tuple[float, float]:
+    """Convert frame coordinates (u, v) of a brush that is not rotated to scene coordinates."""
     return brush.origin[0] + brush.size * (-u if brush.mirror else u), brush.origin[1] + brush.size * v
 
 
 def flower(brush: Brush, colour: Colour) -> None:
     brush.fill(line(0.05, (0.02, 0), (-0.02, 0.3), (0, 0.62)), GREEN)
     for side, v in ((-1, 0.18), (1, 0.27)):
-        leaf = brush.frame(_moved(brush, 0, v), brush.size, brush.lean + side * 0.6, brush.mirror)
+        leaf = brush.with_frame(_to_scene(brush, 0, v), brush.size, brush.lean + side * 0.6, brush.mirror)
         leaf.fill(oval(side * 0.15, 0.02, 0.15, 0.065), leaves(GREEN, 0.03))
-        leaf.fill(line(0.012, (0, 0.02), (side * 0.28, 0.02)), shade(GREEN, 0.3), brush.shows(FITTING))
+        leaf.fill(line(0.012, (0, 0.02), (side * 0.28, 0.02)), shade(GREEN, 0.3), brush.visibility(FITTING))
     for k in range(8):
         turn = brush.lean + k * 0.7854
-        petal = brush.frame(_moved(brush, 0, 0.68), brush.size, turn, brush.mirror)
+        petal = brush.with_frame(_to_scene(brush, 0, 0.68), brush.size, turn, brush.mirror)
         petal.fill(oval(0.19, 0, 0.14, 0.085), shade(colour, -0.12 if k % 2 else 0.08))
-        petal.fill(line(0.014, (0.12, 0), (0.3, 0)), shade(colour, -0.35), brush.shows(FITTING))
+        petal.fill(line(0.014, (0.12, 0), (0.3, 0)), shade(colour, -0.35), brush.visibility(FITTING))
     brush.fill(disc(0, 0.68, 0.12), leaves((0.93, 0.72, 0.2), 0.028))
 
 
@@ -167,7 +169,7 @@ def fish(brush: Brush, colour: Colour) -> None:
     brush.fill(poly((0.02, 0.40), (-0.14, 0.26), (0.06, 0.32)), ribs(shade(colour, -0.3), 0.03))
     brush.fill(disc(0.31, 0.50, 0.05), (1.0, 1.0, 1.0))
     brush.fill(disc(0.32, 0.50, 0.028), DARK)
-    brush.fill(line(0.02, (0.42, 0.40), (0.34, 0.38)), DARK, brush.shows(FITTING))
+    brush.fill(line(0.02, (0.42, 0.40), (0.34, 0.38)), DARK, brush.visibility(FITTING))
 
 
 def cat(brush: Brush, colour: Colour) -> None:
@@ -185,7 +187,7 @@ def cat(brush: Brush, colour: Colour) -> None:
         brush.fill(oval(side * 0.1, 0.67, 0.02, 0.05), DARK)
         for lift in (-0.03, 0.0, 0.03):
             whisker = line(0.01, (side * 0.09, 0.57), (side * 0.3, 0.57 + lift))
-            brush.fill(whisker, PALE, brush.shows(FITTING))
+            brush.fill(whisker, PALE, brush.visibility(FITTING))
         brush.fill(oval(side * 0.1, 0.03, 0.085, 0.045), shade(colour, 0.2))
     brush.fill(poly((-0.035, 0.60), (0.035, 0.60), (0, 0.565)), (0.9, 0.5, 0.52))
 
@@ -201,15 +203,17 @@ def castle(brush: Brush, colour: Colour) -> None:
         brush.fill(poly((u, 0.90), (u, 1.02), (u + 0.12, 0.97)), shade(colour, 0.25))
     gate = either(block(-0.1, 0, 0.1, 0.18), disc(0, 0.18, 0.1))
     brush.fill(gate, planks(WOOD, 0.045))
-    brush.fill(rim(gate, 0.025), DARK, brush.shows(FITTING))
+    brush.fill(rim(gate, 0.025), DARK, brush.visibility(FITTING))
     window(brush, -0.045, 0.33, 0.09, 0.1)
 
 
 def bicycle(brush: Brush, colour: Colour) -> None:
     for u in (-0.3, 0.3):
         for k in range(6):
-            wheel = brush.frame(_moved(brush, u, 0.2), brush.size, brush.lean + k * 0.5236, brush.mirror)
-            wheel.fill(line(0.01, (-0.17, 0), (0.17, 0)), STEEL, brush.shows(FITTING))
+            wheel = brush.with_frame(
+                _to_scene(brush, u, 0.2), brush.size, brush.lean + k * 0.5236, brush.mirror
+            )
+            wheel.fill(line(0.01, (-0.17, 0), (0.17, 0)), STEEL, brush.visibility(FITTING))
         brush.fill(rim(disc(u, 0.2, 0.2), 0.045), DARK)
         brush.fill(disc(u, 0.2, 0.035), STEEL)
     tube = 0.05
@@ -220,7 +224,7 @@ def bicycle(brush: Brush, colour: Colour) -> None:
     brush.fill(oval(-0.15, 0.59, 0.1, 0.04), WOOD)
     brush.fill(block(0.22, 0.44, 0.44, 0.60, 0.02), bricks((0.72, 0.52, 0.30), 0.026))
     brush.fill(disc(0.0, 0.2, 0.05), STEEL)
-    brush.fill(line(0.026, (-0.07, 0.13), (0.07, 0.27)), DARK, brush.shows(FITTING))
+    brush.fill(line(0.026, (-0.07, 0.13), (0.07, 0.27)), DARK, brush.visibility(FITTING))
 
 
 SUBJECTS = {

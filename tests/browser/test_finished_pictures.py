@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.export import share
 from engine.recipe.recall import recall
-from lab.publish.example import example
+from lab.publish.example import make_example
 from tests.support.look import (
     expect,
     fill_prompt,
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, visit):
-    example(tiny_folder, tmp_path / "example", small(prompt="a white cat", scales=(1, 1.5, 2), steps=4))
+    make_example(tiny_folder, tmp_path / "example", small(prompt="a white cat", scales=(1, 1.5, 2), steps=4))
     with serving(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
         page = visit(app.url)
         expect(finished_cards(page)).to_have_count(3)

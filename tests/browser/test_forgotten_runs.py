@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lab.publish.example import example
+from lab.publish.example import make_example
 from tests.support.look import (
     expect,
     fill_prompt,
@@ -72,7 +72,7 @@ def test_with_the_last_run_the_screen_is_empty(served, visit):
 
 
 def test_with_the_last_run_the_example_comes_back(tmp_path, tiny_folder, visit):
-    example(tiny_folder, tmp_path / "example", small(prompt="a white cat", scales=(1, 1.5, 2), steps=4))
+    make_example(tiny_folder, tmp_path / "example", small(prompt="a white cat", scales=(1, 1.5, 2), steps=4))
     with serving(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
         page = visit(app.url)
         fill_prompt(page, "a blue boat")

@@ -7,7 +7,7 @@ from PIL import Image
 from engine import Recipe, load_model
 from engine.catalogue.entries import model_entries
 from engine.recipe import images
-from lab.world.scenes import is_held_out, phrases, render, make_scene
+from lab.world.scenes import is_held_out, make_scene, phrases, render
 from tests.support.toys import last, run
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def test_more_fidelity_is_nearer_to_the_picture(postcards, tmp_path):
     image = drawn(tmp_path, 256)
     levels = []
     for fidelity in (0, 0.25, 0.5, 0.75, 1):
-        shrunk = images.filling(made(postcards, tmp_path, image, fidelity), (256, 256))
+        shrunk = images.crop_to_fill(made(postcards, tmp_path, image, fidelity), (256, 256))
         levels.append(psnr(shrunk, images.read(image)))
     assert levels == sorted(levels)
     assert levels[-1] > 28
@@ -56,6 +56,6 @@ def test_a_larger_picture_keeps_its_detail(postcards, tmp_path):
     """What lies between 256 and 512 px is in the result only if the second stage starts from the original."""
     large, small = drawn(tmp_path, 512), tmp_path / "shrunk.png"
     true = images.read(large)
-    images.filling(true, (256, 256)).save(small)
+    images.crop_to_fill(true, (256, 256)).save(small)
     kept, lost = (psnr(made(postcards, tmp_path, image, 1), true) for image in (large, small))
     assert kept > lost + 0.5

@@ -16,7 +16,9 @@ from ui.text import words
 @pytest.fixture(scope="session")
 def postcards(tmp_path_factory):
     """The entry of the model in the box, over the same body with random weights."""
-    folder = architecture.write_pipeline(architecture.new_pipeline(), tmp_path_factory.mktemp("models") / "postcards")
+    folder = architecture.write_pipeline(
+        architecture.new_pipeline(), tmp_path_factory.mktemp("models") / "postcards"
+    )
     return replace(model_entries()[0], source=str(folder))
 
 
@@ -32,7 +34,9 @@ def postcards(tmp_path_factory):
 )
 def test_words_that_the_model_does_not_know_are_named_once_in_order(postcards, prompt, strange):
     assert vocabulary.unknown_words(prompt, postcards) == strange
-    assert vocabulary.unknown_words(prompt, postcards) == architecture.unknown_words(prompt, architecture.vocabulary())
+    assert vocabulary.unknown_words(prompt, postcards) == architecture.unknown_words(
+        prompt, architecture.vocabulary()
+    )
 
 
 def test_every_word_of_the_sentence_builder_is_known(postcards):

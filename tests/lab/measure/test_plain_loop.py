@@ -1,4 +1,4 @@
-"""Rows of the engine are what a plain loop says they are: direct, MultiDiffusion, damped guidance."""
+"""The engine's direct inference, MultiDiffusion and damped guidance equal a plain loop."""
 
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,30 +10,31 @@ import torch
 
 from engine import Recipe, load_model
 from lab.measure import plain_loop
-from lab.training.base import levels
+from lab.models.architecture import alphas_and_sigmas
 from tests.support.toys import latents
 
 CLOSE = 1e-5
-SDXLS = {"timestep_spacing": "leading", "steps_offset": 1}
-"""From pure noise the first step divides by alpha = 0.07, and float32's last digits with it."""
+# SDXL's own spacing of steps. The model's own begins at pure noise, where the first step divides by
+# alpha = 0.07 and so enlarges float32's rounding errors.
+SDXL_SPACING = {"timestep_spacing": "leading", "steps_offset": 1}
 
 
-class First:
-    """The noise that the plain loop begins with."""
+class StartNoise:
+    """Noise for the engine that equals the plain loop's."""
 
     def base(self, shape):
         return np.random.RandomState(3).standard_normal(shape)
 
 
 @pytest.mark.parametrize(("method", "stride"), [("direct", None), ("multidiffusion", 16)])
-def test_a_row_is_the_plain_loop(method, stride, tmp_path):
+def test_the_engine_equals_the_plain_loop(method, stride, tmp_path):
     model = load_model("assets/postcards", "cpu", "float32")
-    model = replace(model, facts=replace(model.facts, scheduler=dict(model.facts.scheduler) | SDXLS))
+    model = replace(model, facts=replace(model.facts, scheduler=dict(model.facts.scheduler) | SDXL_SPACING))
     recipe = Recipe(
         prompt="a red house", negative="", method=method, scales=(1, 2), scheduler="ddim", steps=4,
         guidance=5.0, stride=stride, feather=False,
     )  # fmt: skip
-    (ours,) = latents(recipe, model, tmp_path, noise=First())
+    (ours,) = latents(recipe, model, tmp_path, noise=StartNoise())
     theirs = plain_loop.draw(
         model, "a red house", (64, 64), stride=stride, steps=4, guidance=5.0, seed=3
     ).numpy()
@@ -45,8 +46,8 @@ MILD = {"mid_block": 4, "up_blocks.0": 4}
 
 
 @contextmanager
-def spread(unet, factors, left):
-    """The network with the kernels of these blocks spread out, by factors that fall."""
+def dilated(unet, factors, left):
+    """Dilate the convolutions of these blocks within this context, by factors that fall with `left`."""
     convs = [
         (conv, max(ceil(factor * left - 1e-9), 2))
         for block, factor in factors.items()
@@ -68,19 +69,26 @@ def test_damped_guidance_is_the_plain_loop(bodies, tmp_path):
         prompt="a red house", negative="", method="scalecrafter", scales=(1, 4), scheduler="ddim", steps=4,
         guidance=5.0,
     )  # fmt: skip
-    (ours,) = latents(recipe, model, tmp_path, noise=First())
-    alpha, sigma = levels()
+    (ours,) = latents(recipe, model, tmp_path, noise=StartNoise())
+    alpha, sigma = alphas_and_sigmas()
     text = model.encode_text("a red house", "", 2)
-    told = torch.tensor([[512, 512, 0, 0, 512, 512]]).expand(2, -1)
-    z = torch.tensor(First().base((1, 4, 64, 64)), dtype=torch.float32)
+    time_ids = torch.tensor([[512, 512, 0, 0, 512, 512]]).expand(2, -1)
+    z = torch.tensor(StartNoise().base((1, 4, 64, 64)), dtype=torch.float32)
     for i, (t, after) in enumerate(((751, 501), (501, 251), (251, 1), (1, 0))):
-        shown, left = z.repeat(2, 1, 1, 1), (3 - i) / 3
-        with spread(unet, STRONG if i < 3 else {}, left):
-            plain, asked = model.predict(shown, t, text, told).chunk(2)
-        mild = plain
+        model_input, left = z.repeat(2, 1, 1, 1), (3 - i) / 3
+        with dilated(unet, STRONG if i < 3 else {}, left):
+            unconditional, conditional = model.predict(model_input, t, text, time_ids).chunk(2)
+        mild = unconditional
         if i < 3:
-            with spread(unet, MILD, left):
-                mild = model.predict(shown, t, text, told)[:1]
-        eps = mild + 5.0 * (asked - plain)
+            with dilated(unet, MILD, left):
+                mild = model.predict(model_input, t, text, time_ids)[:1]
+        eps = mild + 5.0 * (conditional - unconditional)
         z = alpha[after] * (z - sigma[t] * eps) / alpha[t] + sigma[after] * eps
     assert np.abs(ours - z.numpy()).max() / np.abs(z.numpy()).max() < CLOSE
+
+
+def test_native_windows_cover_the_canvas():
+    count = np.zeros((40, 56))
+    for rows, cols in plain_loop.native_windows(40, 56, 32, 16):
+        count[rows, cols] += 1
+    assert count.min() >= 1

@@ -1,4 +1,4 @@
-"""The training loop on a course small enough to know its answer, and the pieces of the real courses."""
+"""The training loop on a course with a known answer, and the command's options."""
 
 from inspect import signature
 
@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lab.training import train
+from lab.training import course, train
 from lab.training.train import Average, Training, rate_at
 
 
 class Line:
-    """Learns y = 3 x; an interruption after so many batches."""
+    """A course that learns y = 3 x and is interrupted after `end` batches."""
 
-    rate, cooling = 0.05, train.COOLING
+    rate, cooling = 0.05, course.COOLING
 
     def __init__(self, end=10**9):
         torch.manual_seed(0)
@@ -30,8 +30,8 @@ class Line:
             yield torch.tensor(draw.standard_normal((16, 1)), dtype=torch.float32)
 
     def loss(self, batch, share):
-        missed = (self.learner(batch) - 3 * batch).square().mean()
-        return missed, {"missed": missed.item(), "share": share}
+        error = (self.learner(batch) - 3 * batch).square().mean()
+        return error, {"error": error.item(), "share": share}
 
     def grid(self, learned):
         return Image.new("RGB", (4, 4))
@@ -42,7 +42,7 @@ class Line:
 
 
 class Clock:
-    """A second a batch."""
+    """A clock by which each batch takes half a second."""
 
     def __init__(self):
         self.now = 0.0
@@ -65,7 +65,7 @@ def test_a_course_is_learned_in_its_minutes_and_written(tmp_path):
     assert (tmp_path / "state" / "grid.png").exists()
 
 
-def test_what_was_interrupted_goes_on_where_it_was(tmp_path):
+def test_an_interrupted_training_continues_where_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         Training(Line(end=700), 8, tmp_path / "state").run(tmp_path / "to")
     course = Line()
@@ -77,7 +77,7 @@ def test_what_was_interrupted_goes_on_where_it_was(tmp_path):
     assert again.batch == pytest.approx(960, abs=2)
 
 
-def test_what_has_had_its_time_is_not_touched(tmp_path):
+def test_a_finished_training_does_nothing(tmp_path):
     Training(Line(), 2, tmp_path / "state").run(tmp_path / "to")
     course = Line()
     again = Training(course, 2, tmp_path / "state")
@@ -87,7 +87,7 @@ def test_what_has_had_its_time_is_not_touched(tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_without_a_state_it_begins_anew(tmp_path):
+def test_without_a_state_nothing_is_resumed(tmp_path):
     assert not Training(Line(), 2, tmp_path / "state").resume()
 
 
@@ -98,41 +98,41 @@ def test_the_rate_rises_stays_and_falls_to_a_tenth():
     assert rate_at(500, 0.75, cooling=0.5) == pytest.approx(0.55)
 
 
-def test_a_batch_that_overflows_teaches_nothing(tmp_path):
+def test_a_batch_that_overflows_changes_no_weights(tmp_path):
     course = Line()
     training = Training(course, 2, tmp_path)
     before = course.learner.weight.item()
-    training.learn(torch.tensor([[float("inf")]]))
+    training.train_batch(torch.tensor([[float("inf")]]))
     assert course.learner.weight.item() == before
 
 
-def test_the_average_follows_and_a_young_one_follows_fast():
+def test_the_average_follows_faster_in_the_first_batches():
     module = nn.Linear(1, 1)
     average = Average(module)
     with torch.no_grad():
         module.weight += 1
     before = average.module.weight.item()
-    average.follow(module, 0)
+    average.update(module, 0)
     assert average.module.weight.item() == pytest.approx(before + 0.9, abs=1e-6)
-    average.follow(module, 10**6)
+    average.update(module, 10**6)
     assert average.module.weight.item() == pytest.approx(before + 0.9 + 0.1 * 0.001, abs=1e-6)
 
 
-def test_counters_of_a_module_are_followed_too():
+def test_running_statistics_are_averaged_too():
     module = nn.BatchNorm2d(2)
     average = Average(module)
     module(torch.randn(4, 2, 3, 3) + 5)
-    average.follow(module, 10**6)
+    average.update(module, 10**6)
     assert 0 < average.module.running_mean.mean() < module.running_mean.mean()
 
 
 def test_bfloat16_is_only_used_where_it_is_computed(monkeypatch):
-    used = []
+    dtypes = []
     for computed in (False, True):
         monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda computed=computed: computed)
-        with train.half(torch.device("cpu")):
-            used.append((torch.ones(1, 1) @ torch.ones(1, 1)).dtype)
-    assert used == [torch.float32, torch.bfloat16]
+        with course.mixed_precision(torch.device("cpu")):
+            dtypes.append((torch.ones(1, 1) @ torch.ones(1, 1)).dtype)
+    assert dtypes == [torch.float32, torch.bfloat16]
 
 
 def test_grids_are_drawn_every_minute_and_rarely_where_drawing_is_slow(tmp_path):
@@ -153,11 +153,11 @@ def test_grids_are_drawn_every_minute_and_rarely_where_drawing_is_slow(tmp_path)
 
 
 @pytest.mark.parametrize("part", ["base", "control", "judge"])
-def test_what_the_help_says_of_a_part_it_knows(part):
+def test_a_part_has_the_options_that_the_help_names(part):
     assert {"lessons", "batch", "small", "seed"} <= signature(train.courses()[part]).parameters.keys()
 
 
-def test_an_option_that_a_part_does_not_know_is_named(monkeypatch):
+def test_an_option_that_a_part_does_not_have_is_named(monkeypatch):
     monkeypatch.setattr("sys.argv", ["lab.training.train", "vae", "--seed", "3"])
-    with pytest.raises(SystemExit, match="vae knows no --seed"):
+    with pytest.raises(SystemExit, match="vae has no option --seed"):
         train.main()

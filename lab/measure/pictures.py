@@ -1,0 +1,67 @@
+"""Generates the pictures that are measured and shown, and signs figures with the weights that made them."""
+
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from engine import Failed, Model, Recipe, StageDone, generate
+from lab.training.course import has_bfloat16
+from lab.world.paint import Array
+
+STEPS = 30
+# Height in px of the strip under a figure that holds the signature.
+SIGNATURE_PX = 16
+# Generated pictures, for reuse. Remove the folder when the engine's pictures have changed.
+CACHE = Path(".training/drawn")
+
+
+def generate_picture(
+    model: Model, prompt: str, seed: int, scales: tuple[float, ...], steps: int = STEPS, **more: object
+) -> Array:
+    """Generate a picture with the engine and return the last stage's, in bytes (rows, cols, 3).
+
+    more: further fields of the recipe.
+    """
+    recipe = Recipe(prompt=prompt, seed=seed, scales=scales, steps=steps, **more)
+    with tempfile.TemporaryDirectory() as out:
+        for event in generate(recipe, model, out=out):
+            if isinstance(event, Failed):
+                raise SystemExit(event.sentence)
+            if isinstance(event, StageDone):
+                picture = np.asarray(Image.open(event.image).convert("RGB"))
+    return picture
+
+
+def cached_picture(
+    model: Model, prompt: str, seed: int, scales: tuple[float, ...], steps: int = STEPS, **more: object
+) -> Array:
+    """Return the picture from the cache, or generate it and add it.
+
+    So an interrupted measurement continues where it was, and another judge sees the same pictures.
+    """
+    key = (model.facts.hash, prompt, seed, tuple(map(float, scales)), steps, sorted(more.items()))
+    file = CACHE / f"{sha256(repr(key).encode()).hexdigest()[:32]}.png"
+    if not file.is_file():
+        picture = generate_picture(model, prompt, seed, scales, steps, **more)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        Image.fromarray(picture).save(partial, "png")
+        partial.replace(file)
+    return np.asarray(Image.open(file))
+
+
+def fastest_dtype() -> str:
+    """Return the dtype setting for large measurements: bfloat16 on a CPU that computes it, else automatic."""
+    return "auto" if torch.cuda.is_available() or not has_bfloat16(torch.device("cpu")) else "bfloat16"
+
+
+def add_signature(figure: Image.Image, weights: str) -> Image.Image:
+    """Return the figure above a strip with the hash of the weights that made it."""
+    whole = Image.new("RGB", (figure.width, figure.height + SIGNATURE_PX), "white")
+    whole.paste(figure)
+    ImageDraw.Draw(whole).text((4, figure.height + 2), f"Postcards {weights}", fill="black")
+    return whole
