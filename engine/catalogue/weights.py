@@ -24,7 +24,7 @@ SAFETENSORS = ".safetensors"
 NETWORK_FOLDERS = ("unet", "vae", "text_encoder", "text_encoder_2")
 # Patterns of all files of a pipeline but its weights.
 CONFIG_PATTERNS = ["*.json", "*.txt", "*/*.json", "*/*.txt"]
-# Environment variables that make torch.load read nothing but tensors from pickles, or forbid it to do so.
+# Environment variables that make PyTorch read nothing but tensors from pickles, or forbid it to do so.
 FORCE_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 FORCE_NO_WEIGHTS_ONLY = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 # Tensors by which some single files say how their model was trained; the tensors themselves are empty.
@@ -208,7 +208,7 @@ def find_configs(path: Path, layout: CheckpointLayout) -> Path | None:
 
 @contextmanager
 def force_weights_only() -> Iterator[None]:
-    """Make torch.load run no code from pickles inside this context, whatever the environment allows.
+    """Make PyTorch run no code from pickles inside this context, whatever the environment allows.
 
     torch reads these environment variables again for every file.
     """

@@ -149,7 +149,7 @@ def _run(detector: Detector, pixels: Array) -> Array:
             with torch.no_grad():
                 return detector(pixels)
         except Exception as fault:
-            if device == "cpu" or not hardware.is_memory(fault):
+            if device == "cpu" or not hardware.is_out_of_memory(fault):
                 raise
         finally:
             detector.to("cpu")

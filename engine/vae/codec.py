@@ -141,9 +141,9 @@ def _with_smaller_tiles(
         try:
             return process(side)
         except (MemoryError, RuntimeError) as fault:
-            if side <= SMALLEST_TILE or not hardware.is_memory(fault):
+            if side <= SMALLEST_TILE or not hardware.is_out_of_memory(fault):
                 raise
-        hardware.give_back(device)
+        hardware.release_memory(device)
         side = max(SMALLEST_TILE, min(side, longest) // 2)
         if on_smaller_tiles:
             on_smaller_tiles(side)

@@ -78,7 +78,9 @@ def test_an_entry_lays_its_steps_as_it_says(tmp_path):
     facts = ModelPool([entry], "cpu").model().facts
     assert facts.name == "sdxl-lightning"
     laid = timesteps(facts.defaults.scheduler, facts.scheduler, 4)
-    assert laid.tolist() == timesteps(entry.defaults.scheduler, facts_from_configs(entry).scheduler, 4).tolist()
+    assert (
+        laid.tolist() == timesteps(entry.defaults.scheduler, facts_from_configs(entry).scheduler, 4).tolist()
+    )
     assert laid.tolist() == [999, 749, 499, 249]
 
 
