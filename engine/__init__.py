@@ -1,4 +1,4 @@
-"""Large pictures from diffusion models that were trained on small ones. Torch is loaded when it is first needed.
+"""Large pictures from diffusion models that were trained on small ones. Torch is loaded when needed.
 
 from engine import Recipe, generate, load_model
 for event in generate(Recipe(prompt="a red house"), load_model("a/folder"), out="runs"): ...
@@ -7,11 +7,9 @@ for event in generate(Recipe(prompt="a red house"), load_model("a/folder"), out=
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from engine import errors, methods
 from engine.errors import BadRecipe, Fault, WeightsMissing
 from engine.planning.plan import Plan, plan
-from engine.recipe.recall import ENGINE_VERSION as __version__
-from engine.recipe.recall import recall
+from engine.recipe.recall import ENGINE_VERSION, recall
 from engine.recipe.recipe import Recipe
 from engine.runs import events
 from engine.runs.events import (
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from engine.network.model import Model
     from engine.network.models import load_model
     from engine.runs.generate import generate
+
+__version__ = ENGINE_VERSION
 
 # What needs torch, and the module that it is imported from when it is first used.
 _LAZY = {
@@ -57,11 +57,9 @@ __all__ = [
     "Waiting",
     "WeightsMissing",
     "__version__",
-    "errors",
     "events",
     "generate",
     "load_model",
-    "methods",
     "plan",
     "recall",
 ]

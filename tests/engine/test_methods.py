@@ -13,7 +13,7 @@ from engine import BadRecipe, Recipe, plan
 from engine.formulas.noise import keyed_normal
 from engine.formulas.timesteps import resolve_scheduler
 from engine.methods import METHODS
-from engine.network.patching.hooks import hooked
+from engine.network.patching.hooks import use_hooks
 from engine.planning import cost
 from engine.recipe.effects import ineffective_settings, unused_settings
 from tests.engine.network.test_families import CLOSE
@@ -70,7 +70,7 @@ def test_calls_are_as_planned_and_views_at_once_change_nothing(method, bodies, t
     model, pictures = bodies["sdxl"], []
     for batch in (1, 4):
         called = []
-        with hooked(model.unet.register_forward_hook(lambda *_, called=called: called.append(1))):
+        with use_hooks(model.unet.register_forward_hook(lambda *_, called=called: called.append(1))):
             pictures.append(made(method, model, tmp_path, view_batch=batch))
         assert len(called) == total(cost.calls, plan(recipe(method, view_batch=batch), model.facts))
     assert apart(*pictures) < 1e-4
@@ -106,21 +106,21 @@ def test_direct_at_native_size_is_diffusers_own(family, tmp_path):
 
 
 @pytest.mark.parametrize("method", AT_ONCE)
-def test_what_is_drawn_at_once_is_told_that_it_is_the_whole(method):
+def test_a_method_with_one_stage_has_the_final_size_in_its_size_ids(method):
     (stage,) = plan(Recipe(method=method), facts()).stages
     assert stage.size == (4096, 4096)
     assert stage.whole_canvas_id == (4096, 4096)
 
 
-def test_noise_is_damped_once_more_unconditionally():
+def test_noise_damped_guidance_evaluates_once_more():
     """At four times the side, in 35 of 50 steps, a third evaluation; without guidance nothing is damped."""
     damped = plan(Recipe(method="scalecrafter", steps=50), facts()).stages[0]
-    assert (damped.evaluations, total(cost.calls, damped)) == (50 * 2 + 35, 50 + 35)
+    assert (damped.evaluations, cost.calls(damped)) == (50 * 2 + 35, 50 + 35)
     plain = plan(Recipe(method="scalecrafter", steps=50, guidance=1), facts()).stages[0]
-    assert (plain.evaluations, total(cost.calls, plain)) == (50, 50)
+    assert (plain.evaluations, cost.calls(plain)) == (50, 50)
 
 
-def test_attention_over_the_whole_canvas_is_priced_as_what_it_is():
+def test_attention_over_the_whole_canvas_costs_the_square_of_its_area():
     """A native evaluation spends 11 % of its work on attention, which grows with the square of the area."""
     levels = ((0.067, 0.0), (0.177, 0.063), (0.647, 0.046))
     planned = plan(Recipe(method="direct", steps=50), facts(level_costs=levels))
@@ -129,15 +129,15 @@ def test_attention_over_the_whole_canvas_is_priced_as_what_it_is():
     assert total(cost.tile_areas, windows) == 100 * 49
 
 
-def test_a_cascade_begins_again_at_a_middle_step():
+def test_a_stage_of_sdedit_begins_at_a_middle_step():
     base, larger = plan(Recipe(method="sdedit", scales=(1, 2), steps=50), facts()).stages
-    assert (base.steps, larger.steps) == (50, 30)
+    assert (base.step_count, larger.step_count) == (50, 30)
     assert larger.sees_whole_canvas
     by_windows = plan(Recipe(method="sdedit", scales=(1, 2), options={"views": "windows"}), facts()).stages[1]
     assert by_windows.windows == 9
 
 
-def test_windows_of_multidiffusion_do_not_shake_and_may_know_their_place():
+def test_windows_of_multidiffusion_are_not_shifted_and_may_have_true_size_ids():
     (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2)), facts()).stages
     assert (stage.jitter_reach, stage.method.true_size_ids) == (0, False)
     (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2), options={"placed": True}), facts()).stages

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from engine.formulas.schedule import cosine, lay, of_base, per_training_time, survival
+from engine.formulas.schedule import base_schedule, c1_per_training_time, cosine, stage_schedule, survival
 
 T50 = np.arange(981, 0, -20)
 
 
-def laid(
-    t=T50, economy=0.0, pulls=True, lattices=True, faithful=False, alphas=(3, 1, 1), sigmas=(0.8, 0.008)
+def schedule_of(
+    t=T50, economy=0.0, skip_residual=True, dilated=True, faithful=False, alphas=(3, 1, 1), sigmas=(0.8, 0.008)
 ):
-    return lay(t, 1000, alphas, sigmas, economy, pulls=pulls, lattices=lattices, faithful=faithful)
+    return stage_schedule(t, 1000, alphas, sigmas, economy, skip_residual=skip_residual, dilated=dilated, faithful=faithful)
 
 
 def test_cosine_is_one_at_pure_noise_half_midway_and_zero_at_the_clean_end():
@@ -18,34 +18,34 @@ def test_cosine_is_one_at_pure_noise_half_midway_and_zero_at_the_clean_end():
 
 def test_coefficients_at_a_known_step():
     # t = 581, step 20 of 50: c = 0.6257...
-    schedule = laid()
-    assert schedule.pull[20] == pytest.approx(0.245, abs=5e-4)
-    assert schedule.lattices[20] == pytest.approx(0.626, abs=5e-4)
+    schedule = schedule_of()
+    assert schedule.c1[20] == pytest.approx(0.245, abs=5e-4)
+    assert schedule.c2[20] == pytest.approx(0.626, abs=5e-4)
     assert schedule.blur[20] == pytest.approx(0.792 * 0.6257 + 0.008, abs=5e-4)
 
 
 def test_the_pull_is_the_papers_at_fifty_uniform_steps():
     c1 = cosine(T50.astype(float), 1000) ** 3
-    corrected = per_training_time(3, T50.astype(float), 1000)
+    corrected = c1_per_training_time(3, T50.astype(float), 1000)
     assert corrected[:-1] == pytest.approx(c1[:-1], abs=1e-12)
     assert corrected[-1] < 1e-12
 
 
 def test_a_long_step_holds_as_the_many_short_ones_would_that_it_covers():
-    every = per_training_time(3, np.arange(999.0, -1, -1), 1000)
+    every = c1_per_training_time(3, np.arange(999.0, -1, -1), 1000)
     uneven = np.array([999.0, 687, 146, 0])
-    longest = per_training_time(3, uneven, 1000)[1]
+    longest = c1_per_training_time(3, uneven, 1000)[1]
     assert 1 - longest == pytest.approx(np.prod(1 - every[999 - 687 : 999 - 146]), rel=0.02)
 
 
 @pytest.mark.parametrize(("alpha1", "pull"), [(0, 1), (np.inf, 0)])
 def test_uneven_steps_hold_always_or_never(alpha1, pull):
-    assert per_training_time(alpha1, np.array([999.0, 687, 146]), 1000) == pytest.approx(pull)
+    assert c1_per_training_time(alpha1, np.array([999.0, 687, 146]), 1000) == pytest.approx(pull)
 
 
 @pytest.mark.parametrize(("t", "survives"), [(661, 0.069), (581, 0.298), (521, 0.542), (381, 0.923)])
 def test_survival_at_fifty_steps(t, survives):
-    schedule = laid()
+    schedule = schedule_of()
     assert schedule.survival[list(T50).index(t)] == pytest.approx(survives, abs=6e-4)
 
 
@@ -58,7 +58,7 @@ def test_the_hold_does_not_depend_on_the_number_of_steps(steps):
         return np.interp(0.5, schedule.survival, schedule.t)
 
     covered = 1000 / steps  # The output of a step belongs to where it arrives.
-    assert half(laid(t)) - covered == pytest.approx(half(laid()) - 20, abs=max(20, 0.4 * covered))
+    assert half(schedule_of(t)) - covered == pytest.approx(half(schedule_of()) - 20, abs=max(20, 0.4 * covered))
 
 
 def test_survival_is_the_product_over_later_steps():
@@ -66,40 +66,40 @@ def test_survival_is_the_product_over_later_steps():
 
 
 def test_economy_leaves_out_the_steps_of_which_nothing_survives():
-    schedule = laid(economy=0.005)
+    schedule = schedule_of(economy=0.005)
     assert schedule.first == 13
     assert schedule.survival[12] < 0.005 <= schedule.survival[13]
     assert [step.index for step in schedule.steps] == list(range(13, 50))
 
 
 def test_economy_leaves_out_the_path_without_a_share():
-    schedule = laid(economy=0.05, pulls=False)
+    schedule = schedule_of(economy=0.05, skip_residual=False)
     c2 = cosine(T50.astype(float), 1000)
-    assert schedule.lattices[c2 < 0.05].tolist() == [0] * 8
-    assert schedule.lattices[1 - c2 < 0.05].tolist() == [1] * 7
-    assert schedule.lattice_steps == 42
+    assert schedule.c2[c2 < 0.05].tolist() == [0] * 8
+    assert schedule.c2[1 - c2 < 0.05].tolist() == [1] * 7
+    assert schedule.dilated_steps == 42
     assert schedule.window_steps == 43
 
 
 def test_without_economy_every_step_is_worked():
-    schedule = laid(economy=0.0)
-    assert (schedule.first, schedule.window_steps, schedule.lattice_steps) == (0, 50, 50)
+    schedule = schedule_of(economy=0.0)
+    assert (schedule.first, schedule.window_steps, schedule.dilated_steps) == (0, 50, 50)
 
 
 def test_the_blur_is_left_out_where_no_neighbour_would_be_seen():
-    schedule = laid()
+    schedule = schedule_of()
     assert schedule.blur[0] == pytest.approx(0.8, abs=2e-3)
     assert schedule.blur[-1] == 0
-    assert laid(faithful=True).blur[-1] > 0
+    assert schedule_of(faithful=True).blur[-1] > 0
 
 
 def test_faithful_keeps_the_papers_pull_at_any_number_of_steps():
     t = np.arange(4)[::-1] * 250 + 1
-    assert laid(t, faithful=True).pull == pytest.approx(cosine(t.astype(float), 1000) ** 3)
-    assert laid(t).pull[1] > laid(t, faithful=True).pull[1]
+    assert schedule_of(t, faithful=True).c1 == pytest.approx(cosine(t.astype(float), 1000) ** 3)
+    assert schedule_of(t).c1[1] > schedule_of(t, faithful=True).c1[1]
 
 
 def test_a_base_is_not_pulled_and_sees_no_lattice():
-    schedule = of_base(T50)
-    assert not schedule.pull.any()
-    assert (schedule.window_steps, schedule.lattice_steps, schedule.first) == (50, 0, 0)
+    schedule = base_schedule(T50)
+    assert not schedule.c1.any()
+    assert (schedule.window_steps, schedule.dilated_steps, schedule.first) == (50, 0, 0)

@@ -76,7 +76,7 @@ def test_half_fidelity_is_the_papers_pull_at_every_stage_the_first_too(photo):
 def test_fidelity_is_an_exponent_of_the_pull(photo):
     (pulled, _), t = schedules(photo, fidelity=0.75), schedules(photo)[0].t
     alphas, sigmas = (1.0, 1.0, 1.0), (0.8, 0.008)
-    firm = stage_schedule(t, 1000, alphas, sigmas, 0.005, pulls=True, lattices=False, faithful=False)
+    firm = stage_schedule(t, 1000, alphas, sigmas, 0.005, skip_residual=True, dilated=False, faithful=False)
     assert pulled.c1 == pytest.approx(firm.c1)
 
 
