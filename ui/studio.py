@@ -1,5 +1,6 @@
-"""The page: what stands where, and which handler answers to what."""
+"""Builds the page: its components in their places, and the event handlers that they call."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -31,206 +32,271 @@ from ui.settings.widgets import (
 )
 from ui.text import methods, words
 
-STORAGE, SECRET = "demofusion-studio", "settings-are-no-secret"
-"""Fixed, or a browser's settings would be lost at every start."""
-RUNS, OPENED = WEB / "shared_runs.js", WEB / "opened.js"
+# The browser's stored settings are found under this key; Gradio's own would change with every start.
+STORAGE_KEY = "demofusion-studio"
+STORAGE_SECRET = "settings-are-no-secret"
+SHARED_RUNS_SCRIPT = WEB / "shared_runs.js"
+OPENED_SCRIPT = WEB / "opened.js"
+# Arguments of an event that is handled at once. Without preprocessing, values arrive as the browser has them:
+# the checks of a recipe answer an unusable one with a sentence, where Gradio would raise.
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
-"""Values come as the browser has them: the recipe's checks say in a sentence what Gradio would throw."""
-FOLLOWED = {
+# Arguments of an event whose handler sends updates for as long as a run or a download takes.
+STREAMING = {
     "show_progress": "hidden",
     "concurrency_limit": None,
     "api_visibility": "private",
-    # By default what comes after a click is left out while it still goes on after the one before.
+    # Otherwise Gradio would drop an event that arrives while its handler is still sending updates.
     "trigger_mode": "multiple",
 }
-CACHE = (3600, 86400)
-"""Seconds between looks through Gradio's own cache of uploads, and how long they stay."""
+# Seconds between two checks of Gradio's own cache of uploads, and the age at which it deletes them.
+UPLOAD_CACHE = (3600, 86400)
 
 
 def build_studio(services: Services) -> gr.Blocks:
-    """The whole app over one house."""
+    """Build the whole app."""
     gr.set_static_paths([services.cache.root, *([services.example] if services.example else [])])
-    with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
-        page, more = _page(services)
-        handlers = PageHandlers(services)
-        handlers.page = page
-        _wire(demo, page, more, handlers)
+    with gr.Blocks(
+        title=words.TITLE, analytics_enabled=False, delete_cache=UPLOAD_CACHE, fill_width=True
+    ) as demo:
+        page, buttons = _PageBuilder(services).build()
+        _wire(demo, page, buttons, services)
         api.add_endpoints(services)
     return demo
 
 
-def _page(services: Services) -> tuple[Page, dict[str, Any]]:
-    controls, more, values = {}, {}, restore.initial_values(services)
-    with gr.Row(elem_id="head"):
-        gr.Markdown(f"# {words.TITLE}", elem_id="title")
-        shown_badge = gr.HTML(badge_html(services), elem_id="badge")
-    with gr.Row(elem_id="ask", equal_height=True):
-        controls["prompt"] = setting_widget(
-            "prompt",
-            values.get("prompt"),
-            label=words.PROMPT_LABEL,
-            info=None,
-            lines=1,
-            max_lines=4,
-            max_length=2000,
-            scale=6,
-            min_width=280,
-        )
-        with gr.Column(scale=1, min_width=150, elem_id="go"):
-            generate = gr.Button(words.GENERATE, variant="primary", elem_id="generate")
-            stop = gr.Button(words.STOP, variant="stop", visible=False, elem_id="stop")
-            more["surprise"] = gr.Button(words.SURPRISE_ME, size="sm", elem_id="surprise")
-    chips = _chips(services)
-    with gr.Row(elem_id="work"):
-        with gr.Column(scale=13, min_width=340, elem_id="picture"):
-            stages = StagesPanel(elem_id="stages", words=words.STAGES_PANEL)
-        with gr.Column(scale=6, min_width=300, elem_id="inspector"):
-            inspector = _inspector(values, controls, more)
-            with gr.Accordion(words.MODEL_SECTION, open=False, visible=len(services.pool.entries) > 1):
-                controls["model"] = model_widget(services.pool.entries.values())
-    stored = gr.BrowserState({}, storage_key=STORAGE, secret=SECRET)
-    named = ("methods", "alphas", "growing", "drop", "start", "given", "away", "follow_it")
-    of_start = (more[name] for name in named)
-    shown = (generate, stop, shown_badge)
-    page = Page(controls, chips, stages, *inspector, *shown, *of_start, more["follow"], stored)
-    return page, more
+class _PageBuilder:
+    """Builds the components of the page, from top to bottom."""
 
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        # What the widgets show at first, by name.
+        self.values: dict[str, Any] = restore.initial_values(services)
+        self.widgets: dict[str, gr.components.Component] = {}
+        # Further fields of Page, by name.
+        self.parts: dict[str, Any] = {}
+        # Buttons that no handler writes, by name.
+        self.buttons: dict[str, gr.Button] = {}
 
-def _chips(services: Services) -> dict[str, gr.Radio]:
-    """The sentence builder: the words of the model on offer that knows only so many, a row for each kind."""
-    drawn = next((entry.vocabulary for entry in services.pool.entries.values() if entry.vocabulary), {})
-    chips = {}
-    with gr.Row(elem_id="chips"):
-        for kind, choices in drawn.items():
-            chips[kind] = gr.Radio(
-                list(choices),
-                label=words.WORD_KINDS[kind],
-                visible=kind in services.entry().vocabulary,
-                interactive=True,
-                elem_id=f"chip-{kind}",
-                elem_classes="chips",
-                min_width=160,
+    def build(self) -> tuple[Page, Mapping[str, gr.Button]]:
+        """Build everything. Returns the page, and the buttons that are not part of it."""
+        with gr.Row(elem_id="head"):
+            gr.Markdown(f"# {words.TITLE}", elem_id="title")
+            self.parts["badge"] = gr.HTML(badge_html(self.services), elem_id="badge")
+        self._build_prompt()
+        self._build_word_choices()
+        with gr.Row(elem_id="work"):
+            with gr.Column(scale=13, min_width=340, elem_id="picture"):
+                self.parts["stages"] = StagesPanel(elem_id="stages", words=words.STAGES_PANEL)
+            with gr.Column(scale=6, min_width=300, elem_id="inspector"):
+                self._build_size_section()
+                self._build_method_section()
+                self._build_growth_section()
+                self._build_start_section()
+                self.parts["control_panel"] = build_control_panel(self.values, self.widgets)
+                self._build_fine_section()
+                self._build_model_section()
+        self.parts["browser_state"] = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_SECRET)
+        return Page(widgets=self.widgets, **self.parts), self.buttons
+
+    def _add_setting(self, name: str, **changes: Any) -> None:
+        """Build the widget of a setting."""
+        self.widgets[name] = setting_widget(name, self.values.get(name), **changes)
+
+    def _add_size(self, name: str, **changes: Any) -> None:
+        """Build a size widget."""
+        self.widgets[name] = size_widget(name, self.values.get(name), **changes)
+
+    def _add_option(self, name: str) -> None:
+        """Build the widget of a setting that only some methods read."""
+        self.widgets[name] = option_widget(name, self.values.get(name))
+
+    def _build_prompt(self) -> None:
+        """Build the prompt with the buttons beside it."""
+        with gr.Row(elem_id="ask", equal_height=True):
+            self._add_setting(
+                "prompt",
+                label=words.PROMPT_LABEL,
+                info=None,
+                lines=1,
+                max_lines=4,
+                max_length=2000,
+                scale=6,
+                min_width=280,
             )
-    return chips
+            with gr.Column(scale=1, min_width=150, elem_id="go"):
+                self.parts["generate_button"] = gr.Button(
+                    words.GENERATE, variant="primary", elem_id="generate"
+                )
+                self.parts["stop_button"] = gr.Button(
+                    words.STOP, variant="stop", visible=False, elem_id="stop"
+                )
+                self.buttons["surprise"] = gr.Button(words.SURPRISE_ME, size="sm", elem_id="surprise")
 
+    def _build_word_choices(self) -> None:
+        """Build the sentence builder: the words, by kind, of the model that has a small vocabulary."""
+        vocabularies = (entry.vocabulary for entry in self.services.pool.entries.values())
+        vocabulary = next((vocabulary for vocabulary in vocabularies if vocabulary), {})
+        present_vocabulary = self.services.entry().vocabulary
+        choices = {}
+        with gr.Row(elem_id="chips"):
+            for kind, kind_words in vocabulary.items():
+                choices[kind] = gr.Radio(
+                    list(kind_words),
+                    label=words.WORD_KINDS[kind],
+                    visible=kind in present_vocabulary,
+                    interactive=True,
+                    elem_id=f"chip-{kind}",
+                    elem_classes="chips",
+                    min_width=160,
+                )
+        self.parts["word_choices"] = choices
 
-def _inspector(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
-    """The settings: how large, by which method, from what, and the rest. curves, sizes, windows."""
-    sizes = _sizes(values, controls, more)
-    with gr.Accordion(methods.METHOD_HEADING, open=False, elem_id="methods") as more["methods"]:
-        controls["method"] = method_widget(values.get("method"))
-    windows, curves = _growing(values, controls, more)
-    _start(values, controls, more)
-    more["follow"] = build_control_panel(values, controls)
-    _fine(values, controls)
-    return curves, sizes, windows
+    def _build_size_section(self) -> None:
+        """Build number of stages, shape and seed."""
+        with gr.Group():
+            self._add_size("stages", elem_id="scale_stages")
+            self.parts["size_line"] = gr.HTML(elem_id="sizes")
+            self._add_size("shape")
+            with gr.Row(elem_id="chance"):
+                self._add_setting("seed", scale=3, min_width=120)
+                self.buttons["new_seed"] = gr.Button(
+                    words.NEW_SEED, size="sm", scale=1, min_width=90, elem_id="dice"
+                )
 
+    def _build_method_section(self) -> None:
+        """Build the choice of the method."""
+        with gr.Accordion(methods.METHOD_HEADING, open=False, elem_id="methods") as fold:
+            self.widgets["method"] = method_widget(self.values.get("method"))
+        self.parts["method_fold"] = fold
 
-def _sizes(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> gr.HTML:
-    """How large, and by which chance."""
-    with gr.Group():
-        controls["stages"] = size_widget("stages", values.get("stages"), elem_id="scale_stages")
-        sizes = gr.HTML(elem_id="sizes")
-        controls["shape"] = size_widget("shape", values.get("shape"))
-        with gr.Row(elem_id="chance"):
-            controls["seed"] = setting_widget("seed", values.get("seed"), scale=3, min_width=120)
-            more["dice"] = gr.Button(words.NEW_SEED, size="sm", scale=1, min_width=90, elem_id="dice")
-    return sizes
+    def _build_growth_section(self) -> None:
+        """Build the settings of the method, which act on stages above the base, with their curves."""
+        with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as fold:
+            for name in ALPHAS:
+                self._add_setting(name)
+            self.parts["alpha_help"] = gr.Markdown(words.ALPHAS_HELP, elem_id="alphas")
+            for name in SMOOTHING_AND_STRIDE:
+                self._add_setting(name)
+            for name in OPTIONS:
+                if name not in COMBINATIONS:
+                    self._add_option(name)
+            self.parts["window_line"] = gr.HTML(elem_id="windows")
+            self.parts["curves"] = gr.HTML(elem_id="curves")
+            self.buttons["defaults"] = gr.Button(words.MODEL_DEFAULTS, size="sm", elem_id="defaults")
+        self.parts["growth_fold"] = fold
 
-
-def _growing(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> tuple[gr.HTML, ...]:
-    """The method's own settings. windows, curves."""
-    with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as more["growing"]:
-        for name in ALPHAS:
-            controls[name] = setting_widget(name, values.get(name))
-        more["alphas"] = gr.Markdown(words.ALPHAS_HELP, elem_id="alphas")
-        for name in SMOOTHING_AND_STRIDE:
-            controls[name] = setting_widget(name, values.get(name))
-        for name in OPTIONS:
-            if name not in COMBINATIONS:
-                controls[name] = option_widget(name, values.get(name))
-        windows = gr.HTML(elem_id="windows")
-        curves = gr.HTML(elem_id="curves")
-        more["defaults"] = gr.Button(words.MODEL_DEFAULTS, size="sm", elem_id="defaults")
-    return windows, curves
-
-
-def _start(values: dict[str, Any], controls: dict[str, Any], more: dict[str, Any]) -> None:
-    """Where a picture is dropped."""
-    with gr.Accordion(words.START_FROM_PICTURE, open=False, elem_id="start") as more["start"]:
-        gr.Markdown(words.DROP_HELP)
-        more["drop"] = gr.File(
-            label=words.DROP_LABEL, file_count="single", type="filepath", elem_id="drop", height=120
-        )
-        more["given"] = gr.HTML(visible=False, elem_id="given")
-        controls["fidelity"] = setting_widget("fidelity", values.get("fidelity"), visible=False)
-        more["away"] = gr.Button(words.TAKE_AWAY, size="sm", visible=False, elem_id="away")
-        more["follow_it"] = gr.Button(words.FOLLOW_EDGES, size="sm", visible=False, elem_id="follow-it")
-
-
-def _fine(values: dict[str, Any], controls: dict[str, Any]) -> None:
-    """What most people never touch."""
-    with gr.Accordion(words.FINE_CONTROL, open=False, elem_id="fine"):
-        for name in FINE_SETTINGS:
-            controls[name] = setting_widget(name, values.get(name))
-        for name in ("by_one", "scales", "width", "height"):
-            controls[name] = size_widget(
-                name, values.get(name), **({"elem_id": "own_scales"} if name == "scales" else {})
+    def _build_start_section(self) -> None:
+        """Build the drop zone, and the start image with its settings."""
+        with gr.Accordion(words.START_FROM_PICTURE, open=False, elem_id="start") as fold:
+            gr.Markdown(words.DROP_HELP)
+            self.parts["drop_zone"] = gr.File(
+                label=words.DROP_LABEL, file_count="single", type="filepath", elem_id="drop", height=120
             )
-        controls["economy"] = setting_widget("economy", values.get("economy"))
-        for name in METHOD_PARTS:
-            controls[name] = setting_widget(name, values.get(name))
-        controls["kernel"] = setting_widget("kernel", values.get("kernel"))
-        for name in sorted(COMBINATIONS, reverse=True):
-            controls[name] = option_widget(name, values.get(name))
-        controls["faithful"] = setting_widget("faithful", values.get("faithful"))
+            self.parts["start_image"] = gr.HTML(visible=False, elem_id="given")
+            self._add_setting("fidelity", visible=False)
+            self.parts["remove_image_button"] = gr.Button(
+                words.TAKE_AWAY, size="sm", visible=False, elem_id="away"
+            )
+            self.parts["control_button"] = gr.Button(
+                words.FOLLOW_EDGES, size="sm", visible=False, elem_id="follow-it"
+            )
+        self.parts["start_fold"] = fold
+
+    def _build_fine_section(self) -> None:
+        """Build the settings that most people leave alone."""
+        with gr.Accordion(words.FINE_CONTROL, open=False, elem_id="fine"):
+            for name in FINE_SETTINGS:
+                self._add_setting(name)
+            self._add_size("by_one")
+            self._add_size("scales", elem_id="own_scales")
+            self._add_size("width")
+            self._add_size("height")
+            self._add_setting("economy")
+            for name in METHOD_PARTS:
+                self._add_setting(name)
+            self._add_setting("kernel")
+            for name in sorted(COMBINATIONS, reverse=True):
+                self._add_option(name)
+            self._add_setting("faithful")
+
+    def _build_model_section(self) -> None:
+        """Build the choice of the model, hidden if there is only one."""
+        entries = self.services.pool.entries
+        with gr.Accordion(words.MODEL_SECTION, open=False, visible=len(entries) > 1):
+            self.widgets["model"] = model_widget(entries.values())
 
 
-def _wire(demo: gr.Blocks, page: Page, more: dict[str, Any], handlers: PageHandlers) -> None:
-    acts, choosing, writing = ActionHandlers(handlers), ModelHandlers(handlers), PromptHandlers(handlers)
-    controls = page.widgets
-    given = {*controls.values(), *page.word_choices.values(), page.browser_state}
-    seen = [
-        page.stages, page.generate_button, page.stop_button, page.browser_state, page.curves, page.size_line, page.window_line, page.badge,
-        page.method_fold, page.alpha_help, page.growth_fold, page.start_fold, page.start_image, page.remove_image_button, page.control_button,
+def _wire(demo: gr.Blocks, page: Page, buttons: Mapping[str, gr.Button], services: Services) -> None:
+    """Connect the components' events with their handlers."""
+    page_handlers, action_handlers = PageHandlers(services, page), ActionHandlers(services, page)
+    model_handlers, prompt_handlers = ModelHandlers(services, page), PromptHandlers(services, page)
+    widgets, word_choices = page.widgets, page.word_choices.values()
+    inputs = {*widgets.values(), *word_choices, page.browser_state}
+    outputs = [
+        page.stages,
+        page.generate_button,
+        page.stop_button,
+        page.browser_state,
+        page.curves,
+        page.size_line,
+        page.window_line,
+        page.badge,
+        page.method_fold,
+        page.alpha_help,
+        page.growth_fold,
+        page.start_fold,
+        page.start_image,
+        page.remove_image_button,
+        page.control_button,
         *page.control_panel.components,
-        *controls.values(), *page.word_choices.values(),
-    ]  # fmt: skip
-    follow = {"outputs": seen} | FOLLOWED
+        *widgets.values(),
+        *word_choices,
+    ]
+    streaming = {"outputs": outputs} | STREAMING
 
-    shared = RUNS.read_text(encoding="utf-8")
-    page.browser_state.change(None, [page.browser_state], js=shared, **QUIET)
-    at_first = f"(stored) => ({OPENED.read_text(encoding='utf-8')})(...({shared})(stored))"
-    opened = demo.load(handlers.opened, [page.browser_state], seen, js=at_first, **QUIET)
-    opened.then(handlers.followed, **follow)
-    opened.then(choosing.warmed, **follow)
+    shared_runs = SHARED_RUNS_SCRIPT.read_text(encoding="utf-8")
+    page.browser_state.change(None, [page.browser_state], js=shared_runs, **QUIET)
+    opened = OPENED_SCRIPT.read_text(encoding="utf-8")
+    on_open = f"(stored) => ({opened})(...({shared_runs})(stored))"
+    loaded = demo.load(page_handlers.on_load, [page.browser_state], outputs, js=on_open, **QUIET)
+    loaded.then(page_handlers.on_follow_run, **streaming)
+    loaded.then(model_handlers.on_load_model, **streaming)
 
-    texts = {name: each for name, each in controls.items() if isinstance(each, gr.Textbox)}
-    moves = [each.input for name, each in controls.items() if name not in ("model", *texts)]
-    gr.on(moves, handlers.moved, given, seen, trigger_mode="always_last", **QUIET)
-    for name, text in texts.items():  # By `input` they hear keys alone, not what is pasted.
-        text.change(writing.worded(name), given, seen, trigger_mode="always_last", **QUIET)
-    gr.on([chip.input for chip in page.word_choices.values()], writing.built, given, seen, **QUIET)
-    controls["model"].input(choosing.chosen, given, seen, **QUIET).then(choosing.warmed, **follow)
-    more["surprise"].click(writing.surprised, given, seen, **QUIET)
-    more["dice"].click(writing.reseeded, given, seen, **QUIET)
-    more["defaults"].click(acts.to_defaults, given, seen, **QUIET)
-    _wire_pictures(page, acts, handlers, given, seen)
-    for event in (page.generate_button.click, controls["prompt"].submit):
-        event(handlers.started, given, seen, **QUIET).then(handlers.followed, **follow)
-    page.stop_button.click(handlers.stopped, None, [page.stages], **QUIET)
-    acted = page.stages.act(acts.act, given, seen, trigger_mode="multiple", **QUIET)
-    acted.then(handlers.followed, **follow)
-    acted.then(acts.made, **follow | {"concurrency_limit": 1})
+    textboxes = {name: widget for name, widget in widgets.items() if isinstance(widget, gr.Textbox)}
+    moves = [widget.input for name, widget in widgets.items() if name not in ("model", *textboxes)]
+    gr.on(moves, page_handlers.on_change, inputs, outputs, trigger_mode="always_last", **QUIET)
+    # A textbox's `input` event does not report pasted text, so `change` is used.
+    for name, textbox in textboxes.items():
+        on_text = prompt_handlers.on_text_change(name)
+        textbox.change(on_text, inputs, outputs, trigger_mode="always_last", **QUIET)
+    word_events = [choice.input for choice in word_choices]
+    gr.on(word_events, prompt_handlers.on_word_choice, inputs, outputs, **QUIET)
+    chosen = widgets["model"].input(model_handlers.on_model_choice, inputs, outputs, **QUIET)
+    chosen.then(model_handlers.on_load_model, **streaming)
+    buttons["surprise"].click(prompt_handlers.on_surprise, inputs, outputs, **QUIET)
+    buttons["new_seed"].click(prompt_handlers.on_new_seed, inputs, outputs, **QUIET)
+    buttons["defaults"].click(action_handlers.on_defaults, inputs, outputs, **QUIET)
+    _wire_images(page, action_handlers, ControlHandlers(services, page), inputs, outputs)
+    for event in (page.generate_button.click, widgets["prompt"].submit):
+        started = event(page_handlers.on_generate, inputs, outputs, **QUIET)
+        started.then(page_handlers.on_follow_run, **streaming)
+    page.stop_button.click(page_handlers.on_stop, None, [page.stages], **QUIET)
+    acted = page.stages.act(action_handlers.on_action, inputs, outputs, trigger_mode="multiple", **QUIET)
+    acted.then(page_handlers.on_follow_run, **streaming)
+    acted.then(action_handlers.on_make_export, **streaming | {"concurrency_limit": 1})
 
 
-def _wire_pictures(
-    page: Page, acts: ActionHandlers, handlers: PageHandlers, given: set[Any], seen: list[Any]
+def _wire_images(
+    page: Page,
+    action_handlers: ActionHandlers,
+    control_handlers: ControlHandlers,
+    inputs: set[Any],
+    outputs: list[Any],
 ) -> None:
-    """What follows from a picture that is dropped: to start from, or to follow."""
-    tracing = ControlHandlers(handlers)
-    page.drop_zone.upload(acts.dropped, {*given, page.drop_zone}, [*seen, page.drop_zone], **QUIET)
-    page.remove_image_button.click(acts.taken_away, given, seen, **QUIET)
-    page.control_button.click(tracing.traced, given, seen, **QUIET)
-    page.control_panel.remove.click(tracing.unfollowed, given, seen, **QUIET)
-    page.control_panel.stage.input(tracing.mapped, {*given, page.control_panel.stage}, seen, **QUIET)
+    """Connect the events of the start image and the control image."""
+    drop_zone, panel = page.drop_zone, page.control_panel
+    drop_zone.upload(action_handlers.on_drop_file, {*inputs, drop_zone}, [*outputs, drop_zone], **QUIET)
+    page.remove_image_button.click(action_handlers.on_remove_start_image, inputs, outputs, **QUIET)
+    page.control_button.click(control_handlers.on_follow_start_image, inputs, outputs, **QUIET)
+    panel.remove.click(control_handlers.on_remove_control, inputs, outputs, **QUIET)
+    panel.stage.input(control_handlers.on_map_stage, {*inputs, panel.stage}, outputs, **QUIET)

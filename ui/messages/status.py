@@ -209,7 +209,7 @@ def _describe_waiting(waiting: Waiting) -> str:
 
 def _describe_step(latest: Progress, plan: Plan, progress: RunProgress, services: Services) -> str:
     """Return the stage and step of a run, and the time left as far as it is known."""
-    in_stage, in_run = progress.seconds_left(services.pace.each(plan.stages))
+    in_stage, in_run = progress.seconds_left(services.pace.estimate_each(plan.stages))
     in_stage_text = in_run_text = ""
     if in_stage is not None:
         in_stage_text = words.TIME_LEFT_IN_STAGE.format(time=formatting.format_duration(in_stage))

@@ -38,7 +38,7 @@ def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
     shown_count, shown_key = session.shown_stage
     kept_for = ""
     if session.own_runs:
-        kept_for = words.RUNS_KEPT_FOR.format(hours=formatting.format_hours(services.cache.age))
+        kept_for = words.RUNS_KEPT_FOR.format(hours=formatting.format_hours(services.cache.max_age))
     return {
         "at": next(_VALUE_NUMBERS),
         "run": progress.name if progress else "",
@@ -98,7 +98,7 @@ def stage_cards(
     last_finished = max(finished, default=0)
     state = _CardState(
         plan=plan,
-        seconds=services.pace.each(plan.stages) if plan else (),
+        seconds=services.pace.estimate_each(plan.stages) if plan else (),
         count=max(len(plan.stages) if plan else 0, last_finished),
         cached=last_finished if is_active else session.cached_count,
         in_progress=run.last_progress.stage if run and run.last_progress else 0,
@@ -139,7 +139,7 @@ def _card(number: int, finished: FinishedStage | None, state: _CardState) -> dic
 
 
 def _can_pause_after(number: int, state: _CardState) -> bool:
-    """Return whether a pause after this stage can be chosen: it is ahead, and not the end of the run anyway."""
+    """Return whether a pause after this stage can be chosen: it is ahead, and not the run's end anyway."""
     last = len(state.plan.stages) if state.plan else 0
     is_end = state.until is not None and number >= state.until
     return state.in_progress <= number < last and not is_end
@@ -159,7 +159,7 @@ def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] |
     latest = progress.last_progress
     if latest is None:
         return None
-    estimates = services.pace.each(progress.plan.stages) if progress.plan else ()
+    estimates = services.pace.estimate_each(progress.plan.stages) if progress.plan else ()
     seconds, _ = progress.seconds_left(estimates)
     time_left = ""
     if seconds is not None:
@@ -192,7 +192,7 @@ def _example_notes(progress: RunProgress | None, stages: Sequence[FinishedStage]
 
 
 def _link_notes(stages: Sequence[FinishedStage], is_active: bool) -> list[dict[str, Any]]:
-    """Return notes on what the run's link cannot hold, so that nobody shares half a recipe by mistake."""
+    """Return notes on what the run's link cannot hold, as nobody is to share half a recipe by mistake."""
     if not stages or is_active:
         return []
     left_out = settings_left_out(stages[-1].recipe)

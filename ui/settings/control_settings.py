@@ -11,7 +11,7 @@ from typing import Any
 from engine.catalogue.entries import Facts
 from engine.control import detectors
 from engine.planning.controlnets import offered_kinds
-from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.recipe.images import is_digest
 from engine.recipe.recipe import Recipe
 from ui.text import words
@@ -79,7 +79,7 @@ def selectable_kinds(facts: Facts, control: Control | None) -> tuple[str, ...]:
     for kind in supported_kinds(facts):
         if control.given or not _missing_detector(kind):
             kinds.add(kind)
-    return tuple(kind for kind in KINDS if kind in kinds)
+    return tuple(kind for kind in MAP_KINDS if kind in kinds)
 
 
 def default_kind(facts: Facts) -> str | None:
@@ -91,12 +91,12 @@ def default_kind(facts: Facts) -> str | None:
 
 def _missing_detector(kind: str) -> str:
     """Return why maps of a kind cannot be made here; empty if they can."""
-    return detectors.unavailable_reason(kind) if KINDS[kind].source else ""
+    return detectors.unavailable_reason(kind) if MAP_KINDS[kind].source else ""
 
 
 def kind_choices(kinds: Iterable[str]) -> list[tuple[str, str]]:
     """Return the kinds as (title, name) pairs for a Gradio dropdown."""
-    return [(KINDS[kind].title, kind) for kind in kinds]
+    return [(MAP_KINDS[kind].title, kind) for kind in kinds]
 
 
 def explain_missing_kinds(title: str, facts: Facts, control: Control | None) -> str:
@@ -107,8 +107,8 @@ def explain_missing_kinds(title: str, facts: Facts, control: Control | None) -> 
     sentences = []
     if len(supported) == 1:
         sentences.append(words.FOLLOWS_ONE_KIND.format(title=title, kind=_join_titles(supported)))
-    elif len(supported) < len(KINDS):
-        unsupported = _join_titles(kind for kind in KINDS if kind not in supported)
+    elif len(supported) < len(MAP_KINDS):
+        unsupported = _join_titles(kind for kind in MAP_KINDS if kind not in supported)
         sentences.append(words.KINDS_NOT_FOLLOWED.format(title=title, kinds=unsupported))
     selectable = selectable_kinds(facts, control)
     # Kinds that share a source and a reason are named in one sentence.
@@ -116,7 +116,7 @@ def explain_missing_kinds(title: str, facts: Facts, control: Control | None) -> 
     for kind in supported:
         reason = _missing_detector(kind)
         if kind not in selectable and reason:
-            missing.setdefault((KINDS[kind].source, reason), []).append(kind)
+            missing.setdefault((MAP_KINDS[kind].source, reason), []).append(kind)
     for (source, reason), kinds in missing.items():
         sentences.append(
             words.KINDS_NOT_AVAILABLE.format(
@@ -128,7 +128,7 @@ def explain_missing_kinds(title: str, facts: Facts, control: Control | None) -> 
 
 def _join_titles(kinds: Iterable[str]) -> str:
     """Join the titles of kinds with commas, as they stand within a sentence."""
-    titles = (KINDS[kind].title for kind in kinds)
+    titles = (MAP_KINDS[kind].title for kind in kinds)
     return ", ".join(title[0].lower() + title[1:] for title in titles)
 
 
@@ -137,8 +137,8 @@ def ineffective_control_widgets(recipe: Recipe, facts: Facts) -> frozenset[str]:
     control = first_control(recipe)
     if control is None:
         return frozenset(SETTING_BY_WIDGET)
-    read_by_any_kind = {setting for kind in KINDS.values() for setting in kind.knobs}
-    read_by_this_kind = set() if control.given else set(KINDS[control.kind].knobs)
+    read_by_any_kind = {setting for kind in MAP_KINDS.values() for setting in kind.settings}
+    read_by_this_kind = set() if control.given else set(MAP_KINDS[control.kind].settings)
     ineffective = read_by_any_kind - read_by_this_kind
     if len(selectable_kinds(facts, control)) == 1:
         ineffective.add("kind")
@@ -156,7 +156,7 @@ def _describe_control(control: Control) -> str:
     picture = "–"
     if is_digest(control.image):
         picture = control.image.removeprefix("sha256:")[:DIGEST_SHOWN]
-    parts = [words.KIND_OF_PICTURE.format(kind=KINDS[control.kind].title, picture=picture)]
+    parts = [words.KIND_OF_PICTURE.format(kind=MAP_KINDS[control.kind].title, picture=picture)]
     for name, setting in CONTROL_SETTINGS.items():
         value = getattr(control, name)
         if name not in ("image", "kind") and value != getattr(default, name):
@@ -185,6 +185,6 @@ def format_value(value: Any) -> str:
             return " · ".join(map(format_value, value)) or "–"
         case int() | float():
             return f"{value:g}"
-        case str() if value in KINDS:
-            return KINDS[value].title
+        case str() if value in MAP_KINDS:
+            return MAP_KINDS[value].title
     return str(value or "–")

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
 from engine.errors import BadRecipe
 from engine.recipe.checks import check, check_value
 from engine.recipe.options import OPTIONS
-from engine.recipe.recall import NAMED
+from engine.recipe.recall import MAX_UNKNOWN_NAMES
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
 
 # Characters of a link's query. Web servers refuse URLs of more than about eight thousand.
@@ -108,7 +108,7 @@ def recipe_from_query(values: Mapping[str, str]) -> ParsedLink:
         recipe = replace(recipe, sigma1=DEFAULTS.sigma1, sigma2=DEFAULTS.sigma2)
         strange += ["sigma1", "sigma2"]
     unique = dict.fromkeys(strange)
-    return ParsedLink(recipe, tuple(_printable_name(name) for name in unique)[:NAMED])
+    return ParsedLink(recipe, tuple(_printable_name(name) for name in unique)[:MAX_UNKNOWN_NAMES])
 
 
 def _read_field(recipe: Recipe, name: str, text: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe, short_repr
 from engine.recipe.checks import check_value
 from engine.recipe.effects import is_faithful
-from engine.recipe.recipe import LARGEST_SIDE, Recipe
+from engine.recipe.recipe import MAX_SIDE, Recipe
 
 # Width over height of each shape.
 SHAPES = {
@@ -80,7 +80,7 @@ def parse_scales(text: str) -> tuple[float, ...]:
         scales = tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
         raise BadRecipe("scales", errors.SCALES_NOT_RISING.format(scales=short_repr(text))) from None
-    if not all(0 < scale <= LARGEST_SIDE for scale in scales):
+    if not all(0 < scale <= MAX_SIDE for scale in scales):
         raise BadRecipe("scales", errors.SCALES_NOT_RISING.format(scales=short_repr(text)))
     return check_value("scales", scales)
 

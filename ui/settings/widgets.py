@@ -13,11 +13,11 @@ from engine import errors
 from engine.catalogue.entries import Facts, ModelEntry
 from engine.errors import BadRecipe, short_repr
 from engine.recipe.checks import check_value
-from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.recipe.effects import ineffective_settings
 from engine.recipe.fields import Setting
-from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed, options_of
-from engine.recipe.recipe import DEFAULTS, LARGEST_SEED, SETTINGS, Recipe
+from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed_options, options_from_pairs
+from engine.recipe.recipe import DEFAULTS, MAX_SEED, SETTINGS, Recipe
 from ui.settings import control_settings
 from ui.settings.control_settings import apply_widget_values, control_widget_values, widget_name
 from ui.settings.sizes import (
@@ -112,7 +112,7 @@ def control_widget(name: str, value: Any = None, **changes: Any) -> gr.component
     arguments = {
         "label": setting.label,
         "elem_id": widget_name(name),
-        "choices": control_settings.kind_choices(KINDS),
+        "choices": control_settings.kind_choices(MAP_KINDS),
     }
     return _build_widget(setting, value, **arguments | changes)
 
@@ -128,7 +128,7 @@ def _build_widget(setting: Setting, value: Any, choices: Any, **arguments: Any) 
             return gr.Checkbox(value, **arguments)
         case "choice":
             return gr.Dropdown(choices, value=value or choices[0][1], **arguments)
-        case "integer" | "number" if high == LARGEST_SEED:
+        case "integer" | "number" if high == MAX_SEED:
             return gr.Number(value, precision=0, minimum=low, maximum=high, **arguments)
         case "integer" | "number":
             return gr.Slider(low, high, value=low if value is None else value, step=setting.step, **arguments)
@@ -209,7 +209,7 @@ def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
     )
     return {
         **{name: getattr(filled, name) for name in WIDGET_SETTINGS},
-        **asdict(options_of(recipe.options)),
+        **asdict(options_from_pairs(recipe.options)),
         **asdict(size_settings_for(recipe, facts)),
         **control_widget_values(recipe),
     }
@@ -232,7 +232,7 @@ def recipe_from_widgets(values: Mapping[str, Any], rest: Mapping[str, Any], fact
     rest: from values_without_widget.
     """
     settings = {name: _setting_value(name, values.get(name)) for name in WIDGET_SETTINGS}
-    options = changed(Options(**{name: _option_value(name, values.get(name)) for name in OPTIONS}))
+    options = changed_options(Options(**{name: _option_value(name, values.get(name)) for name in OPTIONS}))
     settings["negative"] = settings["negative"] or rest.get("negative")
     for name, value in rest.items():
         if name in SETTINGS_WITHOUT_WIDGET:

@@ -23,7 +23,7 @@ def said(tmp_path, monkeypatch):
     services = open_services(tmp_path, ModelPool([]), age=86400)
 
     def line(free):
-        monkeypatch.setattr(services.pool, "free", lambda name: free)
+        monkeypatch.setattr(services.pool, "free_memory", lambda name: free)
         return cost_message(Session(plan=plan(Recipe(prompt="a house"), LOADED)), services)
 
     yield line

@@ -9,7 +9,7 @@ from engine.errors import BadRecipe
 from engine.planning import controlnets
 from engine.recipe import images
 from engine.recipe.checks import check
-from engine.recipe.controls import CONTROL_SETTINGS, KINDS, Control
+from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.serving.model_pool import ModelPool
 from tests.support import toys
 from tests.support.page import tiny_entry
@@ -121,7 +121,7 @@ def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch
     assert control_settings.selectable_kinds(FACTS, None) == ("canny",)
     assert control_settings.selectable_kinds(FACTS, Control(given=True)) == ("canny", "openpose")
     told = control_settings.explain_missing_kinds("Tiny", FACTS, None)
-    said = {"kinds": "pose", "source": KINDS["openpose"].source, "reason": "it is not installed"}
+    said = {"kinds": "pose", "source": MAP_KINDS["openpose"].source, "reason": "it is not installed"}
     assert told.endswith(words.KINDS_NOT_AVAILABLE.format(**said))
 
 
@@ -167,13 +167,13 @@ def test_a_stage_has_its_own_map_and_no_longer_side_than_is_shown(session, servi
 def test_nobody_follows_anothers_picture_by_its_digest(session, services):
     other = Session()
     set_recipe(other, services, session.recipe)
-    assert other.refused.sentence == errors.CONTROL_PICTURE_GONE
+    assert other.refusal.sentence == errors.CONTROL_PICTURE_GONE
     assert words.CONTROL_IMAGE_GONE in map_html(other, services)
     assert [action["do"] for action in status_message(other, services).actions] == ["unfollow"]
 
 
 def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(session, services, monkeypatch):
-    monkeypatch.setattr(controlnets, "_listed", tuple)
+    monkeypatch.setattr(controlnets, "_listed_controlnets", tuple)
     set_recipe(session, services, session.recipe)
     said = status_message(session, services)
     assert (said.fault, said.text) == (
@@ -190,7 +190,7 @@ def test_a_start_picture_is_followed_instead(session, services):
     set_recipe(session, services, replace(session.recipe, image=digest, controls=()))
     assert follow_start_image(session, services)
     assert (session.recipe.image, session.recipe.controls) == (None, (Control(image=digest),))
-    assert session.undoable_change.undone(session.recipe).image == digest
+    assert session.undoable_change.revert(session.recipe).image == digest
 
 
 def test_a_link_names_it_and_differences_are_in_words():

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from engine.methods import METHODS
-from engine.recipe.controls import CONTROL_SETTINGS, KINDS
+from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from engine.serving.model_pool import ModelPool
@@ -121,7 +121,7 @@ def test_what_stands_on_the_page_comes_from_the_words(demo):
 def test_the_words_of_choices_come_from_the_words(demo):
     ours = [part for part in parts(demo, gr.Dropdown) if part.elem_id != "model"]
     shown = {label for part in ours for label, _ in part.choices}
-    kinds = {kind.title for kind in KINDS.values()}
+    kinds = {kind.title for kind in MAP_KINDS.values()}
     named = (words.SCHEDULER_TITLES, words.KERNEL_TITLES, ways.VIEW_TITLES, ways.NETWORK_TITLES)
     assert shown <= {*kinds, *(label for choices in named for label in choices.values())}
     methods = {label for label, _ in by_id(demo, "method").choices}
@@ -156,7 +156,9 @@ def is_unload(event):
 
 def test_no_event_waits_behind_one_visitors_run(demo):
     queued = [event for event in demo.fns.values() if event.queue and not is_unload(event)]
-    assert {event.name: event.concurrency_limit for event in queued if event.concurrency_limit} == {"made": 1}
+    assert {event.name: event.concurrency_limit for event in queued if event.concurrency_limit} == {
+        "on_make_export": 1
+    }
 
 
 def test_no_text_goes_through_a_template():
