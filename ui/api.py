@@ -1,6 +1,6 @@
-"""The three public endpoints: plan, generate, read. Their arguments are the recipe's fields.
+"""The public API endpoints plan, generate and read. The arguments of the first two are the recipe's fields.
 
-`controls` is a list of mappings, each with its picture as an upload: {"image": handle_file(path)}
+`controls` is a list of mappings, each with its image as an upload: {"image": handle_file(path), ...}
 """
 
 import asyncio
@@ -17,110 +17,120 @@ from engine.control.detectors import check_detectors
 from engine.errors import BadRecipe, Fault, short_repr
 from engine.planning import cost
 from engine.planning.plan import Plan, plan
-from engine.recipe import images as picture
+from engine.recipe import images
 from engine.recipe.checks import check, check_value
-from engine.recipe.controls import MOST_CONTROLS, Control
+from engine.recipe.controls import MAX_CONTROLS, Control
 from engine.recipe.effects import unused_settings
 from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.serving.entry import Request
 from ui.messages.status import too_large_message
-from ui.session.finished import file
-from ui.session.services import House
-from ui.session.uploads import uploaded
+from ui.session.finished import file_for_browser
+from ui.session.services import Services
+from ui.session.uploads import find_upload
 from ui.text import words
 
-PAUSE = 0.2
-LEFT_OUT = ("image", "loras")
-"""Fields that this version cannot take from outside."""
-KINDS = {
+# Seconds between two requests to the queue for new events.
+POLL_INTERVAL = 0.2
+# Fields of the recipe that the endpoints do not accept.
+EXCLUDED_FIELDS = ("image", "loras")
+# The names of all others.
+FIELDS = tuple(name for name in SETTINGS if name not in EXCLUDED_FIELDS)
+# Python types of the kinds of settings.
+TYPES = {
     "text": str, "choice": str, "flag": bool, "integer": int, "number": float, "scales": list[float],
     "controls": list[dict[str, Any]], "options": dict[str, Any],
 }  # fmt: skip
 
 
-def offer(house: House) -> None:
-    """Adds the endpoints to the app that is being built."""
-    gr.api(_planning(house), api_name="plan", api_description=words.API_PLAN, queue=False)
+def add_endpoints(services: Services) -> None:
+    """Add the endpoints to the Gradio app that is being built."""
+    gr.api(_plan_endpoint(services), api_name="plan", api_description=words.API_PLAN, queue=False)
     gr.api(
-        _generating(house), api_name="generate", api_description=words.API_GENERATE, concurrency_limit=None,
-    )  # fmt: skip
-    gr.api(_reading(), api_name="read", api_description=words.API_READ, queue=False)
+        _generate_endpoint(services),
+        api_name="generate",
+        api_description=words.API_GENERATE,
+        concurrency_limit=None,
+    )
+    gr.api(_read_endpoint(), api_name="read", api_description=words.API_READ, queue=False)
 
 
-def _with_settings(function: Any, returns: Any) -> Any:
-    """The function with the recipe's fields as its arguments, so that the API names them."""
-    names = [name for name in SETTINGS if name not in LEFT_OUT]
-    kinds = {name: _kind(name) for name in names}
+def _with_field_arguments(function: Any, returns: Any) -> Any:
+    """Give a function of *args and **kwargs the signature of the recipe's fields, which Gradio publishes."""
+    types = {name: _type(name) for name in FIELDS}
     function.__signature__ = Signature(
         [
-            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=_default(name), annotation=kinds[name])
-            for name in names
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=_default(name), annotation=types[name])
+            for name in FIELDS
         ],
         return_annotation=returns,
     )
-    function.__annotations__ = kinds | {"return": returns}
+    function.__annotations__ = types | {"return": returns}
     return function
 
 
-def _kind(name: str) -> Any:
-    kind = KINDS[SETTINGS[name].kind]
-    return kind | None if SETTINGS[name].optional else kind
+def _type(name: str) -> Any:
+    """Return the type of a field in the published signature."""
+    plain = TYPES[SETTINGS[name].kind]
+    return plain | None if SETTINGS[name].optional else plain
 
 
 def _default(name: str) -> Any:
+    """Return the default of a field in the published signature."""
     value = getattr(DEFAULTS, name)
     if SETTINGS[name].kind == "options":
         return {}
     return list(value) if isinstance(value, tuple) else value
 
 
-def _recipe(house: House, given: tuple[Any, ...], named: dict[str, Any]) -> Recipe:
-    names = [name for name in SETTINGS if name not in LEFT_OUT]
-    values = {name: getattr(DEFAULTS, name) for name in names} | dict(zip(names, given, strict=False)) | named
-    values["controls"] = _controls(house, values["controls"])
+def _recipe(services: Services, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recipe:
+    """Return the recipe in an endpoint's arguments, or raise BadRecipe."""
+    defaults = {name: getattr(DEFAULTS, name) for name in FIELDS}
+    values = defaults | dict(zip(FIELDS, args, strict=False)) | kwargs
+    values["controls"] = _controls(services, values["controls"])
     recipe = check(Recipe(**values))
-    house.lender.entry(recipe.model)
+    services.entry(recipe.model)
     check_detectors(recipe.controls)
     return recipe
 
 
-def _controls(house: House, given: Any) -> tuple[Control, ...]:
-    """Controls whose pictures were uploaded along with them; BadRecipe for what names anything else.
+def _controls(services: Services, values: Any) -> tuple[Control, ...]:
+    """Return controls from outside with the files of their uploads, or raise BadRecipe.
 
-    A digest is not enough: it travels in pictures, and knowing one makes nobody the owner of the pixels.
+    Images that are named by digest are refused: digests are public, so knowing one does not give access.
     """
-    if not isinstance(given, list | tuple) or not all(isinstance(control, Mapping) for control in given):
-        raise BadRecipe("controls", errors.NOT_CONTROLS.format(value=short_repr(given)))
-    if len(given) > MOST_CONTROLS:
-        raise BadRecipe("controls", errors.TOO_MANY_CONTROLS.format(count=len(given), limit=MOST_CONTROLS))
-    if any(picture.is_digest(control.get("image")) for control in given):
+    if not isinstance(values, list | tuple) or not all(isinstance(control, Mapping) for control in values):
+        raise BadRecipe("controls", errors.NOT_CONTROLS.format(value=short_repr(values)))
+    if len(values) > MAX_CONTROLS:
+        raise BadRecipe("controls", errors.TOO_MANY_CONTROLS.format(count=len(values), limit=MAX_CONTROLS))
+    if any(images.is_digest(control.get("image")) for control in values):
         raise BadRecipe("controls", errors.CONTROL_PICTURE_GONE)
-    kept: dict[str, str] = {}
-    named = [control | _uploaded(house, control.get("image"), kept) for control in map(dict, given)]
-    told = check_value("controls", Recipe(controls=named).controls)
-    return tuple(replace(control, image=kept[control.image]) for control in told)
+    files: dict[str, str] = {}
+    with_digests = [_with_digest(services, control, files) for control in values]
+    controls = check_value("controls", Recipe(controls=with_digests).controls)
+    return tuple(replace(control, image=files[control.image]) for control in controls)
 
 
-def _uploaded(house: House, image: Any, kept: dict[str, str]) -> dict[str, Any]:
-    """An upload by its digest; its file is noted by that."""
+def _with_digest(services: Services, control: Mapping[str, Any], files: dict[str, str]) -> dict[str, Any]:
+    """Return a control that names its uploaded image by digest; the image's file is added to `files`."""
+    image = control.get("image")
     if not isinstance(image, Mapping):
-        return {"image": image}
-    path = house.uploads.keep(uploaded(image.get("path")))
-    digest = picture.digest(path)
-    kept[digest] = str(path)
-    return {"image": digest}
+        return {**control, "image": image}
+    file = services.uploads.store(find_upload(image.get("path")))
+    digest = images.digest(file)
+    files[digest] = str(file)
+    return {**control, "image": digest}
 
 
-def _planning(house: House) -> Any:
-    def planned(*given: Any, **named: Any) -> dict[str, Any]:
+def _plan_endpoint(services: Services) -> Any:
+    def planned(*args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            recipe = _recipe(house, given, named)
-            whole = plan(recipe, house.lender.facts(recipe.model))
+            recipe = _recipe(services, args, kwargs)
+            whole = plan(recipe, services.facts(recipe.model))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
-        prices = house.pace.each(whole.stages)
+        estimates = services.pace.estimate_each(whole.stages)
         return {
             "recipe": to_dict(whole.recipe),
             "evaluations": whole.evaluations,
@@ -135,73 +145,87 @@ def _planning(house: House) -> Any:
                     "evaluations": stage.evaluations,
                     "seconds": seconds,
                 }
-                for stage, seconds in zip(whole.stages, prices, strict=True)
+                for stage, seconds in zip(whole.stages, estimates, strict=True)
             ],
-        }  # fmt: skip
+        }
 
-    return _with_settings(planned, dict)
+    return _with_field_arguments(planned, dict)
 
 
-def _planned(house: House, recipe: Recipe) -> Plan | None:
-    """The plan of a recipe; None where there is none, of which the run itself tells the reason."""
+def _plan_or_none(services: Services, recipe: Recipe) -> Plan | None:
+    """Return the recipe's plan; None if it has none, which the run reports by itself."""
     try:
-        return plan(recipe, house.facts(recipe.model))
+        return plan(recipe, services.facts(recipe.model))
     except Fault:
         return None
 
 
-def _generating(house: House) -> Any:
-    async def generated(*given: Any, **named: Any) -> AsyncIterator[dict[str, Any]]:
+def _generate_endpoint(services: Services) -> Any:
+    async def generated(*args: Any, **kwargs: Any) -> AsyncIterator[dict[str, Any]]:
         try:
-            recipe = _recipe(house, given, named)
-            whole = _planned(house, recipe)
-            refused = too_large_message(whole, house) if whole else None
-            if refused:
-                raise Fault(refused.text)
-            name = house.desk.submit(Request(recipe, recipe.model, plan=whole))
+            name = _submit(services, _recipe(services, args, kwargs))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
-        first, over = 0, False
+        first, has_ended = 0, False
         try:
-            while not over:
-                events, first = house.desk.since(name, first)
+            while not has_ended:
+                events, first = services.queue.since(name, first)
                 for event in events:
                     if isinstance(event, Failed):
                         raise gr.Error(event.sentence, print_exception=False)
                     if not isinstance(event, Preview):
-                        yield _plain(event)
-                    over = over or isinstance(event, END)
-                await asyncio.sleep(PAUSE)
-        finally:
-            house.desk.stop(name)
+                        yield _event_to_dict(event)
+                    has_ended = has_ended or isinstance(event, END)
+                await asyncio.sleep(POLL_INTERVAL)
+        finally:  # Also when the client has disconnected.
+            services.queue.stop(name)
 
-    return _with_settings(generated, dict)
+    return _with_field_arguments(generated, dict)
 
 
-def _plain(event: Event) -> dict[str, Any]:
-    """An event as JSON: its kind and its values; a stage with its picture as a file."""
+def _submit(services: Services, recipe: Recipe) -> str:
+    """Put a run into the queue and return its name, or raise Fault."""
+    planned = _plan_or_none(services, recipe)
+    refusal = too_large_message(planned, services) if planned else None
+    if refusal:
+        raise Fault(refusal.text)
+    return services.queue.submit(Request(recipe, recipe.model, plan=planned))
+
+
+def _event_to_dict(event: Event) -> dict[str, Any]:
+    """Return an event as plain values for JSON, with its kind; a stage with its picture as a file."""
     kind = type(event).__name__
     match event:
         case Accepted():
             return {
-                "kind": kind, "run": Path(event.run).name, "recipe": to_dict(event.recipe),
+                "kind": kind,
+                "run": Path(event.run).name,
+                "recipe": to_dict(event.recipe),
                 "stages": [{"scale": scale, "size": list(size)} for scale, size in event.stages],
-                "evaluations": event.evaluations, "first": event.first, "unused": list(event.unused),
-                "notes": list(event.notes), "kept": [_plain(stage) for stage in event.kept],
-            }  # fmt: skip
+                "evaluations": event.evaluations,
+                "first": event.first,
+                "unused": list(event.unused),
+                "notes": list(event.notes),
+                "kept": [_event_to_dict(stage) for stage in event.kept],
+            }
         case StageDone():
             return {
-                "kind": kind, "stage": event.stage, "scale": event.scale, "size": list(event.size),
-                "seconds": event.seconds, "evaluations": event.evaluations, "image": file(Path(event.image)),
-            }  # fmt: skip
+                "kind": kind,
+                "stage": event.stage,
+                "scale": event.scale,
+                "size": list(event.size),
+                "seconds": event.seconds,
+                "evaluations": event.evaluations,
+                "image": file_for_browser(Path(event.image)),
+            }
     return {"kind": kind} | asdict(event)
 
 
-def _reading() -> Any:
+def _read_endpoint() -> Any:
     def read(picture: gr.FileData) -> dict[str, Any]:
         path = picture.get("path") if isinstance(picture, dict) else getattr(picture, "path", None)
         try:
-            recalled = recall(uploaded(path))
+            recalled = recall(find_upload(path))
         except BadRecipe as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         return {"recipe": to_dict(recalled.recipe), "strange": list(recalled.strange)}

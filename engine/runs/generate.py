@@ -14,7 +14,7 @@ from engine.planning.cost import largest_fitting
 from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
 from engine.runs import events
-from engine.runs.clock import Clock
+from engine.runs.clock import Stopwatch
 from engine.runs.prepare import PreparedRun, prepare
 from engine.sampling.signals import NetworkCalled, Signal, StageMade, StepStarted, X0Predicted
 from engine.sampling.start import Inputs
@@ -55,7 +55,7 @@ def generate(
         try:
             yield from _events(prepared, stop)
         finally:
-            hardware.give_back(model.device)
+            hardware.release_memory(model.device)
     except BadRecipe as fault:
         yield events.Failed(fault.sentence, fault.field)
     except Fault as fault:
@@ -70,17 +70,17 @@ def generate(
 
 def _events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
     """Run the loop and turn its signals into events."""
-    yield run.accepted()
-    if not run.ahead:
-        yield events.Finished(run.start.number)
+    yield run.accepted_event()
+    if not run.remaining:
+        yield events.Finished(run.resume_point.number)
         return
-    position, signal, is_out_of_memory = StepStarted(run.ahead[0], 0), None, False
+    position, signal, is_out_of_memory = StepStarted(run.remaining[0], 0), None, False
     try:
-        denoiser, clock = run.denoiser(stop), Clock()
+        denoiser, clock = run.make_denoiser(stop), Stopwatch()
         view_batch = denoiser.view_batch
-        signals = sample_stages(run.ahead, run.below, Inputs(denoiser, run.noise, run.start_image))
+        signals = sample_stages(run.remaining, run.below, Inputs(denoiser, run.noise, run.start_image))
         signals = _with_loras(signals, run.model.pipeline, run.loras)
-        for signal in _marking_as_used(clock.during(signals), run):
+        for signal in _marking_as_used(clock.measure(signals), run):
             match signal:
                 case StepStarted():
                     position = signal
@@ -93,11 +93,11 @@ def _events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
                     image = codec.preview(signal.x0, run.model.preview_matrix)
                     yield events.Preview(position.stage.number, position.n, image)
                 case StageMade():
-                    yield from run.finish(signal, denoiser, clock)
+                    yield from run.finish_stage(signal, denoiser, clock)
     except StopRequested:
         yield events.Stopped(position.stage.number, position.n)
     except (MemoryError, RuntimeError) as fault:
-        if not hardware.is_memory(fault):
+        if not hardware.is_out_of_memory(fault):
             raise
         is_out_of_memory = True
     else:
@@ -135,9 +135,9 @@ def _marking_as_used(signals: Iterator[Signal], run: PreparedRun) -> Iterator[Si
 
 def _out_of_memory(run: PreparedRun, stage: Stage) -> str:
     """Return a sentence that names the largest size that would fit."""
-    hardware.give_back(run.model.device)
+    hardware.release_memory(run.model.device)
     height, width = stage.size
-    fitting = largest_fitting(run.plan, stage, hardware.free(run.model.device))
+    fitting = largest_fitting(run.plan, stage, hardware.free_memory(run.model.device))
     sentence = errors.OUT_OF_MEMORY if fitting else errors.OUT_OF_MEMORY_HERE
     fit = f"{fitting[1]} x {fitting[0]}" if fitting else ""
     return sentence.format(stage=stage.number, width=width, height=height, fit=fit)

@@ -1,4 +1,4 @@
-"""One run, settled: what is asked, where it starts, where it is kept."""
+"""All that is settled before a run starts: its plan, where it resumes, its folder, models and noise."""
 
 import os
 from collections.abc import Iterator
@@ -11,159 +11,195 @@ import torch
 
 from engine import errors
 from engine.control import load
-from engine.control.conditioning import Steering
+from engine.control.conditioning import Conditioning
 from engine.errors import Fault
 from engine.formulas.noise import Noise
 from engine.network import lora
 from engine.network.model import Model
-from engine.network.patching.apply import check_parts
+from engine.network.patching.apply import check_patched_parts
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
-from engine.recipe import images as picture
+from engine.recipe import images
 from engine.recipe.effects import unused_settings
 from engine.recipe.files import with_files
-from engine.recipe.recall import ENGINE
+from engine.recipe.recall import ENGINE_VERSION
 from engine.recipe.recipe import Recipe, to_dict
 from engine.runs import events, keys, layout, store
-from engine.runs.cache import Shelf
-from engine.runs.clock import Clock
+from engine.runs.cache import RunCache
+from engine.runs.clock import Stopwatch
 from engine.runs.pace import Pace
-from engine.runs.resume import Start, elsewhere, place_of, start_of, told
+from engine.runs.resume import (
+    ResumePoint,
+    environment_note,
+    environment_record,
+    find_resume_point,
+    stage_done_event,
+)
 from engine.sampling.denoiser import Denoiser
-from engine.sampling.signals import Made
+from engine.sampling.signals import StageMade
 from engine.sampling.tone import Tone
 from engine.vae import codec
 
-TRIES = 3
+# How often the cached stages are looked up again when they are swept before they could be linked.
+LINK_ATTEMPTS = 3
 
 
-class Stops:
-    """Whether a run is to stop: it is told by the caller, or by a file in its folder."""
+class StopSignal:
+    """Tells whether a run is to stop: its caller's signal is set, or a file says so in its folder."""
 
-    def __init__(self, run: Path, given: Any) -> None:
-        self.path, self.given = run / store.STOP, given
+    def __init__(self, run: Path, signal: Any) -> None:
+        """signal: the caller's, an object with is_set() such as threading.Event; None if there is none."""
+        self._path, self._signal = run / store.STOP_FILE, signal
 
     def is_set(self) -> bool:
-        return (self.given is not None and self.given.is_set()) or os.path.exists(self.path)
+        return (self._signal is not None and self._signal.is_set()) or os.path.exists(self._path)
 
 
 @dataclass(frozen=True)
-class Job:
-    """keys: of the stages ahead. kept: the stages before them, as this run tells of them.
-    upload: the start picture, in the run's folder. loras: files on this machine. steering: what is followed.
-    """
+class PreparedRun:
+    """A run that can start: what the loop needs, and what its results are stored with."""
 
-    asked: Recipe
+    # The recipe as requested, with its images as files.
+    requested: Recipe
     plan: Plan
-    start: Start
-    ahead: tuple[Stage, ...]
+    resume_point: ResumePoint
+    # The stages that are still to be made.
+    remaining: tuple[Stage, ...]
+    # The keys of the remaining stages.
     keys: tuple[str, ...]
-    kept: tuple[events.StageDone, ...]
+    # The events of the cached stages before them.
+    cached: tuple[events.StageDone, ...]
     model: Model
     noise: Noise
-    shelf: Shelf
-    run: Path
-    upload: Path | None = None
-    loras: lora.Worn = ()
-    steering: Steering | None = None
+    cache: RunCache
+    # The run's folder.
+    folder: Path
+    # The start image in the run's folder.
+    image: Path | None = None
+    loras: lora.LoraFiles = ()
+    # The run's controls.
+    conditioning: Conditioning | None = None
 
     @property
     def evaluations(self) -> int:
-        return sum(stage.evaluations for stage in self.ahead)
+        """How many evaluations the remaining stages take."""
+        return sum(stage.evaluations for stage in self.remaining)
 
     @property
-    def below(self) -> Made | None:
-        """What the first stage ahead starts from."""
-        last = self.start.last
+    def below(self) -> StageMade | None:
+        """The cached stage that the first remaining one starts from; None if the run starts at its base."""
+        last = self.resume_point.last
         if last is None:
             return None
-        latent = torch.from_numpy(last.kept.latents).to(self.model.device)
-        return Made(self.plan.stages[self.start.number - 1], latent, Tone(*last.kept.tone))
+        latent = torch.from_numpy(last.stored.latents).to(self.model.device)
+        return StageMade(self.plan.stages[self.resume_point.number - 1], latent, Tone(*last.stored.tone))
 
-    def given(self, stage: Stage, below: torch.Tensor | None) -> torch.Tensor | None:
-        """The start picture's latent for a stage, while it has more px of it than the stage below."""
-        if self.upload is None:
+    def start_image(self, stage: Stage, below: torch.Tensor | None) -> torch.Tensor | None:
+        """Return the start image encoded at a stage's size, to start from it in place of the stage below.
+
+        Returns None unless the image has more pixels to offer than the stage below.
+
+        below: the latent of the stage below.
+        """
+        if self.image is None:
             return None
         facts = self.model.facts
-        known = 0 if below is None else below.shape[-2] * below.shape[-1] * facts.cell**2
-        if picture.pixels(picture.measure(self.upload), stage.size) <= known:
+        pixels_below = 0 if below is None else below.shape[-2] * below.shape[-1] * facts.cell**2
+        if images.count_crop_pixels(images.measure(self.image), stage.size) <= pixels_below:
             return None
-        filling = picture.filling(picture.read(self.upload), stage.size)
-        return codec.encode(self.model.vae, filling, facts.window).to(self.model.device)
+        cropped = images.crop_to_fill(images.read(self.image), stage.size)
+        return codec.encode(self.model.vae, cropped, facts.window).to(self.model.device)
 
-    def accepted(self) -> events.Accepted:
-        recipe, plan, notes = self.plan.recipe, self.plan, []
-        if recipe.faithful and recipe.guidance_rescale:
-            notes.append(errors.RESCALE_ON_CANVAS)
-        if not self.asked.scheduler and recipe.scheduler != plan.facts.defaults.scheduler:
-            notes.append(errors.SCHEDULER_REPLACED.format(name=recipe.scheduler))
-        if self.ahead and (note := elsewhere(self.start, plan)):
-            notes.append(note)
-        sizes = tuple((stage.scale, stage.size) for stage in plan.stages)
-        first, silenced = self.start.number + 1, unused_settings(self.asked)
+    def accepted_event(self) -> events.Accepted:
+        """Return the event with which the run begins."""
         return events.Accepted(
-            str(self.run), recipe, sizes, self.evaluations, first, silenced, tuple(notes), self.kept, plan
+            run=str(self.folder),
+            recipe=self.plan.recipe,
+            stages=tuple((stage.scale, stage.size) for stage in self.plan.stages),
+            evaluations=self.evaluations,
+            first=self.resume_point.number + 1,
+            unused=unused_settings(self.requested),
+            notes=tuple(self._notes()),
+            kept=self.cached,
+            plan=self.plan,
         )
 
-    def denoiser(self, stop: Any) -> Denoiser:
-        recipe, first = self.plan.recipe, self.ahead[0]
-        with lora.wearing(self.model.pipeline, self.loras):
-            text = self.model.encode_text(recipe.prompt, recipe.negative, first.guidance_passes)
-        stops = Stops(self.run, stop)
-        return Denoiser(self.model, text, first.guidance_passes, first.view_batch, stops, self.steering)
+    def _notes(self) -> Iterator[str]:
+        """Yield sentences on what the person who requested the run may not expect."""
+        recipe, facts = self.plan.recipe, self.plan.facts
+        if recipe.faithful and recipe.guidance_rescale:
+            yield errors.RESCALE_ON_CANVAS
+        if not self.requested.scheduler and recipe.scheduler != facts.defaults.scheduler:
+            yield errors.SCHEDULER_REPLACED.format(name=recipe.scheduler)
+        note = environment_note(self.resume_point, self.plan)
+        if self.remaining and note:
+            yield note
 
-    def finish(self, made: Made, denoiser: Denoiser, clock: Clock) -> Iterator[events.Event]:
-        """Decodes a finished latent, puts it on disk, and tells of both."""
+    def make_denoiser(self, stop: Any) -> Denoiser:
+        """Encode the prompt and return the denoiser for the remaining stages.
+
+        stop: the caller's signal to stop, see StopSignal.
+        """
+        recipe, first = self.plan.recipe, self.remaining[0]
+        with lora.apply_loras(self.model.pipeline, self.loras):
+            text = self.model.encode_text(recipe.prompt, recipe.negative, first.guidance_passes)
+        stop_signal = StopSignal(self.folder, stop)
+        return Denoiser(
+            self.model, text, first.guidance_passes, first.view_batch, stop_signal, self.conditioning
+        )
+
+    def finish_stage(self, made: StageMade, denoiser: Denoiser, clock: Stopwatch) -> Iterator[events.Event]:
+        """Decode a finished latent, store it with its picture and record, and yield the events of this.
+
+        clock: has measured the seconds of the stage so far.
+        """
         stage, latent = made.stage, made.latent
         if not torch.isfinite(latent).all():
             raise Fault(errors.NOT_FINITE.format(stage=stage.number))
-        smaller: list[int] = []
+        # Tile sizes that the decoder had to fall back to for want of memory.
+        smaller_tiles: list[int] = []
         with clock:
-            picture = codec.decode(self.model.vae, latent, self.model.facts.window, smaller.append)
-        for side in smaller:
-            yield events.Retreated(stage.number, denoiser.view_batch, side)
-        seconds, evaluations = clock.read(), denoiser.counted()
-        record = self.record(stage, denoiser.view_batch) | {
-            "seconds": round(seconds, 3),
-            "evaluations": evaluations,
-        }
-        kept = store.Kept(latent.cpu().numpy(), (made.tone.mean, made.tone.deviation), record)
-        folder = store.write(self.run, stage.number, record["key"], kept, picture)
-        Pace(self.shelf.root).learn(stage, seconds)
-        image, latents = str(folder / store.PICTURE), str(folder / store.LATENTS)
-        yield events.StageDone(stage.number, stage.scale, stage.size, image, latents, seconds, evaluations)
+            picture = codec.decode(self.model.vae, latent, self.model.facts.window, smaller_tiles.append)
+        for tile in smaller_tiles:
+            yield events.Retreated(stage.number, denoiser.view_batch, tile)
+        seconds, evaluations = clock.reset(), denoiser.new_evaluations()
+        measured = {"seconds": round(seconds, 3), "evaluations": evaluations}
+        record = self._record(stage, denoiser.view_batch) | measured
+        stored = store.StoredStage(latent.cpu().numpy(), (made.tone.mean, made.tone.deviation), record)
+        folder = store.write_stage(self.folder, stage.number, record["key"], stored, picture)
+        Pace(self.cache.root).learn(stage, seconds)
+        yield events.StageDone(
+            stage.number,
+            stage.scale,
+            stage.size,
+            str(folder / store.PICTURE_FILE),
+            str(folder / store.LATENTS_FILE),
+            seconds,
+            evaluations,
+        )
 
-    def record(self, stage: Stage, view_batch: int) -> dict[str, Any]:
-        """What was asked, and what was really run."""
+    def _record(self, stage: Stage, view_batch: int) -> dict[str, Any]:
+        """Return what is stored beside a stage: the recipe, and how the stage was really made.
+
+        view_batch: how many views there were in a call at last.
+        """
         facts = self.plan.facts
-        return place_of(self.plan) | {
+        return environment_record(self.plan) | {
             "recipe": to_dict(self.plan.recipe),
-            "engine": ENGINE,
+            "engine": ENGINE_VERSION,
             "stage": stage.number,
-            "layout": layout.to_dict(layout.layout_of(self.plan, stage.number)),
             "scale": stage.scale,
-            "key": self.keys[stage.number - self.start.number - 1],
+            "layout": layout.to_dict(layout.layout_of(self.plan, stage.number)),
+            "key": self.keys[stage.number - self.resume_point.number - 1],
             "model": facts.name,
             "model_hash": facts.hash,
-            "space": facts.space,
+            "space": facts.latent_space,
             "steps": stage.step_count,
             "view_batch": view_batch,
         }
 
 
-def _take_along(start: Start, run: Path, cell: int) -> list[events.StageDone]:
-    return [
-        told(number, found, store.take_along(found.folder, run, number, found.key), cell)
-        for number, found in start.found.items()
-    ]
-
-
-def _find_image(image: Any, shelf: Shelf) -> Any:
-    """Return the file of a picture that is named by its digest, None if no run keeps it; a path as it is."""
-    return shelf.upload(image) if picture.is_digest(image) else image
-
-
-def settle(
+def prepare(
     recipe: Recipe,
     model: Model,
     out: Path,
@@ -171,31 +207,66 @@ def settle(
     resume: tuple[str | Path, int] | None,
     until: int | None,
     run: Path | None,
-) -> Job:
-    """All that can be known before the work starts; BadRecipe where it cannot be done."""
-    shelf = Shelf(out)
-    recipe = with_files(recipe, partial(_find_image, shelf=shelf))
+) -> PreparedRun:
+    """Return the run that these arguments of generate() ask for, or raise BadRecipe if it cannot be done."""
+    cache = RunCache(out)
+    recipe = with_files(recipe, partial(_find_image, cache=cache))
     planned = plan(recipe, model.facts)
-    check_parts(model.unet, model.facts.name, (bends for stage in planned.stages for bends in stage.patches))
-    loras = lora.worn(planned.recipe.loras)
-    nets = load.load_controlnets(planned.recipe.controls, model)
-    for tries in range(TRIES):
-        whole, start, last = start_of(recipe, planned, shelf, resume, until, keyed=noise is None)
-        run = run or shelf.new_run()
-        try:
-            kept = _take_along(start, run, model.facts.cell)
-            upload = None if recipe.image is None else store.keep_upload(run, recipe.image)
-            pictures = tuple(store.keep_upload(run, control.image) for control in recipe.controls)
-            break
-        except FileNotFoundError:  # Swept since it was found: look again.
-            if tries == TRIES - 1:
-                raise
-    ahead = whole.stages[start.number : last]
-    # Under noise from outside a picture is nobody else's.
-    named = keys.stage_keys(ahead, start.last.key if start.last else "")
-    named = named if noise is None else tuple(keys.unique_key() for _ in ahead)
-    seeded = Noise(whole.recipe.seed, noise)
-    steering = load.build_conditioning(whole.recipe.controls, nets, pictures)
-    return Job(
-        recipe, whole, start, ahead, named, tuple(kept), model, seeded, shelf, run, upload, loras, steering
+    check_patched_parts(
+        model.unet, model.facts.name, (patches for stage in planned.stages for patches in stage.patches)
     )
+    loras = lora.find_loras(planned.recipe.loras)
+    controlnets = load.load_controlnets(planned.recipe.controls, model)
+    for attempt in range(1, LINK_ATTEMPTS + 1):
+        resumed, resume_point, last = find_resume_point(
+            recipe, planned, cache, resume, until, use_keys=noise is None
+        )
+        run = run or cache.create_run()
+        try:
+            cached = _link_cached_stages(resume_point, run, model.facts.cell)
+            image = None if recipe.image is None else store.store_image(run, recipe.image)
+            control_images = tuple(store.store_image(run, control.image) for control in recipe.controls)
+            break
+        except FileNotFoundError:  # It was swept after it was found.
+            if attempt == LINK_ATTEMPTS:
+                raise
+    remaining = resumed.stages[resume_point.number : last]
+    return PreparedRun(
+        requested=recipe,
+        plan=resumed,
+        resume_point=resume_point,
+        remaining=remaining,
+        keys=_keys_of(remaining, resume_point, has_own_noise=noise is not None),
+        cached=cached,
+        model=model,
+        noise=Noise(resumed.recipe.seed, noise),
+        cache=cache,
+        folder=run,
+        image=image,
+        loras=loras,
+        conditioning=load.build_conditioning(resumed.recipe.controls, controlnets, control_images),
+    )
+
+
+def _find_image(image: Any, cache: RunCache) -> Any:
+    """Return the file of an image that is named by its digest, None if no run stores it; a path as it is."""
+    return cache.find_image(image) if images.is_digest(image) else image
+
+
+def _link_cached_stages(resume_point: ResumePoint, run: Path, cell: int) -> tuple[events.StageDone, ...]:
+    """Link the cached stages into a run's folder and return their events.
+
+    cell: px of a latent cell.
+    """
+    return tuple(
+        stage_done_event(number, stage, store.link_stage(stage.folder, run, number, stage.key), cell)
+        for number, stage in resume_point.found.items()
+    )
+
+
+def _keys_of(stages: tuple[Stage, ...], resume_point: ResumePoint, has_own_noise: bool) -> tuple[str, ...]:
+    """Return the keys of stages to be made; no other run finds them if the noise is the caller's own."""
+    if has_own_noise:
+        return tuple(keys.unique_key() for _ in stages)
+    last = resume_point.last
+    return keys.stage_keys(stages, last.key if last else "")

@@ -14,8 +14,8 @@ from engine.planning.plan import Plan, with_view_batch
 from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
 from engine.runs import events, keys, store
-from engine.runs.cache import Found, Shelf
-from engine.runs.store import Kept
+from engine.runs.cache import CachedStage, RunCache
+from engine.runs.store import StoredStage
 
 # The largest number of views in a call that is taken over from a record.
 MAX_VIEW_BATCH = 64
@@ -28,10 +28,10 @@ class ResumePoint:
     # The number of that stage; 0 to start with the first.
     number: int = 0
     # The cached stages that the run takes over, by their numbers in it.
-    found: dict[int, Found] = field(default_factory=dict)
+    found: dict[int, CachedStage] = field(default_factory=dict)
 
     @property
-    def last(self) -> Found | None:
+    def last(self) -> CachedStage | None:
         """The cached stage that the run continues from; None to start with the first."""
         return self.found.get(self.number)
 
@@ -39,7 +39,7 @@ class ResumePoint:
 def find_resume_point(
     recipe: Recipe,
     planned: Plan,
-    cache: Shelf,
+    cache: RunCache,
     resume: tuple[str | Path, int] | None,
     until: int | None,
     use_keys: bool,
@@ -58,20 +58,20 @@ def find_resume_point(
         resume_point = _after_chosen_stage(planned, resume, last)
         if use_keys:
             stages = planned.stages[resume_point.number : last]
-            chain = cache.chain(keys.stage_keys(stages, resume_point.last.key))
+            chain = cache.longest_chain(keys.stage_keys(stages, resume_point.last.key))
             resume_point = _extended(resume_point, chain)
     elif use_keys:
-        resume_point = _extended(ResumePoint(), cache.chain(keys.stage_keys(planned.stages[:last])))
+        resume_point = _extended(ResumePoint(), cache.longest_chain(keys.stage_keys(planned.stages[:last])))
     else:
         resume_point = ResumePoint()
     if resume_point.last and recipe.view_batch is None:
-        view_batch = resume_point.last.kept.record.get("view_batch")
+        view_batch = resume_point.last.stored.record.get("view_batch")
         if isinstance(view_batch, int) and 1 <= view_batch <= MAX_VIEW_BATCH:
             planned = with_view_batch(planned, view_batch)
     return planned, resume_point, last
 
 
-def _extended(resume_point: ResumePoint, chain: tuple[Found, ...]) -> ResumePoint:
+def _extended(resume_point: ResumePoint, chain: tuple[CachedStage, ...]) -> ResumePoint:
     """Return the resume point after a chain of cached stages that follows it."""
     following = dict(enumerate(chain, resume_point.number + 1))
     return ResumePoint(resume_point.number + len(chain), resume_point.found | following)
@@ -98,22 +98,22 @@ def _after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumePoint:
     run, chosen = resume
     if isinstance(chosen, bool) or not isinstance(chosen, Integral):
         raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(chosen)))
-    key, folder = store.find(run, chosen)
-    stored = store.read(folder)
+    key, folder = store.find_stage(run, chosen)
+    stored = store.read_stage(folder)
     _check_fits(planned, chosen, stored)
     rows, cols = stored.latents.shape[-2:]
     number = max(1, sum(stage.rows * stage.cols <= rows * cols for stage in planned.stages))
     if number >= last:
         raise BadRecipe("until", errors.NOTHING_LEFT.format(resume=chosen, until=last))
-    found = {number: Found(key, folder, stored)}
-    for n, (smaller_key, smaller) in store.stages(run).items():
+    found = {number: CachedStage(key, folder, stored)}
+    for n, (smaller_key, smaller) in store.finished_stages(run).items():
         # The smaller stages only complete the new run's folder, so one that cannot be read is left out.
-        if n < min(chosen, number) and store.is_sound(smaller):
-            found[n] = Found(smaller_key, smaller, store.read(smaller))
+        if n < min(chosen, number) and store.is_intact(smaller):
+            found[n] = CachedStage(smaller_key, smaller, store.read_stage(smaller))
     return ResumePoint(number, dict(sorted(found.items())))
 
 
-def _check_fits(planned: Plan, chosen: int, stored: Kept) -> None:
+def _check_fits(planned: Plan, chosen: int, stored: StoredStage) -> None:
     """Raise BadRecipe unless a stored stage has the plan's latent space and shape and is not too large."""
     facts, final = planned.facts, planned.stages[-1]
     channels, rows, cols = stored.latents.shape[1:]
@@ -147,7 +147,7 @@ def environment_note(resume_point: ResumePoint, planned: Plan) -> str | None:
     if not resume_point.last:
         return None
     present = environment_record(planned)
-    recorded = {name: resume_point.last.kept.record.get(name) for name in present}
+    recorded = {name: resume_point.last.stored.record.get(name) for name in present}
     if recorded == present or None in recorded.values():
         return None
     readable = {name: errors.short_repr(value).strip("'") for name, value in recorded.items()}
@@ -159,20 +159,20 @@ def _describe(environment: dict[str, Any]) -> str:
     return sentence.format(**environment)[:120]
 
 
-def stage_done_event(number: int, stage: Found, folder: Path, cell: int) -> events.StageDone:
+def stage_done_event(number: int, stage: CachedStage, folder: Path, cell: int) -> events.StageDone:
     """Return the event of a cached stage, from its record.
 
     number: the stage's number in this run.
     folder: where this run has the stage.
     cell: px of a latent cell.
     """
-    record, (rows, cols) = stage.kept.record, stage.kept.latents.shape[-2:]
+    record, (rows, cols) = stage.stored.record, stage.stored.latents.shape[-2:]
     return events.StageDone(
         number,
         float(record.get("scale", 0)),
         (rows * cell, cols * cell),
-        str(folder / store.PICTURE),
-        str(folder / store.LATENTS),
+        str(folder / store.PICTURE_FILE),
+        str(folder / store.LATENTS_FILE),
         float(record.get("seconds", 0)),
         int(record.get("evaluations", 0)),
     )

@@ -1,4 +1,4 @@
-"""A run's place in the line. No torch."""
+"""Runs in the queue: what was requested, how far each is, and how long others wait for it. No torch."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -11,89 +11,113 @@ from engine.planning.plan import Plan
 from engine.recipe.recipe import Recipe
 from engine.runs import store
 from engine.runs.events import Event, Waiting
-from engine.serving.log import Log
+from engine.serving.log import EventLog
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What generate() is asked for; `model` is whatever `start` understands.
-
-    plan: of this recipe on this model, if it has been made already; it serves the estimate alone.
-    """
+    """What a run is to do: the arguments that the queue passes on to generate()."""
 
     recipe: Recipe
+    # What the function that starts the run understands; the model pool takes a model's name.
     model: Any = None
+    # (run folder, number): the stage of another run to continue from.
     resume: tuple[str | Path, int] | None = None
+    # The stage to end after; None for the last one.
     until: int | None = None
+    # The recipe's plan if it has been made already; only used to estimate how long the run takes.
     plan: Plan | None = None
 
 
-Start = Callable[[Request, Path], Iterator[Event]]
-Price = Callable[[Request], tuple[float | None, ...]]
-"""Seconds of each stage of a request, as far as they are known."""
+# Starts a run in its folder and yields its events.
+StartRun = Callable[[Request, Path], Iterator[Event]]
+# Estimates the seconds of each stage of a request; None where they are unknown.
+EstimateStages = Callable[[Request], tuple[float | None, ...]]
 
 
-def unknown(request: Request) -> tuple[float | None, ...]:
+def no_estimate(request: Request) -> tuple[float | None, ...]:
+    """Return that nothing is known of how long a request takes."""
     return ()
 
 
 @dataclass(eq=False)
-class Ticket:
-    """A run's place in the line. stage: the next to be made, counted from 0; last: how many there will be.
-    pause: the stage that it is to stop after, said while it goes on.
-    """
+class Entry:
+    """A run in the queue."""
 
     request: Request
+    # The run's folder.
     run: Path
-    prices: tuple[float | None, ...]
-    watched: float
-    looked: float
-    log: Log = field(default_factory=Log)
+    # Estimated seconds of each stage of the plan; empty if nothing is known.
+    stage_seconds: tuple[float | None, ...]
+    # The clock's time when somebody last read the run's events.
+    last_watched: float
+    # The clock's time when the run's folder was last marked as used.
+    last_marked: float
+    log: EventLog = field(default_factory=EventLog)
+    # What the run yields; None before it starts and after it has ended.
     events: Iterator[Event] | None = None
-    stage: int = 0
-    last: int = 0
-    pause: int | None = None
+    # How many stages are finished.
+    finished_stages: int = 0
+    # The number of the last stage that was requested; 0 before the run is accepted.
+    last_stage: int = 0
+    # The stage to pause after, as chosen while the run goes on.
+    pause_after: int | None = None
 
     @property
-    def price(self) -> float | None:
-        """Seconds of its next stage; nothing is left after the last."""
-        return self.prices[self.stage] if self.stage < len(self.prices) else None
+    def next_stage_seconds(self) -> float | None:
+        """Estimated seconds of the next stage; None if unknown."""
+        if self.finished_stages >= len(self.stage_seconds):
+            return None
+        return self.stage_seconds[self.finished_stages]
 
     @property
-    def needs(self) -> tuple[Path, ...]:
-        """What is to stay meanwhile: its folder, that of the run it goes on from, and its pictures."""
-        recipe, (source, *_) = self.request.recipe, self.request.resume or (None,)
-        pictures = (recipe.image, *(control.image for control in recipe.controls))
-        return (self.run, *(Path(path) for path in (source, *pictures) if path))
+    def needed_paths(self) -> tuple[Path, ...]:
+        """Files and folders that must stay until the run has ended.
+
+        They are its own folder, that of the run it continues, and its images.
+        """
+        recipe, resume = self.request.recipe, self.request.resume
+        paths = [recipe.image, *(control.image for control in recipe.controls)]
+        if resume:
+            paths.append(resume[0])
+        return (self.run, *(Path(path) for path in paths if path))
 
     @property
-    def to_stop(self) -> bool:
-        return (self.run / store.STOP).exists()
+    def is_stop_requested(self) -> bool:
+        return (self.run / store.STOP_FILE).exists()
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
+        """Leave a file in the run's folder that makes the run stop before its next call of the network."""
         try:
-            (self.run / store.STOP).touch()
+            (self.run / store.STOP_FILE).touch()
         except OSError as fault:
-            log.warning("%s cannot be asked to stop: %s", self.run, fault)
+            log.warning("%s cannot be stopped: %s", self.run, fault)
 
 
-def tell_places(line: Sequence[Ticket], spent: float) -> None:
-    """Tells each waiting run its place, and how long those before it take. spent: seconds on the first."""
-    before: float | None = None
-    for place, ticket in enumerate(line):
-        if place:
-            ticket.log.add(Waiting(place, before))
-        price = ticket.price
-        if place == 0:
-            before = None if price is None else max(0.0, price - spent)
+def announce_positions(entries: Sequence[Entry], spent: float) -> None:
+    """Log for each waiting run how many runs are before it, and how long they will take.
+
+    entries: all runs in the queue, the active one first.
+    spent: seconds that the active run has been at its present stage.
+    """
+    # Seconds until the turn of the entry in the loop; None once a run before it has no estimate.
+    until_turn: float | None = 0.0
+    for position, entry in enumerate(entries):
+        if position > 0:
+            entry.log.add(Waiting(position, until_turn))
+        seconds = entry.next_stage_seconds
+        if until_turn is None or seconds is None:
+            until_turn = None
+        elif position == 0:
+            until_turn = max(0.0, seconds - spent)
         else:
-            before = None if price is None or before is None else before + price
+            until_turn += seconds
 
 
-def full(line: Sequence[Ticket]) -> str:
-    """That no more may wait, and when to come again."""
-    prices = [ticket.price for ticket in line]
-    when = errors.wait_time(None if None in prices else sum(prices))
-    return errors.QUEUE_FULL.format(count=len(line) - 1, when=when)
+def queue_full_message(entries: Sequence[Entry]) -> str:
+    """Return a sentence that no more runs may wait, and when to try again."""
+    seconds = [entry.next_stage_seconds for entry in entries]
+    wait = errors.wait_time(None if None in seconds else sum(seconds))
+    return errors.QUEUE_FULL.format(count=len(entries) - 1, when=wait)

@@ -1,54 +1,67 @@
-"""What a run has told so far, for any number of readers at any pace. No torch."""
+"""The events of a run, kept for any number of readers. No torch."""
 
 import threading
 from collections.abc import Iterator
+from types import UnionType
 
 from engine.runs.events import END, Event, Preview, Progress, Waiting
 
-PASSING = (Waiting, Progress, Preview)
-"""Of these only the newest is of interest."""
+# Of these events only the newest of each kind is kept, and none after the run has ended.
+TRANSIENT = Waiting | Progress | Preview
 
 
-class Log:
-    """Events by number, from 0. A passing one goes when a newer one of its kind comes, or the run ends."""
+class EventLog:
+    """A thread-safe list of a run's events, which are numbered from 0.
+
+    Outdated events are removed; the others keep their numbers.
+    """
 
     def __init__(self) -> None:
         self._events: dict[int, Event] = {}
-        self._next = 0
-        self._news = threading.Condition()
+        self._next_number = 0
+        self._changed = threading.Condition()
 
     def add(self, event: Event) -> None:
-        with self._news:
-            stale = PASSING if isinstance(event, END) else (type(event),)
-            if isinstance(event, END | Waiting | Progress | Preview):
-                for n in [n for n, old in self._events.items() if isinstance(old, stale)]:
-                    del self._events[n]
-            self._events[self._next] = event
-            self._next += 1
-            self._news.notify_all()
+        """Append an event and remove those that it outdates."""
+        with self._changed:
+            if isinstance(event, END):
+                self._remove(TRANSIENT)
+            elif isinstance(event, TRANSIENT):
+                self._remove(type(event))
+            self._events[self._next_number] = event
+            self._next_number += 1
+            self._changed.notify_all()
+
+    def _remove(self, kinds: type | UnionType) -> None:
+        self._events = {n: event for n, event in self._events.items() if not isinstance(event, kinds)}
 
     @property
-    def ended(self) -> bool:
-        with self._news:
-            return bool(self._events) and isinstance(self._events[self._next - 1], END)
+    def has_ended(self) -> bool:
+        """Whether the run's last event is in the log."""
+        with self._changed:
+            return bool(self._events) and isinstance(self._events[self._next_number - 1], END)
 
     def since(self, first: int = 0) -> tuple[list[Event], int]:
-        """The events from this number on that still matter, and the number to ask from next time."""
-        with self._news:
-            return [event for n, event in self._events.items() if n >= first], self._next
+        """Return the events from this number on, and the number to pass next time."""
+        with self._changed:
+            return [event for n, event in self._events.items() if n >= first], self._next_number
 
     def wait(self, first: int, seconds: float) -> None:
-        """Until there is an event of this number or a later one, or the time is over."""
-        with self._news:
-            self._news.wait_for(lambda: self._next > first, seconds)
+        """Wait until there is an event with this number or a later one, but no longer than these seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._next_number > first, seconds)
 
 
-def follow(log: Log, first: int = 0, every: float = 1.0) -> Iterator[Event | None]:
-    """The events as they come, to the end; None when there was none for so many seconds."""
+def follow(log: EventLog, first: int = 0, interval: float = 1.0) -> Iterator[Event | None]:
+    """Yield the events from a number on as they arrive, until the run has ended.
+
+    Yields None when nothing has arrived for `interval` seconds.
+    """
     while True:
-        log.wait(first, every)
+        log.wait(first, interval)
         events, first = log.since(first)
-        if log.ended:
-            yield from events + log.since(first)[0]
+        if log.has_ended:
+            later, _ = log.since(first)
+            yield from events + later
             return
         yield from events or (None,)

@@ -1,4 +1,4 @@
-"""Models on offer, each loaded once and lent to every run. Knows torch only while it loads one."""
+"""The models of the app, each loaded once and used by all runs. Imports torch only to load a model."""
 
 import gc
 import threading
@@ -22,42 +22,47 @@ if TYPE_CHECKING:
     from engine.network.model import Model
 
 
-GPUS = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
-"""What the kernel shows where there is one: looking needs no torch."""
-_IMPORTING = threading.Lock()
+# Device files that exist where there is a GPU (NVIDIA, WSL, AMD); looking for them needs no torch.
+GPU_DEVICE_FILES = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+_IMPORT_LOCK = threading.Lock()
 
 
 def has_gpu() -> bool:
-    return any(Path(device).exists() for device in GPUS)
+    """Return whether this machine has a GPU that torch may be able to use."""
+    return any(Path(device).exists() for device in GPU_DEVICE_FILES)
 
 
-def on_offer(named: Sequence[str], gpu: bool) -> list[ModelEntry]:
-    """The entries of these names, in this order; if none is named, those whose weights are here,
-    first of all what this machine is good for. Fault if a name is not in the catalogue."""
-    listed = {entry.name: entry for entry in model_entries()}
-    if unknown := [name for name in named if name not in listed]:
-        words = {"names": ", ".join(unknown), "known": ", ".join(listed)}
-        raise Fault(errors.NOT_IN_CATALOGUE.format(**words))
-    if named:
-        return [listed[name] for name in named]
-    here = [entry for entry in listed.values() if entry.is_here]
-    return sorted(here, key=lambda entry: entry.for_gpu != gpu)
+def select_models(names: Sequence[str], gpu: bool) -> list[ModelEntry]:
+    """Return the catalogue's entries with these names, or raise Fault if one is not in the catalogue.
 
+    Without names, return all entries whose weights are on this machine, those that suit it best first.
 
-def _engine() -> tuple[ModuleType, ModuleType]:
-    """engine.network.models and engine.runs.generate, imported under a lock.
-
-    While diffusers is imported it puts another module in its place: a thread that waited for the first one
-    would be left with that, and none of its classes.
+    gpu: whether the machine has a GPU.
     """
-    with _IMPORTING:
+    catalogue = {entry.name: entry for entry in model_entries()}
+    unknown = [name for name in names if name not in catalogue]
+    if unknown:
+        raise Fault(errors.NOT_IN_CATALOGUE.format(names=", ".join(unknown), known=", ".join(catalogue)))
+    if names:
+        return [catalogue[name] for name in names]
+    available = [entry for entry in catalogue.values() if entry.is_here]
+    return sorted(available, key=lambda entry: entry.needs_gpu != gpu)
+
+
+def _import_torch_modules() -> tuple[ModuleType, ModuleType]:
+    """Return engine.network.models and engine.runs.generate, imported under a lock.
+
+    diffusers replaces its own module in sys.modules while it is imported: a second thread that imports it at
+    the same time would get the unfinished module, which has none of the classes.
+    """
+    with _IMPORT_LOCK:
         from engine.network import models
         from engine.runs import generate
     return models, generate
 
 
-class Lender:
-    """The entries that may be asked for, the first of which is meant where none is named."""
+class ModelPool:
+    """The models that the app offers. An empty name stands for the first of them."""
 
     def __init__(
         self,
@@ -68,13 +73,17 @@ class Lender:
     ) -> None:
         self.entries = {entry.name: entry for entry in entries}
         self.device, self.dtype, self.offload = device, dtype, offload
+        # Loaded models.
         self._models: dict[str, Model] = {}
+        # Facts of models that are not loaded, from their config files.
         self._facts: dict[str, Facts] = {}
-        self._failed: dict[str, str] = {}
-        self._loading = {name: threading.Lock() for name in self.entries}
+        # Why models could not be loaded.
+        self._load_errors: dict[str, str] = {}
+        # A lock for each model, held while it is loaded.
+        self._load_locks = {name: threading.Lock() for name in self.entries}
 
     def entry(self, name: str = "") -> ModelEntry:
-        """The entry of this name, or BadRecipe."""
+        """Return a model's entry in the catalogue, or raise BadRecipe."""
         name = name or next(iter(self.entries))
         if name not in self.entries:
             known = ", ".join(self.entries)
@@ -83,15 +92,15 @@ class Lender:
             )
         return self.entries[name]
 
-    def is_warm(self, name: str = "") -> bool:
+    def is_loaded(self, name: str = "") -> bool:
         return self.entry(name).name in self._models
 
-    def failed(self, name: str = "") -> str:
-        """Why the model could not be loaded when that was last tried; else empty, and while it is tried."""
-        return self._failed.get(self.entry(name).name, "")
+    def load_error(self, name: str = "") -> str:
+        """Return why the last attempt to load a model failed; empty if it did not, or while it goes on."""
+        return self._load_errors.get(self.entry(name).name, "")
 
     def facts(self, name: str = "") -> Facts:
-        """All there is to know of a model now: more once it is loaded."""
+        """Return what is known of a model: all of it once it is loaded, else what its config files say."""
         entry = self.entry(name)
         model = self._models.get(entry.name)
         if model is not None:
@@ -105,80 +114,87 @@ class Lender:
         return self._facts[entry.name]
 
     def model(self, name: str = "") -> "Model":
-        """The loaded model; whoever asks first waits longest, and what failed is tried again."""
+        """Return the model, loading it first if necessary; raise Fault if that fails.
+
+        A model that could not be loaded is tried again at each call.
+        """
         entry = self.entry(name)
-        with self._loading[entry.name]:
+        with self._load_locks[entry.name]:
             model = self._models.get(entry.name)
             if model is None:
-                self._failed.pop(entry.name, None)
+                self._load_errors.pop(entry.name, None)
                 try:
-                    model = self._models[entry.name] = self._with_room(entry)
+                    model = self._models[entry.name] = self._load_with_enough_memory(entry)
                 except Fault as fault:
-                    self._failed[entry.name] = fault.sentence
+                    self._load_errors[entry.name] = fault.sentence
                     raise
             return model
 
-    def _with_room(self, entry: ModelEntry) -> "Model":
-        """Where memory is short, the other models are let go; a run that is at work keeps its own."""
+    def _load_with_enough_memory(self, entry: ModelEntry) -> "Model":
+        """Load a model, after unloading the others if there is too little memory."""
         try:
-            return self._loaded(entry)
+            return self._load(entry)
         except NotEnoughMemory:
             if not self._models:
                 raise
-        self._let_go()
-        return self._loaded(entry)
+        self._unload_unused()
+        return self._load(entry)
 
-    def _let_go(self) -> None:
-        """Forgets all models but those that somebody holds: they fill the memory in any case, and whoever
-        asks for one of them is not to load it twice."""
+    def _unload_unused(self) -> None:
+        """Forget all models that no run uses.
+
+        Models in use stay: their memory cannot be freed, and the next run with one would load it once more.
+        """
         from engine import hardware
 
-        held = {name: ref(model) for name, model in self._models.items()}
+        references = {name: ref(model) for name, model in self._models.items()}
         devices = {model.device for model in self._models.values()}
         self._models.clear()
         gc.collect()
-        for name, see in held.items():
-            if (model := see()) is not None:
+        for name, reference in references.items():
+            model = reference()
+            if model is not None:
                 self._models.setdefault(name, model)
         for device in devices:
-            hardware.give_back(device)
+            hardware.release_memory(device)
 
-    def _loaded(self, entry: ModelEntry) -> "Model":
-        models, _ = _engine()
-        asked = (entry.source, self.device, self.dtype, self.offload, entry)
-        # In a thread that ends. OpenMP keeps a team for every thread that has computed; where teams outnumber
-        # the cores their members sleep between any two operations, and every run takes half as long again.
-        with ThreadPoolExecutor(1) as passing:
-            loaded = passing.submit(models.load_model, *asked).result()
-        return replace(loaded, facts=replace(loaded.facts, name=entry.name, defaults=entry.defaults))
+    def _load(self, entry: ModelEntry) -> "Model":
+        models, _ = _import_torch_modules()
+        arguments = (entry.source, self.device, self.dtype, self.offload, entry)
+        # Loading happens in a thread that ends. OpenMP keeps a team of threads for every thread that has
+        # computed anything; with more threads than cores they sleep between operations, and every run takes
+        # half as long again.
+        with ThreadPoolExecutor(1) as executor:
+            model = executor.submit(models.load_model, *arguments).result()
+        return replace(model, facts=replace(model.facts, name=entry.name, defaults=entry.defaults))
 
-    def on_gpu(self, name: str = "") -> bool:
-        """Whether a model is loaded there."""
+    def is_on_gpu(self, name: str = "") -> bool:
+        """Return whether a model is loaded on another device than the CPU."""
         model = self._models.get(self.entry(name).name)
         return model is not None and model.device.type != "cpu"
 
-    def free(self, name: str = "") -> int | None:
-        """Bytes that can be had where the model is; None before it is loaded."""
+    def free_memory(self, name: str = "") -> int | None:
+        """Return the free bytes on a model's device; None before the model is loaded."""
         model = self._models.get(self.entry(name).name)
         if model is None:
             return None
         from engine import hardware
 
-        return hardware.free(model.device)
+        return hardware.free_memory(model.device)
 
-    def start(self, request: Request, run: Path) -> Iterator[Event]:
-        """Carries out a request in its folder: what a desk is to start."""
-        _, loop = _engine()
+    def start_run(self, request: Request, run: Path) -> Iterator[Event]:
+        """Carry out a request in its folder and yield the events; this is the queue's StartRun."""
+        _, generation = _import_torch_modules()
         try:
             model = self.model(request.model)
         except Fault as fault:
             yield Failed(fault.sentence, getattr(fault, "field", ""))
             return
-        yield from loop.generate(
+        yield from generation.generate(
             request.recipe, model, out=run.parent, resume=request.resume, until=request.until, run=run
         )
 
-    def price(self, request: Request, root: Path) -> tuple[float | None, ...]:
-        """Seconds of every stage of a request, as far as they are known here."""
+    def estimate(self, request: Request, root: Path) -> tuple[float | None, ...]:
+        """Estimate the seconds of each stage of a request from earlier runs under a root folder."""
         planned = request.plan or plan(request.recipe, self.facts(request.model))
-        return Pace(root).each(planned.stages)
+        return Pace(root).estimate_each(planned.stages)

@@ -1,7 +1,8 @@
-"""Who has the device: a line of runs, one stage at a time, in one thread. No torch.
+"""The queue of runs: one thread works on one stage at a time. No torch.
 
-After each stage a run goes to the end of the line, so that a newcomer's first stage slips in between. Whoever
-asks for a run follows its log; a run belongs to its folder, not to a connection.
+After each stage a run goes to the end of the queue, so that a new run waits for one stage of each of the
+others, not for whole runs. A run belongs to its folder, not to a connection: anyone who knows its name may
+follow its events.
 """
 
 import logging
@@ -13,238 +14,272 @@ from pathlib import Path
 from engine import errors
 from engine.errors import Fault, short_repr
 from engine.runs import store
-from engine.runs.cache import Shelf
+from engine.runs.cache import RunCache
 from engine.runs.events import END, Accepted, Event, StageDone, Stopped, unexpected
-from engine.serving.entry import Price, Request, Start, Ticket, full, tell_places, unknown
+from engine.serving.entry import (
+    Entry,
+    EstimateStages,
+    Request,
+    StartRun,
+    announce_positions,
+    no_estimate,
+    queue_full_message,
+)
 from engine.serving.log import follow
 
 log = logging.getLogger(__name__)
 
-MOST_WAITING, PATIENCE, REMEMBERED = 12, 120.0, 200
-LOOKED_EVERY = 60.0
+# How many runs may wait beside the active one.
+MAX_WAITING = 12
+# Seconds after which a run is stopped if nobody has read its events.
+UNWATCHED_SECONDS = 120.0
+# How many ended runs keep their events.
+MAX_ENDED_RUNS = 200
+# Seconds between two marks in a run's folder that it is in use.
+MARK_INTERVAL = 60.0
 
 
-class LineFull(Fault):
-    """Too many wait already."""
+class QueueFull(Fault):
+    """No more runs may wait."""
 
 
 class UnknownRun(Fault):
-    """No run of this name is remembered."""
+    """The queue has no run of this name, or has forgotten it."""
 
 
-class Desk:
-    """start(request, folder) yields a run's events; price(request) foretells its stages' seconds."""
+class RunQueue:
+    """Runs that wait or are in progress, and the events of those that have ended.
+
+    cache: creates and removes the folders of runs.
+    start_run: starts a run and yields its events.
+    estimate: estimates the seconds of each stage of a request.
+    max_waiting: how many runs may wait beside the active one.
+    unwatched_seconds: after so long without a reader of its events, a run is stopped.
+    """
 
     def __init__(
         self,
-        shelf: Shelf,
-        start: Start,
-        price: Price = unknown,
+        cache: RunCache,
+        start_run: StartRun,
+        estimate: EstimateStages = no_estimate,
         *,
-        most: int = MOST_WAITING,
-        patience: float = PATIENCE,
+        max_waiting: int = MAX_WAITING,
+        unwatched_seconds: float = UNWATCHED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.shelf, self.start, self.price = shelf, start, price
-        self.most, self.patience, self.clock = most, patience, clock
-        self._tickets: dict[str, Ticket] = {}
-        self._line: list[Ticket] = []
-        self._since = clock()
+        self.cache, self.start_run, self.estimate = cache, start_run, estimate
+        self.max_waiting, self.unwatched_seconds, self.clock = max_waiting, unwatched_seconds, clock
+        # All runs whose events are kept, by name, in the order in which they ended.
+        self._entries: dict[str, Entry] = {}
+        # The runs that have not ended, the active one first.
+        self._queue: list[Entry] = []
+        # When the active run began its present stage.
+        self._stage_began = clock()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
     def submit(self, request: Request) -> str:
-        """Puts a run at the end of the line; its name. LineFull says when to come again."""
-        prices = self._foretold(request)
+        """Put a run at the end of the queue and return its name; raise QueueFull if too many wait."""
+        stage_seconds = self._estimate_or_nothing(request)
         with self._lock:
-            if len(self._line) > self.most:
-                raise LineFull(full(self._line))
+            if len(self._queue) > self.max_waiting:
+                raise QueueFull(queue_full_message(self._queue))
             now = self.clock()
-            ticket = Ticket(request, self._folder(), prices, now, now)
-            self._tickets[ticket.run.name] = ticket
-            self._line.append(ticket)
-            self._announce()
+            entry = Entry(request, self._new_folder(), stage_seconds, last_watched=now, last_marked=now)
+            self._entries[entry.run.name] = entry
+            self._queue.append(entry)
+            self._announce_positions()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
-                self._since = now
+                self._thread = threading.Thread(target=self._work, name="run queue", daemon=True)
+                self._stage_began = now
                 self._thread.start()
-            return ticket.run.name
+            return entry.run.name
 
-    def _folder(self) -> Path:
+    def _new_folder(self) -> Path:
         try:
-            return self.shelf.new_run()
+            return self.cache.create_run()
         except OSError as fault:
-            raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)) from fault
+            reason = fault.strerror or type(fault).__name__
+            raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=reason)) from fault
+
+    def _estimate_or_nothing(self, request: Request) -> tuple[float | None, ...]:
+        try:
+            return self.estimate(request)
+        except Fault:  # The run fails with the same fault and reports it.
+            return ()
 
     def since(self, name: str, first: int = 0) -> tuple[list[Event], int]:
-        """What a run has told from this number on, and the next number. Asking is watching."""
-        return self._watched(name).log.since(first)
+        """Return a run's events from this number on, and the number to pass next time.
+
+        This counts as watching the run.
+        """
+        return self._watch(name).log.since(first)
 
     def follow(self, name: str, first: int = 0) -> Iterator[Event]:
-        """A run's events as they come, to its end."""
-        ticket = self._watched(name)
-        for event in follow(ticket.log, first):
-            self._mark(ticket)
+        """Yield a run's events from this number on as they arrive, until it has ended."""
+        entry = self._watch(name)
+        for event in follow(entry.log, first):
+            self._mark_watched(entry)
             if event is not None:
                 yield event
 
     def stop(self, name: str) -> None:
-        """Asks a run to stop; it says Stopped itself. Of one that has ended nothing is asked."""
-        ticket = self._ticket(name)
-        if not ticket.log.ended:
-            ticket.ask_to_stop()
+        """Ask a run to stop; its last event is Stopped then. No effect if it has ended."""
+        entry = self._entry(name)
+        if not entry.log.has_ended:
+            entry.request_stop()
 
     def pause(self, name: str, after: int | None) -> None:
-        """Asks a run to stop after this stage, or no longer, whether or not anyone still watches then."""
-        self._ticket(name).pause = after
+        """Have a run stop after a stage, even if nobody watches it by then; None takes this back."""
+        self._entry(name).pause_after = after
 
-    def ends(self, name: str) -> tuple[int | None, int | None]:
-        """The stages that a run is to end with: as it was asked for, and as was said since."""
-        ticket = self._ticket(name)
-        return ticket.request.until, ticket.pause
+    def stop_stages(self, name: str) -> tuple[int | None, int | None]:
+        """Return the last stage that a run was requested with, and the stage that it is to pause after."""
+        entry = self._entry(name)
+        return entry.request.until, entry.pause_after
 
-    def running(self) -> tuple[Path, ...]:
-        """Folders of all runs in the line."""
+    def active_runs(self) -> tuple[Path, ...]:
+        """Return the folders of all runs that have not ended."""
         with self._lock:
-            return tuple(ticket.run for ticket in self._line)
+            return tuple(entry.run for entry in self._queue)
 
-    def needed(self) -> frozenset[Path]:
-        """Folders and files that runs in the line need, and that are not to be removed."""
+    def needed_paths(self) -> frozenset[Path]:
+        """Return the folders and files that runs in the queue need and that must not be removed."""
         with self._lock:
-            return frozenset(path for ticket in self._line for path in ticket.needs)
+            return frozenset(path for entry in self._queue for path in entry.needed_paths)
 
     def close(self) -> None:
-        """Stops all runs and waits until they have."""
+        """Stop all runs and wait until they have ended."""
         with self._lock:
-            for ticket in self._line:
-                ticket.ask_to_stop()
+            for entry in self._queue:
+                entry.request_stop()
             thread = self._thread
         if thread:
             thread.join()
 
-    def _ticket(self, name: str) -> Ticket:
+    def _entry(self, name: str) -> Entry:
         with self._lock:
-            if name not in self._tickets:
+            if name not in self._entries:
                 raise UnknownRun(errors.RUN_GONE.format(name=short_repr(name)))
-            return self._tickets[name]
+            return self._entries[name]
 
-    def _watched(self, name: str) -> Ticket:
-        ticket = self._ticket(name)
-        self._mark(ticket)
-        return ticket
+    def _watch(self, name: str) -> Entry:
+        entry = self._entry(name)
+        self._mark_watched(entry)
+        return entry
 
-    def _mark(self, ticket: Ticket) -> None:
-        """That somebody watches; now and then in the run's folder too, lest it is swept."""
+    def _mark_watched(self, entry: Entry) -> None:
+        """Note that somebody reads a run's events; now and then also in its folder, so that it is kept."""
         now = self.clock()
-        ticket.watched = now
-        if now - ticket.looked > LOOKED_EVERY:
-            ticket.looked = now
-            self.shelf.look(ticket.run)
-
-    def _foretold(self, request: Request) -> tuple[float | None, ...]:
-        try:
-            return self.price(request)
-        except Fault:  # The run itself will say what is wrong with it.
-            return ()
+        entry.last_watched = now
+        if now - entry.last_marked > MARK_INTERVAL:
+            entry.last_marked = now
+            self.cache.mark_used(entry.run)
 
     def _work(self) -> None:
-        """One thread pulls all runs, so that each iterator is only ever used in one."""
+        """Work on the queue until it is empty. One thread advances all runs, as iterators require."""
         while True:
             with self._lock:
-                if not self._line:
+                if not self._queue:
                     self._thread = None
                     return
-                ticket = self._line[0]
-                self._since = self.clock()
-                self._announce()
+                entry = self._queue[0]
+                self._stage_began = self.clock()
+                self._announce_positions()
             try:
-                self._one_stage(ticket)
-            except Exception as fault:  # Whatever it is, the next run is not to wait for ever.
-                self._give_up(ticket, fault)
+                self._run_one_stage(entry)
+            except Exception as fault:  # Whatever it is, the other runs must not wait for ever.
+                self._fail(entry, fault)
             with self._lock:
-                if ticket in self._line and len(self._line) > 1:
-                    self._line.remove(ticket)
-                    self._line.append(ticket)
+                if entry in self._queue and len(self._queue) > 1:
+                    self._queue.remove(entry)
+                    self._queue.append(entry)
 
-    def _one_stage(self, ticket: Ticket) -> None:
-        """Pulls a run to the end of its next stage, and looks after those that wait meanwhile."""
+    def _run_one_stage(self, entry: Entry) -> None:
+        """Advance a run to the end of its next stage; meanwhile end those waiting runs that are to stop."""
         while True:
-            event = self._pull(ticket)
-            for other in self._to_end():
-                if other is not ticket:
-                    self._end(other)
-            made = isinstance(event, StageDone) and ticket.stage < ticket.last
-            if made or isinstance(event, END):
+            event = self._advance(entry)
+            for other in self._entries_to_stop():
+                if other is not entry:
+                    self._end_waiting(other)
+            has_more_stages = isinstance(event, StageDone) and entry.finished_stages < entry.last_stage
+            if has_more_stages or isinstance(event, END):
                 return
 
-    def _to_end(self) -> list[Ticket]:
-        """Runs that wait and are to stop; those that nobody watches are asked to."""
+    def _entries_to_stop(self) -> list[Entry]:
+        """Return the runs that were asked to stop, after asking those that nobody watches."""
         with self._lock:
-            line = list(self._line)
-        for ticket in line:
-            if self.clock() - ticket.watched > self.patience:
-                ticket.ask_to_stop()
-        return [ticket for ticket in line if ticket.to_stop]
+            entries = list(self._queue)
+        for entry in entries:
+            if self.clock() - entry.last_watched > self.unwatched_seconds:
+                entry.request_stop()
+        return [entry for entry in entries if entry.is_stop_requested]
 
-    def _end(self, ticket: Ticket) -> None:
-        """Ends a waiting run: at once if it has not begun, else as it says itself; it works no more."""
-        if ticket.events is None:
-            self._tell(ticket, Stopped(0, 0))
+    def _end_waiting(self, entry: Entry) -> None:
+        """End a waiting run that was asked to stop; one that has started yields its own last event."""
+        if entry.events is None:
+            self._record(entry, Stopped(0, 0))
             return
-        while not isinstance(self._pull(ticket), END):
+        while not isinstance(self._advance(entry), END):
             pass
 
-    def _pull(self, ticket: Ticket) -> Event:
-        if ticket.events is None and ticket.to_stop:
-            return self._tell(ticket, Stopped(0, 0))
+    def _advance(self, entry: Entry) -> Event:
+        """Start a run or continue it to its next event."""
+        if entry.events is None and entry.is_stop_requested:
+            return self._record(entry, Stopped(0, 0))
         try:
-            if ticket.events is None:
-                ticket.events = self.start(ticket.request, ticket.run)
-            event = next(ticket.events)
+            if entry.events is None:
+                entry.events = self.start_run(entry.request, entry.run)
+            event = next(entry.events)
         except Exception as fault:
             event = unexpected(fault)
-        return self._tell(ticket, event)
+        return self._record(entry, event)
 
-    def _give_up(self, ticket: Ticket, fault: Exception) -> None:
+    def _fail(self, entry: Entry, fault: Exception) -> None:
+        """End a run with an unexpected fault, unless it has ended already."""
         failed = unexpected(fault)
         with self._lock:
-            ended = ticket not in self._line
-        if not ended:
-            self._tell(ticket, failed)
+            has_ended = entry not in self._queue
+        if not has_ended:
+            self._record(entry, failed)
 
-    def _tell(self, ticket: Ticket, event: Event) -> Event:
-        """Puts an event into the run's log; with the last one the run leaves the line."""
-        if isinstance(event, Accepted):
-            ticket.stage, ticket.last = event.first - 1, ticket.request.until or len(event.stages)
-        if isinstance(event, StageDone):
-            ticket.stage = event.stage
-            if ticket.pause is not None and ticket.pause <= event.stage < ticket.last:
-                ticket.ask_to_stop()
-        if isinstance(event, END):
-            ticket.events = None
-            with self._lock:
-                self._line.remove(ticket)
-                self._tickets[ticket.run.name] = self._tickets.pop(ticket.run.name)
-        ticket.log.add(event)
-        if isinstance(event, END):
-            self._tidy(ticket)
+    def _record(self, entry: Entry, event: Event) -> Event:
+        """Update the queue for an event of a run, add the event to the run's log and return it."""
+        match event:
+            case Accepted():
+                entry.finished_stages = event.first - 1
+                entry.last_stage = entry.request.until or len(event.stages)
+            case StageDone():
+                entry.finished_stages = event.stage
+                if entry.pause_after is not None and entry.pause_after <= event.stage < entry.last_stage:
+                    entry.request_stop()
+        if not isinstance(event, END):
+            entry.log.add(event)
+            return event
+        entry.events = None
+        with self._lock:
+            self._queue.remove(entry)
+            # Move it to the end of those that have ended.
+            self._entries[entry.run.name] = self._entries.pop(entry.run.name)
+        entry.log.add(event)
+        self._clean_up_after(entry)
         return event
 
-    def _tidy(self, ticket: Ticket) -> None:
-        """After a run: the others move up; one that made nothing leaves no folder."""
+    def _clean_up_after(self, entry: Entry) -> None:
+        """After the end of a run, announce the new positions and remove its folder if it holds no stage."""
         with self._lock:
-            self._announce()
-            self._forget_old()
+            self._announce_positions()
+            self._forget_old_entries()
         try:
-            if ticket.run.is_dir() and not store.stages(ticket.run):
-                self.shelf.forget(ticket.run)
+            if entry.run.is_dir() and not store.finished_stages(entry.run):
+                self.cache.remove_run(entry.run)
         except OSError as fault:
             log.warning("an empty run could not be removed: %s", fault)
 
-    def _forget_old(self) -> None:
-        ended = [name for name, ticket in self._tickets.items() if ticket not in self._line]
-        for name in ended[:-REMEMBERED]:
-            del self._tickets[name]
+    def _forget_old_entries(self) -> None:
+        ended = [name for name, entry in self._entries.items() if entry not in self._queue]
+        for name in ended[:-MAX_ENDED_RUNS]:
+            del self._entries[name]
 
-    def _announce(self) -> None:
-        tell_places(self._line, self.clock() - self._since)
+    def _announce_positions(self) -> None:
+        announce_positions(self._queue, self.clock() - self._stage_began)

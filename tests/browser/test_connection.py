@@ -97,10 +97,10 @@ def test_a_cut_wire_loses_neither_settings_nor_run(served, wire, visit, model, t
     served.gate.open()
     is_done(page)
     (run,) = served.runs()
-    recipe = store.read(store.find(run, 2)[1]).record["recipe"]
+    recipe = store.read_stage(store.find_stage(run, 2)[1]).record["recipe"]
     whole = Recipe(**{k: v for k, v in recipe.items() if k not in ("version", "model")})
     last = done(generate(whole, model, out=tmp_path / "whole"))[-1]
-    assert store.read(store.find(run, 2)[1]).latents.tobytes() == bytes_of(last)
+    assert store.read_stage(store.find_stage(run, 2)[1]).latents.tobytes() == bytes_of(last)
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_a_run_costs_little_and_each_file_is_fetched_once(served, visit):
     assert 0 < sum(carried) < 3_000_000
     assert fetched
     assert len(fetched) == len(set(fetched))
-    assert not [url for url in fetched if url.endswith(store.PICTURE)]
+    assert not [url for url in fetched if url.endswith(store.PICTURE_FILE)]
 
 
 def test_a_slider_moves_with_one_request(served, visit):
@@ -213,4 +213,4 @@ def test_two_visitors_see_nothing_of_each_other(served, visit):
 
 @pytest.mark.parametrize("name", ["f" * 32, "../../etc/passwd", "", 7, None])
 def test_a_guessed_run_and_an_expired_one_are_the_same(served, name):
-    assert served.house.story(name) is None
+    assert served.services.run_progress(name) is None

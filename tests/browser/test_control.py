@@ -7,7 +7,7 @@ from PIL import Image
 
 from engine import errors, generate
 from engine.errors import short_repr
-from engine.recipe.controls import CONTROL_SETTINGS, KINDS
+from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS
 from engine.recipe.recall import recall
 from engine.runs import store
 from tests.support.control import (
@@ -42,9 +42,9 @@ LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
 def records(served):
     """The recipes of all finished last stages."""
     for run in served.runs():
-        stages = store.stages(run)
+        stages = store.finished_stages(run)
         if 2 in stages:
-            yield run, recall(stages[2][1] / store.PICTURE).recipe
+            yield run, recall(stages[2][1] / store.PICTURE_FILE).recipe
 
 
 def test_a_dropped_picture_is_followed_and_no_longer_started_from(served, visit):
@@ -82,7 +82,7 @@ def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit):
     ((run, recipe),) = records(served)
     (control,) = recipe.controls
     assert (control.kind, control.scale) == ("canny", 0.7)
-    with Image.open(store.upload(run, control.image)) as kept:
+    with Image.open(store.find_image(run, control.image)) as kept:
         assert kept.size == (288, 192)
     expect(page.get_by_text(words.LINK_WITHOUT_CONTROL_IMAGE)).to_be_visible()
     move(page, "follow_scale", 0.4)
@@ -100,11 +100,11 @@ def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(served,
     press_generate(page)
     is_another(page, 2)
     plain, followed = sorted(records(served), key=lambda each: len(each[1].controls))
-    made = [store.read(store.find(run, 1)[1]).latents for run, _ in (plain, followed)]
+    made = [store.read_stage(store.find_stage(run, 1)[1]).latents for run, _ in (plain, followed)]
     assert (made[0] != made[1]).any()
     press(page, words.STAGES_PANEL["compare"])
     page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=0)
-    expect(page.locator(".st-differ")).to_contain_text(KINDS["canny"].title)
+    expect(page.locator(".st-differ")).to_contain_text(MAP_KINDS["canny"].title)
 
 
 def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(served, visit, model, tmp_path):
@@ -152,7 +152,7 @@ def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(served, visit):
 
 
 def test_a_model_without_controlnets_shows_nothing_of_it(served, visit, monkeypatch):
-    monkeypatch.setattr("engine.planning.controlnets._listed", tuple)
+    monkeypatch.setattr("engine.planning.controlnets._listed_controlnets", tuple)
     page = visit(served.url)
     drop(page, "drawing.png", drawing())
     expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_be_visible()

@@ -3,7 +3,7 @@
 import pytest
 
 from engine import errors
-from engine.recipe.controls import CONTROL_SETTINGS, KINDS
+from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS
 from tests.support.control import drop_and_follow, is_followed, source
 from tests.support.look import expect, line, move
 from ui.text import words
@@ -53,7 +53,7 @@ def test_of_several_kinds_one_is_chosen_and_has_its_own_knobs(served, visit, off
     lines = source(page)
     expect(page.locator("#follow_blur")).to_have_count(0)
     page.get_by_label(LABELS["kind"]).click()
-    page.get_by_role("option", name=KINDS["soft"].title, exact=True).click()
+    page.get_by_role("option", name=MAP_KINDS["soft"].title, exact=True).click()
     expect(page.locator("#follow_blur")).to_be_visible()
     expect(page.locator("#follow_low")).to_have_count(0)
     expect(page.locator("#map img.whole")).not_to_have_attribute("src", lines)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.look import finished_cards, generate, is_another, is_done, move
 from tests.support.page import serving
-from ui.handlers.page import Handlers
+from ui.handlers.page import PageHandlers
 from ui.page import Outputs
 
 pytestmark = pytest.mark.browser
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def lingering(monkeypatch):
     """Keeps every listener open after its last word, until it is set."""
-    over, followed = threading.Event(), Handlers.followed
+    over, followed = threading.Event(), PageHandlers.on_follow_run
 
     async def slow(self, request: gr.Request) -> AsyncIterator[Outputs]:
         async for outputs in followed(self, request):
             yield outputs
         await asyncio.to_thread(over.wait)
 
-    monkeypatch.setattr(Handlers, "followed", slow)
+    monkeypatch.setattr(PageHandlers, "on_follow_run", slow)
     yield over
     over.set()
 

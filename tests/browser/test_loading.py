@@ -5,10 +5,10 @@ import shutil
 import pytest
 
 from engine.errors import WeightsMissing
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support.look import expect, fill_prompt, generate, is_done, line
 from tests.support.page import launched, tiny_entry
-from ui.session.services import open_house
+from ui.session.services import open_services
 from ui.text import words
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -25,32 +25,32 @@ def torn(tiny_folder, tmp_path):
 
 def test_a_lender_says_why_and_tries_again(torn):
     folder, mend = torn
-    lender = Lender([tiny_entry(folder)], "cpu", "float32")
-    assert lender.failed() == ""
+    pool = ModelPool([tiny_entry(folder)], "cpu", "float32")
+    assert pool.load_error() == ""
     with pytest.raises(WeightsMissing) as fault:
-        lender.model()
-    assert lender.failed() == fault.value.sentence
+        pool.model()
+    assert pool.load_error() == fault.value.sentence
     mend()
-    assert lender.model() is lender.model()
-    assert lender.failed() == ""
+    assert pool.model() is pool.model()
+    assert pool.load_error() == ""
 
 
 @pytest.mark.browser
 def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_path, visit):
     folder, mend = torn
-    house = open_house(tmp_path / "runs", Lender([tiny_entry(folder)], "cpu", "float32"), age=86400)
-    with launched(house) as (url, _):
+    services = open_services(tmp_path / "runs", ModelPool([tiny_entry(folder)], "cpu", "float32"), age=86400)
+    with launched(services) as (url, _):
         page = visit(url)
         badge = page.locator("#badge")
         expect(badge).to_contain_text(words.BADGE_FAILED.format(title="Tiny"))
         badge.get_by_text(words.BADGE_WHY).click()
         expect(
-            badge.get_by_text(words.LOADING_FAILED_REASON.format(reason=house.lender.failed()))
+            badge.get_by_text(words.LOADING_FAILED_REASON.format(reason=services.pool.load_error()))
         ).to_be_visible()
         fill_prompt(page, "a red boat")  # Takes what was said of loading off the line.
-        expect(line(page)).not_to_contain_text(house.lender.failed())
+        expect(line(page)).not_to_contain_text(services.pool.load_error())
         generate(page)
-        expect(line(page)).to_contain_text(house.lender.failed())
+        expect(line(page)).to_contain_text(services.pool.load_error())
         mend()
         generate(page)
         is_done(page)

@@ -39,7 +39,7 @@ def test_a_method_brings_its_settings_and_the_picture_names_it(served, visit):
     generate(page)
     is_done(page)
     (run,) = served.runs()
-    recipe = recall(store.stages(run)[2][1] / store.PICTURE).recipe
+    recipe = recall(store.finished_stages(run)[2][1] / store.PICTURE_FILE).recipe
     assert (recipe.method, dict(recipe.options)) == ("sdedit", {"restart": 0.5})
 
 

@@ -6,41 +6,41 @@ import pytest
 
 from engine.errors import short_repr
 from engine.runs import store
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support.look import expect, generate, heard, is_done, line, move
 from tests.support.page import tiny_entry
-from ui.actions.restore import take_up
-from ui.session.services import open_house
-from ui.session.session import Visit
+from ui.actions.restore import restore_session
+from ui.session.services import open_services
+from ui.session.session import Session
 from ui.settings.link import recipe_from_query
 from ui.text import words
 
 
 @pytest.fixture
-def house(tiny_folder, tmp_path):
+def services(tiny_folder, tmp_path):
     here, far = tiny_entry(tiny_folder), tiny_entry(tmp_path / "far", name="far", title="Far")
-    made = open_house(tmp_path / "runs", Lender([here, far], "cpu", "float32"), age=86400)
+    made = open_services(tmp_path / "runs", ModelPool([here, far], "cpu", "float32"), age=86400)
     yield made
-    made.desk.close()
+    made.queue.close()
 
 
-def found(house, **query):
-    visit = Visit()
-    take_up(visit, house, {}, recipe_from_query({"prompt": "a house"} | query))
-    return visit
+def found(services, **query):
+    session = Session()
+    restore_session(session, services, {}, recipe_from_query({"prompt": "a house"} | query))
+    return session
 
 
-def test_a_link_made_with_a_model_that_is_not_on_offer_says_so(house):
-    visit = found(house, model="juggernaut")
-    told = {"model": short_repr("juggernaut"), "title": house.entry().title}
-    assert visit.said.text == words.SETTINGS_OF_OTHER_MODEL.format(**told)
-    assert visit.model == ""
+def test_a_link_made_with_a_model_that_is_not_on_offer_says_so(services):
+    session = found(services, model="juggernaut")
+    told = {"model": short_repr("juggernaut"), "title": services.entry().title}
+    assert session.message.text == words.SETTINGS_OF_OTHER_MODEL.format(**told)
+    assert session.model == ""
 
 
-def test_a_links_model_that_is_not_here_is_fetched(house):
-    visit = found(house, model="far")
-    assert visit.wanted == "far"
-    assert visit.said.text == words.LINK_READ
+def test_a_links_model_that_is_not_here_is_fetched(services):
+    session = found(services, model="far")
+    assert session.wanted_model == "far"
+    assert session.message.text == words.LINK_READ
 
 
 @pytest.mark.browser
@@ -76,8 +76,8 @@ def test_a_picture_whose_file_is_gone_is_not_saved_as_something_else(served, vis
     generate(page)
     is_done(page)
     for run in served.runs():
-        for _, folder in store.stages(run).values():
-            (folder / store.PICTURE).unlink()
+        for _, folder in store.finished_stages(run).values():
+            (folder / store.PICTURE_FILE).unlink()
     page.get_by_role("link", name=re.compile("^Download stage 1")).click()
     expect(page.get_by_role("alert")).to_have_text(words.STAGES_PANEL["gone"])
 
@@ -85,7 +85,7 @@ def test_a_picture_whose_file_is_gone_is_not_saved_as_something_else(served, vis
 @pytest.mark.slow
 @pytest.mark.browser
 def test_an_image_that_did_not_come_is_asked_for_again_and_again(served, visit):
-    page, refused = visit(served.url), []
+    page, refused = session(served.url), []
 
     def refuse(route):
         refused.append(route.request.url)

@@ -32,9 +32,9 @@ def come_back(context, served):
 
 def test_a_run_that_was_stopped_meanwhile_can_be_continued(served, visit):
     context, run = leave_in_stage_two(served, visit)
-    served.house.desk.stop(run.name)
+    served.services.queue.stop(run.name)
     served.gate.open()
-    served.house.desk.close()
+    served.services.queue.close()
     page = come_back(context, served)
     expect(line(page)).to_contain_text(words.ENDED_WHILE_AWAY.format(told=""))
     expect(finished_cards(page)).to_have_count(1)
@@ -45,7 +45,7 @@ def test_a_run_that_was_stopped_meanwhile_can_be_continued(served, visit):
 def test_a_run_that_ended_meanwhile_is_shown_whole(served, visit):
     context, run = leave_in_stage_two(served, visit)
     served.gate.open()
-    for _ in served.house.desk.follow(run.name):
+    for _ in served.services.queue.follow(run.name):
         pass
     page = come_back(context, served)
     is_done(page)
@@ -79,7 +79,7 @@ def test_a_page_that_the_server_forgot_keeps_its_runs_and_settings(served, visit
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     generate(page)
     is_done(page)
-    served.house.visits._visits.clear()
+    served.services.sessions._visits.clear()
     is_stored_after(page, lambda: move(page, "alpha1", 2))
     expect(page.locator(".st-earlier-run")).to_have_count(1)
     page.reload()

@@ -114,11 +114,11 @@ def test_a_run_starts_from_the_picture_and_keeps_it(served, visit, wide, tmp_pat
     press_generate(page)
     is_done(page)
     (run,) = served.runs()
-    recipe = recall(store.stages(run)[2][1] / store.PICTURE).recipe
+    recipe = recall(store.finished_stages(run)[2][1] / store.PICTURE_FILE).recipe
     (tmp_path / "same.jpg").write_bytes(wide)
     assert recipe.fidelity == 0.8
     assert (recipe.width, recipe.height) == (312, 208)
-    kept = store.upload(run, recipe.image)
+    kept = store.find_image(run, recipe.image)
     with Image.open(kept) as ours, Image.open(tmp_path / "same.jpg") as theirs:
         assert ours.tobytes() == theirs.tobytes()
     expect(page.get_by_text(words.LINK_WITHOUT_START_IMAGE)).to_be_visible()
@@ -142,14 +142,14 @@ def test_a_run_from_a_picture_is_stopped_found_again_and_gone_on_with(served, vi
     is_started_from(page)
     line(page).get_by_role("button", name=pattern(words.CONTINUE_RUN)).click()
     is_another(page, 2)
-    assert len({store.upload(run, recall(picture).recipe.image).name for run, picture in finals(served)}) == 1
+    assert len({store.find_image(run, recall(picture).recipe.image).name for run, picture in finals(served)}) == 1
 
 
 def finals(served):
     for run in served.runs():
-        stages = store.stages(run)
+        stages = store.finished_stages(run)
         if 2 in stages:
-            yield run, stages[2][1] / store.PICTURE
+            yield run, stages[2][1] / store.PICTURE_FILE
 
 
 def test_a_picture_that_nothing_was_made_of_is_asked_for_again_after_a_reload(served, visit, wide):
@@ -188,7 +188,7 @@ def test_nobody_starts_from_anothers_picture_by_its_digest(served, visit, wide):
     is_done(owner)
     (run,) = served.runs()
     other = visit(served.url)
-    drop(other, "ours.png", (store.stages(run)[2][1] / store.PICTURE).read_bytes())
+    drop(other, "ours.png", (store.finished_stages(run)[2][1] / store.PICTURE_FILE).read_bytes())
     press(other, words.USE_SETTINGS)
     expect(other.get_by_role("alert")).to_have_text(errors.PICTURE_GONE)
     expect(other.locator("#given")).to_have_text(words.START_IMAGE_GONE)
@@ -215,7 +215,7 @@ def test_no_browser_fetches_what_was_dropped(served, visit, wide):
     page = visit(served.url)
     drop(page, "wide.jpg", wide)
     is_started_from(page)
-    (kept,) = served.house.uploads.folder.rglob("*.png")
+    (kept,) = served.services.uploads.folder.rglob("*.png")
     assert page.request.get(f"{served.url}gradio_api/file={kept}").status in (403, 404)
 
 

@@ -30,11 +30,11 @@ def test_a_newcomer_presses_generate_and_gets_every_stage(served, visit):
     generate(page)
     is_done(page)
     (run,) = served.runs()
-    assert len(store.stages(run)) == 2
+    assert len(store.finished_stages(run)) == 2
     page.get_by_role("link", name=re.compile("Download stage 2")).wait_for()
     with page.expect_download() as download:
         page.get_by_role("link", name=re.compile("Download stage 2")).click()
-    assert download.value.path().read_bytes() == (store.stages(run)[2][1] / store.PICTURE).read_bytes()
+    assert download.value.path().read_bytes() == (store.finished_stages(run)[2][1] / store.PICTURE_FILE).read_bytes()
     assert re.fullmatch(r"[a-z-]+_s0_256_a3-1-1\.png", download.value.suggested_filename)
 
 
@@ -69,7 +69,7 @@ def test_what_still_holds_is_kept_and_said(served, visit):
     expect(page.get_by_text(pattern(words.CHANGED_SINCE_PICTURE))).to_contain_text("α₁ 3 → 2")
     generate(page)
     is_another(page, 2)
-    first, second = (store.stages(run) for run in sorted(served.runs(), key=lambda run: run.stat().st_mtime))
+    first, second = (store.finished_stages(run) for run in sorted(served.runs(), key=lambda run: run.stat().st_mtime))
     assert first[1][0] == second[1][0]
     assert first[2][0] != second[2][0]
 
@@ -113,7 +113,7 @@ def test_stop_here_holds_while_another_run_is_looked_at(served, visit):
     served.gate.open()
     expect(line(page)).to_have_text(pattern(words.PAUSED_AFTER_STAGE))
     newest = max(served.runs(), key=lambda run: run.stat().st_mtime)
-    assert len(store.stages(newest)) == 1
+    assert len(store.finished_stages(newest)) == 1
 
 
 def test_continue_pauses_where_it_was_asked_to(served, visit):
@@ -139,7 +139,7 @@ def test_a_stage_is_kept_under_changed_settings(served, visit):
     page.get_by_role("button", name=re.compile("Grow from here, stage 1")).click()
     expect(finished_cards(page)).to_have_count(2)
     newest = max(served.runs(), key=lambda run: run.stat().st_mtime)
-    assert len(store.stages(newest)) == 2
+    assert len(store.finished_stages(newest)) == 2
 
 
 def test_a_stage_arrives_under_the_same_eye(served, visit):

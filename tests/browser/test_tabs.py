@@ -56,7 +56,7 @@ def test_the_list_survives_where_the_server_has_forgotten_both_tabs(served, visi
     second = another_tab(first)
     make(second, "a green tree")
     second.close()
-    served.house.visits._visits.clear()
+    served.services.sessions._visits.clear()
     is_stored_after(first, lambda: move(first, "alpha1", 2))
     first.reload()
     expect(earlier(first)).to_have_count(1)

@@ -3,10 +3,10 @@
 import gradio as gr
 import pytest
 
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from tests.support.page import tiny_entry
-from ui.handlers.actions import Acts
-from ui.session.services import open_house
+from ui.handlers.actions import ActionHandlers
+from ui.session.services import open_services
 from ui.studio import build_studio
 
 ANYTHING = (
@@ -18,10 +18,10 @@ ANYTHING = (
 @pytest.fixture
 def presses(tmp_path, tiny_folder):
     """What answers to presses, with what the page gives it."""
-    house = open_house(tmp_path, Lender([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
-    found = build_studio(house).fns.values()
+    services = open_services(tmp_path, ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
+    found = build_studio(services).fns.values()
     yield [each for each in found if each.inputs_as_dict and not each.preprocess]
-    house.desk.close()
+    services.queue.close()
 
 
 def named(presses, name):
@@ -29,7 +29,7 @@ def named(presses, name):
 
 
 def answer(press, given, asked=None):
-    more = [gr.EventData(None, asked)] if press.name == "act" else []
+    more = [gr.EventData(None, asked)] if press.name == "on_action" else []
     return press.fn(given, gr.Request(session_hash=""), *more)
 
 
@@ -39,7 +39,7 @@ def shown(press):
 
 @pytest.mark.parametrize("anything", ANYTHING, ids=lambda value: repr(value)[:12])
 def test_each_control_may_hold_it(presses, anything):
-    press = named(presses, "moved")
+    press = named(presses, "on_change")
     for control in press.inputs:
         assert answer(press, shown(press) | {control: anything})
 
@@ -51,9 +51,9 @@ def test_every_press_may_bring_it(presses, anything):
         assert answer(press, dict.fromkeys(press.inputs, anything), anything)
 
 
-@pytest.mark.parametrize("act", [name.removeprefix("do_") for name in dir(Acts) if name.startswith("do_")])
+@pytest.mark.parametrize("act", [name.removeprefix("do_") for name in dir(ActionHandlers) if name.startswith("do_")])
 def test_every_act_may_be_about_it(presses, act):
-    press = named(presses, "act")
+    press = named(presses, "on_action")
     for anything in ANYTHING:
         about = dict.fromkeys(("run", "stage", "of", "fit", "place"), anything)
         assert answer(press, shown(press), {"do": act} | about)

@@ -13,37 +13,37 @@ from safetensors.numpy import load_file
 
 from engine import Failed, Finished, Progress, StageDone, Stopped, generate, plan
 from engine.runs import store
-from engine.runs.cache import Shelf
+from engine.runs.cache import RunCache
 from engine.runs.events import END
 from engine.runs.pace import Pace
 from engine.serving.entry import Request
-from engine.serving.queue import Desk
+from engine.serving.queue import RunQueue
 from tests.support.toys import done, slowly, small
 
 
 @pytest.fixture
-def desk(model, tmp_path):
-    shelf = Shelf(tmp_path / "desk")
+def queue(model, tmp_path):
+    cache = RunCache(tmp_path / "desk")
 
     def start(request, run):
         return generate(
-            request.recipe, model, out=shelf.root, run=run, resume=request.resume, until=request.until
+            request.recipe, model, out=cache.root, run=run, resume=request.resume, until=request.until
         )
 
     def price(request):
-        return Pace(shelf.root).each(plan(request.recipe, model.facts).stages)
+        return Pace(cache.root).estimate_each(plan(request.recipe, model.facts).stages)
 
-    made = Desk(shelf, start, price, most=40)
+    made = RunQueue(cache, start, price, max_waiting=40)
     yield made
     made.close()
 
 
 def last_bytes(run, stage):
-    return load_file(store.find(run, stage)[1] / store.LATENTS)["latents"].tobytes()
+    return load_file(store.find_stage(run, stage)[1] / store.LATENTS_FILE)["latents"].tobytes()
 
 
 @pytest.mark.parametrize("scheduler", slowly("ddim", "dpmpp_2m", "euler_a"))
-def test_by_library_by_desk_resumed_and_grown_it_is_the_same_picture(scheduler, model, desk, tmp_path):
+def test_by_library_by_desk_resumed_and_grown_it_is_the_same_picture(scheduler, model, queue, tmp_path):
     recipe = small(scales=(1, 2, 4), scheduler=scheduler, steps=5)
     shorter = replace(recipe, scales=(1, 2))
 
@@ -52,30 +52,30 @@ def test_by_library_by_desk_resumed_and_grown_it_is_the_same_picture(scheduler, 
         return events[0].run
 
     library = made("library", recipe)
-    by_desk = desk.submit(Request(recipe))
-    assert list(desk.follow(by_desk))[-1] == Finished(3)
+    by_desk = queue.submit(Request(recipe))
+    assert list(queue.follow(by_desk))[-1] == Finished(3)
     grown = made("grown", recipe, resume=(made("shorter", shorter), 2))
     resumed = made("resumed", recipe, resume=(made("resumed", recipe, until=2), 2))
     wanted = last_bytes(library, 3)
-    for run in (desk.shelf.root / by_desk, grown, resumed):
+    for run in (queue.cache.root / by_desk, grown, resumed):
         assert last_bytes(run, 3) == wanted
         assert last_bytes(run, 1) == last_bytes(library, 1)
 
 
-def test_stop_is_obeyed_within_one_call(model, calls, desk):
-    run = desk.submit(Request(small(scales=(1, 2, 3), view_batch=1)))
-    for event in desk.follow(run):
+def test_stop_is_obeyed_within_one_call(model, calls, queue):
+    run = queue.submit(Request(small(scales=(1, 2, 3), view_batch=1)))
+    for event in queue.follow(run):
         if isinstance(event, Progress) and event.stage == 2:
-            desk.stop(run)
+            queue.stop(run)
             asked = len(calls)
             break
-    assert isinstance(list(desk.follow(run))[-1], Stopped)
+    assert isinstance(list(queue.follow(run))[-1], Stopped)
     # One that was under way when Stop was asked, and none after it.
     assert len(calls) <= asked + 1
 
 
 @pytest.mark.slow
-def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(desk):
+def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(queue):
     runs, lock = {}, threading.Lock()
     chance = random.Random(0)
     to_stop = {(person, n): chance.random() < 1 / 3 for person in range(10) for n in range(3)}
@@ -83,11 +83,11 @@ def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(desk):
     def person(k):
         for n in range(3):
             asked = Request(small(prompt=f"{k} {n}", seed=10 * k + n, steps=4, scales=(1, 1.5)))
-            run = desk.submit(asked)
+            run = queue.submit(asked)
             with lock:
                 runs[run] = asked
             if to_stop[k, n]:
-                desk.stop(run)
+                queue.stop(run)
 
     people = [threading.Thread(target=person, args=(k,)) for k in range(10)]
     for one in people:
@@ -97,21 +97,21 @@ def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(desk):
     assert len(runs) == 30
     ends = {}
     for run, asked in runs.items():
-        events = list(desk.follow(run))
+        events = list(queue.follow(run))
         assert [isinstance(e, END) for e in events].count(True) == 1
         ends[run] = events[-1]
         assert not isinstance(ends[run], Failed)
         for event in done(events):
-            record = store.read(Path(event.latents).parent).record
+            record = store.read_stage(Path(event.latents).parent).record
             assert record["recipe"]["prompt"] == asked.recipe.prompt
             assert Path(event.image).parents[1].name == run
     assert sum(isinstance(end, Stopped) for end in ends.values()) >= 3
     assert sum(isinstance(end, Finished) for end in ends.values()) >= 15
 
 
-def test_the_line_turns_after_every_stage(desk):
+def test_the_line_turns_after_every_stage(queue):
     turns, lock = [], threading.Lock()
-    start = desk.start
+    start = queue.start_run
 
     def noted(request, run):
         for event in start(request, run):
@@ -120,13 +120,13 @@ def test_the_line_turns_after_every_stage(desk):
                     turns.append((request.recipe.prompt, event.stage))
             yield event
 
-    desk.start = noted
+    queue.start_run = noted
     gate = threading.Event()
     recipes = [small(prompt=name, seed=n, steps=4, scales=(1, 1.5, 2)) for n, name in enumerate("abc")]
-    price, desk.price = desk.price, lambda request: gate.wait(0.1) or price(request)
-    runs = [desk.submit(Request(recipe)) for recipe in recipes]
+    price, queue.estimate = queue.estimate, lambda request: gate.wait(0.1) or price(request)
+    runs = [queue.submit(Request(recipe)) for recipe in recipes]
     for run in runs:
-        assert list(desk.follow(run))[-1] == Finished(3)
+        assert list(queue.follow(run))[-1] == Finished(3)
     for name in "abc":
         assert [stage for who, stage in turns if who == name] == [1, 2, 3]
     # Once all three wait, nobody makes two stages in a row.
@@ -137,14 +137,14 @@ def test_the_line_turns_after_every_stage(desk):
 
 
 @pytest.mark.slow
-def test_two_hundred_runs_leave_no_thread_handle_or_memory_behind(desk):
+def test_two_hundred_runs_leave_no_thread_handle_or_memory_behind(queue):
     process = psutil.Process()
 
     def some(count, first):
         for n in range(count):
             recipe = small(seed=first + n, steps=4, scales=(1,), guidance=1)
-            assert list(desk.follow(desk.submit(Request(recipe))))[-1] == Finished(1)
-        desk.close()
+            assert list(queue.follow(queue.submit(Request(recipe))))[-1] == Finished(1)
+        queue.close()
         gc.collect()
         return threading.active_count(), process.num_fds(), process.memory_info().rss
 

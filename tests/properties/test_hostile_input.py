@@ -7,7 +7,7 @@ import pytest
 import tests.support.page
 from engine import errors
 from engine.errors import short_repr
-from engine.recipe.recipe import LARGEST_SEED
+from engine.recipe.recipe import MAX_SEED
 from tests.support.dropped_files import drop, with_recipe
 from tests.support.look import expect, fill_prompt, finished_cards, is_another, move, pattern, press, unfold
 from tests.support.page import serving, tiny_entry
@@ -108,7 +108,7 @@ def test_a_fault_names_what_was_written_as_text(served, visit):
 def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(served, visit):
     page = visit(served.url)
     move(page, "seed", -1)
-    low, high = 0, LARGEST_SEED
+    low, high = 0, MAX_SEED
     sentence = errors.OUT_OF_RANGE.format(field="seed", value=-1, low=low, high=high)
     expect(page.get_by_role("alert")).to_have_text(replace_names_with_labels(sentence))
     move(page, "seed", 7)
@@ -118,11 +118,11 @@ def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(served, visi
 
 @pytest.mark.slow
 def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_folder, visit, monkeypatch):
-    monkeypatch.setattr(tests.support.page, "tiny_entry", lambda folder: tiny_entry(folder, draws=DRAWS))
+    monkeypatch.setattr(tests.support.page, "tiny_entry", lambda folder: tiny_entry(folder, vocabulary=DRAWS))
     with serving(tmp_path / "runs", tiny_folder) as app:
         page = visit(app.url)
         fill_prompt(page, HOSTILE[2])
-        told = describe_unknown_words(HOSTILE[2], app.house.entry())
+        told = describe_unknown_words(HOSTILE[2], app.services.entry())
         assert "onerror" in told
         press(page, words.GENERATE)
         expect(page.get_by_role("alert")).to_have_text(told)

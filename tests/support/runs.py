@@ -6,7 +6,7 @@ import pytest
 
 from engine import Accepted, Finished, Progress, Recipe, StageDone, Stopped
 from engine.runs import store
-from engine.runs.cache import Shelf
+from engine.runs.cache import RunCache
 from engine.serving.entry import Request
 from engine.serving.queue import RunQueue
 
@@ -32,7 +32,7 @@ class Work:
         yield Accepted(str(run), request.recipe, ((1.0, (8, 8)),) * self.stages, 1, 1)
         for stage in range(1, self.stages + 1):
             for step in range(1, self.steps + 1):
-                if (run / store.STOP).exists():
+                if (run / store.STOP_FILE).exists():
                     yield Stopped(stage, step)
                     return
                 self.at_work.set()
@@ -63,7 +63,7 @@ def work():
 
 @pytest.fixture
 def queue(tmp_path, work, clock):
-    made = RunQueue(Shelf(tmp_path), work, lambda request: (10.0, 20.0, 40.0), clock=clock)
+    made = RunQueue(RunCache(tmp_path), work, lambda request: (10.0, 20.0, 40.0), clock=clock)
     yield made
     work.go()
     made.close()

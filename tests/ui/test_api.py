@@ -47,7 +47,7 @@ def whole(recipe):
 
 def made(served, name, stage=2):
     """The bytes of a run's finished latent."""
-    return store.read(store.find(served.services.run_folder(name), stage)[1]).latents.tobytes()
+    return store.read_stage(store.find_stage(served.services.run_folder(name), stage)[1]).latents.tobytes()
 
 
 def forget_all(served):
@@ -154,7 +154,7 @@ def test_a_plain_request_by_name_streams_to_its_end(served):
     assert (kinds[0], kinds[-1]) == ("Accepted", "Finished")
     assert ("event", "error") not in told
     (run,) = served.runs()
-    assert len(store.stages(run)) == 2
+    assert len(store.finished_stages(run)) == 2
 
 
 def test_beside_the_runs_nothing_is_served(served, client):
@@ -164,7 +164,7 @@ def test_beside_the_runs_nothing_is_served(served, client):
         return httpx.get(f"{served.url}gradio_api/file={path}").status_code
 
     (run,) = served.runs()
-    assert answer(store.stages(run)[1][1] / store.PICTURE) == 200
+    assert answer(store.finished_stages(run)[1][1] / store.PICTURE_FILE) == 200
     root = served.services.cache.root
     others = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(run)]
     assert served.services.pace.path in others

@@ -38,7 +38,7 @@ def test_an_upload_is_followed_as_in_the_library_and_kept_by_its_run(served, cli
     assert images.digest(photo) in {images.digest(path) for path in run.glob("upload-*.png")}
     planned = client.predict(api_name="/plan", controls=[control], **ASKED)
     assert planned["recipe"] == accepted["recipe"]
-    assert store.read(store.find(run, 2)[1]).latents.tobytes() == bytes_of(made)
+    assert store.read_stage(store.find_stage(run, 2)[1]).latents.tobytes() == bytes_of(made)
 
 
 @pytest.mark.parametrize(

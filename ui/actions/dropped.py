@@ -1,4 +1,4 @@
-"""What follows from a file on the drop zone. Each changes the visit."""
+"""What a page does with a file that was dropped on it, and with its start image and control image."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,144 +9,170 @@ from engine.recipe import images
 from engine.recipe.controls import Control
 from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
-from ui.actions.replan import notes, take
+from ui.actions.replan import current_notes, set_recipe
 from ui.messages.status import describe_settings_used
 from ui.session.notes import make_note
-from ui.session.services import House
-from ui.session.session import Offer, Step, Visit
-from ui.session.uploads import uploaded
+from ui.session.services import Services
+from ui.session.session import DroppedFile, Session, SettingsChange
+from ui.session.uploads import find_upload
 from ui.settings.control_settings import default_kind, supported_kinds
 from ui.settings.sizes import scales_beyond
 from ui.settings.widgets import summarize_settings
 from ui.text import words
 from ui.text.labels import join_labels
 
+UNDO = {"do": "undo", "label": words.UNDO}
 
-def drop(visit: Visit, house: House, given: Any) -> bool:
-    """Offers what a picture of ours is good for, starts from any other, or says what is wrong with a file;
-    whether the controls changed."""
+
+def take_file(session: Session, services: Services, path: Any) -> bool:
+    """Offer what a file with a recipe is good for, or make any other image the start image.
+
+    Returns whether the settings changed. If the file cannot be used, the page says why.
+
+    path: of an upload; it comes from outside and may be anything.
+    """
     try:
-        path = uploaded(given)
-        recalled = _recalled(path)
+        file = find_upload(path)
+        recalled = _recall_or_none(file)
         if recalled:
-            _offer(visit, house, recalled, path)
+            _offer_actions(session, services, recalled, file)
         else:
-            _start_from(visit, house, house.uploads.keep(path, visit.drawer))
+            _set_start_image(session, services, services.uploads.store(file, session.upload_folder))
     except Fault as fault:
-        visit.say(fault.sentence, fault=True)
+        session.show_message(fault.sentence, fault=True)
         return False
     return recalled is None
 
 
-def _recalled(path: Path) -> Recalled | None:
-    """The recipe in a file; None where it may still be a picture."""
+def _recall_or_none(file: Path) -> Recalled | None:
+    """Return the recipe in a file; None if there is none, but the file may be an image."""
     try:
-        return recall(path)
+        return recall(file)
     except BadRecipe:
-        if path.suffix.lower() == ".json":
+        if file.suffix.lower() == ".json":
             raise
         return None
 
 
-def _offer(visit: Visit, house: House, recalled: Recalled, path: Path) -> None:
+def _offer_actions(session: Session, services: Services, recalled: Recalled, file: Path) -> None:
+    """Show a note that offers to use a file's settings, to enlarge its image or to follow its edges."""
     try:
-        kept = house.uploads.keep(path, visit.drawer)
-    except BadRecipe:  # The recipe alone, as JSON, or a picture that is too large to start from.
-        kept = None
-    visit.offered = Offer(recalled.recipe, kept)
+        image = services.uploads.store(file, session.upload_folder)
+    except BadRecipe:  # A recipe without an image, as JSON, or an image that is too large to start from.
+        image = None
+    session.dropped = DroppedFile(recalled.recipe, image)
     text = words.PICTURE_HAS_SETTINGS.format(summary=summarize_settings(recalled.recipe))
     if recalled.strange:
         text = f"{text} {words.RESTORED_EXCEPT.format(strange=join_labels(recalled.strange))}"
     actions = [{"do": "offered", "label": words.USE_SETTINGS}]
-    if kept:
-        actions += [{"do": "enlarge", "label": words.ENLARGE_IT}, *_follow_it(visit, house)]
-    visit.said, visit.notes = None, (make_note(text, *actions),)
+    if image:
+        actions += [{"do": "enlarge", "label": words.ENLARGE_IT}, *_follow_action(session, services)]
+    session.message, session.notes = None, (make_note(text, *actions),)
 
 
-def _start_from(visit: Visit, house: House, kept: Path, **changes: Any) -> None:
-    """Makes it the start picture; its shape is the new picture's."""
-    digest, before = images.digest(kept), visit.recipe
-    visit.pictures[digest] = kept
-    visit.step = None
-    take(visit, house, replace(visit.recipe, image=digest, width=None, height=None, **changes))
-    visit.said, visit.offered = None, Offer(None, kept, Step(before, visit.recipe))
-    away = {"do": "away", "label": words.TAKE_AWAY}
-    visit.notes = (make_note(words.START_IMAGE_SET, away, *_follow_it(visit, house)),)
+def _set_start_image(session: Session, services: Services, image: Path, **changes: Any) -> None:
+    """Make an image the start image and let its shape be the picture's.
+
+    changes: other fields of the recipe to change along with it.
+    """
+    digest, before = images.digest(image), session.recipe
+    session.images[digest] = image
+    session.undoable_change = None
+    set_recipe(session, services, replace(before, image=digest, width=None, height=None, **changes))
+    session.message = None
+    session.dropped = DroppedFile(None, image, SettingsChange(before, session.recipe))
+    remove = {"do": "away", "label": words.TAKE_AWAY}
+    session.notes = (make_note(words.START_IMAGE_SET, remove, *_follow_action(session, services)),)
 
 
-def _follow_it(visit: Visit, house: House) -> tuple[dict[str, str], ...]:
-    """The action, where the model can follow a picture at all."""
-    facts = house.facts_if_here(visit.model)
-    can = facts is not None and supported_kinds(facts)
-    return ({"do": "follow", "label": words.FOLLOW_EDGES},) if can else ()
+def _follow_action(session: Session, services: Services) -> tuple[dict[str, str], ...]:
+    """Return the action that follows an image's edges; nothing if the model has no ControlNets."""
+    facts = services.facts_or_none(session.model)
+    if facts is None or not supported_kinds(facts):
+        return ()
+    return ({"do": "follow", "label": words.FOLLOW_EDGES},)
 
 
-def enlarge(visit: Visit, house: House) -> bool:
-    """Starts from the picture that was offered, under its own prompt, and grows beyond its size."""
-    if visit.offered is None or visit.offered.picture is None or visit.offered.recipe is None:
+def enlarge_image(session: Session, services: Services) -> bool:
+    """Start from the dropped image with the prompt it was made with, at scales beyond its size.
+
+    Returns whether the settings changed.
+    """
+    dropped = session.dropped
+    if dropped is None or dropped.image is None or dropped.recipe is None:
         return False
-    before, (recipe, kept, _) = visit.recipe, visit.offered
-    height, width = images.measure(kept)
-    scales = scales_beyond(before.scales, height * width, house.facts(before.model))
-    _start_from(visit, house, kept, prompt=recipe.prompt, negative=recipe.negative, scales=scales)
-    visit.step = Step(before, visit.recipe)
-    visit.notes = (make_note(words.START_IMAGE_SET_TO_ENLARGE, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
+    before = session.recipe
+    height, width = images.measure(dropped.image)
+    scales = scales_beyond(before.scales, height * width, services.facts(before.model))
+    prompts = {"prompt": dropped.recipe.prompt, "negative": dropped.recipe.negative}
+    _set_start_image(session, services, dropped.image, scales=scales, **prompts)
+    session.undoable_change = SettingsChange(before, session.recipe)
+    session.notes = (make_note(words.START_IMAGE_SET_TO_ENLARGE, UNDO, kind="nudge"),)
     return True
 
 
-def use(visit: Visit, house: House) -> bool:
-    """Takes the settings of the picture that was offered."""
-    if visit.offered is None or visit.offered.recipe is None:
+def use_settings(session: Session, services: Services) -> bool:
+    """Take over the settings of the dropped file. Return whether the settings changed."""
+    if session.dropped is None or session.dropped.recipe is None:
         return False
-    recipe = visit.offered.recipe
-    take(visit, house, recipe)
-    visit.offered, visit.step, visit.notes, visit.said = None, None, (), None
-    if not visit.refused:
-        visit.say(describe_settings_used(recipe, house, visit.model))
+    recipe = session.dropped.recipe
+    set_recipe(session, services, recipe)
+    session.dropped, session.undoable_change, session.notes, session.message = None, None, (), None
+    if not session.refusal:
+        session.show_message(describe_settings_used(recipe, services, session.model))
     return True
 
 
-def take_away(visit: Visit, house: House) -> None:
-    """Without a start picture."""
-    take(visit, house, replace(visit.recipe, image=None, fidelity=DEFAULTS.fidelity))
-    visit.said = visit.step = visit.offered = None
-    visit.notes = notes(visit, house)
+def remove_start_image(session: Session, services: Services) -> None:
+    """Remove the start image from the settings."""
+    set_recipe(session, services, replace(session.recipe, image=None, fidelity=DEFAULTS.fidelity))
+    _clear_messages(session, services)
 
 
-def follow(visit: Visit, house: House) -> bool:
-    """Follows the edges of the picture that was dropped, and no longer starts from it."""
-    if visit.offered is None or visit.offered.picture is None:
+def follow_image(session: Session, services: Services) -> bool:
+    """Follow the dropped image's edges instead of starting from it. Return whether the settings changed."""
+    dropped = session.dropped
+    if dropped is None or dropped.image is None:
         return False
-    _, kept, started = visit.offered
-    digest = images.digest(kept)
-    visit.pictures[digest] = kept
-    return _follow(visit, house, digest, started.undone(visit.recipe) if started else visit.recipe)
+    digest = images.digest(dropped.image)
+    session.images[digest] = dropped.image
+    recipe = dropped.change.revert(session.recipe) if dropped.change else session.recipe
+    return _set_control_image(session, services, digest, recipe)
 
 
-def follow_start(visit: Visit, house: House) -> bool:
-    """Follows the edges of the start picture, in place of starting from it."""
-    digest = visit.recipe.image
-    free = replace(visit.recipe, image=None, fidelity=DEFAULTS.fidelity)
-    return digest is not None and _follow(visit, house, digest, free)
+def follow_start_image(session: Session, services: Services) -> bool:
+    """Follow the start image's edges instead of starting from it. Return whether the settings changed."""
+    digest = session.recipe.image
+    if digest is None:
+        return False
+    recipe = replace(session.recipe, image=None, fidelity=DEFAULTS.fidelity)
+    return _set_control_image(session, services, digest, recipe)
 
 
-def _follow(visit: Visit, house: House, digest: str, recipe: Recipe) -> bool:
-    """Makes it the first picture to follow of a recipe; its shape is the new picture's."""
-    facts = house.facts_if_here(visit.model)
+def _set_control_image(session: Session, services: Services, digest: str, recipe: Recipe) -> bool:
+    """Make an image the first control image of a recipe. Return False if the model has no ControlNet."""
+    facts = services.facts_or_none(session.model)
     kind = default_kind(facts) if facts else None
     if kind is None:
         return False
-    before = visit.recipe
+    before = session.recipe
+    # Without a start image the picture takes the shape of the control image.
+    size = {} if recipe.image else {"width": None, "height": None}
     controls = (Control(image=digest, kind=kind), *recipe.controls[1:])
-    free = {} if recipe.image else {"width": None, "height": None}
-    take(visit, house, replace(recipe, controls=controls, **free))
-    visit.step, visit.said, visit.offered = Step(before, visit.recipe), None, None
-    visit.notes = (make_note(words.CONTROL_IMAGE_SET, {"do": "undo", "label": words.UNDO}, kind="nudge"),)
+    set_recipe(session, services, replace(recipe, controls=controls, **size))
+    session.undoable_change = SettingsChange(before, session.recipe)
+    session.message, session.dropped = None, None
+    session.notes = (make_note(words.CONTROL_IMAGE_SET, UNDO, kind="nudge"),)
     return True
 
 
-def unfollow(visit: Visit, house: House) -> None:
-    """Without the first picture to follow."""
-    take(visit, house, replace(visit.recipe, controls=visit.recipe.controls[1:]))
-    visit.said = visit.step = visit.offered = None
-    visit.notes = notes(visit, house)
+def remove_control(session: Session, services: Services) -> None:
+    """Remove the first control from the settings."""
+    set_recipe(session, services, replace(session.recipe, controls=session.recipe.controls[1:]))
+    _clear_messages(session, services)
+
+
+def _clear_messages(session: Session, services: Services) -> None:
+    """Remove messages and offers that no longer apply."""
+    session.message = session.undoable_change = session.dropped = None
+    session.notes = current_notes(session, services)

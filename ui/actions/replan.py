@@ -1,4 +1,4 @@
-"""What the controls stand for, planned, and how it relates to what is shown. Knows no component."""
+"""Plan what the settings of a page ask for, and compare it with the run on display."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -9,82 +9,93 @@ from engine.errors import BadRecipe, Fault
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from ui.actions import runs
-from ui.messages.summaries import describe_differences
 from ui.messages.status import describe_unknown_words
-from ui.session.images import as_shaped, at_hand
-from ui.session.services import House
-from ui.session.session import Visit
+from ui.messages.summaries import describe_differences
+from ui.session.images import recipe_with_files, without_image_size
+from ui.session.notes import make_note
+from ui.session.services import Services
+from ui.session.session import Session
 from ui.settings.widgets import recipe_from_widgets, values_without_widget, widget_values
 from ui.text import words
 
 
-def read(visit: Visit, house: House, recipe: Recipe | BadRecipe) -> None:
-    """Takes a recipe for what the controls stand for, and plans it."""
+def plan_settings(session: Session, services: Services, recipe: Recipe | BadRecipe) -> None:
+    """Make a recipe the settings of the page and plan it; keep why that is impossible if it is."""
     try:
         if isinstance(recipe, BadRecipe):
             raise recipe
-        visit.recipe = recipe
-        planned = plan(at_hand(visit, house, recipe), house.facts(recipe.model))
+        session.recipe = recipe
+        planned = plan(recipe_with_files(session, services, recipe), services.facts(recipe.model))
         check_detectors(recipe.controls)
-        visit.plan, visit.refused = planned, None
-        visit.held = house.held(visit.plan)
+        session.plan, session.refusal = planned, None
+        session.cached_count = services.count_cached(planned)
     except BadRecipe as fault:
-        visit.plan, visit.refused, visit.held = None, fault, 0
-    except Fault as fault:  # The model cannot be had.
-        visit.plan, visit.refused, visit.held = None, BadRecipe("model", fault.sentence), 0
-    if visit.stop_after and visit.plan and visit.stop_after >= len(visit.plan.stages):
-        visit.stop_after = None
+        _refuse(session, fault)
+    except Fault as fault:  # The model is not available.
+        _refuse(session, BadRecipe("model", fault.sentence))
+    if session.pause_after and session.plan and session.pause_after >= len(session.plan.stages):
+        session.pause_after = None
 
 
-def again(visit: Visit, house: House) -> None:
-    """The same controls, when what is known or kept has changed."""
-    read(visit, house, visit.refused or visit.recipe)
+def _refuse(session: Session, fault: BadRecipe) -> None:
+    session.plan, session.refusal, session.cached_count = None, fault, 0
 
 
-def take(visit: Visit, house: House, recipe: Recipe) -> None:
-    """Puts a recipe into the controls; a model that is not on offer gives way to the present one."""
-    model = house.offered(recipe.model, visit.model)
-    recipe = replace(recipe, model=model if house.facts_if_here(model) else "")
-    recipe = as_shaped(visit, house, recipe)
-    visit.rest = values_without_widget(recipe)
-    # As the controls will give it back, so that what follows from filling them is no change.
+def replan(session: Session, services: Services) -> None:
+    """Plan the same settings again because more stages are cached or more is known of the model."""
+    plan_settings(session, services, session.refusal or session.recipe)
+
+
+def set_recipe(session: Session, services: Services, recipe: Recipe) -> None:
+    """Make any recipe the settings of the page; an unknown model is replaced by the selected one."""
+    model = services.resolve_model(recipe.model, session.model)
+    recipe = replace(recipe, model=model if services.facts_or_none(model) else "")
+    recipe = without_image_size(session, services, recipe)
+    session.unlisted_settings = values_without_widget(recipe)
+    # The recipe as the filled widgets will return it, so that filling them does not count as a change.
     with suppress(BadRecipe):
-        facts = house.facts(recipe.model)
-        recipe = recipe_from_widgets(widget_values(recipe, facts), visit.rest, facts)
-    read(visit, house, recipe)
+        facts = services.facts(recipe.model)
+        recipe = recipe_from_widgets(widget_values(recipe, facts), session.unlisted_settings, facts)
+    plan_settings(session, services, recipe)
 
 
-def notes(visit: Visit, house: House) -> tuple[dict[str, Any], ...]:
-    """Words that the model does not know, and how the controls differ from the shown picture."""
-    found = []
-    strange = describe_unknown_words(visit.recipe.prompt, house.entry(visit.model))
-    if strange:
-        found.append({"kind": "words", "text": strange, "actions": []})
-    shown = visit.shown.plan if visit.shown else None
-    if shown and visit.plan and not runs.is_at_work(visit, house):
-        changes = describe_differences(shown.recipe, visit.plan.recipe)
+def current_notes(session: Session, services: Services) -> tuple[dict[str, Any], ...]:
+    """Return notes on words that the model does not know and on settings that differ from the shown run."""
+    notes = []
+    unknown_words = describe_unknown_words(session.recipe.prompt, services.entry(session.model))
+    if unknown_words:
+        notes.append(make_note(unknown_words, kind="words"))
+    shown = session.shown_run
+    if shown and shown.plan and session.plan and not runs.is_run_active(session, services):
+        changes = describe_differences(shown.plan.recipe, session.plan.recipe)
         if changes:
-            use = {"do": "use", "run": visit.shown.name, "label": words.USE_SETTINGS}
-            found.append({"kind": "since", "text": words.CHANGED_SINCE_PICTURE.format(changes=changes), "actions": [use]})
-    return tuple(found)
+            use = {"do": "use", "run": shown.name, "label": words.USE_SETTINGS}
+            notes.append(make_note(words.CHANGED_SINCE_PICTURE.format(changes=changes), use, kind="since"))
+    return tuple(notes)
 
 
-def undoable(visit: Visit) -> tuple[dict[str, Any], ...]:
-    """What the page did to the settings, as long as any of it stands; what it offered then has passed."""
-    if visit.step and visit.step.undone(visit.recipe) == visit.recipe:
-        visit.step = None
+def undo_notes(session: Session) -> tuple[dict[str, Any], ...]:
+    """Return the notes on changes that the page made itself and that can be undone, with Undo as only action.
+
+    A change that the person has taken back by hand is dropped.
+    """
+    change = session.undoable_change
+    if change is None or change.revert(session.recipe) == session.recipe:
+        session.undoable_change = None
+        return ()
     return tuple(
-        each | {"actions": [action for action in each["actions"] if action["do"] == "undo"]}
-        for each in visit.notes
-        if visit.step and each["kind"] == "nudge"
+        note | {"actions": [action for action in note["actions"] if action["do"] == "undo"]}
+        for note in session.notes
+        if note["kind"] == "nudge"
     )
 
 
-def is_shown(visit: Visit, house: House) -> bool:
-    """Whether the controls stand for the very picture that is shown, whole."""
-    story = visit.shown
-    if not (story and story.plan and visit.plan):
+def is_already_made(session: Session, services: Services) -> bool:
+    """Return whether the run on display is complete and was made with the very settings of the page."""
+    shown = session.shown_run
+    if not (shown and shown.plan and session.plan):
         return False
-    whole = len(house.pictures(story.run)) >= len(story.plan.stages)
-    present, theirs = visit.plan.recipe, story.plan.recipe
-    return whole and theirs == replace(present, view_batch=theirs.view_batch)
+    if len(services.finished_stages(shown.run)) < len(shown.plan.stages):
+        return False
+    made = shown.plan.recipe
+    return made == replace(session.plan.recipe, view_batch=made.view_batch)

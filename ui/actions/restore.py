@@ -1,4 +1,4 @@
-"""How a page is found: the settings of the link, else the browser's and its run, else the example."""
+"""Fill a page when it is opened: from its link, from what the browser stored, or with the example."""
 
 import json
 from collections.abc import Mapping
@@ -10,104 +10,114 @@ from engine.errors import BadRecipe, Fault
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
 from ui.actions import runs
-from ui.actions.replan import take
+from ui.actions.replan import set_recipe
 from ui.messages.status import describe_settings_used
-from ui.session.progress import Story
-from ui.session.services import EXAMPLE, House
-from ui.session.session import MOST_EARLIER, Visit
+from ui.session.progress import RunProgress
+from ui.session.services import EXAMPLE, Services
+from ui.session.session import MAX_OWN_RUNS, Session
 from ui.settings.link import ParsedLink
 from ui.settings.widgets import widget_values
 from ui.text import formatting, words
 from ui.text.labels import join_labels
 
 
-def stored(visit: Visit, house: House) -> dict[str, Any]:
-    """What the browser keeps: settings, the run that is shown, its runs that are still here."""
+def browser_state(session: Session, services: Services) -> dict[str, Any]:
+    """Return what the browser is to store: the settings, the shown run, and its runs that still exist."""
     return {
-        "recipe": to_dict(visit.recipe),
-        "run": visit.shown.name if visit.shown else "",
-        "runs": [name for name in visit.earlier if house.folder(name)],
-        "forgotten": list(visit.forgotten),
+        "recipe": to_dict(session.recipe),
+        "run": session.shown_run.name if session.shown_run else "",
+        "runs": [name for name in session.own_runs if services.run_folder(name)],
+        "forgotten": list(session.removed_runs),
     }
 
 
-def take_up(visit: Visit, house: House, kept: Mapping[str, Any], linked: ParsedLink) -> None:
-    """Fills a visit; what a browser kept may be anything. A tab takes its link's settings once."""
-    names = kept.get("runs")
-    for name in reversed(names[:MOST_EARLIER] if isinstance(names, list) else []):
-        if house.folder(name) and name != EXAMPLE:
-            visit.remember(name)
-    recipe = _recalled(kept.get("recipe"))
-    taken = kept.get("taken") is True and recipe is not None
-    if (linked.recipe != DEFAULTS or linked.strange) and not taken:
-        _take_link(visit, house, linked)
+def restore_session(
+    session: Session, services: Services, stored: Mapping[str, Any], link: ParsedLink
+) -> None:
+    """Fill a session from a link and from what the browser stored.
+
+    stored: as browser_state() returned it, but it comes from outside and may hold anything. If its key "taken"
+    is true, the page has been filled from its link before, and the link is ignored.
+    """
+    names = stored.get("runs")
+    for name in reversed(names[:MAX_OWN_RUNS] if isinstance(names, list) else []):
+        if services.run_folder(name) and name != EXAMPLE:
+            session.remember_run(name)
+    recipe = _parse_recipe(stored.get("recipe"))
+    has_used_link = stored.get("taken") is True and recipe is not None
+    if (link.recipe != DEFAULTS or link.strange) and not has_used_link:
+        _use_link(session, services, link)
         return
     if recipe is None:
-        _show_example(visit, house)
+        _show_example(session, services)
         return
-    take(visit, house, recipe)
-    story = house.story(kept.get("run") or "")
-    if story:
-        come_back(visit, house, story)
-    elif kept.get("run"):
-        visit.say(words.RUN_REMOVED.format(hours=formatting.format_hours(house.shelf.age)))
+    set_recipe(session, services, recipe)
+    progress = services.run_progress(stored.get("run") or "")
+    if progress:
+        show_run(session, services, progress)
+    elif stored.get("run"):
+        session.show_message(words.RUN_REMOVED.format(hours=formatting.format_hours(services.cache.max_age)))
 
 
-def _take_link(visit: Visit, house: House, linked: ParsedLink) -> None:
-    """What a link brings into the controls; its model is fetched if it is on offer and not here."""
-    take(visit, house, linked.recipe)
-    model = house.offered(linked.recipe.model)
-    if house.facts_if_here(model) is None:
-        visit.wanted = model
-    if linked.strange:
-        visit.say(words.LINK_READ_EXCEPT.format(strange=join_labels(linked.strange)), fault=True)
-    elif visit.plan and linked.recipe.model not in ("", *house.lender.entries):
-        visit.say(describe_settings_used(linked.recipe, house, visit.model))
-    elif visit.plan:
-        visit.say(words.LINK_READ)
+def _use_link(session: Session, services: Services, link: ParsedLink) -> None:
+    """Make a link's recipe the settings of the page; its model is downloaded if it is in the catalogue."""
+    set_recipe(session, services, link.recipe)
+    model = services.resolve_model(link.recipe.model)
+    if services.facts_or_none(model) is None:
+        session.wanted_model = model
+    if link.strange:
+        session.show_message(words.LINK_READ_EXCEPT.format(strange=join_labels(link.strange)), fault=True)
+    elif session.plan and link.recipe.model not in ("", *services.pool.entries):
+        session.show_message(describe_settings_used(link.recipe, services, session.model))
+    elif session.plan:
+        session.show_message(words.LINK_READ)
 
 
-def _recalled(values: Any) -> Recipe | None:
+def _parse_recipe(values: Any) -> Recipe | None:
+    """Return the recipe in values from outside; None if there is none."""
+    if not isinstance(values, Mapping):
+        return None
     try:
-        return recall_json(json.dumps(values)).recipe if isinstance(values, Mapping) else None
+        return recall_json(json.dumps(values)).recipe
     except (BadRecipe, ValueError, TypeError):
         return None
 
 
-def _show_example(visit: Visit, house: House) -> None:
-    story = house.story(EXAMPLE)
-    take(visit, house, story.plan.recipe if story and story.plan else first(house))
-    if story:
-        come_back(visit, house, story)
+def _show_example(session: Session, services: Services) -> None:
+    progress = services.run_progress(EXAMPLE)
+    set_recipe(session, services, _example_recipe(progress, services))
+    if progress:
+        show_run(session, services, progress)
 
 
-def first(house: House) -> Recipe:
-    """What stands in the controls where there is no example."""
-    draws = house.entry().draws
-    if not draws:
+def _example_recipe(example: RunProgress | None, services: Services) -> Recipe:
+    """Return the recipe of the example, or a first recipe if the app comes without one."""
+    return example.plan.recipe if example and example.plan else first_recipe(services)
+
+
+def first_recipe(services: Services) -> Recipe:
+    """Return the default settings with a prompt that the first model understands."""
+    known_words = services.entry().vocabulary
+    if not known_words:
         return replace(DEFAULTS, prompt=words.SURPRISE_PROMPTS[0])
-    return replace(
-        DEFAULTS, prompt=vocabulary.build_prompt({kind: choices[0] for kind, choices in draws.items()})
-    )
+    prompt = vocabulary.build_prompt({kind: choices[0] for kind, choices in known_words.items()})
+    return replace(DEFAULTS, prompt=prompt)
 
 
-def at_first(house: House) -> dict[str, Any]:
-    """What the controls show before a page has been opened."""
-    story = house.story(EXAMPLE)
-    recipe = story.plan.recipe if story and story.plan else first(house)
+def initial_values(services: Services) -> dict[str, Any]:
+    """Return the values that the widgets are built with, before any page is opened."""
+    recipe = _example_recipe(services.run_progress(EXAMPLE), services)
     try:
-        return widget_values(recipe, house.facts(recipe.model))
-    except Fault:  # The model is not here; `opened` will say so.
+        return widget_values(recipe, services.facts(recipe.model))
+    except Fault:  # The model is not on this machine; the page says so when it is opened.
         return {}
 
 
-def come_back(visit: Visit, house: House, story: Story) -> None:
-    """Shows a run that was begun before this page was opened; one that goes on is followed."""
-    kept = house.pictures(story.run)
-    visit.show(story, kept[-1].key if kept else "")
-    if house.goes_on(story):
-        visit.work = story
-        return
-    if story.name == EXAMPLE or story.plan is None or not kept:
-        return
-    runs.found(visit, house, story)
+def show_run(session: Session, services: Services, progress: RunProgress) -> None:
+    """Show a run that began before the page was opened; follow it if it is active, else say how it ended."""
+    stages = services.finished_stages(progress.run)
+    session.show_run(progress, stages[-1].key if stages else "")
+    if services.is_active(progress):
+        session.active_run = progress
+    elif progress.name != EXAMPLE and progress.plan and stages:
+        runs.report_restored(session, services, progress)

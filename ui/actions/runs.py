@@ -1,4 +1,4 @@
-"""A visit's runs: asked for, followed to their end, gone on with. Knows no component."""
+"""The runs of a page: submit, continue and follow them, and say how they ended."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -10,182 +10,192 @@ from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopp
 from engine.serving.entry import Request
 from engine.serving.queue import UnknownRun
 from ui.messages.status import continue_action, is_complete, too_large_message
-from ui.session.images import at_hand
-from ui.session.progress import Story
-from ui.session.services import House
-from ui.session.session import Visit
+from ui.session.images import recipe_with_files
+from ui.session.progress import RunProgress
+from ui.session.services import Services
+from ui.session.session import Session
 from ui.text import formatting, words
 from ui.text.labels import replace_names_with_labels
 
-PAUSE = 0.1
-"""Seconds between looks into a log."""
-SOON, LATE, UNHURRIED = 0.3, 1.0, 20
-"""Seconds between pictures of a run's progress: soon at first, later a twentieth of its age, and never later
-than a second. Each costs the browser and the server some of the cores that the run may be computed on.
-"""
+# Seconds between two requests to the queue for new events.
+POLL_INTERVAL = 0.1
+# Seconds between two updates of the page: short at first, later a share of the run's age, but never too long.
+# Each update takes time of the browser and the server on cores that the run may be computed on.
+MIN_UPDATE_INTERVAL, MAX_UPDATE_INTERVAL, UPDATE_SHARE_OF_AGE = 0.3, 1.0, 1 / 20
 
 
-def ask(
-    visit: Visit,
-    house: House,
+def submit(
+    session: Session,
+    services: Services,
     recipe: Recipe,
     planned: Plan,
     resume: tuple[str, int] | None = None,
     until: int | None = None,
 ) -> None:
-    """Puts a run into the line for this visit; what cannot be is said. planned: the recipe's plan."""
-    if is_at_work(visit, house):
-        visit.say(words.RUN_IN_PROGRESS, fault=True)
+    """Put a run into the queue and show it, or show why it cannot be.
+
+    planned: the recipe's plan.
+    resume: (run folder, number) of the stage to continue from.
+    until: the number of the stage to end after.
+    """
+    if is_run_active(session, services):
+        session.show_message(words.RUN_IN_PROGRESS, fault=True)
         return
     try:
-        recipe = at_hand(visit, house, recipe)
+        recipe = recipe_with_files(session, services, recipe)
     except BadRecipe as fault:
-        visit.say(fault.sentence, fault=True)
+        session.show_message(fault.sentence, fault=True)
         return
-    refused = too_large_message(planned, house)
-    if refused:
-        visit.said, visit.spoken = refused, visit.spoken + 1
+    refusal = too_large_message(planned, services)
+    if refusal:
+        session.announce(refusal)
         return
-    _submit(visit, house, Request(recipe, recipe.model, resume, until, planned))
-
-
-def _submit(visit: Visit, house: House, request: Request) -> None:
     try:
-        name = house.desk.submit(request)
+        name = services.queue.submit(Request(recipe, recipe.model, resume, until, planned))
     except Fault as fault:
-        visit.say(fault.sentence, fault=True)
+        session.show_message(fault.sentence, fault=True)
         return
-    visit.said, visit.notes, visit.step = None, (), None
-    visit.previous = visit.shown
-    visit.work = Story(house.shelf.root / name, until=request.until, model=request.model)
-    visit.show(visit.work)
-    visit.remember(name)
+    session.message, session.notes, session.undoable_change = None, (), None
+    session.previous_run = session.shown_run
+    session.active_run = RunProgress(services.cache.root / name, until=until, model=recipe.model)
+    session.show_run(session.active_run)
+    session.remember_run(name)
 
 
-def go_on(visit: Visit, house: House, name: str) -> None:
-    """Continues a run as it was asked for, after its last finished stage, to where it is to pause."""
-    story = visit.ended if visit.ended and visit.ended.name == name else house.story(name)
-    if story is None or story.plan is None:
-        visit.say(words.RUN_NOT_FOUND, fault=True)
+def continue_run(session: Session, services: Services, name: str) -> None:
+    """Continue a run with its own settings after its last finished stage."""
+    ended = session.ended_run
+    progress = ended if ended and ended.name == name else services.run_progress(name)
+    if progress is None or progress.plan is None:
+        session.show_message(words.RUN_NOT_FOUND, fault=True)
         return
-    last = max((each.number for each in house.pictures(story.run)), default=0)
-    if visit.stop_after is not None and not last < visit.stop_after < len(story.plan.stages):
-        visit.stop_after = None
+    last = max((stage.number for stage in services.finished_stages(progress.run)), default=0)
+    if session.pause_after is not None and not last < session.pause_after < len(progress.plan.stages):
+        session.pause_after = None
     try:
-        planned = house.present(story.plan)
+        planned = services.refresh_plan(progress.plan)
     except Fault as fault:
-        visit.say(fault.sentence, fault=True)
+        session.show_message(fault.sentence, fault=True)
         return
-    ask(
-        visit, house, story.plan.recipe, planned, (str(story.run), last) if last else None, visit.stop_after
-    )
+    resume = (str(progress.run), last) if last else None
+    submit(session, services, progress.plan.recipe, planned, resume, session.pause_after)
 
 
-def is_at_work(visit: Visit, house: House) -> bool:
-    return visit.work is not None and house.goes_on(visit.work)
+def is_run_active(session: Session, services: Services) -> bool:
+    """Return whether a run of the page is waiting or in progress."""
+    return session.active_run is not None and services.is_active(session.active_run)
 
 
-async def follow(visit: Visit, house: House, story: Story) -> AsyncIterator[None]:
-    """Hears a run to its end; yields at once when a stage or an end has come, else now and then."""
+async def follow(session: Session, services: Services, progress: RunProgress) -> AsyncIterator[None]:
+    """Apply a run's events to the session until it has ended, and yield whenever the page is to be updated.
+
+    A finished stage and the end are due at once; progress and previews only after the update interval.
+    """
     time = asyncio.get_running_loop().time
-    began = shown = time()
-    unseen = False
-    while story.end is None:
+    began = updated = time()
+    has_news = False
+    while progress.end is None:
         try:
-            events, story.next = house.desk.since(story.name, story.next)
+            events, progress.next_event = services.queue.since(progress.name, progress.next_event)
         except UnknownRun as fault:
             events = [Failed(fault.sentence)]
         if events:
-            await asyncio.to_thread(_hear, visit, house, story, events)
-            unseen = True
+            await asyncio.to_thread(_apply_events, session, services, progress, events)
+            has_news = True
         now = time()
-        due = now - shown >= between(now - began)
-        if unseen and (due or not all(isinstance(event, Progress | Preview) for event in events)):
+        is_due = now - updated >= update_interval(now - began)
+        is_urgent = not all(isinstance(event, Progress | Preview) for event in events)
+        if has_news and (is_due or is_urgent):
             yield
-            shown, unseen = time(), False
-        await asyncio.sleep(PAUSE)
+            updated, has_news = time(), False
+        await asyncio.sleep(POLL_INTERVAL)
 
 
-def between(age: float) -> float:
-    """Seconds from one picture of a run's progress to the next, for a run of this age in seconds."""
-    return min(max(SOON, age / UNHURRIED), LATE)
+def update_interval(age: float) -> float:
+    """Return the seconds between two updates of the page for a run that has taken `age` seconds so far."""
+    return min(max(MIN_UPDATE_INTERVAL, age * UPDATE_SHARE_OF_AGE), MAX_UPDATE_INTERVAL)
 
 
-def _hear(visit: Visit, house: House, story: Story, events: Sequence[Event]) -> None:
-    """Takes in what a run has told."""
-    with visit.lock:
-        before = story.last
-        if story.hear(events):
-            visit.spoken += 1
-        if story.last > before:
-            _arrived(visit, house, story)
-        if story.end:
-            ended(visit, house, story)
+def _apply_events(
+    session: Session, services: Services, progress: RunProgress, events: Sequence[Event]
+) -> None:
+    """Update a run's progress and the session for new events of the run."""
+    with session.lock:
+        before = progress.last_stage
+        if progress.take_events(events):
+            session.announcements += 1
+        if progress.last_stage > before:
+            _show_newest_stage(session, services, progress)
+        if progress.end:
+            report_end(session, services, progress)
 
 
-def _arrived(visit: Visit, house: House, story: Story) -> None:
-    """Shows a finished stage in its place."""
-    if visit.shown is not story:
+def _show_newest_stage(session: Session, services: Services, progress: RunProgress) -> None:
+    """Show the newest finished stage of a run if the run is on display."""
+    stages = services.finished_stages(progress.run)
+    if stages and session.shown_run is progress:
+        session.show_run(progress, stages[-1].key)
+
+
+def report_end(session: Session, services: Services, progress: RunProgress) -> None:
+    """Show how a run of the page ended and offer to continue it."""
+    session.ended_run = progress
+    if session.active_run not in (None, progress):  # The page is busy with another run by now.
         return
-    newest = house.pictures(story.run)
-    if newest:
-        visit.show(story, newest[-1].key)
-
-
-def ended(visit: Visit, house: House, story: Story) -> None:
-    """Says how a run ended, and what can be done now."""
-    visit.ended = story
-    if visit.work not in (None, story):  # Another one has begun meanwhile, and its words stand.
+    session.active_run = None
+    if session.shown_run is progress and not services.finished_stages(progress.run):
+        session.show_run(session.previous_run)
+    text, fault = describe_end(progress.end, services, progress)
+    if isinstance(progress.end, Failed) and not progress.last_stage:
+        session.show_message(text, fault=True)
         return
-    visit.work = None
-    if visit.shown is story and not house.pictures(story.run):
-        visit.show(visit.previous)
-    text, fault = ending(story.end, visit, house, story)
-    if isinstance(story.end, Failed) and not story.last:
-        visit.say(text, fault=True)
+    actions = () if is_complete(progress) else (continue_action(services, progress),)
+    session.pause_after = None
+    session.show_message(text, *actions, fault=fault)
+
+
+def report_restored(session: Session, services: Services, progress: RunProgress) -> None:
+    """Show how a run ended while no page followed it, and offer to continue it."""
+    if is_complete(progress):
+        session.show_message(_describe_finished(services, progress))
         return
-    actions = () if is_complete(story) else (continue_action(house, story),)
-    visit.stop_after = None
-    visit.say(text, *actions, fault=fault)
+    text, fault = describe_end(progress.end, services, progress)
+    session.show_message(
+        words.ENDED_WHILE_AWAY.format(told=text), continue_action(services, progress), fault=fault
+    )
 
 
-def found(visit: Visit, house: House, story: Story) -> None:
-    """Says how a run has ended while nobody looked."""
-    if is_complete(story):
-        visit.say(_done(house, story))
-        return
-    told, fault = ending(story.end, visit, house, story)
-    visit.say(words.ENDED_WHILE_AWAY.format(told=told), continue_action(house, story), fault=fault)
+def describe_end(end: Event | None, services: Services, progress: RunProgress) -> tuple[str, bool]:
+    """Return a sentence on how a run ended, and whether it is an error message.
 
-
-def ending(end: Event | None, visit: Visit, house: House, story: Story) -> tuple[str, bool]:
-    """How a run ended, and whether that is a fault."""
-    kept = formatting.describe_kept_stages(story.last)
+    end: the run's last event; None if it is unknown because the app was restarted.
+    """
+    kept = formatting.describe_kept_stages(progress.last_stage)
     match end:
         case Failed():
             return replace_names_with_labels(end.sentence) if end.field else end.sentence, True
         case Stopped(stage=0):
             return words.STOPPED_BEFORE_START, False
-        case Finished() if is_complete(story):
-            return _done(house, story), False
-    paused = isinstance(end, Finished) or (story.pause and story.last >= story.pause)
-    if paused:
-        return words.PAUSED_AFTER_STAGE.format(stage=story.last, kept=kept), False
+        case Finished() if is_complete(progress):
+            return _describe_finished(services, progress), False
+    has_paused = progress.pause_after is not None and progress.last_stage >= progress.pause_after
+    if isinstance(end, Finished) or has_paused:
+        return words.PAUSED_AFTER_STAGE.format(stage=progress.last_stage, kept=kept), False
     if isinstance(end, Stopped):
         return words.STOPPED_IN_STAGE.format(stage=end.stage, step=end.step, kept=kept), False
     return words.RUN_WAS_STOPPED.format(kept=kept), False
 
 
-def _done(house: House, story: Story) -> str:
-    made = story.made.values()
-    kept = {stage.stage for stage in story.accepted.kept} if story.accepted else set()
-    seconds = sum(stage.seconds for stage in made if stage.stage not in kept)
-    height, width = story.made[story.last].size
-    said = {
+def _describe_finished(services: Services, progress: RunProgress) -> str:
+    """Return a sentence with the size, the number of stages and the duration of a complete run."""
+    cached = {stage.stage for stage in progress.accepted.kept} if progress.accepted else set()
+    seconds = sum(stage.seconds for number, stage in progress.finished.items() if number not in cached)
+    height, width = progress.finished[progress.last_stage].size
+    values = {
         "size": formatting.format_size(height, width),
-        "stages": formatting.count_stages(len(story.made)),
-        "hours": formatting.format_hours(house.shelf.age),
+        "stages": formatting.count_stages(len(progress.finished)),
+        "hours": formatting.format_hours(services.cache.max_age),
     }
     if not seconds:
-        return words.RUN_DONE_FROM_CACHE.format(**said)
-    return words.RUN_DONE.format(time=formatting.format_elapsed(seconds), **said)
+        return words.RUN_DONE_FROM_CACHE.format(**values)
+    return words.RUN_DONE.format(time=formatting.format_elapsed(seconds), **values)

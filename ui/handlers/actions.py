@@ -1,4 +1,4 @@
-"""What the buttons of the component do. What comes from a browser may be anything."""
+"""Handlers of the actions that buttons of the stages panel send, of dropped files, and of "Defaults"."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,245 +8,268 @@ import gradio as gr
 
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
-from ui.actions import dropped as dropping
-from ui.actions import runs
-from ui.actions.replan import notes, read, take
-from ui.handlers.page import Handlers
+from ui.actions import dropped, runs
+from ui.actions.replan import current_notes, set_recipe
+from ui.handlers.base import Handlers
 from ui.messages.status import checked_fit, describe_settings_used
-from ui.page import Outputs, alone
+from ui.page import Outputs, one_at_a_time
 from ui.panels.exports import make_export, viewed_centre
 from ui.session.notes import make_note
 from ui.session.services import EXAMPLE
-from ui.session.session import Step, Visit
+from ui.session.session import Session, SettingsChange
 from ui.settings.complaints import COMPLAINT_MOVES, adjust_for_complaint, describe_changes
 from ui.settings.control_settings import reset_first_control
 from ui.text import formatting, words
 
+# No run has more stages than this.
+MAX_STAGE_NUMBER = 99
 
-class Acts:
-    """One method for each act, by its name; each changes the visit and says whether the controls changed."""
 
-    def __init__(self, handlers: Handlers) -> None:
-        self.handlers, self.house = handlers, handlers.house
+class ActionHandlers(Handlers):
+    """Handlers of actions.
 
-    @alone
-    def act(self, given: dict, request: gr.Request, event: gr.EventData) -> Outputs:
-        visit, asked = self.handlers.visit(request, given), event._data
-        asked = asked if isinstance(asked, Mapping) else {}
-        read(visit, self.house, self.handlers.recipe(visit, given))
-        doing = getattr(self, f"do_{asked.get('do')}", None)
+    An action is a mapping that the browser sends: {"do": name, ...}. The method do_<name> carries it out and
+    returns True if it has changed the settings. Its further values may be anything.
+    """
+
+    @one_at_a_time
+    def on_action(self, values: dict, request: gr.Request, event: gr.EventData) -> Outputs:
+        """Carry out an action of the stages panel."""
+        session = self.plan_widgets(request, values)
+        action = event._data if isinstance(event._data, Mapping) else {}
+        carry_out = getattr(self, f"do_{action.get('do')}", None)
         try:
-            fill = bool(doing(visit, asked)) if doing else False
+            has_changed = bool(carry_out(session, action)) if carry_out else False
         except Fault as fault:
-            visit.say(fault.sentence, fault=True)
-            fill = False
-        return self.handlers.seen(visit, fill=fill)
+            session.show_message(fault.sentence, fault=True)
+            has_changed = False
+        return self.update_page(session, fill=has_changed)
 
-    def do_stop_here(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        """Pause after this stage, or no longer: the run at work if it is shown, else the next one."""
-        stage, work = asked.get("stage") if _is_number(asked.get("stage")) else None, visit.work
-        if work and (work is visit.shown or work.name == asked.get("run")):  # Whatever is shown by now.
-            work.pause = None if work.pause == stage else stage
-            self.house.desk.pause(work.name, work.pause)
+    def do_stop_here(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Pause after a stage, or no longer: the active run if it is on display, else the next run."""
+        stage, run = _stage_number(action), session.active_run
+        # The browser says which run it showed; another one may be on display by now.
+        if run and (run is session.shown_run or run.name == action.get("run")):
+            run.pause_after = None if run.pause_after == stage else stage
+            self.services.queue.pause(run.name, run.pause_after)
         else:
-            visit.stop_after = None if visit.stop_after == stage else stage
-        visit.said = None
+            session.pause_after = None if session.pause_after == stage else stage
+        session.message = None
 
-    def do_grow(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        """Keeps a finished stage under the present settings, and goes on from it."""
-        folder, stage = self.house.folder(asked.get("run")), asked.get("stage")
-        if folder and _is_number(stage) and visit.plan:
-            if visit.stop_after is not None and visit.stop_after <= stage:
-                visit.stop_after = None
-            start = (str(folder), stage)
-            runs.ask(visit, self.house, visit.recipe, visit.plan, start, visit.stop_after)
+    def do_grow(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Continue from a finished stage with the present settings."""
+        folder, stage = self.services.run_folder(action.get("run")), _stage_number(action)
+        if folder is None or stage is None or session.plan is None:
+            return
+        if session.pause_after is not None and session.pause_after <= stage:
+            session.pause_after = None
+        resume = (str(folder), stage)
+        runs.submit(session, self.services, session.recipe, session.plan, resume, session.pause_after)
 
-    def do_continue(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        runs.go_on(visit, self.house, str(asked.get("run")))
+    def do_continue(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Continue a run with its own settings."""
+        runs.continue_run(session, self.services, str(action.get("run")))
 
-    def do_complain(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        """Nudges the present values, shows the nudge, and waits."""
-        of = asked.get("of")
-        if not isinstance(of, str) or of not in COMPLAINT_MOVES or visit.plan is None:
+    def do_complain(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Change the settings against a complaint about the picture, and offer to try or to undo that."""
+        complaint = action.get("of")
+        if not isinstance(complaint, str) or complaint not in COMPLAINT_MOVES or session.plan is None:
             return False
-        nudged = adjust_for_complaint(visit.recipe, of, self.house.facts(visit.model))
-        if not nudged.changes:
-            visit.notes = (make_note(words.NOTHING_LEFT_TO_CHANGE),)
+        adjusted = adjust_for_complaint(session.recipe, complaint, self.services.facts(session.model))
+        if not adjusted.changes:
+            session.notes = (make_note(words.NOTHING_LEFT_TO_CHANGE),)
             return False
-        before = visit.step.undone(visit.recipe) if visit.step else visit.recipe
-        take(visit, self.house, nudged.recipe)
-        visit.step = Step(before, visit.recipe)
-        text = words.COMPLAINT_CHANGES.format(complaint=words.COMPLAINT_LABELS[of], changes=describe_changes(nudged.changes))
-        actions = [
-            {"do": "try", "label": words.TRY_CHANGES.format(cost=self._cost(visit))},
-            {"do": "undo", "label": words.UNDO},
-        ]
-        visit.notes = (make_note(text, *actions, kind="nudge"),)
-        visit.said = None
+        # Changes for an earlier complaint that still stand are undone together with these.
+        change = session.undoable_change
+        before = change.revert(session.recipe) if change else session.recipe
+        set_recipe(session, self.services, adjusted.recipe)
+        session.undoable_change = SettingsChange(before, session.recipe)
+        text = words.COMPLAINT_CHANGES.format(
+            complaint=words.COMPLAINT_LABELS[complaint], changes=describe_changes(adjusted.changes)
+        )
+        attempt = {"do": "try", "label": words.TRY_CHANGES.format(cost=self._cost_of_next_stage(session))}
+        undo = {"do": "undo", "label": words.UNDO}
+        session.notes = (make_note(text, attempt, undo, kind="nudge"),)
+        session.message = None
         return True
 
-    def _cost(self, visit: Visit) -> str:
-        """ " at 512 px · 10 s" for the next stage to be made."""
-        if visit.plan is None or visit.held >= len(visit.plan.stages):
+    def _cost_of_next_stage(self, session: Session) -> str:
+        """Return the size and the estimated time of the stage to be made next, as " at 512 px · 10 s"."""
+        if session.plan is None or session.cached_count >= len(session.plan.stages):
             return ""
-        stage = visit.plan.stages[max(visit.held, min(1, len(visit.plan.stages) - 1))]
-        seconds = self.house.pace.seconds([stage])
+        stage = session.plan.stages[max(session.cached_count, min(1, len(session.plan.stages) - 1))]
+        seconds = self.services.pace.estimate([stage])
         about = "" if seconds is None else f" · {formatting.format_short_duration(seconds)}"
         return words.COST_OF_TRY.format(size=formatting.format_side(*stage.size), about=about)
 
-    def do_try(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        """Runs the nudged settings to the first stage that they change."""
-        if visit.plan and not runs.is_at_work(visit, self.house):
-            stages = len(visit.plan.stages)
-            visit.stop_after = None if stages <= 2 else max(2, min(visit.held + 1, stages))
-            runs.ask(visit, self.house, visit.recipe, visit.plan, until=visit.stop_after)
+    def do_try(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Run the changed settings up to the first stage that they change, but at least to the second."""
+        if session.plan is None or runs.is_run_active(session, self.services):
+            return
+        count = len(session.plan.stages)
+        session.pause_after = None if count <= 2 else max(2, min(session.cached_count + 1, count))
+        runs.submit(session, self.services, session.recipe, session.plan, until=session.pause_after)
 
-    def do_undo(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        if visit.step is None:
+    def do_undo(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Take back the last change that the page made itself."""
+        if session.undoable_change is None:
             return False
-        take(visit, self.house, visit.step.undone(visit.recipe))
-        visit.step, visit.said, visit.notes = None, None, notes(visit, self.house)
+        set_recipe(session, self.services, session.undoable_change.revert(session.recipe))
+        session.undoable_change, session.message = None, None
+        session.notes = current_notes(session, self.services)
         return True
 
-    def do_fit(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        """Takes the settings that a refusal offered."""
-        fit = asked.get("fit")
-        known = checked_fit(fit) if isinstance(fit, Mapping) else {}
-        if not known:
+    def do_fit(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Use the settings that a refusal offered instead of the refused ones."""
+        fit = action.get("fit")
+        checked = checked_fit(fit) if isinstance(fit, Mapping) else {}
+        if not checked:
             return False
-        take(visit, self.house, replace(visit.recipe, **known))
-        visit.said = None
+        set_recipe(session, self.services, replace(session.recipe, **checked))
+        session.message = None
         return True
 
-    def do_look(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        """Shows an earlier run; the settings stay."""
-        if self._show(visit, asked.get("run")):
-            visit.said = None
+    def do_look(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Show an earlier run without taking over its settings."""
+        if self._show_run(session, action.get("run")):
+            session.message = None
         else:
-            visit.say(words.RUN_NOT_FOUND, fault=True)
+            session.show_message(words.RUN_NOT_FOUND, fault=True)
 
-    def _show(self, visit: Visit, name: object) -> bool:
-        """Puts a run on the screen, if it is still here."""
-        work = visit.work if visit.work and visit.work.name == name else None
-        story = work or self.house.story(name)
-        kept = self.house.pictures(story.run) if story else ()
-        if story:
-            visit.show(story, kept[-1].key if kept else "")
-            visit.notes = notes(visit, self.house)
-        return story is not None
-
-    def do_use(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        """Takes the settings of a run."""
-        story = self.house.story(asked.get("run"))
-        if story is None or story.plan is None:
-            visit.say(words.RUN_NOT_FOUND, fault=True)
+    def _show_run(self, session: Session, name: object) -> bool:
+        """Put a run on display. Return whether it still exists."""
+        active = session.active_run
+        progress = active if active and active.name == name else self.services.run_progress(name)
+        if progress is None:
             return False
-        take(visit, self.house, story.plan.recipe)
-        visit.step, visit.notes, visit.said = None, (), None
-        if not visit.refused:
-            visit.say(describe_settings_used(story.plan.recipe, self.house, visit.model))
+        stages = self.services.finished_stages(progress.run)
+        session.show_run(progress, stages[-1].key if stages else "")
+        session.notes = current_notes(session, self.services)
         return True
 
-    def do_forget(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        """Removes a run, unless it is at work; if it was shown, the newest of the others takes its place."""
-        name = asked.get("run")
-        if name not in visit.earlier:
-            return
-        if not self.house.forget(name) and self.house.folder(name):
-            visit.say(words.RUN_IN_PROGRESS, fault=True)
-            return
-        visit.say(words.RUN_FORGOTTEN)
-        if not visit.forget(name):
-            return
-        other = next(filter(self.house.folder, visit.earlier), EXAMPLE)
-        if self._show(visit, other):
-            visit.say(words.RUN_FORGOTTEN_SHOWING_EXAMPLE if other == EXAMPLE else words.RUN_FORGOTTEN_SHOWING_NEWEST)
-
-    def do_offered(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        """Takes the settings of a picture that was dropped."""
-        return dropping.use(visit, self.house)
-
-    def do_enlarge(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        """Starts from a picture that was dropped."""
-        return dropping.enlarge(visit, self.house)
-
-    def do_away(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        """Lets the start picture go."""
-        dropping.take_away(visit, self.house)
+    def do_use(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Take over the settings of a run."""
+        progress = self.services.run_progress(action.get("run"))
+        if progress is None or progress.plan is None:
+            session.show_message(words.RUN_NOT_FOUND, fault=True)
+            return False
+        recipe = progress.plan.recipe
+        set_recipe(session, self.services, recipe)
+        session.undoable_change, session.notes, session.message = None, (), None
+        if not session.refusal:
+            session.show_message(describe_settings_used(recipe, self.services, session.model))
         return True
 
-    def do_follow(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        """Follows a picture that was dropped."""
-        return dropping.follow(visit, self.house)
+    def do_forget(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Remove a run unless it is needed; if it was on display, show the newest of the others."""
+        name = action.get("run")
+        if name not in session.own_runs:
+            return
+        if not self.services.remove_run(name) and self.services.run_folder(name):
+            session.show_message(words.RUN_IN_PROGRESS, fault=True)
+            return
+        session.show_message(words.RUN_FORGOTTEN)
+        if not session.forget_run(name):
+            return
+        other = next(filter(self.services.run_folder, session.own_runs), EXAMPLE)
+        if self._show_run(session, other):
+            is_example = other == EXAMPLE
+            session.show_message(
+                words.RUN_FORGOTTEN_SHOWING_EXAMPLE if is_example else words.RUN_FORGOTTEN_SHOWING_NEWEST
+            )
 
-    def do_unfollow(self, visit: Visit, asked: Mapping[str, Any]) -> bool:
-        """Lets the picture to follow go."""
-        dropping.unfollow(visit, self.house)
+    def do_offered(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Take over the settings of a dropped file."""
+        return dropped.use_settings(session, self.services)
+
+    def do_enlarge(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Start from a dropped image at scales beyond its size."""
+        return dropped.enlarge_image(session, self.services)
+
+    def do_away(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Remove the start image."""
+        dropped.remove_start_image(session, self.services)
         return True
 
-    @alone
-    def dropped(self, given: dict, request: gr.Request) -> Outputs:
-        """A file was dropped."""
-        visit, zone = self.handlers.visit(request, given), self.handlers.page.drop
-        read(visit, self.house, self.handlers.recipe(visit, given))
-        file = given.get(zone)
-        fill = isinstance(file, Mapping) and dropping.drop(visit, self.house, file.get("path"))
-        return self.handlers.seen(visit, fill=fill) | {zone: None}  # Ready for the next one.
+    def do_follow(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Make a dropped image the control image."""
+        return dropped.follow_image(session, self.services)
 
-    @alone
-    def taken_away(self, given: dict, request: gr.Request) -> Outputs:
-        """The start picture is to go."""
-        visit = self.handlers.visit(request, given)
-        read(visit, self.house, self.handlers.recipe(visit, given))
-        dropping.take_away(visit, self.house)
-        return self.handlers.seen(visit, fill=True)
+    def do_unfollow(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Remove the control."""
+        dropped.remove_control(session, self.services)
+        return True
 
-    @alone
-    def to_defaults(self, given: dict, request: gr.Request) -> Outputs:
-        """Every setting as the model's defaults; prompt, seed, method and pictures stay."""
-        visit = self.handlers.visit(request, given)
-        read(visit, self.house, self.handlers.recipe(visit, given))
-        kept = {name: getattr(visit.recipe, name) for name in ("prompt", "seed", "method", "image")}
-        controls = reset_first_control(visit.recipe.controls)
-        take(visit, self.house, replace(DEFAULTS, controls=controls, **kept))
-        visit.said, visit.notes = None, notes(visit, self.house)
-        return self.handlers.seen(visit, fill=True)
+    def do_labelled(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Request the captioned picture of a run; on_make_export makes it."""
+        self._request_export(session, action, "labelled")
 
-    def do_labelled(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        self._share(visit, asked, "labelled")
+    def do_dive(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Request the zoom film of a run; on_make_export makes it."""
+        self._request_export(session, action, "dive")
 
-    def do_dive(self, visit: Visit, asked: Mapping[str, Any]) -> None:
-        self._share(visit, asked, "dive")
+    def _request_export(self, session: Session, action: Mapping[str, Any], kind: str) -> None:
+        """Note a requested export together with the centre of what the viewer shows."""
+        run = action.get("run")
+        if self.services.run_folder(run):
+            session.pending_exports.append((kind, run, viewed_centre(action.get("place"))))
+            session.show_message(words.EXPORT_IN_PROGRESS)
 
-    def _share(self, visit: Visit, asked: Mapping[str, Any], what: str) -> None:
-        """Notes what is to be made for sharing, and where the viewer looks; it is made by `made`."""
-        run = asked.get("run")
-        if self.house.folder(run):
-            visit.pending.append((what, run, viewed_centre(asked.get("place"))))
-            visit.say(words.EXPORT_IN_PROGRESS)
+    def on_make_export(self, request: gr.Request) -> Outputs:
+        """Make the export that was requested first, and offer it with its run."""
+        session = self.session(request)
+        with session.lock:
+            if not session.pending_exports:
+                return self.no_update()
+            kind, run, centre = session.pending_exports.pop(0)
+        export, fault = None, None
+        try:  # Without the lock: it takes seconds, and other handlers must not wait for it.
+            export = make_export(self.services, kind, run, centre)
+        except Fault as refused:
+            fault = refused
+        with session.lock:
+            message = session.message
+            if fault:
+                session.show_message(fault.sentence, fault=True)
+            elif message and message.text == words.EXPORT_IN_PROGRESS and not session.pending_exports:
+                session.message = None
+            if export:
+                session.exports[run, kind] = export
+                if session.shown_run and session.shown_run.name == run:
+                    ready = make_note(words.EXPORT_READY.format(label=export["label"]))
+                    session.notes = (*session.notes, ready)
+            return self.update_page(session)
 
-    def made(self, request: gr.Request) -> Outputs:
-        """Makes what was asked for first, and offers it beside its run."""
-        visit = self.handlers.visit(request)
-        with visit.lock:
-            if not visit.pending:
-                return {self.handlers.page.stages: gr.skip()}
-            what, run, at = visit.pending.pop(0)
-        try:  # It takes seconds, and no other handler is to wait for it.
-            made, refused = make_export(self.house, what, run, at), None
-        except Fault as fault:
-            made, refused = None, fault
-        with visit.lock:
-            if refused:
-                visit.say(refused.sentence, fault=True)
-            elif visit.said and visit.said.text == words.EXPORT_IN_PROGRESS and not visit.pending:
-                visit.said = None
-            if made:
-                visit.saved[run, what] = made
-                if visit.shown and visit.shown.name == run:
-                    visit.notes = (*visit.notes, make_note(words.EXPORT_READY.format(label=made["label"])))
-            return self.handlers.seen(visit)
+    @one_at_a_time
+    def on_drop_file(self, values: dict, request: gr.Request) -> Outputs:
+        """Use a file that was dropped on the page, and empty the drop zone for the next one."""
+        session, zone = self.plan_widgets(request, values), self.page.drop_zone
+        file = values.get(zone)
+        path = file.get("path") if isinstance(file, Mapping) else None
+        has_changed = isinstance(file, Mapping) and dropped.take_file(session, self.services, path)
+        return self.update_page(session, fill=has_changed) | {zone: None}
+
+    @one_at_a_time
+    def on_remove_start_image(self, values: dict, request: gr.Request) -> Outputs:
+        """Remove the start image."""
+        session = self.plan_widgets(request, values)
+        dropped.remove_start_image(session, self.services)
+        return self.update_page(session, fill=True)
+
+    @one_at_a_time
+    def on_defaults(self, values: dict, request: gr.Request) -> Outputs:
+        """Set all settings to the model's defaults but prompt, seed, method and images."""
+        session = self.plan_widgets(request, values)
+        kept = {name: getattr(session.recipe, name) for name in ("prompt", "seed", "method", "image")}
+        controls = reset_first_control(session.recipe.controls)
+        set_recipe(session, self.services, replace(DEFAULTS, controls=controls, **kept))
+        session.message, session.notes = None, current_notes(session, self.services)
+        return self.update_page(session, fill=True)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100
+def _stage_number(action: Mapping[str, Any]) -> int | None:
+    """Return the stage that an action names; None if it names none."""
+    stage = action.get("stage")
+    if isinstance(stage, bool) or not isinstance(stage, int):
+        return None
+    return stage if 0 < stage <= MAX_STAGE_NUMBER else None

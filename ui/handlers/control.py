@@ -1,4 +1,4 @@
-"""What the section of the picture to follow answers to, beside its knobs."""
+"""Handlers of the control panel; settings of the control are widgets like any other."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,39 +6,38 @@ from typing import Any
 import gradio as gr
 
 from ui.actions import dropped
-from ui.actions.replan import read
-from ui.handlers.page import Handlers
-from ui.page import Outputs, alone
-from ui.panels import control
-from ui.session.services import House
-from ui.session.session import Visit
+from ui.handlers.base import Handlers
+from ui.page import Outputs, one_at_a_time
+from ui.panels.control import update_control_panel
+from ui.session.services import Services
+from ui.session.session import Session
 
 
-class Tracing:
-    def __init__(self, handlers: Handlers) -> None:
-        self.handlers, self.house = handlers, handlers.house
+class ControlHandlers(Handlers):
+    """Handlers of the control panel."""
 
-    @alone
-    def mapped(self, given: dict, request: gr.Request) -> Outputs:
-        """Another stage was chosen for the map to be shown at."""
-        part = self.handlers.page.follow
-        visit, stage = self.handlers.visit(request, given), given.get(part.stage)
-        last = len(visit.plan.stages) if visit.plan else 0
-        visit.map_stage = stage if isinstance(stage, int) and 0 < stage < last else None
-        return {self.handlers.page.stages: gr.skip()} | control.update_control_panel(part, visit, self.house)
+    @one_at_a_time
+    def on_map_stage(self, values: dict, request: gr.Request) -> Outputs:
+        """Show the control map of the chosen stage."""
+        panel = self.page.control_panel
+        session, stage = self.session(request, values), values.get(panel.stage)
+        last = len(session.plan.stages) if session.plan else 0
+        session.map_stage = stage if isinstance(stage, int) and 0 < stage < last else None
+        return self.no_update() | update_control_panel(panel, session, self.services)
 
-    @alone
-    def traced(self, given: dict, request: gr.Request) -> Outputs:
-        """The start picture is to be followed instead."""
-        return self._done(dropped.follow_start, given, request)
+    @one_at_a_time
+    def on_follow_start_image(self, values: dict, request: gr.Request) -> Outputs:
+        """Make the start image the control image."""
+        return self._change_control(dropped.follow_start_image, values, request)
 
-    @alone
-    def unfollowed(self, given: dict, request: gr.Request) -> Outputs:
-        """The picture to follow is to go."""
-        return self._done(dropped.unfollow, given, request)
+    @one_at_a_time
+    def on_remove_control(self, values: dict, request: gr.Request) -> Outputs:
+        """Remove the control."""
+        return self._change_control(dropped.remove_control, values, request)
 
-    def _done(self, doing: Callable[[Visit, House], Any], given: dict, request: gr.Request) -> Outputs:
-        visit = self.handlers.visit(request, given)
-        read(visit, self.house, self.handlers.recipe(visit, given))
-        doing(visit, self.house)
-        return self.handlers.seen(visit, fill=True)
+    def _change_control(
+        self, change: Callable[[Session, Services], Any], values: dict, request: gr.Request
+    ) -> Outputs:
+        session = self.plan_widgets(request, values)
+        change(session, self.services)
+        return self.update_page(session, fill=True)

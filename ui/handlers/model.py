@@ -1,4 +1,4 @@
-"""Which model a page works with: chosen, fetched if need be, and loaded while the page goes on."""
+"""Handlers of the choice of a model: it is downloaded if necessary and loaded while the page stays usable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -10,109 +10,113 @@ import gradio as gr
 from engine.catalogue.entries import Facts
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
-from ui.actions.replan import again, read, take
-from ui.handlers.page import Handlers
-from ui.page import Outputs, alone
-from ui.panels.badge import badge_html
-from ui.panels.view import stages_panel_value
-from ui.session.services import House
-from ui.session.session import Visit
+from ui.actions.replan import plan_settings, replan, set_recipe
+from ui.handlers.base import Handlers
+from ui.page import Outputs, Page, one_at_a_time
+from ui.panels.stages_value import stages_panel_value
+from ui.session.services import Services
+from ui.session.session import Session
 from ui.settings.widgets import recipe_from_widgets, widget_values
 from ui.text import words
 
-REST = 1.0
-"""Seconds between looks at how much has been fetched."""
+# Seconds between two updates of the page while a model is downloaded.
+DOWNLOAD_UPDATE_INTERVAL = 1.0
 
 
-def carried(values: Mapping[str, Any], old: Facts, new: Facts) -> dict[str, Any]:
-    """What the controls show under another model: what stood at the old one's defaults stands at the new
-    one's, and a window's step is no longer than the window."""
-    before, after = widget_values(DEFAULTS, old), widget_values(DEFAULTS, new)
-    moved = {name: after[name] if value == before[name] else value for name, value in values.items()}
-    return moved | {"stride": min(moved["stride"], new.window)}
+def carry_over_defaults(values: Mapping[str, Any], old: Facts, new: Facts) -> dict[str, Any]:
+    """Return the widgets' values for another model.
+
+    Values that were the old model's defaults become the new one's. The stride is kept within the window.
+    """
+    old_defaults, new_defaults = widget_values(DEFAULTS, old), widget_values(DEFAULTS, new)
+    carried = {
+        name: new_defaults[name] if value == old_defaults[name] else value for name, value in values.items()
+    }
+    return carried | {"stride": min(carried["stride"], new.window)}
 
 
-def choose(visit: Visit, house: House, name: str) -> None:
-    """Takes a model that is here for what the controls stand for."""
-    old, new = house.facts(visit.model), house.facts(name)
-    values = carried(widget_values(visit.recipe, old), old, new)
-    take(visit, house, recipe_from_widgets(values | {"model": name}, visit.rest, new))
+def use_model(session: Session, services: Services, name: str) -> None:
+    """Make a model that is on this machine the selected one."""
+    old, new = services.facts(session.model), services.facts(name)
+    values = carry_over_defaults(widget_values(session.recipe, old), old, new) | {"model": name}
+    set_recipe(session, services, recipe_from_widgets(values, session.unlisted_settings, new))
 
 
-class Choosing:
-    def __init__(self, handlers: Handlers) -> None:
-        self.handlers, self.house = handlers, handlers.house
-        # Of its own: fetching takes minutes, and asyncio's few threads are for what takes none.
-        self._threads = ThreadPoolExecutor(len(self.house.lender.entries), "models")
+class ModelHandlers(Handlers):
+    """Handlers of the choice of a model."""
+
+    def __init__(self, services: Services, page: Page) -> None:
+        super().__init__(services, page)
+        # Own threads, because downloads take minutes and would use up asyncio's few threads.
+        self._threads = ThreadPoolExecutor(len(services.pool.entries), "models")
+        # Models that are being loaded or have been, by name.
         self._loads: dict[str, Future[Fault | None]] = {}
 
-    @alone
-    def chosen(self, given: dict, request: gr.Request) -> Outputs:
-        """Another model was chosen. While it is not here the present one stays."""
-        handlers, control = self.handlers, self.handlers.page.controls["model"]
-        visit = handlers.visit(request, given)
-        name = self.house.offered(given.get(control), visit.model)
-        if name == (visit.model if visit.wanted is None else visit.wanted):  # A browser may say it twice.
-            return {handlers.page.stages: gr.skip()}
-        present = self.house.entry(visit.model).name
-        read(visit, self.house, handlers.recipe(visit, given | {control: present}))
-        visit.said = visit.step = visit.wanted = None
-        if self.house.facts_if_here(name):
-            choose(visit, self.house, name)
+    @one_at_a_time
+    def on_model_choice(self, values: dict, request: gr.Request) -> Outputs:
+        """Select another model; one that has to be downloaded first does not replace the present one yet."""
+        widget, session = self.page.widgets["model"], self.session(request, values)
+        name = self.services.resolve_model(values.get(widget), session.model)
+        current = session.model if session.wanted_model is None else session.wanted_model
+        if name == current:  # A browser may report the same choice twice.
+            return self.no_update()
+        present = self.services.entry(session.model).name
+        plan_settings(session, self.services, self.read_recipe(session, values | {widget: present}))
+        session.message = session.undoable_change = session.wanted_model = None
+        if self.services.facts_or_none(name):
+            use_model(session, self.services, name)
         else:
-            visit.wanted = name
-        return self._filled(visit)
+            session.wanted_model = name
+        return self.update_page(session, fill=True) | self.update_badge(session)
 
-    async def warmed(self, request: gr.Request) -> AsyncIterator[Outputs]:
-        """Loads the page's model, or fetches the one it wants; time and memory are known from then on."""
-        visit = self.handlers.visit(request)
-        name = visit.model if visit.wanted is None else visit.wanted
-        loading = asyncio.wrap_future(self._loading(name))
-        while not (await asyncio.wait([loading], timeout=REST))[0]:
-            if visit.wanted == name:
-                yield await asyncio.to_thread(self._told, visit)
-        yield await asyncio.to_thread(self._warmed, visit, name, loading.result())
+    async def on_load_model(self, request: gr.Request) -> AsyncIterator[Outputs]:
+        """Load the page's model, after downloading it if necessary; its speed and memory are known then."""
+        session = self.session(request)
+        name = session.model if session.wanted_model is None else session.wanted_model
+        loading = asyncio.wrap_future(self._load(name))
+        while not loading.done():
+            await asyncio.wait([loading], timeout=DOWNLOAD_UPDATE_INTERVAL)
+            if not loading.done() and session.wanted_model == name:
+                yield await asyncio.to_thread(self._update_download, session)
+        yield await asyncio.to_thread(self._update_after_loading, session, name, loading.result())
 
-    def _loading(self, name: str) -> Future[Fault | None]:
-        """A model on its way, for all pages that wait for it."""
-        entry = self.house.entry(name).name
+    def _load(self, name: str) -> Future[Fault | None]:
+        """Start to load a model unless that is going on already; the result is why it failed, if it did."""
+        entry = self.services.entry(name).name
         load = self._loads.get(entry)
         if load is None or load.done():
-            load = self._loads[entry] = self._threads.submit(self._fault_of, entry)
+            load = self._loads[entry] = self._threads.submit(self._load_error, entry)
         return load
 
-    def _fault_of(self, name: str) -> Fault | None:
-        """Loads a model, or says why it cannot be had."""
+    def _load_error(self, name: str) -> Fault | None:
+        """Load a model. Return why that failed, if it did."""
         try:
-            self.house.lender.model(name)
+            self.services.pool.model(name)
         except Fault as fault:
             return fault
         return None
 
-    def _told(self, visit: Visit) -> Outputs:
-        with visit.lock:
-            return {self.handlers.page.stages: stages_panel_value(visit, self.house)}
+    def _update_download(self, session: Session) -> Outputs:
+        with session.lock:
+            return {self.page.stages: stages_panel_value(session, self.services)}
 
-    def _warmed(self, visit: Visit, name: str, fault: Fault | None) -> Outputs:
-        with visit.lock:
-            was_wanted = visit.wanted == name
+    def _update_after_loading(self, session: Session, name: str, fault: Fault | None) -> Outputs:
+        """Use a model that was wanted, or show why it cannot be used, and return the updates."""
+        with session.lock:
+            was_wanted = session.wanted_model == name
             if was_wanted:
-                visit.wanted = None
-            if fault and was_wanted and not self.house.entry(name).is_here:
-                titles = {
-                    "title": self.house.entry(name).title,
-                    "present": self.house.entry(visit.model).title,
-                }
-                visit.say(words.DOWNLOAD_FAILED.format(**titles), fault=True)
-            elif fault and (was_wanted or name == visit.model):
-                visit.say(fault.sentence, fault=True)
+                session.wanted_model = None
+            entry = self.services.entry(name)
+            if fault and was_wanted and not entry.is_here:
+                present = self.services.entry(session.model).title
+                session.show_message(
+                    words.DOWNLOAD_FAILED.format(title=entry.title, present=present), fault=True
+                )
+            elif fault and (was_wanted or name == session.model):
+                session.show_message(fault.sentence, fault=True)
             elif was_wanted:
-                choose(visit, self.house, name)
-                return self._filled(visit)
-            again(visit, self.house)
-            # Nothing else depends on it, and what came by another way meanwhile is newer.
-            return self.handlers.looked_at(visit)
-
-    def _filled(self, visit: Visit) -> Outputs:
-        outputs = self.handlers.seen(visit, fill=True)
-        return outputs | {self.handlers.page.badge: badge_html(self.house, visit.model)}
+                use_model(session, self.services, name)
+                return self.update_page(session, fill=True) | self.update_badge(session)
+            replan(session, self.services)
+            # Only what depends on the model: all else may have been updated by another handler meanwhile.
+            return self.update_progress(session)

@@ -1,4 +1,4 @@
-"""What is written into the page's texts: by a person, or by the page itself, by chance or by the builder."""
+"""Handlers of text boxes, random prompts and seeds, and the buttons that build a prompt from known words."""
 
 import random
 from collections.abc import Callable
@@ -7,54 +7,58 @@ from typing import Any
 import gradio as gr
 
 from engine.catalogue import vocabulary
-from engine.recipe.recipe import LARGEST_SEED
-from ui.handlers.page import Handlers
+from engine.recipe.recipe import MAX_SEED
+from ui.handlers.base import Handlers
 from ui.page import Outputs
 from ui.text import words
 
 
-class Writing:
-    def __init__(self, handlers: Handlers) -> None:
-        self.handlers, self.house = handlers, handlers.house
+class PromptHandlers(Handlers):
+    """Handlers of what fills the text boxes and the seed."""
 
-    def worded(self, name: str) -> Callable[..., Outputs]:
-        """The handler of a text that changed, also by being filled: then others may not be filled yet, and
-        what the page stands for is known already."""
+    def on_text_change(self, name: str) -> Callable[..., Outputs]:
+        """Return the handler of one text box, which plans its new text.
 
-        def changed(given: dict, request: gr.Request) -> Outputs:
-            visit, text = self.handlers.visit(request, given), given.get(self.handlers.page.controls[name])
-            with visit.lock:
-                if visit.written.get(name) == text:
-                    return {self.handlers.page.stages: gr.skip()}
-                return self.handlers.moved(given, request)
+        Text boxes report a change also when the page fills them, possibly before other widgets are filled.
+        Such changes are known by their text and ignored.
+        """
 
-        return changed
+        def on_text(values: dict, request: gr.Request) -> Outputs:
+            session, text = self.session(request, values), values.get(self.page.widgets[name])
+            with session.lock:
+                if session.widget_values.get(name) == text:
+                    return self.no_update()
+                return self.apply_change(values, request)
 
-    def surprised(self, given: dict, request: gr.Request) -> Outputs:
-        """Another prompt and seed, from the words that the model knows."""
-        draws = self.house.entry(self.handlers.visit(request, given).model).draws
-        if draws:
-            prompt = vocabulary.build_prompt({kind: random.choice(choices) for kind, choices in draws.items()})
+        return on_text
+
+    def on_surprise(self, values: dict, request: gr.Request) -> Outputs:
+        """Set a random prompt of words that the model knows, and a random seed."""
+        known_words = self.services.entry(self.session(request, values).model).vocabulary
+        if known_words:
+            chosen = {kind: random.choice(choices) for kind, choices in known_words.items()}
+            prompt = vocabulary.build_prompt(chosen)
         else:
             prompt = random.choice(words.SURPRISE_PROMPTS)
-        return self._written(given, request, prompt=prompt, seed=random.randint(0, LARGEST_SEED))
+        return self._set_widgets(values, request, prompt=prompt, seed=random.randint(0, MAX_SEED))
 
-    def reseeded(self, given: dict, request: gr.Request) -> Outputs:
-        return self._written(given, request, seed=random.randint(0, LARGEST_SEED))
+    def on_new_seed(self, values: dict, request: gr.Request) -> Outputs:
+        """Set a random seed."""
+        return self._set_widgets(values, request, seed=random.randint(0, MAX_SEED))
 
-    def built(self, given: dict, request: gr.Request) -> Outputs:
-        """A word of the sentence builder was chosen: it takes its place in the prompt."""
-        entry = self.house.entry(self.handlers.visit(request, given).model)
-        if not entry.draws:  # The model was changed meanwhile.
-            return {self.handlers.page.stages: gr.skip()}
-        prompt = given.get(self.handlers.page.controls["prompt"])
-        picked = {kind: given.get(chip) for kind, chip in self.handlers.page.chips.items()}
-        sound = {kind: word for kind, word in picked.items() if word in entry.draws.get(kind, ())}
+    def on_word_choice(self, values: dict, request: gr.Request) -> Outputs:
+        """Put a chosen word into the prompt, in place of the word of the same kind."""
+        entry = self.services.entry(self.session(request, values).model)
+        if not entry.vocabulary:  # The model was changed meanwhile.
+            return self.no_update()
+        prompt = values.get(self.page.widgets["prompt"])
+        chosen = {kind: values.get(choices) for kind, choices in self.page.word_choices.items()}
+        known = {kind: word for kind, word in chosen.items() if word in entry.vocabulary.get(kind, ())}
         text = prompt if isinstance(prompt, str) else ""
-        return self._written(given, request, prompt=vocabulary.replace_words(text, sound, entry))
+        return self._set_widgets(values, request, prompt=vocabulary.replace_words(text, known, entry))
 
-    def _written(self, given: dict, request: gr.Request, **values: Any) -> Outputs:
-        """Some controls set by the page itself."""
-        controls = self.handlers.page.controls
-        out = self.handlers.moved(given | {controls[name]: value for name, value in values.items()}, request)
-        return out | {controls[name]: gr.update(value=value) for name, value in values.items()}
+    def _set_widgets(self, values: dict, request: gr.Request, **new: Any) -> Outputs:
+        """Set some widgets by name and plan the result."""
+        new_values = {self.page.widgets[name]: value for name, value in new.items()}
+        updates = self.apply_change(values | new_values, request)
+        return updates | {widget: gr.update(value=value) for widget, value in new_values.items()}

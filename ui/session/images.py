@@ -1,6 +1,6 @@
-"""Pictures of a visit to start from or to follow: whose they are, which shape they give.
+"""Images that a page may use: files of its start image and control images, and what their shape implies.
 
-On the page a recipe names its pictures by their digests; a file is looked up for each plan and each run.
+Recipes of a page name images by digest; the file is looked up for each plan and each run.
 """
 
 from base64 import b64encode
@@ -15,59 +15,70 @@ from engine.recipe import images
 from engine.recipe.files import with_files
 from engine.recipe.recipe import Recipe
 from engine.runs import store
-from ui.session.services import House
-from ui.session.session import Visit
+from ui.session.services import Services
+from ui.session.session import Session
 from ui.settings.sizes import has_input_image
 from ui.text import formatting, words
 
-LONGEST_SIDE = 280
-"""px of the small view."""
+# The longer side in px of the start image as the page shows it.
+PREVIEW_SIDE = 280
 
 
-def at_hand(visit: Visit, house: House, recipe: Recipe) -> Recipe:
-    """The recipe with its pictures as files, or BadRecipe.
+def recipe_with_files(session: Session, services: Services, recipe: Recipe) -> Recipe:
+    """Return the recipe with its images as files; raise BadRecipe if the page has no access to one of them.
 
-    Digests travel in pictures and settings: knowing one makes nobody the owner of the pixels.
+    Digests are public: they travel in pictures and settings. So only images that were dropped on this page or
+    belong to a run of this browser are found.
     """
-    return with_files(recipe, partial(found, visit, house))
+    return with_files(recipe, partial(find_image, session, services))
 
 
-def found(visit: Visit, house: House, digest: str) -> Path | None:
-    """The file of a picture that was dropped on this page, or that a run of this browser keeps."""
-    dropped = visit.pictures.get(digest)
+def find_image(session: Session, services: Services, digest: str) -> Path | None:
+    """Return the file of an image that was dropped on this page or that a run of this browser stores."""
+    dropped = session.images.get(digest)
     if dropped and dropped.is_file():
         return dropped
-    shown = [visit.shown.name] if visit.shown else []
-    folders = filter(None, map(house.folder, dict.fromkeys([*shown, *visit.earlier])))
-    return next(filter(None, (store.upload(folder, digest) for folder in folders)), None)
+    shown = [session.shown_run.name] if session.shown_run else []
+    for name in dict.fromkeys([*shown, *session.own_runs]):
+        folder = services.run_folder(name)
+        path = store.find_image(folder, digest) if folder else None
+        if path:
+            return path
+    return None
 
 
-def as_shaped(visit: Visit, house: House, recipe: Recipe) -> Recipe:
-    """The recipe without width and height where these are what its picture gives by itself."""
+def without_image_size(session: Session, services: Services, recipe: Recipe) -> Recipe:
+    """Return the recipe without width and height if they are the ones that follow from its input image."""
+    if not has_input_image(recipe):
+        return recipe
+    free = replace(recipe, width=None, height=None)
     try:
-        free = at_hand(visit, house, replace(recipe, width=None, height=None))
-        own = has_input_image(recipe) and fill_sizes(free, house.facts(recipe.model))[:2] == (
-            recipe.width,
-            recipe.height,
-        )
+        with_image = recipe_with_files(session, services, free)
+        width, height, _ = fill_sizes(with_image, services.facts(recipe.model))
     except BadRecipe:
         return recipe
-    return replace(recipe, width=None, height=None) if own else recipe
+    return free if (width, height) == (recipe.width, recipe.height) else recipe
 
 
-def seen(visit: Visit, house: House) -> str:
-    """The small view of the start picture, with its size. Nothing of a visitor's text is in it."""
-    path = found(visit, house, visit.recipe.image) if visit.recipe.image else None
-    return _seen(path) if path else f"<p>{words.START_IMAGE_GONE}</p>" if visit.recipe.image else ""
+def start_image_html(session: Session, services: Services) -> str:
+    """Return the start image, reduced and with its size; a sentence if its file is gone, empty without one.
+
+    It contains no text that a visitor wrote.
+    """
+    digest = session.recipe.image
+    if not digest:
+        return ""
+    path = find_image(session, services, digest)
+    return _figure(path) if path else f"<p>{words.START_IMAGE_GONE}</p>"
 
 
 @lru_cache(maxsize=64)
-def _seen(path: Path) -> str:
-    """Such a file never changes."""
-    plain, small = images.read(path), BytesIO()
-    size = formatting.format_size(plain.height, plain.width)
-    plain.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    plain.save(small, "JPEG", quality=85)
-    image = f"data:image/jpeg;base64,{b64encode(small.getvalue()).decode()}"
-    told = f"<figcaption>{words.SIZES_IN_PX.format(sizes=size)}</figcaption>"
-    return f'<figure><img src="{image}" alt="{words.START_IMAGE_ALT}">{told}</figure>'
+def _figure(path: Path) -> str:
+    """Return the HTML of an image file. It may be cached: such a file never changes."""
+    image, encoded = images.read(path), BytesIO()
+    size = formatting.format_size(image.height, image.width)
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    image.save(encoded, "JPEG", quality=85)
+    source = f"data:image/jpeg;base64,{b64encode(encoded.getvalue()).decode()}"
+    caption = f"<figcaption>{words.SIZES_IN_PX.format(sizes=size)}</figcaption>"
+    return f'<figure><img src="{source}" alt="{words.START_IMAGE_ALT}">{caption}</figure>'

@@ -1,4 +1,4 @@
-"""What a run has told so far, and how long it will still take."""
+"""What is known of a run from its events, and how long it will still take."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -7,35 +7,45 @@ from pathlib import Path
 
 from engine.planning.plan import Plan
 from engine.runs.events import END, Accepted, Event, Preview, Progress, Retreated, StageDone, Waiting
-from ui.session.finished import Picture
+from ui.session.finished import FinishedStage
 
-SURE = 1.0
-"""Seconds of a stage after which its own pace is believed more than what is remembered."""
+# Seconds after which the speed measured in the present stage replaces the remembered one.
+MEASURE_SECONDS = 1.0
 
 
 @dataclass(eq=False)
-class Story:
-    """A run as its watchers know it. next: the number of the event to ask for.
-    before: evaluations of this run before the present stage.   first: when its progress was first heard,
-    and at how many evaluations.   until: the stage that the run was asked to end with.
-    pause: the one that it is to stop after, said while it goes on.   model: by name.
-    """
+class RunProgress:
+    """A run as the pages that follow it know it: the state that results from its events so far."""
 
+    # The run's folder.
     run: Path
+    # The event with which the run began.
     accepted: Accepted | None = None
     plan: Plan | None = None
-    made: dict[int, StageDone | Picture] = field(default_factory=dict)
-    progress: Progress | None = None
+    # Finished stages by number, those that were cached among them.
+    finished: dict[int, StageDone | FinishedStage] = field(default_factory=dict)
+    # The newest event of its kind in the present stage.
+    last_progress: Progress | None = None
     preview: Preview | None = None
+    # The run's place in the queue, while it waits.
     waiting: Waiting | None = None
+    # The event with which the run ended.
     end: Event | None = None
-    smaller: bool = False
-    stopping: bool = False
-    next: int = 0
-    before: int = 0
-    first: tuple[float, int] | None = None
+    # Whether memory ran out and the run continued with smaller batches or tiles.
+    has_smaller_batch: bool = False
+    # Whether the run was asked to stop.
+    is_stopping: bool = False
+    # The number of the next event to ask the queue for.
+    next_event: int = 0
+    # Evaluations of this run before the present stage.
+    evaluations_before: int = 0
+    # When the first progress of the present stage arrived, and at how many evaluations of the run.
+    first_progress: tuple[float, int] | None = None
+    # The stage that the run was started to end with; None for the last one.
     until: int | None = None
-    pause: int | None = None
+    # The stage after which the run is to pause, as chosen while it runs.
+    pause_after: int | None = None
+    # The name of the model that the run was started with.
     model: str = ""
     clock: Callable[[], float] = time.monotonic
 
@@ -44,59 +54,73 @@ class Story:
         return self.run.name
 
     @property
-    def last(self) -> int:
-        """The last stage that is finished, or 0."""
-        return max(self.made, default=0)
+    def last_stage(self) -> int:
+        """The number of the last finished stage; 0 if none is finished."""
+        return max(self.finished, default=0)
 
-    def hear(self, events: Iterable[Event]) -> bool:
-        """Takes in events; whether any of them is one to speak of: a beginning, a stage, an end."""
-        worth = False
+    def take_events(self, events: Iterable[Event]) -> bool:
+        """Apply new events. Return whether screen readers are to announce any: a start, a stage or an end."""
+        announce = False
         for event in events:
-            worth |= isinstance(event, Accepted | StageDone | END)
-            self._hear(event)
-        return worth
+            announce = announce or isinstance(event, Accepted | StageDone | END)
+            self._take_event(event)
+        return announce
 
-    def _hear(self, event: Event) -> None:
+    def _take_event(self, event: Event) -> None:
         match event:
             case Accepted():
-                self.accepted, self.waiting = event, None
-                self.made |= {stage.stage: stage for stage in event.kept}
-                self.plan = event.plan
+                self.accepted, self.plan = event, event.plan
+                self.waiting = None
+                self.finished |= {stage.stage: stage for stage in event.kept}
             case StageDone():
-                self.made[event.stage] = event
-                self.before += event.evaluations
-                self.preview = self.progress = self.first = None
+                self.finished[event.stage] = event
+                self.evaluations_before += event.evaluations
+                self.preview = self.last_progress = self.first_progress = None
             case Progress():
-                self.progress, self.waiting = event, None
-                self.first = self.first or (self.clock(), event.evaluations)
+                self.last_progress, self.waiting = event, None
+                self.first_progress = self.first_progress or (self.clock(), event.evaluations)
             case Preview():
                 self.preview = event
             case Waiting():
                 self.waiting = event
             case Retreated():
-                self.smaller = True
+                self.has_smaller_batch = True
             case _:
                 self.end, self.preview, self.waiting = event, None, None
 
     @property
-    def stage_share(self) -> float:
-        """How much of the present stage is done."""
-        if not (self.progress and self.plan):
+    def stage_fraction(self) -> float:
+        """How much of the present stage is done, from 0 to 1."""
+        if not (self.last_progress and self.plan):
             return 0.0
-        stage = self.plan.stages[self.progress.stage - 1]
-        return min(1.0, (self.progress.evaluations - self.before) / max(1, stage.evaluations))
+        stage = self.plan.stages[self.last_progress.stage - 1]
+        done = self.last_progress.evaluations - self.evaluations_before
+        return min(1.0, done / max(1, stage.evaluations))
 
-    def left(self, prices: tuple[float | None, ...]) -> tuple[float | None, float | None]:
-        """Seconds that the present stage and the whole run still take, as far as they can be known."""
-        if not (self.progress and self.plan and self.accepted):
+    def seconds_left(self, estimates: tuple[float | None, ...]) -> tuple[float | None, float | None]:
+        """Return the seconds that the present stage and the whole run still take; None where unknown.
+
+        estimates: the remembered seconds of each stage of the plan.
+        """
+        if not (self.last_progress and self.plan and self.accepted):
             return None, None
-        number, price = self.progress.stage, prices[self.progress.stage - 1]
-        since, heard = self.first or (self.clock(), self.progress.evaluations)
-        spent, done = self.clock() - since, self.progress.evaluations - heard
-        if spent > SURE and done > 0:
-            price = spent / done * self.plan.stages[number - 1].evaluations
-        here = None if price is None else price * (1 - self.stage_share)
-        later = prices[number:]
-        if here is None or None in later:
-            return here, None
-        return here, here + sum(seconds for seconds in later if seconds)
+        number = self.last_progress.stage
+        measured = self._measured_seconds()
+        stage_seconds = estimates[number - 1] if measured is None else measured
+        if stage_seconds is None:
+            return None, None
+        left_in_stage = stage_seconds * (1 - self.stage_fraction)
+        later = estimates[number:]
+        if None in later:
+            return left_in_stage, None
+        return left_in_stage, left_in_stage + sum(seconds for seconds in later if seconds)
+
+    def _measured_seconds(self) -> float | None:
+        """Return how long the present stage takes at its own speed; None before that can be told."""
+        if not (self.first_progress and self.last_progress and self.plan):
+            return None
+        began, evaluations = self.first_progress
+        spent, done = self.clock() - began, self.last_progress.evaluations - evaluations
+        if spent <= MEASURE_SECONDS or done <= 0:
+            return None
+        return spent / done * self.plan.stages[self.last_progress.stage - 1].evaluations

@@ -1,4 +1,4 @@
-"""What all open pages share: models, the desk, finished runs. Names of runs are checked here."""
+"""What all open pages share: models, the queue, finished runs and uploads."""
 
 import logging
 import re
@@ -11,158 +11,187 @@ from engine.catalogue.entries import Facts, ModelEntry
 from engine.errors import Fault
 from engine.planning.plan import Plan, plan
 from engine.runs import store
-from engine.runs.cache import Shelf
+from engine.runs.cache import RunCache
 from engine.runs.keys import stage_keys
 from engine.runs.pace import Pace
-from engine.serving.model_pool import Lender
-from engine.serving.queue import Desk, UnknownRun
-from ui.session.finished import Picture, pictures, planned
-from ui.session.progress import Story
-from ui.session.session import Visits
+from engine.serving.model_pool import ModelPool
+from engine.serving.queue import MAX_WAITING, UNWATCHED_SECONDS, RunQueue, UnknownRun
+from ui.session.finished import FinishedStage, plan_of_stored_recipe, read_finished_stages
+from ui.session.progress import RunProgress
+from ui.session.session import Sessions
 from ui.session.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
+# The name of the run that comes with the app.
 EXAMPLE = "example"
-"""The run of this name came with the app."""
-TIDIED_EVERY = 300.0
-"""Seconds between looks for what is too old."""
-_RUN = re.compile(r"[0-9a-f]{32}")
+# Seconds between two searches for runs and uploads that are too old.
+CLEANUP_INTERVAL = 300.0
+_RUN_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, eq=False)
-class House:
-    """space: the name of the Space that this is hosted on, if any."""
+class Services:
+    """The parts of the running app that do not belong to a single page."""
 
-    lender: Lender
-    desk: Desk
-    shelf: Shelf
+    pool: ModelPool
+    queue: RunQueue
+    # The finished stages of all runs.
+    cache: RunCache
+    # The folder of the run that comes with the app.
     example: Path | None = None
+    # The id of the Hugging Face Space that hosts the app, as owner/name.
     space: str | None = None
-    visits: Visits = field(default_factory=Visits)
+    sessions: Sessions = field(default_factory=Sessions)
     uploads: Uploads = field(default_factory=Uploads)
 
     @property
     def pace(self) -> Pace:
-        return Pace(self.shelf.root)
+        """How fast this machine has finished stages so far."""
+        return Pace(self.cache.root)
 
     def entry(self, model: str = "") -> ModelEntry:
-        return self.lender.entry(model)
+        """Return a model's entry in the catalogue; the first model's for an empty name."""
+        return self.pool.entry(model)
 
     def facts(self, model: str = "") -> Facts:
-        return self.lender.facts(model)
+        """Return what is known of a model; more once it is loaded."""
+        return self.pool.facts(model)
 
-    def offered(self, model: object, otherwise: str = "") -> str:
-        """A model as recipes of this page name it: the first is meant by no name, and what is not on offer
-        gives way to the other."""
-        first, *others = self.lender.entries
-        if isinstance(model, str) and model in others:
-            return model
-        return "" if model in ("", first) else otherwise
-
-    def facts_if_here(self, model: str) -> Facts | None:
-        """Of a model that a picture was made with."""
+    def facts_or_none(self, model: str) -> Facts | None:
+        """Return what is known of a model; None if it is not on this machine."""
         try:
             return self.facts(model)
         except Fault:
             return None
 
-    def folder(self, name: object) -> Path | None:
-        """A run's folder, if it is there; a name may be anything."""
+    def resolve_model(self, model: object, fallback: str = "") -> str:
+        """Return a model's name as recipes of a page hold it: empty for the first model.
+
+        model: any value that came from outside; the fallback is returned if it names no model of this app.
+        """
+        first, *others = self.pool.entries
+        if model in ("", first):
+            return ""
+        return model if isinstance(model, str) and model in others else fallback
+
+    def run_folder(self, name: object) -> Path | None:
+        """Return a run's folder; None if there is no such run. The name may be any value from outside."""
         if name == EXAMPLE:
             return self.example
-        if not (isinstance(name, str) and _RUN.fullmatch(name)):
+        if not (isinstance(name, str) and _RUN_NAME.fullmatch(name)):
             return None
-        folder = self.shelf.root / name
+        folder = self.cache.root / name
         return folder if folder.is_dir() else None
 
-    def pictures(self, run: Path) -> tuple[Picture, ...]:
-        return pictures(run, self.facts_if_here)
+    def finished_stages(self, run: Path) -> tuple[FinishedStage, ...]:
+        """Return the finished stages in a run's folder."""
+        return read_finished_stages(run, self.facts_or_none)
 
-    def held(self, planned: Plan) -> int:
-        """How many of the first stages need not be made; unknown, so none, before the model is loaded."""
+    def count_cached(self, planned: Plan) -> int:
+        """Return how many of a plan's first stages are cached; 0 while the model's weights are unknown."""
         if not planned.facts.hash:
             return 0
-        return self.shelf.held(stage_keys(planned.stages))
+        return self.cache.count_cached(stage_keys(planned.stages))
 
-    def story(self, name: str) -> Story | None:
-        """What is known of a run: all that it told, or what lies in its folder; None if it is gone."""
-        folder = self.folder(name)
+    def run_progress(self, name: str) -> RunProgress | None:
+        """Return what the queue remembers of a run, or what its folder holds; None if the run is gone."""
+        folder = self.run_folder(name)
         if folder is None:
             return None
-        story = Story(folder)
+        progress = RunProgress(folder)
         try:
-            events, story.next = self.desk.since(name)
-            story.hear(events)
-            story.until, story.pause = self.desk.ends(name)
+            events, progress.next_event = self.queue.since(name)
+            progress.take_events(events)
+            progress.until, progress.pause_after = self.queue.stop_stages(name)
         except UnknownRun:
             pass
-        story.made = story.made or {each.number: each for each in self.pictures(folder)}
-        if story.plan is None:
-            story.plan = self._planned(folder)
-        return story
+        if not progress.finished:
+            progress.finished = {stage.number: stage for stage in self.finished_stages(folder)}
+        if progress.plan is None:
+            progress.plan = self._stored_plan(folder)
+        return progress
 
-    def _planned(self, folder: Path) -> Plan | None:
-        """The plan of the largest stage in a folder."""
-        kept = self.pictures(folder)
-        facts = self.facts_if_here(kept[-1].recipe.model) if kept else None
-        return planned(kept[-1].recipe, facts) if facts else None
+    def _stored_plan(self, folder: Path) -> Plan | None:
+        """Return the plan of the largest finished stage in a run's folder; None if it cannot be planned."""
+        stages = self.finished_stages(folder)
+        facts = self.facts_or_none(stages[-1].recipe.model) if stages else None
+        return plan_of_stored_recipe(stages[-1].recipe, facts) if facts else None
 
-    def present(self, planned: Plan) -> Plan:
-        """The plan, made anew if more is known of its model by now; a Fault if it cannot be made."""
+    def refresh_plan(self, planned: Plan) -> Plan:
+        """Return the plan, made anew if its model was loaded in the meantime; raise Fault if that fails."""
         facts = self.facts(planned.recipe.model)
         return planned if planned.facts is facts else plan(planned.recipe, facts)
 
-    def goes_on(self, story: Story) -> bool:
-        """Whether a run is in the line or at work."""
-        return story.end is None and story.run in self.desk.running()
+    def is_active(self, progress: RunProgress) -> bool:
+        """Return whether a run is waiting or in progress."""
+        return progress.end is None and progress.run in self.queue.active_runs()
 
-    def forget(self, name: str) -> bool:
-        """Removes a run unless it is at work, or one that waits is to go on from it."""
-        folder = self.folder(name)
-        if folder is None or name == EXAMPLE or folder in self.desk.needed():
+    def remove_run(self, name: str) -> bool:
+        """Remove a run's folder unless a run in the queue needs it. Return whether it was removed."""
+        folder = self.run_folder(name)
+        if folder is None or name == EXAMPLE or folder in self.queue.needed_paths():
             return False
-        self.shelf.forget(folder)
+        self.cache.remove_run(folder)
         return True
 
-    def tidy(self) -> None:
-        """Removes runs and dropped pictures that have been kept for long enough."""
+    def clean_up(self) -> None:
+        """Remove runs and uploads that are too old."""
         try:
-            self.shelf.sweep(tuple(self.desk.needed()))
+            self.cache.sweep(tuple(self.queue.needed_paths()))
             self.uploads.sweep()
         except OSError as fault:
-            log.warning("what is old could not be removed: %s", fault)
+            log.warning("old files could not be removed: %s", fault)
 
 
-def keep_tidy(house: House, every: float = TIDIED_EVERY) -> threading.Event:
-    """Tidies a house now and then, whether or not anyone comes, until this is set."""
-    over = threading.Event()
+def start_cleanup(services: Services, interval: float = CLEANUP_INTERVAL) -> threading.Event:
+    """Start a thread that cleans up at regular intervals. Return the event that stops it."""
+    stop = threading.Event()
 
-    def tidying() -> None:
-        while not over.wait(every):
-            house.tidy()
+    def clean_up_until_stopped() -> None:
+        while not stop.wait(interval):
+            services.clean_up()
 
-    threading.Thread(target=tidying, name="tidy", daemon=True).start()
-    return over
+    threading.Thread(target=clean_up_until_stopped, name="cleanup", daemon=True).start()
+    return stop
 
 
-def open_house(
+def open_services(
     root: Path,
-    lender: Lender,
+    pool: ModelPool,
     *,
     age: float,
     size: float = float("inf"),
     example: Path | None = None,
     space: str | None = None,
-    most: int = 12,
-    patience: float = 120.0,
-) -> House:
-    """A house whose runs lie under `root` for `age` seconds."""
+    max_waiting: int = MAX_WAITING,
+    unwatched_seconds: float = UNWATCHED_SECONDS,
+) -> Services:
+    """Return the services of an app.
+
+    root: the folder of all runs.
+    age, size: the seconds for which runs are kept, and the bytes that they may take together.
+    example: the folder of the run that comes with the app.
+    space: the id of the Hugging Face Space that hosts the app.
+    max_waiting, unwatched_seconds: see RunQueue.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    shelf = Shelf(root.resolve(), age=age, size=size)
-    desk = Desk(shelf, lender.start, partial(lender.price, root=shelf.root), most=most, patience=patience)
-    uploads = Uploads(needed=desk.needed)
-    whole = example if example and example.is_dir() and store.stages(example) else None
-    house = House(lender, desk, shelf, whole, space, uploads=uploads)
-    house.tidy()
-    return house
+    cache = RunCache(root.resolve(), max_age=age, max_bytes=size)
+    queue = RunQueue(
+        cache,
+        pool.start_run,
+        partial(pool.estimate, root=cache.root),
+        max_waiting=max_waiting,
+        unwatched_seconds=unwatched_seconds,
+    )
+    has_example = example is not None and example.is_dir() and bool(store.finished_stages(example))
+    services = Services(
+        pool,
+        queue,
+        cache,
+        example if has_example else None,
+        space,
+        uploads=Uploads(needed_paths=queue.needed_paths),
+    )
+    services.clean_up()
+    return services

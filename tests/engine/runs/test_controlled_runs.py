@@ -11,7 +11,7 @@ from engine import Failed, StageDone, errors, generate, plan
 from engine.planning import cost
 from engine.recipe.images import digest
 from engine.recipe.recall import recall
-from engine.runs.cache import Shelf
+from engine.runs.cache import RunCache
 from engine.runs.keys import stage_keys
 from tests.support.controlnets import net
 from tests.support.toys import bytes_of, done, last, run, total
@@ -35,7 +35,7 @@ def test_a_record_holds_the_control_and_the_run_its_picture(led, model, tmp_path
     finished = done(run(led(scale=0.5), model, tmp_path / "runs"))[-1]
     recalled = recall(finished.image)
     assert recalled.record["recipe"]["controls"][0]["image"] == digest(followed)
-    assert Shelf(tmp_path / "runs").upload(digest(followed))
+    assert RunCache(tmp_path / "runs").find_image(digest(followed))
 
 
 def test_a_run_goes_on_with_its_control_by_the_picture_it_keeps(led, leading, model, tmp_path, followed):
@@ -92,11 +92,11 @@ def test_a_view_batch_changes_nothing(led, model, tmp_path):
 def test_controls_cost_time_and_memory(led, model):
     plain, steered = (plan(r, model.facts) for r in (replace(led(), controls=()), led()))
     for without, with_ in zip(plain.stages, steered.stages, strict=True):
-        assert total(cost.tile_areas, with_) == total(cost.tile_areas, without)
-        assert total(cost.work, with_) == pytest.approx(1.6 * total(cost.work, without))
+        assert cost.tile_areas(with_) == cost.tile_areas(without)
+        assert cost.work(with_) == pytest.approx(1.6 * cost.work(without))
         assert cost.peak_memory(with_.stages) > cost.peak_memory(without.stages)
     half = plan(led(start=0.5), model.facts).stages[0]
-    assert total(cost.work, half) == pytest.approx(1.3 * total(cost.tile_areas, half))
+    assert cost.work(half) == pytest.approx(1.3 * cost.tile_areas(half))
 
 
 def test_stop_leaves_and_continue_keeps_the_control(led, model, tmp_path):

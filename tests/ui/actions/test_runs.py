@@ -24,42 +24,42 @@ def test_the_longer_a_run_goes_on_the_less_often_it_is_shown(age, seconds):
 def test_a_stage_and_an_end_are_shown_at_once_and_steps_are_not(monkeypatch):
     step = Progress(1, 1, 20, 2, 40)
     done = StageDone(1, 1.0, (64, 64), "picture.png", "latents.safetensors", 1.0, 40)
-    told = iter([[step], [], [step, done], [step], [step, Finished(1)]])
-    progress = SimpleNamespace(name="run", next=0, end=None)
-    queue = SimpleNamespace(since=lambda name, first: (next(told), first + 1))
-    heard, shown = [], []
+    batches = iter([[step], [], [step, done], [step], [step, Finished(1)]])
+    progress = SimpleNamespace(name="run", next_event=0, end=None)
+    queue = SimpleNamespace(since=lambda name, first: (next(batches), first + 1))
+    applied, shown = [], []
 
-    def hear(session, services, progress, events):
-        heard.extend(events)
+    def apply_events(session, services, progress, events):
+        applied.extend(events)
         progress.end = next((event for event in events if isinstance(event, Finished)), None)
 
     async def watch():
         async for _ in runs.follow(None, SimpleNamespace(queue=queue), progress):
-            shown.append(len(heard))
+            shown.append(len(applied))
 
-    monkeypatch.setattr(runs, "_hear", hear)
-    monkeypatch.setattr(runs, "PAUSE", 0)
-    monkeypatch.setattr(runs, "SOON", 1e9)
+    monkeypatch.setattr(runs, "_apply_events", apply_events)
+    monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
+    monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 1e9)
     alone(watch)
     assert shown == [3, 6]
 
 
 def test_steps_are_shown_when_it_is_time(monkeypatch):
-    told = iter([[Progress(1, n, 20, n, 40)] for n in range(1, 4)])
-    progress = SimpleNamespace(name="run", next=0, end=None)
-    queue = SimpleNamespace(since=lambda name, first: (next(told, [Finished(1)]), first + 1))
+    batches = iter([[Progress(1, n, 20, n, 40)] for n in range(1, 4)])
+    progress = SimpleNamespace(name="run", next_event=0, end=None)
+    queue = SimpleNamespace(since=lambda name, first: (next(batches, [Finished(1)]), first + 1))
     shown = []
 
-    def hear(session, services, progress, events):
+    def apply_events(session, services, progress, events):
         progress.end = events[0] if isinstance(events[0], Finished) else None
 
     async def watch():
         async for _ in runs.follow(None, SimpleNamespace(queue=queue), progress):
             shown.append(progress.next_event)
 
-    monkeypatch.setattr(runs, "_hear", hear)
-    monkeypatch.setattr(runs, "PAUSE", 0)
-    monkeypatch.setattr(runs, "SOON", 0)
-    monkeypatch.setattr(runs, "LATE", 0)
+    monkeypatch.setattr(runs, "_apply_events", apply_events)
+    monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
+    monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 0)
+    monkeypatch.setattr(runs, "MAX_UPDATE_INTERVAL", 0)
     alone(watch)
     assert shown == [1, 2, 3, 4]

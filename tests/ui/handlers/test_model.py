@@ -20,7 +20,6 @@ from tests.support.look import expect, generate, is_done, move, pattern, press, 
 from tests.support.page import launched, tiny_entry
 from ui.actions.restore import first_recipe
 from ui.handlers.model import ModelHandlers, carry_over_defaults
-from ui.handlers.page import PageHandlers
 from ui.session.services import open_services
 from ui.settings.widgets import model_choices, widget_values
 from ui.text import words
@@ -58,8 +57,8 @@ def choose(page, title):
 
 def made_by(services):
     (run,) = services.cache.runs()
-    (folder,) = [folder for number, (_, folder) in store.stages(run).items() if number == 1]
-    return recall(folder / store.PICTURE).recipe
+    (folder,) = [folder for number, (_, folder) in store.finished_stages(run).items() if number == 1]
+    return recall(folder / store.PICTURE_FILE).recipe
 
 
 def test_what_stood_at_the_old_defaults_stands_at_the_new_ones(services):
@@ -79,14 +78,14 @@ def test_what_is_not_here_says_what_is_to_be_fetched(services, other_folder):
 
 def test_where_memory_is_short_the_others_are_let_go(two, monkeypatch):
     two.model()
-    monkeypatch.setattr(hardware, "free", lambda device: 10**9 if not two.is_loaded() else 1000)
+    monkeypatch.setattr(hardware, "free_memory", lambda device: 10**9 if not two.is_loaded() else 1000)
     assert two.model("other").facts.name == "other"
     assert not two.is_loaded()
 
 
 def test_a_model_that_a_run_holds_is_not_loaded_twice(two, monkeypatch):
     at_work = two.model()
-    monkeypatch.setattr(hardware, "free", lambda device: 1000)
+    monkeypatch.setattr(hardware, "free_memory", lambda device: 1000)
     with pytest.raises(NotEnoughMemory):
         two.model("other")
     assert two.model() is at_work
@@ -96,13 +95,13 @@ def test_pages_that_wait_for_a_model_hold_up_nothing_else(services, monkeypatch)
     """More pages than asyncio has threads."""
     arrives = threading.Event()
     monkeypatch.setattr(services.pool, "model", lambda name="": arrives.wait())
-    choosing = ModelHandlers(PageHandlers(services))
+    handlers = ModelHandlers(services, page=None)
     pages = [Request(session_hash=str(n)) for n in range(100)]
     for page in pages:
-        services.sessions.get(page.session_hash).wanted = "other"
+        services.sessions.get(page.session_hash).wanted_model = "other"
 
     async def all_wait():
-        waiting = [asyncio.ensure_future(anext(choosing.warmed(page))) for page in pages]
+        waiting = [asyncio.ensure_future(anext(handlers.on_load_model(page))) for page in pages]
         await asyncio.sleep(0)
         try:
             await asyncio.wait_for(asyncio.to_thread(lambda: None), 10)
@@ -117,7 +116,7 @@ def test_pages_that_wait_for_a_model_hold_up_nothing_else(services, monkeypatch)
 
 
 def test_where_there_is_none_to_let_go_it_is_said(two, monkeypatch):
-    monkeypatch.setattr(hardware, "free", lambda device: 1000)
+    monkeypatch.setattr(hardware, "free_memory", lambda device: 1000)
     with pytest.raises(NotEnoughMemory) as fault:
         two.model("other")
     assert two.load_error("other") == fault.value.sentence

@@ -12,7 +12,6 @@ from tests.support.page import tiny_entry
 from ui.actions import runs
 from ui.actions.replan import set_recipe
 from ui.handlers.actions import ActionHandlers
-from ui.handlers.page import PageHandlers
 from ui.handlers.prompt import PromptHandlers
 from ui.session.services import Services, open_services
 from ui.session.session import Session
@@ -44,12 +43,12 @@ def handler(services, name):
 
 
 def test_a_handler_waits_until_another_of_its_page_is_done(services, monkeypatch):
-    moved, request = handler(services, "moved"), gr.Request(session_hash="a page")
-    page, session, passed = moved.__self__.page, services.sessions.get("a page"), []
+    on_change, request = handler(services, "on_change"), gr.Request(session_hash="a page")
+    page, session, passed = on_change.__self__.page, services.sessions.get("a page"), []
     first_is_inside, second_came = threading.Event(), threading.Event()
     session.lock, session.is_restored = Asked(session.lock, second_came), True
 
-    def held(self, planned):
+    def count_cached(self, planned):
         """In the midst of both; the first stays until the second is here too, or waits outside."""
         name = threading.current_thread().name
         passed.append(f"{name} in")
@@ -58,10 +57,10 @@ def test_a_handler_waits_until_another_of_its_page_is_done(services, monkeypatch
         passed.append(f"{name} out")
         return 0
 
-    monkeypatch.setattr(Services, "held", held)
+    monkeypatch.setattr(Services, "count_cached", count_cached)
     given = {control: control.value for control in page.widgets.values()}
     both = [
-        threading.Thread(target=moved, args=(given | {page.widgets["alpha1"]: alpha}, request), name=name)
+        threading.Thread(target=on_change, args=(given | {page.widgets["alpha1"]: alpha}, request), name=name)
         for name, alpha in (("first", 2.0), ("second", 2.5))
     ]
     both[0].start()
@@ -75,11 +74,11 @@ def test_a_handler_waits_until_another_of_its_page_is_done(services, monkeypatch
 
 @pytest.fixture
 def filled(services):
-    """A visit whose page was just filled, its handlers, and what a browser gives that is still to fill."""
-    handlers = handler(services, "moved").__self__
+    """A session whose page was just filled, its handlers, and the values of a browser that is not filled yet."""
+    handlers = handler(services, "on_change").__self__
     session = services.sessions.get("a page")
     set_recipe(session, services, Recipe(prompt="a red house", alpha1=2.0))
-    session.is_restored = bool(handlers.seen(session, fill=True))
+    session.is_restored = bool(handlers.update_page(session, fill=True))
     return session, handlers, {control: control.value for control in handlers.page.widgets.values()}
 
 
@@ -88,20 +87,20 @@ REQUEST = gr.Request(session_hash="a page")
 
 def test_what_the_page_wrote_itself_is_no_change(filled):
     session, handlers, given = filled
-    prompt, worded = handlers.page.widgets["prompt"], PromptHandlers(handlers).worded("prompt")
-    worded(given | {prompt: "a red house"}, REQUEST)
+    prompt = handlers.page.widgets["prompt"]
+    on_text = PromptHandlers(handlers.services, handlers.page).on_text_change("prompt")
+    on_text(given | {prompt: "a red house"}, REQUEST)
     assert session.recipe.alpha1 == 2.0
-    worded(given | {prompt: "a green tree"}, REQUEST)
+    on_text(given | {prompt: "a green tree"}, REQUEST)
     assert (session.recipe.prompt, session.recipe.alpha1) == ("a green tree", 3.0)
 
 
-def test_what_the_page_wrote_is_told_again_after_a_press_that_was_made_before(filled):
+def test_what_the_page_wrote_is_applied_after_a_change_that_was_made_before(filled):
     session, handlers, given = filled
-    handlers.moved(given, REQUEST)
+    handlers.on_change(given, REQUEST)
     assert session.recipe.prompt != "a red house"
-    PromptHandlers(handlers).worded("prompt")(
-        given | {handlers.page.widgets["prompt"]: "a red house"}, REQUEST
-    )
+    on_text = PromptHandlers(handlers.services, handlers.page).on_text_change("prompt")
+    on_text(given | {handlers.page.widgets["prompt"]: "a red house"}, REQUEST)
     assert session.recipe.prompt == "a red house"
 
 
@@ -117,30 +116,30 @@ def test_what_the_page_wrote_is_told_again_after_a_press_that_was_made_before(fi
 )
 def test_what_is_typed_beyond_a_slider_is_taken_as_its_box_will_show_it(filled, name, typed, shown):
     session, handlers, given = filled
-    handlers.moved(given | {handlers.page.widgets[name]: typed}, REQUEST)
+    handlers.on_change(given | {handlers.page.widgets[name]: typed}, REQUEST)
     assert session.refusal is None
     assert getattr(session.recipe, "scales" if name == "stages" else name) == shown
 
 
 @pytest.fixture
 def looked_away(served):
-    """A visit whose run waits at the gate while no run is shown, and what presses do on it."""
+    """A session whose run waits at the gate while no run is shown, and the handlers of actions on it."""
     session = Session()
     set_recipe(session, served.services, Recipe(prompt="a red house"))
     served.gate.close()
-    runs.submit(session, served.services, session.recipe)
+    runs.submit(session, served.services, session.recipe, session.plan)
     session.show_run(None)
-    return session, ActionHandlers(PageHandlers(served.services))
+    return session, ActionHandlers(served.services, page=None)
 
 
 def stages_made(served, progress):
     """How many a run has made when it ends."""
     served.gate.open()
     list(served.services.queue.follow(progress.name))
-    return len(store.stages(progress.run))
+    return len(store.finished_stages(progress.run))
 
 
-def test_a_run_pauses_where_it_was_told_to_though_a_look_away_was_heard_first(served, looked_away):
+def test_a_run_pauses_where_it_was_asked_to_though_another_run_was_shown_first(served, looked_away):
     session, acts = looked_away
     acts.do_stop_here(session, {"do": "stop_here", "stage": 1, "run": session.active_run.name})
     assert stages_made(served, session.active_run) == 1

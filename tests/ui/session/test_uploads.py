@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.errors import BadRecipe
 from engine.recipe import images
-from ui.session.uploads import LONGEST, PREFIX, Uploads, uploaded
+from ui.session.uploads import MAX_AGE, PREFIX, Uploads, find_upload
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def upload():
 
 
 def test_an_upload_is_opened(upload):
-    assert uploaded(str(upload)) == upload.resolve()
+    assert find_upload(str(upload)) == upload.resolve()
 
 
 def test_no_other_file_is_opened_by_whatever_name(upload, photo, tmp_path):
@@ -41,7 +41,7 @@ def test_no_other_file_is_opened_by_whatever_name(upload, photo, tmp_path):
             "\0",
         ):
             with pytest.raises(BadRecipe):
-                uploaded(path)
+                find_upload(path)
     finally:
         way_out.unlink()
 
@@ -52,7 +52,7 @@ def test_a_picture_is_kept_as_its_pixels_and_nothing_else(photo, tmp_path):
     exif[0x010E] = "where I live"
     Image.open(photo).save(told, exif=exif, comment=b"who I am")
     uploads = Uploads()
-    kept = uploads.keep(told)
+    kept = uploads.store(told)
     assert images.digest(kept) == images.digest(told)
     with Image.open(kept) as ours:
         assert (ours.format, ours.info, dict(ours.getexif())) == ("PNG", {}, {})
@@ -60,7 +60,7 @@ def test_a_picture_is_kept_as_its_pixels_and_nothing_else(photo, tmp_path):
 
 def test_a_kept_picture_stays_when_the_upload_goes(photo):
     uploads, given = Uploads(), Path(photo)
-    kept, same = uploads.keep(given), images.digest(given)
+    kept, same = uploads.store(given), images.digest(given)
     given.unlink()
     assert images.digest(kept) == same
 
@@ -79,25 +79,25 @@ def pictures(folder, count):
 def test_the_oldest_make_room_for_a_new_one(tmp_path):
     one, two, three = pictures(tmp_path, 3)
     uploads = Uploads()
-    first, second = uploads.keep(one), uploads.keep(two)
-    uploads.most = int(2.5 * first.stat().st_size)
-    third = uploads.keep(three)
+    first, second = uploads.store(one), uploads.store(two)
+    uploads.max_bytes = int(2.5 * first.stat().st_size)
+    third = uploads.store(three)
     assert kept_in(uploads) == {second, third}
 
 
 def test_the_same_picture_takes_room_once(tmp_path):
     (one,) = pictures(tmp_path, 1)
     uploads = Uploads()
-    assert uploads.keep(one) == uploads.keep(one)
+    assert uploads.store(one) == uploads.store(one)
     assert len(kept_in(uploads)) == 1
 
 
 def test_who_drops_much_loses_what_is_theirs(tmp_path):
     one, two, three, four = pictures(tmp_path, 4)
     uploads = Uploads()
-    modest, first = uploads.keep(one, "modest"), uploads.keep(two, "greedy")
-    uploads.most = int(3.5 * modest.stat().st_size)
-    second, third = uploads.keep(three, "greedy"), uploads.keep(four, "greedy")
+    modest, first = uploads.store(one, "modest"), uploads.store(two, "greedy")
+    uploads.max_bytes = int(3.5 * modest.stat().st_size)
+    second, third = uploads.store(three, "greedy"), uploads.store(four, "greedy")
     assert kept_in(uploads) == {modest, second, third}
     assert not first.exists()
 
@@ -105,23 +105,23 @@ def test_who_drops_much_loses_what_is_theirs(tmp_path):
 def test_what_a_waiting_run_needs_stays(tmp_path):
     one, two, three = pictures(tmp_path, 3)
     needed = []
-    uploads = Uploads(most=1, needed=lambda: needed)
-    needed.append(uploads.keep(one))
-    uploads.keep(two)
-    newest = uploads.keep(three)
+    uploads = Uploads(max_bytes=1, needed_paths=lambda: needed)
+    needed.append(uploads.store(one))
+    uploads.store(two)
+    newest = uploads.store(three)
     assert kept_in(uploads) == {*needed, newest}
 
 
 def aged(path):
-    then = path.stat().st_mtime - LONGEST - 60
+    then = path.stat().st_mtime - MAX_AGE - 60
     os.utime(path, (then, then))
 
 
 def test_none_is_kept_for_longer_than_a_day(tmp_path):
     one, two = pictures(tmp_path, 2)
     uploads = Uploads()
-    aged(uploads.keep(one))
-    new = uploads.keep(two)
+    aged(uploads.store(one))
+    new = uploads.store(two)
     assert kept_in(uploads) == {new}
     aged(new)
     uploads.sweep()
@@ -144,5 +144,5 @@ def test_a_file_that_is_no_picture_leaves_nothing(tmp_path):
     uploads = Uploads()
     (tmp_path / "no.png").write_bytes(b"no")
     with pytest.raises(BadRecipe):
-        uploads.keep(tmp_path / "no.png")
+        uploads.store(tmp_path / "no.png")
     assert kept_in(uploads) == set()

@@ -48,7 +48,7 @@ def services(tiny_folder, tmp_path, offered):
 @pytest.fixture
 def session(services, photo):
     """One that follows a picture of coloured squares that was dropped on it."""
-    session = Session(images={images.digest(photo): services.uploads.keep(photo)})
+    session = Session(images={images.digest(photo): services.uploads.store(photo)})
     set_recipe(
         session, services, Recipe(prompt="a red house", controls=(Control(image=images.digest(photo)),))
     )

@@ -1,0 +1,208 @@
+"""What all handlers share: the session of a request, the settings in its widgets, and updates of the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from engine.catalogue import vocabulary
+from engine.errors import BadRecipe, Fault
+from engine.methods import METHODS
+from engine.recipe.recipe import DEFAULTS, Recipe
+from ui.actions import restore, runs
+from ui.actions.replan import current_notes, is_already_made, plan_settings, undo_notes
+from ui.messages.summaries import describe_sizes, describe_windows
+from ui.page import Outputs, Page, one_at_a_time
+from ui.panels.badge import badge_html
+from ui.panels.control import update_control_panel
+from ui.panels.curves import curves_html
+from ui.panels.stages_value import stages_panel_value
+from ui.session.images import start_image_html
+from ui.session.services import Services
+from ui.session.session import Session
+from ui.settings import control_settings
+from ui.settings.link import ParsedLink
+from ui.settings.sizes import has_input_image
+from ui.settings.widgets import (
+    clamp_to_slider,
+    ineffective_widgets,
+    model_choices,
+    recipe_from_widgets,
+    shape_choices,
+    widget_values,
+)
+from ui.text import methods, words
+
+# The name of the widget that chooses the kind of control.
+KIND = control_settings.widget_name("kind")
+
+
+class Handlers:
+    """Base of all classes of event handlers.
+
+    Handlers take the values of the page's components by component, and return updates in the same way. Values
+    come from a browser and may be anything: what is wrong with them becomes a message on the page.
+    """
+
+    def __init__(self, services: Services, page: Page) -> None:
+        self.services, self.page = services, page
+
+    def session(self, request: gr.Request, values: Mapping[Any, Any] | None = None) -> Session:
+        """Return the session of a request.
+
+        If the values of the page's components are passed, a session that the server has dropped meanwhile is
+        restored from what the browser stored.
+        """
+        session = self.services.sessions.get(request.session_hash)
+        session.address = str(request.request.base_url) if request.request else ""
+        if values is not None and not session.is_restored:
+            stored = values.get(self.page.browser_state)
+            stored = stored if isinstance(stored, dict) else {}
+            restore.restore_session(session, self.services, stored, ParsedLink(DEFAULTS))
+            session.is_restored = True
+        return session
+
+    def read_recipe(self, session: Session, values: Mapping[Any, Any]) -> Recipe | BadRecipe:
+        """Return the recipe that the widgets stand for, or why they stand for none."""
+        widgets = self.page.widgets
+        by_name = {name: clamp_to_slider(widget, values.get(widget)) for name, widget in widgets.items()}
+        by_name["model"] = self.services.resolve_model(by_name["model"], session.model)
+        session.widget_values = by_name
+        try:
+            facts = self.services.facts(by_name["model"])
+            by_name["stride"] = clamp_to_slider(widgets["stride"], by_name["stride"], facts.window)
+            return recipe_from_widgets(by_name, session.unlisted_settings, facts)
+        except BadRecipe as fault:
+            return fault
+        except Fault as fault:
+            return BadRecipe("model", fault.sentence)
+
+    def plan_widgets(self, request: gr.Request, values: Mapping[Any, Any]) -> Session:
+        """Plan what the widgets stand for, and return the session."""
+        session = self.session(request, values)
+        plan_settings(session, self.services, self.read_recipe(session, values))
+        return session
+
+    @one_at_a_time
+    def apply_change(self, values: dict, request: gr.Request) -> Outputs:
+        """Plan changed settings and return the updates that show what they make and cost."""
+        session = self.session(request, values)
+        recipe = self.read_recipe(session, values)
+        if recipe == session.recipe and session.refusal is None:  # The page itself set the widgets.
+            return self.no_update()
+        plan_settings(session, self.services, recipe)
+        session.message = None
+        session.notes = (*undo_notes(session), *current_notes(session, self.services))
+        return self.update_page(session)
+
+    def no_update(self) -> Outputs:
+        """Return outputs that change nothing; Gradio requires at least one component."""
+        return {self.page.stages: gr.skip()}
+
+    def update_page(self, session: Session, *, fill: bool = False) -> Outputs:
+        """Return updates of everything that depends on a session.
+
+        fill: also fill the widgets, after anything but the person has changed the settings.
+        """
+        page, services = self.page, self.services
+        is_active = runs.is_run_active(session, services)
+        is_repeated = not is_active and is_already_made(session, services)
+        updates: Outputs = {
+            page.stages: stages_panel_value(session, services),
+            page.generate_button: gr.update(
+                value=words.GENERATE_ANOTHER if is_repeated else words.GENERATE, visible=not is_active
+            ),
+            page.stop_button: gr.update(visible=is_active),
+            page.browser_state: restore.browser_state(session, services),
+            page.curves: curves_html(session.plan.stages[-1]) if session.plan else "",
+            page.size_line: describe_sizes(session.plan),
+            page.window_line: describe_windows(session.plan),
+        }
+        updates |= self._fill_widgets(session) if fill else self._show_effective_widgets(session)
+        updates |= self._update_word_choices(session)
+        return updates | update_control_panel(page.control_panel, session, services)
+
+    def update_progress(self, session: Session) -> Outputs:
+        """Return updates of what changes while a run or the loading of a model is in progress."""
+        with session.lock:
+            return {self.page.stages: stages_panel_value(session, self.services)} | self.update_badge(session)
+
+    def update_badge(self, session: Session) -> Outputs:
+        """Return the update of the badge that says which model is loaded."""
+        return {self.page.badge: badge_html(self.services, session.model)}
+
+    def _fill_widgets(self, session: Session) -> Outputs:
+        """Return updates that set all widgets to the session's recipe and hide those without effect."""
+        widgets, facts = self.page.widgets, self.services.facts(session.model)
+        values = widget_values(session.recipe, facts) | {"model": self.services.entry(session.model).name}
+        session.ineffective, session.widget_values = self._ineffective(session), values
+        updates = {
+            widget: gr.update(value=values[name], visible=name not in session.ineffective)
+            for name, widget in widgets.items()
+        }
+        updates[widgets["stride"]]["maximum"] = facts.window
+        updates[widgets["model"]]["choices"] = model_choices(self.services.pool.entries.values())
+        updates[widgets["shape"]]["choices"] = shape_choices(has_input_image(session.recipe))
+        updates[widgets[KIND]]["choices"] = self._kind_choices(session)
+        return updates | self._update_headings(session) | self._update_start_image(session)
+
+    def _show_effective_widgets(self, session: Session) -> Outputs:
+        """Return updates that hide widgets without effect, and show those that have an effect again."""
+        ineffective = self._ineffective(session)
+        changed = ineffective ^ session.ineffective
+        session.ineffective = ineffective
+        updates = {self.page.widgets[name]: gr.update(visible=name not in ineffective) for name in changed}
+        if changed:
+            updates |= self._update_headings(session)
+        if KIND not in ineffective:
+            updates.setdefault(self.page.widgets[KIND], gr.update())["choices"] = self._kind_choices(session)
+        return updates
+
+    def _update_headings(self, session: Session) -> Outputs:
+        """Return updates of the headings and the help that depend on the method."""
+        page, recipe = self.page, session.recipe
+        growth = words.FROM_STAGE_ONE if recipe.image else words.FROM_STAGE_TWO
+        method = methods.METHOD_HEADING_CHOSEN.format(title=methods.METHOD_TITLES[recipe.method])
+        has_base = METHODS[recipe.method].has_base
+        return {
+            page.method_fold: gr.update(label=method),
+            page.growth_fold: gr.update(label=growth if has_base else methods.METHOD_SETTINGS),
+            page.alpha_help: gr.update(visible="alpha2" not in session.ineffective),
+        }
+
+    def _update_start_image(self, session: Session) -> Outputs:
+        """Return updates of the section for the start image; it opens when there is a new one."""
+        page, image = self.page, session.recipe.image
+        is_new = image is not None and image != session.shown_start_image
+        session.shown_start_image = image
+        can_be_followed = image is not None and bool(
+            control_settings.supported_kinds(self.services.facts(session.model))
+        )
+        return {
+            page.start_fold: gr.update(open=True) if is_new else gr.skip(),
+            page.start_image: gr.update(
+                value=start_image_html(session, self.services), visible=image is not None
+            ),
+            page.remove_image_button: gr.update(visible=image is not None),
+            page.control_button: gr.update(visible=can_be_followed),
+        }
+
+    def _update_word_choices(self, session: Session) -> Outputs:
+        """Return updates that select the words of the prompt among the words that the model knows."""
+        entry = self.services.entry(session.model)
+        selected = vocabulary.find_choices(session.recipe.prompt, entry)
+        return {
+            choices: gr.update(value=selected.get(kind), visible=kind in entry.vocabulary)
+            for kind, choices in self.page.word_choices.items()
+        }
+
+    def _ineffective(self, session: Session) -> frozenset[str]:
+        """Return the names of the widgets that have no effect with the session's settings."""
+        recipe = session.plan.recipe if session.plan else session.recipe
+        facts = self.services.facts(session.model)
+        return ineffective_widgets(recipe, facts) & frozenset(self.page.widgets)
+
+    def _kind_choices(self, session: Session) -> list[tuple[str, str]]:
+        """Return the kinds of control to choose from, as (title, name)."""
+        facts, control = self.services.facts(session.model), control_settings.first_control(session.recipe)
+        return control_settings.kind_choices(control_settings.selectable_kinds(facts, control))
