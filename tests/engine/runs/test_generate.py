@@ -43,7 +43,7 @@ def test_a_finished_stage_is_on_disk_when_it_is_told_and_before_the_next_starts(
             height, width = event.size
             assert Image.open(event.image).size == (width, height)
             assert load_file(event.latents)["latents"].shape == (1, 4, height // 8, width // 8)
-            assert sorted(store.stages(Path(event.image).parents[1])) == stages
+            assert sorted(store.finished_stages(Path(event.image).parents[1])) == stages
     assert stages == [1, 2, 3]
 
 
@@ -86,6 +86,25 @@ def test_a_run_costs_what_the_plan_foretold(changes, model, calls, tmp_path):
     assert len(calls) == total(cost.calls, planned)
     last = [e for e in events if isinstance(e, Progress)][-1]
     assert last.evaluations == last.of == planned.evaluations
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_there_is_one_progress_for_each_call_of_the_network(batch, model, calls, tmp_path):
+    recipe, seen = small(view_batch=batch), []
+    for event in generate(recipe, model, out=tmp_path):
+        if isinstance(event, Progress):
+            seen.append(len(calls))
+    assert seen == list(range(1, total(cost.calls, plan(recipe, model.facts)) + 1))
+
+
+@pytest.mark.parametrize("number", [1, 8, 13])
+def test_a_run_that_is_closed_calls_the_network_no_more(number, model, calls, tmp_path):
+    events = generate(small(view_batch=1), model, out=tmp_path)
+    progress = (event for event in events if isinstance(event, Progress))
+    for _ in range(number):
+        next(progress)
+    events.close()
+    assert len(calls) == number
 
 
 @pytest.mark.parametrize("scheduler", ["euler_a", *slowly("ddim", "euler", "dpmpp_2m", "lcm")])
@@ -146,7 +165,7 @@ def test_going_on_from_a_stage_gives_the_same_bits(scheduler, model, tmp_path):
     for ours, theirs in zip(done(again), done(events)[1:], strict=True):
         assert np.array_equal(load_file(ours.latents)["latents"], load_file(theirs.latents)["latents"])
     assert again[0].run != events[0].run
-    assert sorted(store.stages(again[0].run)) == [1, 2, 3]
+    assert sorted(store.finished_stages(again[0].run)) == [1, 2, 3]
 
 
 def test_until_ends_after_a_stage_that_is_the_same_as_in_the_whole_run(model, tmp_path):
