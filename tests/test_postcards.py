@@ -130,7 +130,10 @@ def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
         finished_cards(page).nth(1).wait_for(timeout=LONG)
         is_done(page, 2)
         (run,) = app.runs()
-        assert store.read_stage(store.find_stage(run, 2)[1]).record["recipe"]["prompt"] == "a blue boat on water at dawn"
+        assert (
+            store.read_stage(store.find_stage(run, 2)[1]).record["recipe"]["prompt"]
+            == "a blue boat on water at dawn"
+        )
 
 
 @pytest.mark.slow
@@ -143,12 +146,12 @@ from engine import Recipe
 from engine.catalogue.entries import model_entries
 from engine.recipe.controls import Control
 from engine.runs.keys import stage_keys
-from engine.serving.model_pool import Lender
+from engine.serving.model_pool import ModelPool
 from engine.planning.controlnets import check_compatible, controlnet_for, offered_kinds
 from engine.serving.entry import Request
-lender, out = Lender(model_entries()[:1], "cpu", "float32"), Path(sys.argv[1])
-threading.Thread(target=lender.model).start()
-print(list(lender.start(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])
+pool, out = ModelPool(model_entries()[:1], "cpu", "float32"), Path(sys.argv[1])
+threading.Thread(target=pool.model).start()
+print(list(pool.start(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
