@@ -169,4 +169,4 @@ def _view_cells(stage: Stage) -> tuple[int, int]:
 def _controlnet_bytes(stage: Stage) -> int:
     """Return the bytes of the ControlNets that act at a stage."""
     facts = stage.facts
-    return sum(controlnet_for(control, facts).weights(facts.dtype) for control in stage.controls)
+    return sum(controlnet_for(control, facts).weight_bytes(facts.dtype) for control in stage.controls)

@@ -86,11 +86,11 @@ class Denoiser:
                 predictions = yield from self._call(source, batch, stage, step, patches)
                 return batch, predictions.float().unflatten(0, (-1, len(batch))).transpose(0, 1)
             except (MemoryError, RuntimeError) as fault:
-                if len(batch) == 1 or not hardware.is_memory(fault):
+                if len(batch) == 1 or not hardware.is_out_of_memory(fault):
                     raise
             # Outside of the except block, so that the exception no longer holds what filled the memory.
             self.calls, self.evaluations = before
-            hardware.give_back(self.device)
+            hardware.release_memory(self.device)
             self.view_batch = (len(batch) + 1) // 2
 
     def _call(
