@@ -1,4 +1,4 @@
-"""The machine: what it is called, what memory is free, how models are placed on it, giving memory back."""
+"""The machine: its name, its free memory, where and how a model fits on it, and releasing memory."""
 
 import gc
 import platform
@@ -9,75 +9,85 @@ from pathlib import Path
 import psutil
 import torch
 
-FULL = (
+# Parts of the messages by which torch and CUDA's libraries report that memory ran out.
+OUT_OF_MEMORY_PHRASES = (
     "not enough memory",
     "allocate memory",
     "out of memory",
     "status_alloc_failed",
 )
-SPARED = 0.9
-"""Of what is free, the share that a model may fill."""
-MOST_VIEWS = {"cpu": 4, "cuda": 8}
+# The share of the free memory that a model may fill.
+USABLE_SHARE = 0.9
+# The largest number of views per call of the network that is chosen by itself, by type of device.
+MAX_VIEW_BATCH = {"cpu": 4, "cuda": 8}
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a model runs. offload: its parts wait in main memory and are on the device by turns."""
+class Placement:
+    """Where and how a model runs."""
 
     device: torch.device
+    # The number format of the weights; the VAE's stay in float32.
     dtype: torch.dtype
+    # Whether networks wait in main memory and move to the device only while they are used.
     offload: bool = False
+    # Views per call of the network.
     view_batch: int = 1
 
 
 @dataclass(frozen=True)
-class Need:
-    """Numbers of each of a model's networks, and of one guided native view and one decoded tile at work."""
+class MemoryNeed:
+    """How many numbers a model keeps in memory; a number's bytes depend on the format."""
 
-    parts: Mapping[str, int]
-    view: int = 0
-    tile: int = 0
+    # The parameters of each network, by the network's name.
+    parameters: Mapping[str, int]
+    # The activations of one evaluation of a native-sized view under classifier-free guidance.
+    view_values: int = 0
+    # The activations of decoding one native-sized tile.
+    tile_values: int = 0
 
-    def weights(self, itemsize: int, offload: bool = False) -> int:
-        """Bytes on the device at once. The decoder stays in float32."""
-        sizes = [n * (4 if part == "vae" else itemsize) for part, n in self.parts.items()]
+    def weight_bytes(self, itemsize: int, offload: bool = False) -> int:
+        """Return the bytes of weights that are on the device at once; the VAE's are float32."""
+        sizes = [count * (4 if part == "vae" else itemsize) for part, count in self.parameters.items()]
         return max(sizes, default=0) if offload else sum(sizes)
 
 
-def place(
+def choose_placement(
     device: torch.device,
-    need: Need,
-    unused: int | None,
+    need: MemoryNeed,
+    free_bytes: int | None,
     dtype: torch.dtype | None = None,
     offload: bool | None = None,
-) -> Place:
-    """Number format, offloading and views at once: what is asked for, else what fits into unused bytes.
+) -> Placement:
+    """Choose number format, offloading and view batch for a model; values other than None are kept.
 
-    A GPU computes in float16, a CPU in float32, or in bfloat16 where only that fits.
+    A GPU computes in float16, a CPU in float32, or in bfloat16 if only that fits. Where the free memory is
+    unknown, everything is assumed to fit.
     """
-    budget = SPARED * unused if unused is not None else float("inf")
+    budget = USABLE_SHARE * free_bytes if free_bytes is not None else float("inf")
     on_gpu = device.type != "cpu"
     if dtype is None:
-        fits = need.weights(4) <= budget
-        dtype = torch.float16 if on_gpu else torch.float32 if fits else torch.bfloat16
-    at_work = max(need.view * dtype.itemsize, need.tile * 4)
+        fits_float32 = need.weight_bytes(4) <= budget
+        cpu_dtype = torch.float32 if fits_float32 else torch.bfloat16
+        dtype = torch.float16 if on_gpu else cpu_dtype
+    activations = max(need.view_values * dtype.itemsize, need.tile_values * 4)
     if offload is None:
-        offload = on_gpu and need.weights(dtype.itemsize) + at_work > budget
-    left = budget - need.weights(dtype.itemsize, offload)
-    views = MOST_VIEWS.get(device.type, MOST_VIEWS["cpu"])
-    while views > 1 and views * need.view * dtype.itemsize > left:
-        views //= 2
-    return Place(device, dtype, offload, views)
+        offload = on_gpu and need.weight_bytes(dtype.itemsize) + activations > budget
+    left = budget - need.weight_bytes(dtype.itemsize, offload)
+    view_batch = MAX_VIEW_BATCH.get(device.type, MAX_VIEW_BATCH["cpu"])
+    while view_batch > 1 and view_batch * need.view_values * dtype.itemsize > left:
+        view_batch //= 2
+    return Placement(device, dtype, offload, view_batch)
 
 
-def name(device: torch.device) -> str:
-    """What a device is called, so that its pace can be remembered."""
+def device_name(device: torch.device) -> str:
+    """Return a device's name, under which its speed is remembered."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{_processor()}, {torch.get_num_threads()} threads"
+    return f"{_processor_name()}, {torch.get_num_threads()} threads"
 
 
-def _processor() -> str:
+def _processor_name() -> str:
     """Return the name of the CPU's model, such as "AMD EPYC", or of its architecture.
 
     On Linux platform.processor() is empty or just "x86_64", and psutil has no name at all. The kernel does,
@@ -90,7 +100,7 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def free(device: torch.device) -> int | None:
+def free_memory(device: torch.device) -> int | None:
     """Return the bytes that can be allocated on a device now; None where the system does not say."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -101,18 +111,22 @@ def free(device: torch.device) -> int | None:
         return None
 
 
-def is_memory(fault: BaseException) -> bool:
-    """Also where torch tells of it by a plain RuntimeError: on a CPU, and from CUDA's libraries."""
+def is_out_of_memory(fault: BaseException) -> bool:
+    """Return whether an exception means that memory ran out.
+
+    On a CPU and from CUDA's libraries torch raises a plain RuntimeError, known by its message.
+    """
     if isinstance(fault, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(fault, RuntimeError) and any(sign in str(fault).lower() for sign in FULL)
+    message = str(fault).lower()
+    return isinstance(fault, RuntimeError) and any(phrase in message for phrase in OUT_OF_MEMORY_PHRASES)
 
 
-def give_back(device: torch.device) -> None:
-    """Returns what a run no longer needs to whoever needs it next.
+def release_memory(device: torch.device) -> None:
+    """Free the memory of objects that are no longer referenced, and torch's cache on a GPU.
 
-    Old objects are looked through for the sake of a GPU alone: that takes a quarter of a second, in which
-    nothing else goes on, and what a run leaves in a cycle is young.
+    On a CPU the oldest generation of objects is not searched: that takes a quarter of a second, and reference
+    cycles that a run leaves behind are young.
     """
     gc.collect(2 if device.type == "cuda" else 1)
     if device.type == "cuda":

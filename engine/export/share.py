@@ -14,10 +14,10 @@ from engine import errors
 from engine.errors import BadRecipe, Fault, short_repr
 from engine.export.lettering import drawable, font_of, shortened, width_of, wrapped
 from engine.recipe.effects import ineffective_settings
-from engine.recipe.recall import recall_json
+from engine.recipe.recall import RECORD, recall_json
 from engine.recipe.recipe import Recipe
 from engine.runs.files import write_atomically
-from engine.runs.store import PICTURE, RECORD, stages
+from engine.runs.store import PICTURE_FILE, finished_stages
 from engine.runs.thumbnails import PNG_LEVEL
 
 LABELLED, DIVE = "labelled.png", "dive.webp"
@@ -75,7 +75,7 @@ def labelled(folder: Path, to: Path) -> Path:
 def _picture(folder: Path) -> tuple[Image.Image, str]:
     """A stage's pixels and its record, or a Fault that says that it is not there."""
     try:
-        with Image.open(folder / PICTURE, formats=["PNG"]) as picture:
+        with Image.open(folder / PICTURE_FILE, formats=["PNG"]) as picture:
             return picture.convert("RGB"), str(picture.info.get(RECORD, ""))
     except Exception as fault:
         named = {"stage": _number(folder), "folder": short_repr(folder.parent.name)}
@@ -98,10 +98,10 @@ def _recipe(text: str) -> Recipe | None:
 def _sizes(folder: Path, picture: Image.Image) -> list[tuple[int, int]]:
     """(width, height) of the stages up to this one, as far as they lie beside it."""
     sizes = []
-    for number, (_, below) in stages(folder.parent).items():
+    for number, (_, below) in finished_stages(folder.parent).items():
         if number < _number(folder):
             try:
-                with Image.open(below / PICTURE, formats=["PNG"]) as small:
+                with Image.open(below / PICTURE_FILE, formats=["PNG"]) as small:
                     sizes.append(small.size)
             except Exception:  # One that is not told harms nobody.
                 continue

@@ -17,20 +17,20 @@ from engine.catalogue.entries import (
     family_buckets,
     level_costs_for,
 )
-from engine.hardware import Need, Place
+from engine.hardware import MemoryNeed, Placement
 
-WINDOWS = range(4, 1025)
-PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
+NATIVE_SIDES = range(4, 1025)
+NETWORK_NAMES = ("unet", "vae", "text_encoder", "text_encoder_2")
 # Peak bytes of one evaluation per latent cell, in numbers of the first width: live tensors, counted. SD has
 # attention, and its wide layers, at full resolution; SDXL has none there.
-PER_CELL = {"sdxl": 15.8, "sd": 26.2}
+VALUES_PER_CELL = {"sdxl": 15.8, "sd": 26.2}
 
 
-def facts_of(pipeline: Any, source: str, family: str, place: Place) -> Facts:
+def read_facts(pipeline: Any, source: str, family: str, place: Placement) -> Facts:
     """All that the plan needs to know; ValueError where it makes no sense."""
     unet, vae = pipeline.unet, pipeline.vae
     window, cell = unet.config.sample_size, pipeline.vae_scale_factor
-    if window not in WINDOWS:
+    if window not in NATIVE_SIDES:
         raise ValueError(f"its native side is {window} cells")
     if unet.config.in_channels != vae.config.latent_channels:
         raise ValueError(f"its network takes {unet.config.in_channels} channels, as for inpainting")
@@ -45,10 +45,10 @@ def facts_of(pipeline: Any, source: str, family: str, place: Place) -> Facts:
         defaults=defaults_for(source, family),
         buckets=family_buckets(family, window * cell),
         view_batch=place.view_batch,
-        footprint=footprint_of(pipeline, family, place),
-        hash=fingerprint(pipeline),
+        footprint=measure_footprint(pipeline, family, place),
+        hash=hash_pipeline(pipeline),
         latent_space=f"{vae.config.latent_channels} channels of {cell} px at {vae.config.scaling_factor:g}",
-        device=hardware.name(place.device),
+        device=hardware.device_name(place.device),
         dtype=str(unet.dtype).removeprefix("torch."),
         offload=place.offload,
         architecture=body,
@@ -56,49 +56,50 @@ def facts_of(pipeline: Any, source: str, family: str, place: Place) -> Facts:
     )
 
 
-def parts_of(pipeline: Any) -> dict[str, torch.nn.Module]:
+def get_networks(pipeline: Any) -> dict[str, torch.nn.Module]:
     """The networks of a pipeline by name."""
-    found = {name: getattr(pipeline, name, None) for name in PARTS}
+    found = {name: getattr(pipeline, name, None) for name in NETWORK_NAMES}
     return {name: part for name, part in found.items() if part is not None}
 
 
-def footprint_of(pipeline: Any, family: str, place: Place) -> Footprint:
+def measure_footprint(pipeline: Any, family: str, place: Placement) -> Footprint:
     """Where parts wait elsewhere, only the largest is on the device."""
     unet, vae = pipeline.unet, pipeline.vae
     sizes = [
-        sum(p.numel() * p.element_size() for p in part.parameters()) for part in parts_of(pipeline).values()
+        sum(p.numel() * p.element_size() for p in part.parameters())
+        for part in get_networks(pipeline).values()
     ]
     return Footprint(
         weights=max(sizes) if place.offload else sum(sizes),
-        per_cell=view_memory(family, unet.config.block_out_channels, unet.dtype.itemsize),
-        per_px=decode_memory(vae.config.block_out_channels, vae.dtype.itemsize),
+        per_cell=evaluation_bytes_per_cell(family, unet.config.block_out_channels, unet.dtype.itemsize),
+        per_px=decoding_bytes_per_px(vae.config.block_out_channels, vae.dtype.itemsize),
     )
 
 
-def need_of(path: Path, configs: Path, family: str) -> Need:
+def estimate_need(path: Path, configs: Path, family: str) -> MemoryNeed:
     """What a model will take, from its configs and the headers of its weights."""
     parts = weights.count_parameters(path)
     try:
         unet, vae = (weights.read_config(configs, part) for part in ("unet", "vae"))
         window, widths = int(unet["sample_size"]), tuple(vae["block_out_channels"])
     except (OSError, ValueError, KeyError, TypeError):  # Loading it will say what is wrong.
-        return Need(parts)
-    view = 2 * window**2 * view_memory(family, tuple(unet["block_out_channels"]), 1)
-    tile = (window << len(widths) - 1) ** 2 * decode_memory(widths, 1)
-    return Need(parts, int(view), int(tile))
+        return MemoryNeed(parts)
+    view = 2 * window**2 * evaluation_bytes_per_cell(family, tuple(unet["block_out_channels"]), 1)
+    tile = (window << len(widths) - 1) ** 2 * decoding_bytes_per_px(widths, 1)
+    return MemoryNeed(parts, int(view), int(tile))
 
 
-def view_memory(family: str, widths: tuple[int, ...], itemsize: int) -> float:
+def evaluation_bytes_per_cell(family: str, widths: tuple[int, ...], itemsize: int) -> float:
     """Peak bytes per latent cell of one evaluation."""
-    return PER_CELL[family] * widths[0] * itemsize
+    return VALUES_PER_CELL[family] * widths[0] * itemsize
 
 
-def decode_memory(widths: tuple[int, ...], itemsize: int) -> float:
+def decoding_bytes_per_px(widths: tuple[int, ...], itemsize: int) -> float:
     """Peak bytes per px of one decoded tile: at full size, four maps of the first width and one wider."""
     return (4 * widths[0] + widths[1]) * itemsize
 
 
-def fingerprint(pipeline: Any) -> str:
+def hash_pipeline(pipeline: Any) -> str:
     """A hash of all that a model's pictures depend on: weights, configs, vocabulary."""
     digest = sha256()
     for name, part in sorted(pipeline.components.items()):

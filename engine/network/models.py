@@ -19,9 +19,9 @@ from engine import errors, hardware
 from engine.catalogue import weights
 from engine.catalogue.entries import ModelEntry
 from engine.errors import Fault, NotEnoughMemory, WeightsMissing, first_line, short_repr
-from engine.hardware import Place
+from engine.hardware import Placement
 from engine.network import lora
-from engine.network.facts import facts_of, need_of, parts_of
+from engine.network.facts import read_facts, estimate_need, get_networks
 from engine.network.model import Model
 from engine.vae.codec import preview_matrix
 
@@ -51,9 +51,9 @@ def load_model(
             path = _here(source, half=(wanted or torch.float32) != torch.float32 or where.type != "cpu")
             configs, index = _told(path, source)
             kind = getattr(diffusers, index["_class_name"])
-            need = need_of(path, configs, FAMILIES[kind.__name__])
-            free = hardware.free(where)
-            place = hardware.place(where, need, free, wanted, offload)
+            need = estimate_need(path, configs, FAMILIES[kind.__name__])
+            free = hardware.free_memory(where)
+            place = hardware.choose_placement(where, need, free, wanted, offload)
             _has_room(entry.title if entry else source, need, place, free)
             read = _file(path, kind, configs, place) if path.is_file() else _folder(path, kind, place)
             if entry:
@@ -68,9 +68,9 @@ def load_model(
         ) from fault
 
 
-def _has_room(title: str, need: hardware.Need, place: hardware.Place, free: int | None) -> None:
+def _has_room(title: str, need: hardware.MemoryNeed, place: hardware.Placement, free: int | None) -> None:
     """NoRoom, before anything is read, where not even the weights fit: the system would end the whole app."""
-    bytes_ = need.weights(place.dtype.itemsize, place.offload)
+    bytes_ = need.weight_bytes(place.dtype.itemsize, place.offload)
     if free is not None and bytes_ > free:
         said = {"source": short_repr(title), "need": f"{bytes_ / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
         raise NotEnoughMemory(errors.NOT_ENOUGH_MEMORY.format(**said))
@@ -161,7 +161,7 @@ def _index(folder: Path, source: str) -> dict[str, Any]:
         raise WeightsMissing(errors.MODEL_NOT_HERE.format(source=source[:100])) from fault
 
 
-def _folder(path: Path, kind: Any, place: Place) -> Any:
+def _folder(path: Path, kind: Any, place: Placement) -> Any:
     return kind.from_pretrained(
         path,
         # The decoder of most models overflows in half precision.
@@ -172,7 +172,7 @@ def _folder(path: Path, kind: Any, place: Place) -> Any:
     )
 
 
-def _file(path: Path, kind: Any, configs: Path, place: Place) -> Any:
+def _file(path: Path, kind: Any, configs: Path, place: Placement) -> Any:
     """The pipeline of a single file in the original layout."""
     loaded = kind.from_single_file(
         str(path), config=str(configs), torch_dtype=place.dtype, local_files_only=True
@@ -198,8 +198,8 @@ def _without(kind: Any) -> dict[str, Any]:
     return {name: None for name in UNUSED if name in optional}
 
 
-def _model(pipeline: Any, index: dict[str, Any], source: str, place: Place) -> Model:
-    parts = parts_of(pipeline)
+def _model(pipeline: Any, index: dict[str, Any], source: str, place: Placement) -> Model:
+    parts = get_networks(pipeline)
     for part in parts.values():
         part.requires_grad_(False).eval()
     family = FAMILIES[type(pipeline).__name__]
@@ -212,13 +212,13 @@ def _model(pipeline: Any, index: dict[str, Any], source: str, place: Place) -> M
         limit = parts[name].config.max_position_embeddings
         if tokenizer is None or tokenizer.model_max_length > limit or len(tokenizer) < 3:
             raise ValueError("its tokenizer is not there")
-    facts = facts_of(pipeline, source, family, place)
+    facts = read_facts(pipeline, source, family, place)
     matrix = preview_matrix(pipeline.vae, index.get("_latent_rgb")).to(place.device)
     _settle(pipeline, place)
     return Model(facts, pipeline, matrix, place.device)
 
 
-def _settle(pipeline: Any, place: Place) -> None:
+def _settle(pipeline: Any, place: Placement) -> None:
     """Puts the networks where they compute, or where they wait."""
     if place.device.type == "cuda" and place.dtype != torch.float32:
         pipeline.unet.to(memory_format=torch.channels_last)
@@ -228,7 +228,7 @@ def _settle(pipeline: Any, place: Place) -> None:
         pipeline.to(place.device)
 
 
-def read_net(folder: Path, kind: str, variant: str, model: Model) -> Any:
+def load_controlnet(folder: Path, kind: str, variant: str, model: Model) -> Any:
     """A ControlNet, placed where the model's network computes."""
     with _quiet():
         read = getattr(diffusers, kind).from_pretrained(
@@ -237,14 +237,14 @@ def read_net(folder: Path, kind: str, variant: str, model: Model) -> Any:
     return read.requires_grad_(False).eval().to(model.device)
 
 
-def read_depth(folder: Path) -> Any:
+def load_depth_network(folder: Path) -> Any:
     """A network that tells depth."""
     with _quiet():
         read = transformers.AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True)
     return read.requires_grad_(False).eval()
 
 
-def read_detector(kind: Any, folder: Path, file: str) -> Any:
+def load_detector(kind: Any, folder: Path, file: str) -> Any:
     """A detector of another package, on the CPU."""
     with _quiet(), weights.force_weights_only():
         return kind.from_pretrained(str(folder), filename=file)

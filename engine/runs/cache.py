@@ -1,162 +1,193 @@
-"""All runs under one root: the longest chain that is there already, and sweeping old runs. No torch."""
+"""The runs under one root folder: finding stages that any of them has finished, and removing old runs.
+
+Needs no torch.
+"""
 
 import logging
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.runs import store
 from engine.errors import BadRecipe
-from engine.runs.store import Kept
+from engine.runs import store
+from engine.runs.files import temporary_path
+from engine.runs.store import StoredStage
 
 log = logging.getLogger(__name__)
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-LOOKED = "looked"
-"""Its time says when a run was last looked at, or last at work."""
-_GONE = re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{8}")
+# A run was last used at the modification time of this file in its folder.
+USED_FILE = "looked"
+# The temporary name of a run's folder while it is removed.
+_REMOVED_NAME = re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
-class Found:
-    """A finished stage with the right key: where it is, and what it holds."""
+class CachedStage:
+    """A finished stage that was found under its key."""
 
     key: str
     folder: Path
-    kept: Kept
+    stored: StoredStage
 
 
-class Shelf:
-    """The runs under `root`, kept for `age` seconds and while they hold no more than `size` bytes together.
-
-    Times are read from the clock, which is an argument.
-    """
+class RunCache:
+    """All runs under one root folder; old ones are removed by `sweep`."""
 
     def __init__(
         self,
         root: str | os.PathLike[str],
         clock: Callable[[], float] = time.time,
         *,
-        age: float = DAY,
-        size: float = float("inf"),
+        max_age: float = DAY,
+        max_bytes: float = float("inf"),
     ) -> None:
+        """Open the cache.
+
+        root: the folder in which every run has its folder.
+        clock: returns the time in seconds since the epoch.
+        max_age: the seconds for which an unused run is kept.
+        max_bytes: the bytes that all runs together may take; beyond, the least recently used are removed.
+        """
         self.root, self.clock = Path(root), clock
-        self.age, self.size = age, size
+        self.max_age, self.max_bytes = max_age, max_bytes
 
     def runs(self) -> list[Path]:
+        """Return the folders of all runs."""
         if not self.root.is_dir():
             return []
         return [folder for folder in map(Path, os.scandir(self.root)) if store.is_run(folder)]
 
-    def new_run(self) -> Path:
-        run = store.new_run(self.root)
-        self.look(run)
+    def create_run(self) -> Path:
+        """Create a run's folder and mark it as used."""
+        run = store.create_run(self.root)
+        self.mark_used(run)
         return run
 
-    def look(self, run: Path) -> None:
-        """Marks a run as in use: it is not swept within the hour."""
+    def mark_used(self, run: Path) -> None:
+        """Record that a run is used now, so that it is not removed within the next hour."""
         now = self.clock()
         try:
-            (run / LOOKED).touch()
-            os.utime(run / LOOKED, (now, now))
+            (run / USED_FILE).touch()
+            os.utime(run / USED_FILE, (now, now))
         except OSError as fault:
-            log.warning("%s could not be marked: %s", run, fault)
+            log.warning("%s could not be marked as used: %s", run, fault)
 
-    def chain(self, keys: Sequence[str]) -> tuple[Found, ...]:
-        """The longest run of first keys whose stages are all kept, wherever, and can be read."""
-        kept, chain = self._folders(set(keys)), []
+    def longest_chain(self, keys: Sequence[str]) -> tuple[CachedStage, ...]:
+        """Return the readable finished stages, from any run, for as many of the first keys as possible."""
+        folders = self._folders_by_key(set(keys))
+        chain = []
         for key in keys:
-            found = next(filter(None, (_found(key, folder) for folder in kept.get(key, ()))), None)
-            if found is None:
+            stage = _first_readable(key, folders.get(key, []))
+            if stage is None:
                 break
-            chain.append(found)
+            chain.append(stage)
         return tuple(chain)
 
-    def held(self, keys: Sequence[str]) -> int:
-        """How many of the first stages seem to be kept, by their names alone: for those who only ask."""
-        kept = self._folders(set(keys))
-        return next((n for n, key in enumerate(keys) if key not in kept), len(keys))
+    def count_cached(self, keys: Sequence[str]) -> int:
+        """Return for how many of the first keys a finished stage exists. Fast: no stage is read."""
+        folders = self._folders_by_key(set(keys))
+        for count, key in enumerate(keys):
+            if key not in folders:
+                return count
+        return len(keys)
 
-    def upload(self, digest: str) -> Path | None:
-        """A start picture with these pixels, if one is kept in any run."""
-        return next(filter(None, (store.upload(run, digest) for run in self.runs())), None)
+    def find_image(self, digest: str) -> Path | None:
+        """Return the file of the input image with this digest from any run; None if no run has it."""
+        for run in self.runs():
+            path = store.find_image(run, digest)
+            if path:
+                return path
+        return None
 
-    def _folders(self, keys: set[str]) -> dict[str, list[Path]]:
+    def _folders_by_key(self, keys: set[str]) -> dict[str, list[Path]]:
+        """Return the folders of all finished stages that have one of these keys."""
         found: dict[str, list[Path]] = {}
         for run in self.runs():
             try:
-                here = store.stages(run)
-            except OSError:  # Swept meanwhile.
+                stages = store.finished_stages(run)
+            except OSError:  # Another process has removed the run meanwhile.
                 continue
-            for key, folder in here.values():
+            for key, folder in stages.values():
                 if key in keys:
                     found.setdefault(key, []).append(folder)
         return found
 
     def sweep(self, spare: Sequence[Path] = ()) -> list[Path]:
-        """Removes runs that are too old, then the oldest until the others are small enough.
+        """Remove runs that are too old, then the least recently used ones until the others fit; return them.
 
-        Never one that was at work or looked at within the hour, nor one to spare.
+        Runs that were used within the last hour stay, and so do those in `spare`.
         """
-        now, swept = self.clock(), []
-        self._clear()
+        now = self.clock()
+        self._remove_leftovers()
         spared = {run.resolve() for run in spare}
-        aged = sorted(((now - self.last_use(run), run) for run in self.runs()), reverse=True)
-        excess = _bytes([run for _, run in aged]) - self.size if self.size < float("inf") else 0
-        for idle, run in aged:
-            if idle < HOUR or run.resolve() in spared:
+        runs = sorted(((now - self.last_use(run), run) for run in self.runs()), reverse=True)
+        excess = 0.0
+        if self.max_bytes < float("inf"):
+            excess = _disk_usage([run for _, run in runs]) - self.max_bytes
+        removed = []
+        for idle_seconds, run in runs:
+            if idle_seconds < HOUR or run.resolve() in spared:
                 continue
-            if idle > self.age or excess > 0:
-                excess -= _bytes([run], only=True)
-                self.forget(run)
-                swept.append(run)
-        return swept
+            if idle_seconds > self.max_age or excess > 0:
+                excess -= _disk_usage([run], unshared_only=True)
+                self.remove_run(run)
+                removed.append(run)
+        return removed
 
-    def _clear(self) -> None:
-        """Removes what is left of runs whose removal was cut short."""
-        for entry in os.scandir(self.root) if self.root.is_dir() else ():
-            if _GONE.fullmatch(entry.name):
+    def _remove_leftovers(self) -> None:
+        """Remove what is left of runs whose removal was interrupted."""
+        if not self.root.is_dir():
+            return
+        for entry in os.scandir(self.root):
+            if _REMOVED_NAME.fullmatch(entry.name):
                 shutil.rmtree(entry.path, ignore_errors=True)
 
     def last_use(self, run: Path) -> float:
+        """Return the time at which a run was last used; 0 if its folder is gone."""
         try:
-            return max(path.stat().st_mtime for path in (run / LOOKED, run) if path.exists())
+            return max(path.stat().st_mtime for path in (run / USED_FILE, run) if path.exists())
         except (OSError, ValueError):
             return 0.0
 
-    def forget(self, run: Path) -> None:
-        """Removes a run at once; stages that other runs share stay theirs."""
-        gone = run.with_name(f".{run.name}.{secrets.token_hex(4)}")
+    def remove_run(self, run: Path) -> None:
+        """Remove a run, which disappears at once; stages that it shares with other runs stay there."""
+        leftover = temporary_path(run)
         try:
-            os.rename(run, gone)
+            os.rename(run, leftover)
         except FileNotFoundError:
             return
-        shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _found(key: str, folder: Path) -> Found | None:
-    try:
-        return Found(key, folder, store.read(folder))
-    except BadRecipe:
-        return None
+def _first_readable(key: str, folders: Sequence[Path]) -> CachedStage | None:
+    """Return the first of these folders whose stage can be read, as a cached stage; None if none can."""
+    for folder in folders:
+        try:
+            return CachedStage(key, folder, store.read_stage(folder))
+        except BadRecipe:
+            continue
+    return None
 
 
-def _bytes(runs: Sequence[Path], only: bool = False) -> int:
-    """What these runs hold on the disk, shared files once; `only`: what would be free without them."""
-    seen: dict[tuple[int, int], int] = {}
+def _disk_usage(runs: Sequence[Path], unshared_only: bool = False) -> int:
+    """Return the bytes that runs take on the disk; a file that several of them share counts once.
+
+    unshared_only: leave out files that have further hard links, which stay when these runs are removed.
+    """
+    bytes_by_file: dict[tuple[int, int], int] = {}
     for run in runs:
-        for folder, _, names in os.walk(run):  # Others may write and remove meanwhile.
+        for folder, _, names in os.walk(run):
             for name in names:
                 try:
-                    about = os.lstat(os.path.join(folder, name))
-                except OSError:
+                    status = os.lstat(os.path.join(folder, name))
+                except OSError:  # Another process has removed the file meanwhile.
                     continue
-                if not (only and about.st_nlink > 1):
-                    seen[about.st_dev, about.st_ino] = about.st_blocks * 512
-    return sum(seen.values())
+                if not (unshared_only and status.st_nlink > 1):
+                    bytes_by_file[status.st_dev, status.st_ino] = status.st_blocks * 512
+    return sum(bytes_by_file.values())

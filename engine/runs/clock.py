@@ -1,4 +1,4 @@
-"""How long the work took, without the time of whoever watches."""
+"""Measure how long the work of a run takes, without the time that its reader takes between events."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,10 +7,11 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-class Clock:
-    """Seconds at work since it was last read; those in which an event is looked at do not count."""
+class Stopwatch:
+    """Adds up seconds: those inside a `with` block, and those in which `measure` waits for the next item."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """Start at zero. now: returns the time in seconds."""
         self.now = now
         self.seconds = 0.0
 
@@ -20,15 +21,17 @@ class Clock:
     def __exit__(self, *fault: object) -> None:
         self.seconds += self.now() - self.began
 
-    def during(self, items: Iterator[Item]) -> Iterator[Item]:
-        end = object()
+    def measure(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Yield the items and add the seconds that each takes to be made, not those between them."""
         while True:
             with self:
-                item = next(items, end)
-            if item is end:
-                return
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
             yield item
 
-    def read(self) -> float:
-        spent, self.seconds = self.seconds, 0.0
-        return spent
+    def reset(self) -> float:
+        """Return the seconds since the last reset and start again at zero."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds

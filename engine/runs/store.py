@@ -1,8 +1,9 @@
-"""Run folders: each finished stage in a folder of its own, whole or not at all. Knows no torch.
+"""Run folders on the disk: each finished stage has a folder of its own, which appears once it is complete.
 
 runs/<run>/stage-<number>-<key>/   picture.png  latents.safetensors  proxy.jpg  thumb.jpg  tiles/
-runs/<run>/upload-<digest>.png     the start picture
-Everything in it was encoded here; what a person uploads is kept as a new PNG, never as its bytes.
+runs/<run>/upload-<digest>.png     start images and images of controls
+All images are encoded here: of an uploaded one a new PNG of its pixels is stored, never the uploaded bytes.
+Needs no torch.
 """
 
 import json
@@ -24,139 +25,153 @@ from safetensors.numpy import save
 
 from engine import errors
 from engine.errors import BadRecipe
-from engine.recipe import images as picture_file
+from engine.recipe import images
+from engine.recipe.recall import RECORD
 from engine.runs.files import Save, link_or_copy, write_atomically, write_folder_atomically
-from engine.runs.thumbnails import PNG_LEVEL, prints
+from engine.runs.thumbnails import PNG_LEVEL, preview_files
 
 log = logging.getLogger(__name__)
 
-PICTURE, LATENTS, STOP = "picture.png", "latents.safetensors", "stop"
-RECORD = "demofusion"
-"""Under this name a picture and a latent hold what was asked and what was run."""
-_STAGE = re.compile(r"stage-(\d+)-([0-9a-f]{32})")
-_UPLOAD = re.compile(r"upload-[0-9a-f]{64}\.png")
-_RUN = re.compile(r"[0-9a-f]{32}")
+PICTURE_FILE, LATENTS_FILE = "picture.png", "latents.safetensors"
+# A run whose folder contains a file of this name stops.
+STOP_FILE = "stop"
+_STAGE_NAME = re.compile(r"stage-(\d+)-([0-9a-f]{32})")
+_IMAGE_NAME = re.compile(r"upload-[0-9a-f]{64}\.png")
+_RUN_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A finished stage: its latent (1, C, rows, cols), the tone it set or was given, and its record."""
+class StoredStage:
+    """A finished stage, as its file of latents contains it."""
 
+    # Float32, (1, channels, rows, cols).
     latents: np.ndarray
+    # Mean and standard deviation of the base's latent, to which later stages are matched.
     tone: tuple[float, float]
+    # The recipe and how the stage was made: seconds, model hash, device and so on.
     record: dict[str, Any] = field(default_factory=dict)
 
 
-def new_run(out: str | os.PathLike[str]) -> Path:
-    """A folder of its own for a run; its name cannot be guessed."""
-    folder = Path(out) / secrets.token_hex(16)
+def create_run(root: str | os.PathLike[str]) -> Path:
+    """Create a run's folder under a random name that cannot be guessed."""
+    folder = Path(root) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     return folder
 
 
 def is_run(folder: Path) -> bool:
-    return bool(_RUN.fullmatch(folder.name)) and folder.is_dir()
+    """Return whether a path is a run's folder, by its name."""
+    return bool(_RUN_NAME.fullmatch(folder.name)) and folder.is_dir()
 
 
 def stage_folder(run: Path, stage: int, key: str) -> Path:
+    """Return the path of a stage's folder in a run's folder."""
     return run / f"stage-{stage}-{key}"
 
 
-def stages(run: str | os.PathLike[str]) -> dict[int, tuple[str, Path]]:
-    """The finished stages of a run: number -> (key, folder)."""
+def finished_stages(run: str | os.PathLike[str]) -> dict[int, tuple[str, Path]]:
+    """Return key and folder of each finished stage of a run, by the stage's number in rising order."""
     found = {}
     for entry in os.scandir(run):
-        match = _STAGE.fullmatch(entry.name)
+        match = _STAGE_NAME.fullmatch(entry.name)
         if match:
             found[int(match[1])] = (match[2], Path(entry.path))
     return dict(sorted(found.items()))
 
 
-def write(run: Path, stage: int, key: str, kept: Kept, picture: Image.Image) -> Path:
-    """Keeps a finished stage: once its folder has its name, it is whole and on the disk."""
-    text = json.dumps(kept.record)
-    tensors = {"latents": np.ascontiguousarray(kept.latents), "tone": np.asarray(kept.tone, np.float64)}
+def write_stage(run: Path, stage: int, key: str, stored: StoredStage, picture: Image.Image) -> Path:
+    """Write a finished stage with its preview files and return its folder.
+
+    Once the folder has its final name, all of it is on the disk.
+    """
+    record = json.dumps(stored.record)
+    tensors = {"latents": np.ascontiguousarray(stored.latents), "tone": np.asarray(stored.tone, np.float64)}
     info = PngInfo()
-    info.add_text(RECORD, text)
+    info.add_text(RECORD, record)
     files: dict[str, Save] = {
-        PICTURE: lambda path: picture.save(path, "PNG", compress_level=PNG_LEVEL, pnginfo=info),
-        # Through Python's own file, whose faults say what is wrong with the disk.
-        LATENTS: lambda path: path.write_bytes(save(tensors, metadata={RECORD: text})),
+        PICTURE_FILE: lambda path: picture.save(path, "PNG", compress_level=PNG_LEVEL, pnginfo=info),
+        # Not by safetensors' own function, whose exceptions do not name the disk's fault.
+        LATENTS_FILE: lambda path: path.write_bytes(save(tensors, metadata={RECORD: record})),
     }
-    return write_folder_atomically(stage_folder(run, stage, key), files | prints(picture), is_sound)
+    return write_folder_atomically(stage_folder(run, stage, key), files | preview_files(picture), is_intact)
 
 
-def read(folder: Path) -> Kept:
-    """A finished stage, or BadRecipe if it is not whole."""
+def read_stage(folder: Path) -> StoredStage:
+    """Read a finished stage; BadRecipe if its file is damaged or contains impossible values."""
     try:
-        with safe_open(folder / LATENTS, framework="numpy") as file:
+        with safe_open(folder / LATENTS_FILE, framework="numpy") as file:
             latents, tone = file.get_tensor("latents"), file.get_tensor("tone")
             record = json.loads((file.metadata() or {})[RECORD])
         mean, deviation = tone.tolist()
-        sound = latents.dtype == np.float32 and latents.ndim == 4 and np.isfinite(latents).all()
-        if sound and isfinite(mean) and deviation > 0 and isinstance(record, dict):
-            return Kept(latents, (mean, deviation), record)
+        is_latent = latents.dtype == np.float32 and latents.ndim == 4 and np.isfinite(latents).all()
+        if is_latent and isfinite(mean) and deviation > 0 and isinstance(record, dict):
+            return StoredStage(latents, (mean, deviation), record)
     except Exception:
         log.exception("%s cannot be read", folder)
-    raise BadRecipe("resume", errors.RESUME_BROKEN.format(**_named(folder)))
+    raise BadRecipe("resume", errors.RESUME_BROKEN.format(**_describe_stage(folder)))
 
 
-def is_sound(folder: Path) -> bool:
+def is_intact(folder: Path) -> bool:
+    """Return whether a stage's folder can be read."""
     try:
-        read(folder)
+        read_stage(folder)
     except BadRecipe:
         return False
     return True
 
 
-def find(run: str | os.PathLike[str], stage: int) -> tuple[str, Path]:
-    """The key and the folder of a run's stage, or BadRecipe."""
+def find_stage(run: str | os.PathLike[str], stage: int) -> tuple[str, Path]:
+    """Return the key and the folder of a run's stage; BadRecipe if it does not exist."""
     try:
-        return stages(run)[stage]
+        return finished_stages(run)[stage]
     except (KeyError, OSError, ValueError):
-        named = {"stage": errors.short_repr(stage), "folder": errors.short_repr(Path(run).name)}
-        raise BadRecipe("resume", errors.RESUME_MISSING.format(**named)) from None
+        names = {"stage": errors.short_repr(stage), "folder": errors.short_repr(Path(run).name)}
+        raise BadRecipe("resume", errors.RESUME_MISSING.format(**names)) from None
 
 
-def _named(folder: Path) -> dict[str, Any]:
-    match = _STAGE.fullmatch(folder.name)
+def _describe_stage(folder: Path) -> dict[str, str]:
+    """Return a stage's number and its run's name, as error sentences take them, from the folder's path."""
+    match = _STAGE_NAME.fullmatch(folder.name)
     return {"stage": match[1] if match else "", "folder": errors.short_repr(folder.parent.name)}
 
 
-def take_along(folder: Path, run: Path, stage: int, key: str) -> Path:
-    """Gives a run a stage that is kept elsewhere. The files are shared: removing one run harms no other."""
-    to = stage_folder(run, stage, key)
+def link_stage(folder: Path, run: Path, stage: int, key: str) -> Path:
+    """Add a stage of another run to a run by hard links and return its new folder.
+
+    The files are shared, and removing either run leaves the other whole.
+    """
     names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     files: dict[str, Save] = {str(name): partial(link_or_copy, folder / name) for name in names}
-    return write_folder_atomically(to, files, is_sound)
+    return write_folder_atomically(stage_folder(run, stage, key), files, is_intact)
 
 
-def upload(run: Path, digest: str) -> Path | None:
-    """The start picture with these pixels, if this run keeps it."""
-    path = _upload(run, digest)
+def find_image(run: Path, digest: str) -> Path | None:
+    """Return the file of the input image with this digest; None if the run does not store it intact."""
+    path = _image_path(run, digest)
     try:
-        return path if picture_file.digest(path) == digest else None
+        return path if images.digest(path) == digest else None
     except BadRecipe:
         return None
 
 
-def _upload(run: Path, digest: str) -> Path:
+def _image_path(run: Path, digest: str) -> Path:
+    """Return where a run stores the input image with this digest."""
     return run / f"upload-{digest.removeprefix('sha256:')}.png"
 
 
-def keep_upload(run: Path, given: str | os.PathLike[str]) -> Path:
-    """A picture that a person gave: its upright pixels, under their digest, and nothing else of it."""
-    digest = picture_file.digest(given)
-    to = _upload(run, digest)
-    if upload(run, digest):
-        return to
-    if _is_upload(Path(given), run.parent):
-        return write_atomically(to, partial(link_or_copy, Path(given)))
-    pixels = picture_file.read(given)
-    return write_atomically(to, lambda path: pixels.save(path, "PNG", compress_level=PNG_LEVEL))
+def store_image(run: Path, source: str | os.PathLike[str]) -> Path:
+    """Store an input image in a run as a PNG of its upright pixels, without metadata, and return its path."""
+    digest = images.digest(source)
+    path = _image_path(run, digest)
+    if find_image(run, digest):
+        return path
+    if _is_stored_image(Path(source), run.parent):
+        return write_atomically(path, partial(link_or_copy, Path(source)))
+    pixels = images.read(source)
+    return write_atomically(path, lambda path: pixels.save(path, "PNG", compress_level=PNG_LEVEL))
 
 
-def _is_upload(path: Path, root: Path) -> bool:
-    """Whether this is such a picture already, in a run under this root."""
+def _is_stored_image(path: Path, root: Path) -> bool:
+    """Return whether a file was written by store_image for a run under this root."""
     run = path.resolve().parent
-    return is_run(run) and run.parent == root.resolve() and _UPLOAD.fullmatch(path.name) is not None
+    return is_run(run) and run.parent == root.resolve() and _IMAGE_NAME.fullmatch(path.name) is not None

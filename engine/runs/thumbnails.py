@@ -1,4 +1,7 @@
-"""What is made of a finished picture for the eye: a proxy, a thumbnail, and tiles to zoom into. No torch."""
+"""Smaller images of a finished picture for the page: a proxy, a thumbnail and tiles to zoom into.
+
+Needs no torch.
+"""
 
 from math import ceil
 from pathlib import Path
@@ -7,57 +10,69 @@ from PIL import Image
 
 from engine.runs.files import Save
 
-# Level 6 takes seconds for 4096 x 4096 px and saves little.
+# Level 6, the default, takes seconds for 4096 x 4096 px and saves little.
 PNG_LEVEL = 1
-PROXY, THUMB, TILE = 1600, 320, 512
-JPEG = {"quality": 90, "subsampling": 0}
-"""Colour at full resolution: halved, it hides the very grain that the settings are about."""
+# The longer side in px of the proxy, which fills the page, and of the thumbnail.
+PROXY_SIDE, THUMB_SIDE = 1600, 320
+# The side of a tile in px.
+TILE_SIDE = 512
+# Colour is stored at full resolution: halved, it would hide the grain that people compare settings by.
+JPEG_OPTIONS = {"quality": 90, "subsampling": 0}
 
 
-def prints(picture: Image.Image) -> dict[str, Save]:
-    """File names, and what writes them: tiles/level-row-column, level 0 at 1:1 and without loss."""
-    made: dict[str, Save] = {
-        "proxy.jpg": _jpeg(fitted(picture, PROXY)),
-        "thumb.jpg": _jpeg(fitted(picture, THUMB)),
+def preview_files(picture: Image.Image) -> dict[str, Save]:
+    """Return what writes the preview files of a picture, by file name.
+
+    Tiles are named tiles/<level>-<row>-<column>. Level 0 is the picture itself, stored without loss; each
+    further level has half the size, up to the first that fits in one tile.
+    """
+    files: dict[str, Save] = {
+        "proxy.jpg": _jpeg_writer(shrink_to_fit(picture, PROXY_SIDE)),
+        "thumb.jpg": _jpeg_writer(shrink_to_fit(picture, THUMB_SIDE)),
     }
-    level, whole = 0, picture
+    level, reduced = 0, picture
     while True:
-        for row in range(ceil(whole.height / TILE)):
-            for col in range(ceil(whole.width / TILE)):
-                name = f"tiles/{level}-{row}-{col}.{'jpg' if level else 'png'}"
-                made[name] = _tile(whole, row, col, lossless=not level)
-        if max(whole.size) <= TILE:
-            return made
-        level, whole = level + 1, whole.reduce(2)
+        suffix = "png" if level == 0 else "jpg"
+        for row in range(ceil(reduced.height / TILE_SIDE)):
+            for col in range(ceil(reduced.width / TILE_SIDE)):
+                files[f"tiles/{level}-{row}-{col}.{suffix}"] = _tile_writer(
+                    reduced, row, col, lossless=level == 0
+                )
+        if max(reduced.size) <= TILE_SIDE:
+            return files
+        level, reduced = level + 1, reduced.reduce(2)
 
 
-def levels(height: int, width: int) -> int:
-    """Levels of tiles of a picture of this size; the last one is a single tile."""
+def count_tile_levels(height: int, width: int) -> int:
+    """Return the number of levels of tiles of a picture of this size; the last level is a single tile."""
     count = 1
-    while max(height, width) > TILE:
+    while max(height, width) > TILE_SIDE:
         height, width, count = ceil(height / 2), ceil(width / 2), count + 1
     return count
 
 
-def fitted(picture: Image.Image, side: int) -> Image.Image:
-    """The picture, at most so large."""
+def shrink_to_fit(picture: Image.Image, side: int) -> Image.Image:
+    """Return a copy of a picture whose longer side is at most `side` px."""
     small = picture.copy()
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return small
 
 
-def _jpeg(picture: Image.Image) -> Save:
-    return lambda path: picture.save(path, "JPEG", **JPEG)
+def _jpeg_writer(picture: Image.Image) -> Save:
+    """Return a function that writes a picture as JPEG."""
+    return lambda path: picture.save(path, "JPEG", **JPEG_OPTIONS)
 
 
-def _tile(whole: Image.Image, row: int, col: int, *, lossless: bool) -> Save:
-    box = (col * TILE, row * TILE, min((col + 1) * TILE, whole.width), min((row + 1) * TILE, whole.height))
+def _tile_writer(level: Image.Image, row: int, col: int, *, lossless: bool) -> Save:
+    """Return a function that writes one tile of a level, as PNG if it is to be without loss, else as JPEG."""
+    top, left = row * TILE_SIDE, col * TILE_SIDE
+    box = (left, top, min(left + TILE_SIDE, level.width), min(top + TILE_SIDE, level.height))
 
     def save(path: Path) -> None:
-        tile = whole.crop(box)
+        tile = level.crop(box)
         if lossless:
             tile.save(path, "PNG", compress_level=PNG_LEVEL)
         else:
-            tile.save(path, "JPEG", **JPEG)
+            tile.save(path, "JPEG", **JPEG_OPTIONS)
 
     return save

@@ -52,6 +52,7 @@ VAE = {
 
 
 def _encoder_config(vocabulary_size: int, width: int, layers: int, heads: int) -> CLIPTextConfig:
+    """Return the configuration of a text encoder of this size."""
     return CLIPTextConfig(
         vocab_size=vocabulary_size,
         hidden_size=width,
@@ -108,7 +109,7 @@ class RunResult:
 def run(model: Model, recipe: Recipe, root: Path) -> RunResult:
     """Run a recipe from its first stage on; `root` holds the pace of earlier runs for the prediction."""
     whole = plan(recipe, model.facts)
-    predicted = Pace(root).each(whole.stages)
+    predicted = Pace(root).estimate_each(whole.stages)
     torch.cuda.reset_peak_memory_stats()
     seconds, retreats, latents = 0.0, 0, ""
     for event in generate(recipe, model, out=root):

@@ -125,7 +125,9 @@ def test_keys_alone_lead_from_the_prompt_to_the_file(served, visit):
     with page.expect_download() as download:
         page.keyboard.press("Enter")
     (run,) = served.runs()
-    assert download.value.path().read_bytes() == (store.find_stage(run, 2)[1] / store.PICTURE_FILE).read_bytes()
+    assert (
+        download.value.path().read_bytes() == (store.find_stage(run, 2)[1] / store.PICTURE_FILE).read_bytes()
+    )
 
 
 def test_stages_that_arrive_leave_the_focus_where_it_is(served, visit):

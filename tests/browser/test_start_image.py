@@ -142,7 +142,10 @@ def test_a_run_from_a_picture_is_stopped_found_again_and_gone_on_with(served, vi
     is_started_from(page)
     line(page).get_by_role("button", name=pattern(words.CONTINUE_RUN)).click()
     is_another(page, 2)
-    assert len({store.find_image(run, recall(picture).recipe.image).name for run, picture in finals(served)}) == 1
+    assert (
+        len({store.find_image(run, recall(picture).recipe.image).name for run, picture in finals(served)})
+        == 1
+    )
 
 
 def finals(served):

@@ -34,7 +34,10 @@ def test_a_newcomer_presses_generate_and_gets_every_stage(served, visit):
     page.get_by_role("link", name=re.compile("Download stage 2")).wait_for()
     with page.expect_download() as download:
         page.get_by_role("link", name=re.compile("Download stage 2")).click()
-    assert download.value.path().read_bytes() == (store.finished_stages(run)[2][1] / store.PICTURE_FILE).read_bytes()
+    assert (
+        download.value.path().read_bytes()
+        == (store.finished_stages(run)[2][1] / store.PICTURE_FILE).read_bytes()
+    )
     assert re.fullmatch(r"[a-z-]+_s0_256_a3-1-1\.png", download.value.suggested_filename)
 
 
@@ -69,7 +72,9 @@ def test_what_still_holds_is_kept_and_said(served, visit):
     expect(page.get_by_text(pattern(words.CHANGED_SINCE_PICTURE))).to_contain_text("α₁ 3 → 2")
     generate(page)
     is_another(page, 2)
-    first, second = (store.finished_stages(run) for run in sorted(served.runs(), key=lambda run: run.stat().st_mtime))
+    first, second = (
+        store.finished_stages(run) for run in sorted(served.runs(), key=lambda run: run.stat().st_mtime)
+    )
     assert first[1][0] == second[1][0]
     assert first[2][0] != second[2][0]
 

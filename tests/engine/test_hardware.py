@@ -6,65 +6,67 @@ import torch
 
 from engine import hardware, load_model
 from engine.catalogue.weights import count_parameters
-from engine.hardware import Need, Place, place
-from engine.network.facts import need_of, view_memory
+from engine.hardware import MemoryNeed, Placement, choose_placement
+from engine.network.facts import estimate_need, evaluation_bytes_per_cell
 from tests.engine.network.test_models import peak
 from tests.support import single_file, tiny
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 GB = 10**9
 # SDXL, counted; its guided native view and its decoded tile in bytes for each byte of a number.
-SDXL = Need(
+SDXL = MemoryNeed(
     {"unet": 2_570_000_000, "vae": 84_000_000, "text_encoder": 123_000_000, "text_encoder_2": 695_000_000},
-    view=int(2 * 128**2 * view_memory("sdxl", (320,), 1)),
-    tile=1024**2 * (4 * 128 + 256),
+    view_values=int(2 * 128**2 * evaluation_bytes_per_cell("sdxl", (320,), 1)),
+    tile_values=1024**2 * (4 * 128 + 256),
 )
 
 
 @pytest.mark.parametrize(
     ("device", "free", "placed"),
     [
-        (GPU, 80, Place(GPU, torch.float16, False, 8)),
-        (GPU, 16, Place(GPU, torch.float16, False, 8)),
-        (GPU, 8, Place(GPU, torch.float16, True, 4)),
-        (GPU, 6.2, Place(GPU, torch.float16, True, 1)),
-        (CPU, 64, Place(CPU, torch.float32, False, 4)),
-        (CPU, 12, Place(CPU, torch.bfloat16, False, 4)),
+        (GPU, 80, Placement(GPU, torch.float16, False, 8)),
+        (GPU, 16, Placement(GPU, torch.float16, False, 8)),
+        (GPU, 8, Placement(GPU, torch.float16, True, 4)),
+        (GPU, 6.2, Placement(GPU, torch.float16, True, 1)),
+        (CPU, 64, Placement(CPU, torch.float32, False, 4)),
+        (CPU, 12, Placement(CPU, torch.bfloat16, False, 4)),
     ],
 )
 def test_what_is_free_decides(device, free, placed):
-    assert place(device, SDXL, int(free * GB)) == placed
+    assert choose_placement(device, SDXL, int(free * GB)) == placed
 
 
 def test_where_nobody_says_what_is_free_all_of_it_is_used():
-    assert place(CPU, SDXL, None) == Place(CPU, torch.float32, False, 4)
+    assert choose_placement(CPU, SDXL, None) == Placement(CPU, torch.float32, False, 4)
 
 
 def test_what_is_asked_for_is_done():
-    assert place(GPU, SDXL, 80 * GB, torch.bfloat16, True) == Place(GPU, torch.bfloat16, True, 8)
-    assert not place(GPU, SDXL, 8 * GB, offload=False).offload
+    assert choose_placement(GPU, SDXL, 80 * GB, torch.bfloat16, True) == Placement(
+        GPU, torch.bfloat16, True, 8
+    )
+    assert not choose_placement(GPU, SDXL, 8 * GB, offload=False).offload
 
 
 def test_parts_that_wait_by_turns_take_the_room_of_the_largest():
-    assert SDXL.weights(2) == 2 * (2_570_000_000 + 123_000_000 + 695_000_000) + 4 * 84_000_000
-    assert SDXL.weights(2, offload=True) == 2 * 2_570_000_000
+    assert SDXL.weight_bytes(2) == 2 * (2_570_000_000 + 123_000_000 + 695_000_000) + 4 * 84_000_000
+    assert SDXL.weight_bytes(2, offload=True) == 2 * 2_570_000_000
 
 
 @pytest.mark.parametrize("write", [tiny.write, single_file.sd], ids=["sdxl", "sd"])
 def test_what_a_model_needs_is_known_before_it_is_read(write, tmp_path):
     folder = write(tmp_path / "tiny")
     model = load_model(folder, "cpu", "float32")
-    need, footprint = need_of(folder, folder, model.facts.family), model.facts.footprint
-    assert need.weights(4) == footprint.weights
-    assert need.view * 4 == pytest.approx(2 * 16**2 * footprint.per_cell, abs=8)
-    assert need.tile * 4 == pytest.approx(128**2 * footprint.per_px, abs=8)
+    need, footprint = estimate_need(folder, folder, model.facts.family), model.facts.footprint
+    assert need.weight_bytes(4) == footprint.weights
+    assert need.view_values * 4 == pytest.approx(2 * 16**2 * footprint.per_cell, abs=8)
+    assert need.tile_values * 4 == pytest.approx(128**2 * footprint.per_px, abs=8)
     assert sum(count_parameters(folder).values()) * 4 == footprint.weights
 
 
 def test_the_memory_of_a_view_of_sd_is_what_a_call_takes():
     unet = single_file.unet(True, (32, 64, 128, 128), layers=2)
     taken = peak(lambda: unet(torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 16)), unet)
-    assert view_memory("sd", (32,), 4) * 8 * 16 * 16 == pytest.approx(taken, rel=0.15)
+    assert evaluation_bytes_per_cell("sd", (32,), 4) * 8 * 16 * 16 == pytest.approx(taken, rel=0.15)
 
 
 def test_by_turns_a_picture_is_the_same(tmp_path):
@@ -77,9 +79,9 @@ def test_by_turns_a_picture_is_the_same(tmp_path):
 
 
 def test_free_memory_is_what_the_system_can_allocate(monkeypatch):
-    assert 0 < hardware.free(CPU) < psutil.virtual_memory().total
+    assert 0 < hardware.free_memory(CPU) < psutil.virtual_memory().total
     monkeypatch.setattr(psutil, "virtual_memory", lambda: (_ for _ in ()).throw(FileNotFoundError("/proc")))
-    assert hardware.free(CPU) is None
+    assert hardware.free_memory(CPU) is None
 
 
 def test_a_cpu_is_called_by_its_model_and_the_threads_in_use(monkeypatch):
@@ -88,7 +90,7 @@ def test_a_cpu_is_called_by_its_model_and_the_threads_in_use(monkeypatch):
         hardware.Path, "read_text", lambda self: cpuinfo if str(self) == "/proc/cpuinfo" else ""
     )
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert hardware.name(CPU) == "AMD EPYC, 2 threads"
+    assert hardware.device_name(CPU) == "AMD EPYC, 2 threads"
 
 
 def test_a_cpu_without_a_listed_name_is_called_by_what_the_platform_knows(monkeypatch):
@@ -96,4 +98,4 @@ def test_a_cpu_without_a_listed_name_is_called_by_what_the_platform_knows(monkey
     monkeypatch.setattr(hardware.platform, "processor", lambda: "")
     monkeypatch.setattr(hardware.platform, "machine", lambda: "aarch64")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert hardware.name(CPU) == "aarch64, 4 threads"
+    assert hardware.device_name(CPU) == "aarch64, 4 threads"

@@ -51,7 +51,9 @@ def test_every_press_may_bring_it(presses, anything):
         assert answer(press, dict.fromkeys(press.inputs, anything), anything)
 
 
-@pytest.mark.parametrize("act", [name.removeprefix("do_") for name in dir(ActionHandlers) if name.startswith("do_")])
+@pytest.mark.parametrize(
+    "act", [name.removeprefix("do_") for name in dir(ActionHandlers) if name.startswith("do_")]
+)
 def test_every_act_may_be_about_it(presses, act):
     press = named(presses, "on_action")
     for anything in ANYTHING:

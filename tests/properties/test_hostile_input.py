@@ -101,7 +101,9 @@ def test_a_fault_names_what_was_written_as_text(served, visit):
     unfold(page, words.FINE_CONTROL)
     for text in HOSTILE:
         page.get_by_label(words.OWN_SCALES).fill(text)
-        expect(page.get_by_role("alert")).to_have_text(errors.SCALES_NOT_RISING.format(scales=short_repr(text)))
+        expect(page.get_by_role("alert")).to_have_text(
+            errors.SCALES_NOT_RISING.format(scales=short_repr(text))
+        )
         is_unharmed(page)
 
 

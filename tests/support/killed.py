@@ -59,11 +59,11 @@ def kept(root):
     found = {}
     for run in root.iterdir():
         if run.is_dir():
-            for number, (_, folder) in store.stages(run).items():
-                with Image.open(folder / store.PICTURE) as picture:
+            for number, (_, folder) in store.finished_stages(run).items():
+                with Image.open(folder / store.PICTURE_FILE) as picture:
                     picture.load()
                 assert (folder / "proxy.jpg").stat().st_size
-                found[number] = load_file(folder / store.LATENTS)["latents"].tobytes()
+                found[number] = load_file(folder / store.LATENTS_FILE)["latents"].tobytes()
     return found
 
 

@@ -45,7 +45,10 @@ def _control(chosen):
 def controls():
     """Controls whose pictures are told by their digests; the net is the model's own."""
     known = {name: values(setting) for name, setting in CONTROL_SETTINGS.items() if name != "net"}
-    known |= {"image": st.just(DIGEST), "stages": st.lists(st.floats(0, MAX_CONTROL_STRENGTH), max_size=3).map(tuple)}
+    known |= {
+        "image": st.just(DIGEST),
+        "stages": st.lists(st.floats(0, MAX_CONTROL_STRENGTH), max_size=3).map(tuple),
+    }
     return st.fixed_dictionaries(known).map(_control)
 
 

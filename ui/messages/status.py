@@ -111,7 +111,7 @@ def cost_message(session: Session, services: Services) -> Message:
     if cached >= last:
         return Message(words.ALL_STAGES_CACHED.format(count=last) if last > 1 else words.ONLY_STAGE_CACHED)
     stages_to_run = plan.stages[cached:last]
-    seconds = services.pace.seconds(stages_to_run)
+    seconds = services.pace.estimate(stages_to_run)
     time = words.TIME_UNKNOWN
     if seconds is not None:
         time = words.TIME_KNOWN.format(time=formatting.format_estimate(seconds))
@@ -246,7 +246,7 @@ def continue_action(services: Services, progress: RunProgress, until: int | None
         until = None
     seconds = None
     if progress.plan:
-        seconds = services.pace.seconds(progress.plan.stages[progress.last_stage : until])
+        seconds = services.pace.estimate(progress.plan.stages[progress.last_stage : until])
     time = ""
     if seconds is not None:
         time = words.CONTINUE_TIME.format(time=formatting.format_estimate(seconds))

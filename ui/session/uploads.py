@@ -1,4 +1,4 @@
-"""What browsers hand over: uploads alone are opened, and what is kept lies where no browser reaches."""
+"""Uploaded images: only files in Gradio's upload folder are opened, and copies are stored outside it."""
 
 import os
 import secrets
@@ -21,13 +21,14 @@ from engine.recipe import images
 from engine.runs.files import write_atomically
 from engine.runs.thumbnails import PNG_LEVEL
 
-MOST, LONGEST = 2 * 10**9, 86400.0
-"""Bytes of all kept pictures together, and seconds that one is kept; a run keeps its own longer."""
+# The bytes of all stored images together, and the seconds for which one is stored. A run stores its own copy.
+MAX_BYTES, MAX_AGE = 2 * 10**9, 86400.0
+# The start of the name of a process's folder among the temporary files.
 PREFIX = "start-pictures-"
 
 
-def uploaded(path: Any) -> Path:
-    """The file of an upload, which lies where Gradio puts uploads; no other is opened."""
+def find_upload(path: Any) -> Path:
+    """Return the real path of an uploaded file; BadRecipe for any path outside Gradio's upload folder."""
     try:
         real = Path(path).resolve(strict=True)
     except (OSError, TypeError, ValueError):
@@ -38,89 +39,106 @@ def uploaded(path: Any) -> Path:
 
 
 def new_folder_name() -> str:
-    """A new name under which one page's pictures lie. Nobody is told."""
+    """Return a random folder name for the images of one session; it is never sent to a browser."""
     return secrets.token_hex(16)
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _StoredFile:
+    """A file on the disk."""
+
     path: Path
+    # Bytes.
     size: int
-    since: float
+    # When it was last stored or used, in seconds since the epoch.
+    modified: float
 
 
 class Uploads:
-    """Pictures that were dropped, as their upright pixels, in a drawer for each page.
+    """Uploaded images, stored as PNG of their upright pixels, in a folder for each session.
 
-    needed: files that may not go yet, as a run that waits is to start from them.
+    They lie in a temporary folder, which is removed when the process ends.
     """
 
-    def __init__(self, most: int = MOST, needed: Callable[[], Collection[Path]] = tuple) -> None:
-        self.most, self.needed = most, needed
+    def __init__(
+        self, max_bytes: int = MAX_BYTES, needed_paths: Callable[[], Collection[Path]] = tuple
+    ) -> None:
+        """Create an empty store.
+
+        max_bytes: the bytes of all images together.
+        needed_paths: returns the files that must stay because waiting runs will read them.
+        """
+        self.max_bytes, self.needed_paths = max_bytes, needed_paths
         self.folder = Path(mkdtemp(prefix=PREFIX))
         self._lock = threading.Lock()
         finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
-    def keep(self, path: Path, within: str = "") -> Path:
-        """A picture of any kind as a file of its own in a drawer, the same one as before if it lies there
-        already; whoever keeps most makes room for it. Else a Fault."""
-        plain = images.read(path)
-        kept = self.folder / (within or "shared") / f"{images.digest(path).removeprefix('sha256:')}.png"
+    def store(self, path: Path, folder_name: str = "shared") -> Path:
+        """Store a copy of an image and return its path, the same one if the folder has this image already.
+
+        Older images are removed if there is no room. A Fault says why it could not be written.
+        """
+        pixels = images.read(path)
+        stored = self.folder / folder_name / f"{images.digest(path).removeprefix('sha256:')}.png"
         try:
-            kept.parent.mkdir(exist_ok=True)
-            if kept.is_file():
-                kept.touch()
+            stored.parent.mkdir(exist_ok=True)
+            if stored.is_file():
+                stored.touch()
             else:
                 # Not flushed to the disk: these files do not outlive the process.
                 write_atomically(
-                    kept, lambda to: plain.save(to, "PNG", compress_level=PNG_LEVEL), flush=False
+                    stored, lambda to: pixels.save(to, "PNG", compress_level=PNG_LEVEL), flush=False
                 )
-            self._make_room(kept)
+            self._make_room(stored)
         except OSError as fault:
             raise Fault(
                 errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)
             ) from fault
-        return kept
+        return stored
 
     def sweep(self) -> None:
-        """Removes what is too old; and what another process left behind, which nobody uses any more."""
+        """Remove images that are too old, and folders of other processes that have ended."""
         self._make_room()
         for other in Path(gettempdir()).glob(f"{PREFIX}*"):
-            if other != self.folder and _is_over(other):
+            if other != self.folder and _is_abandoned(other):
                 shutil.rmtree(other, ignore_errors=True)
 
     def _make_room(self, newest: Path | None = None) -> None:
-        """The oldest of the fullest drawer goes first: who drops much loses what is theirs."""
+        """Remove images that are too old, then the oldest of the fullest folder until the others fit.
+
+        So those who upload much lose their own images first. newest: an image that stays in any case.
+        """
         with self._lock:
-            spared = {newest, *self.needed()}
-            kept = _oldest_first(self.folder.rglob("*.png"))
-            full = Counter[Path]()
-            for each in kept:
-                full[each.path.parent] += each.size
-            loose = [each for each in kept if each.path not in spared]
-            while loose:
-                goes = loose[0]
-                if time.time() - goes.since <= LONGEST:
-                    if full.total() <= self.most:
+            spared = {newest, *self.needed_paths()}
+            files = _oldest_first(self.folder.rglob("*.png"))
+            bytes_by_folder = Counter[Path]()
+            for file in files:
+                bytes_by_folder[file.path.parent] += file.size
+            removable = [file for file in files if file.path not in spared]
+            while removable:
+                file = removable[0]
+                if time.time() - file.modified <= MAX_AGE:
+                    if bytes_by_folder.total() <= self.max_bytes:
                         return
-                    goes = max(loose, key=lambda each: full[each.path.parent])
-                goes.path.unlink(missing_ok=True)
-                full[goes.path.parent] -= goes.size
-                loose.remove(goes)
+                    file = max(removable, key=lambda file: bytes_by_folder[file.path.parent])
+                file.path.unlink(missing_ok=True)
+                bytes_by_folder[file.path.parent] -= file.size
+                removable.remove(file)
 
 
-def _oldest_first(paths: Iterable[Path]) -> list[_Kept]:
+def _oldest_first(paths: Iterable[Path]) -> list[_StoredFile]:
+    """Return the files at these paths, as far as they still exist, the oldest first."""
     found = []
     for path in paths:
         try:
-            about = os.stat(path)
-        except OSError:  # Gone meanwhile.
+            status = os.stat(path)
+        except OSError:  # Removed meanwhile.
             continue
-        found.append(_Kept(path, about.st_size, about.st_mtime))
-    return sorted(found, key=lambda each: each.since)
+        found.append(_StoredFile(path, status.st_size, status.st_mtime))
+    return sorted(found, key=lambda file: file.modified)
 
 
-def _is_over(folder: Path) -> bool:
-    """Whether nothing was put there for as long as anything is kept."""
-    newest = max((each.since for each in _oldest_first([folder, *folder.rglob("*")])), default=0.0)
-    return time.time() - newest > LONGEST
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether nothing in a folder has changed for longer than images are stored."""
+    newest = max((file.modified for file in _oldest_first([folder, *folder.rglob("*")])), default=0.0)
+    return time.time() - newest > MAX_AGE

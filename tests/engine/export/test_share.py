@@ -12,8 +12,8 @@ from engine.export.share import DIVE, LABELLED, dive, labelled
 from engine.recipe.recall import recall
 from engine.recipe.recipe import to_dict
 from engine.runs import files, store
-from engine.runs.cache import Shelf
-from engine.runs.store import Kept
+from engine.runs.cache import RunCache
+from engine.runs.store import StoredStage
 
 GREY = {64: 40, 128: 120, 256: 200}
 HOSTILE = "红房子 🏠 مرحبا नमस्ते \x00\u202e <img src=x onerror=alert(1)> ${5 \\ "
@@ -21,21 +21,21 @@ HOSTILE = "红房子 🏠 مرحبا नमस्ते \x00\u202e <img src=x on
 
 def kept(run, number, picture, **recipe):
     record = {"recipe": to_dict(Recipe(**{"prompt": "a red house", "seed": 42} | recipe)), "stage": number}
-    latent = Kept(np.zeros((1, 4, 8, 8), np.float32), (0.0, 1.0), record)
-    return store.write(run, number, f"{number:032x}", latent, picture)
+    latent = StoredStage(np.zeros((1, 4, 8, 8), np.float32), (0.0, 1.0), record)
+    return store.write_stage(run, number, f"{number:032x}", latent, picture)
 
 
 @pytest.fixture
 def run(tmp_path):
     """Three stages, each of one grey."""
-    run = store.new_run(tmp_path)
+    run = store.create_run(tmp_path)
     for number, (side, grey) in enumerate(GREY.items(), 1):
         kept(run, number, Image.new("RGB", (side, side), (grey,) * 3))
     return run
 
 
 def folders(run):
-    return [folder for _, folder in store.stages(run).values()]
+    return [folder for _, folder in store.finished_stages(run).values()]
 
 
 def caption(monkeypatch, folder, to):
@@ -89,7 +89,7 @@ def test_any_prompt_can_be_drawn_in_any_font(prompt, family, tmp_path, monkeypat
     if not family:
         monkeypatch.setattr(lettering, "_family", lambda: None)
     lettering.font_of.cache_clear()
-    run = store.new_run(tmp_path)
+    run = store.create_run(tmp_path)
     labelled(kept(run, 1, Image.new("RGB", (96, 64)), prompt=prompt), run / LABELLED)
     lettering.font_of.cache_clear()
     with Image.open(run / LABELLED) as sheet:
@@ -106,7 +106,7 @@ def test_pillows_own_font_spells_what_it_lacks():
 def test_a_picture_without_a_record_is_still_labelled(tmp_path):
     folder = tmp_path / "stage-1-x"
     folder.mkdir()
-    Image.new("RGB", (64, 64)).save(folder / store.PICTURE)
+    Image.new("RGB", (64, 64)).save(folder / store.PICTURE_FILE)
     assert labelled(folder, tmp_path / LABELLED).is_file()
 
 
@@ -130,7 +130,7 @@ def test_larger_stages_come_in_one_after_the_other(run):
 
 
 def test_a_dive_ends_at_one_picture_pixel_per_frame_pixel(tmp_path):
-    run = store.new_run(tmp_path)
+    run = store.create_run(tmp_path)
     stripes = np.zeros((1024, 2048, 3), np.uint8)
     stripes[:, ::2] = 255
     small = kept(run, 1, Image.new("RGB", (512, 256), (127,) * 3))
@@ -142,7 +142,7 @@ def test_a_dive_ends_at_one_picture_pixel_per_frame_pixel(tmp_path):
 
 
 def test_the_place_is_reached(tmp_path):
-    run = store.new_run(tmp_path)
+    run = store.create_run(tmp_path)
     picture = np.zeros((1024, 1024, 3), np.uint8)
     picture[700:740, 300:340] = 255
     folder = kept(run, 1, Image.fromarray(picture))
@@ -156,20 +156,20 @@ def test_the_place_is_reached(tmp_path):
 @pytest.mark.parametrize("centre", [(0, 0), (1, 1), (-3, 9)])
 @pytest.mark.parametrize("size", [(64, 64), (200, 50), (600, 1200)])
 def test_any_place_and_any_shape_can_be_dived_into(size, centre, tmp_path):
-    run = store.new_run(tmp_path)
+    run = store.create_run(tmp_path)
     with Image.open(dive([kept(run, 1, Image.new("RGB", size))], run / DIVE, centre)) as film:
         assert max(film.size) == 512
 
 
 def test_what_is_shared_is_no_stage_and_leaves_nothing_half_written(run, tmp_path):
-    before = store.stages(run)
+    before = store.finished_stages(run)
     labelled(folders(run)[-1], run / LABELLED)
     dive(folders(run), run / DIVE)
-    assert store.stages(run) == before
+    assert store.finished_stages(run) == before
     assert {path.name for path in run.iterdir() if not path.is_dir()} == {LABELLED, DIVE}
-    cache = Shelf(tmp_path)
-    assert [found.folder for found in cache.chain([f"{n:032x}" for n in (1, 2, 3)])] == folders(run)
-    cache.forget(run)
+    cache = RunCache(tmp_path)
+    assert [found.folder for found in cache.longest_chain([f"{n:032x}" for n in (1, 2, 3)])] == folders(run)
+    cache.remove_run(run)
     assert cache.runs() == []
 
 

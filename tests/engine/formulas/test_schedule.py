@@ -7,9 +7,17 @@ T50 = np.arange(981, 0, -20)
 
 
 def schedule_of(
-    t=T50, economy=0.0, skip_residual=True, dilated=True, faithful=False, alphas=(3, 1, 1), sigmas=(0.8, 0.008)
+    t=T50,
+    economy=0.0,
+    skip_residual=True,
+    dilated=True,
+    faithful=False,
+    alphas=(3, 1, 1),
+    sigmas=(0.8, 0.008),
 ):
-    return stage_schedule(t, 1000, alphas, sigmas, economy, skip_residual=skip_residual, dilated=dilated, faithful=faithful)
+    return stage_schedule(
+        t, 1000, alphas, sigmas, economy, skip_residual=skip_residual, dilated=dilated, faithful=faithful
+    )
 
 
 def test_cosine_is_one_at_pure_noise_half_midway_and_zero_at_the_clean_end():
@@ -58,7 +66,9 @@ def test_the_hold_does_not_depend_on_the_number_of_steps(steps):
         return np.interp(0.5, schedule.survival, schedule.t)
 
     covered = 1000 / steps  # The output of a step belongs to where it arrives.
-    assert half(schedule_of(t)) - covered == pytest.approx(half(schedule_of()) - 20, abs=max(20, 0.4 * covered))
+    assert half(schedule_of(t)) - covered == pytest.approx(
+        half(schedule_of()) - 20, abs=max(20, 0.4 * covered)
+    )
 
 
 def test_survival_is_the_product_over_later_steps():

@@ -10,8 +10,8 @@ from diffusers import DDIMScheduler, DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from engine import WeightsMissing, load_model, plan
-from engine.formulas.noise import normal
-from engine.formulas.timesteps import scheduler_of
+from engine.formulas.noise import keyed_normal
+from engine.formulas.timesteps import resolve_scheduler
 from tests.support import single_file, tiny
 from tests.support.toys import latents, slowly, small
 
@@ -43,12 +43,12 @@ def family(request, tmp_path_factory):
 def test_at_native_size_it_is_the_familys_own_pipeline(form, name, family, tmp_path):
     pipeline, model = family[2], load_model(family[form], "cpu", "float32")
     recipe = small(scales=(1,), steps=8, scheduler=name, negative="blue")
-    kind, settings = scheduler_of(name, model.facts.scheduler)
-    pipeline.scheduler = getattr(diffusers, kind.cls).from_config(settings)
+    kind, settings = resolve_scheduler(name, model.facts.scheduler)
+    pipeline.scheduler = getattr(diffusers, kind.class_name).from_config(settings)
     theirs = pipeline(
         recipe.prompt, negative_prompt="blue", num_inference_steps=8,
         guidance_scale=plan(recipe, model.facts).recipe.guidance,
-        latents=torch.from_numpy(normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
+        latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
         output_type="latent",
     ).images.numpy()  # fmt: skip
     (ours,) = latents(recipe, model, tmp_path)
@@ -76,9 +76,9 @@ def test_a_family_without_size_ids_is_told_none(tmp_path):
 
 def test_a_long_prompt_of_one_encoder_is_read_to_its_end(tmp_path):
     model = load_model(single_file.sd(tmp_path / "sd"), "cpu", "float32")
-    house, boats = (model.encode_text("red " * 40 + last, "", 2).embeds for last in ("house", "boats"))
-    assert house.shape[:2] == (2, 5 * tiny.TOKENS)
-    assert not torch.allclose(house[1], boats[1])
+    services, boats = (model.encode_text("red " * 40 + last, "", 2).embeds for last in ("house", "boats"))
+    assert services.shape[:2] == (2, 5 * tiny.TOKENS)
+    assert not torch.allclose(services[1], boats[1])
 
 
 @pytest.mark.parametrize(

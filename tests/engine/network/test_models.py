@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine import Fault, WeightsMissing, load_model
-from engine.errors import StopAsked
-from engine.network.facts import decode_memory, view_memory
+from engine.errors import StopRequested
+from engine.network.facts import decoding_bytes_per_px, evaluation_bytes_per_cell
 from engine.planning.views import Place, View
 from engine.sampling.denoiser import Denoiser
 from tests.support import tiny
@@ -206,12 +206,14 @@ def test_the_memory_of_a_view_is_what_a_call_takes():
     taken = peak(
         lambda: unet(torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 32), added_cond_kwargs=given), unet
     )
-    assert view_memory("sdxl", width, 4) * cells == pytest.approx(taken, rel=0.15)
+    assert evaluation_bytes_per_cell("sdxl", width, 4) * cells == pytest.approx(taken, rel=0.15)
 
 
 def test_the_memory_of_decoding_is_what_it_takes(model):
     taken = peak(lambda: model.vae.decode(torch.zeros(1, 4, 16, 16)), model.vae)
-    assert decode_memory(model.vae.config.block_out_channels, 4) * 128 * 128 == pytest.approx(taken, rel=0.15)
+    assert decoding_bytes_per_px(model.vae.config.block_out_channels, 4) * 128 * 128 == pytest.approx(
+        taken, rel=0.15
+    )
 
 
 def test_the_denoiser_asks_for_stop_before_each_call():
@@ -224,5 +226,5 @@ def test_the_denoiser_asks_for_stop_before_each_call():
             return True
 
     looks = (View(slice(0, 4), slice(0, 4), (0, 0, 0, 0, 0, 0), Place(0, 0)),)
-    with pytest.raises(StopAsked):
+    with pytest.raises(StopRequested):
         list(Denoiser(Never(), None, 1, 4, Set()).evaluate(torch.zeros(1, 4, 4, 4), looks, None, None))

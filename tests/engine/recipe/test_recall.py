@@ -55,8 +55,8 @@ def test_every_recipe_survives_a_picture(tmp_path, recipe):
 
 def test_a_kept_picture_tells_its_recipe_and_what_was_run(tmp_path):
     record = {"recipe": to_dict(Recipe(prompt="a house")), "seconds": 2.5, "engine": "x"}
-    kept = store.Kept(np.ones((1, 4, 2, 2), np.float32), (0.0, 1.0), record)
-    folder = store.write(tmp_path, 1, "a" * 32, kept, Image.new("RGB", (8, 8)))
+    kept = store.StoredStage(np.ones((1, 4, 2, 2), np.float32), (0.0, 1.0), record)
+    folder = store.write_stage(tmp_path, 1, "a" * 32, kept, Image.new("RGB", (8, 8)))
     recalled = recall(folder / "picture.png")
     assert recalled.recipe == Recipe(prompt="a house")
     assert (recalled.record["seconds"], recalled.record["engine"]) == (2.5, "x")

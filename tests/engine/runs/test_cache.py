@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from engine.runs import store
-from engine.runs.cache import DAY, HOUR, Shelf
+from engine.runs.cache import DAY, HOUR, RunCache
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 
@@ -25,16 +25,18 @@ def clock():
 
 @pytest.fixture
 def cache(tmp_path, clock):
-    return Shelf(tmp_path / "runs", clock)
+    return RunCache(tmp_path / "runs", clock)
 
 
 def keep(run, number, key, value=0.0):
     latents = np.full((1, 4, 2, 2), value, np.float32)
-    return store.write(run, number, key, store.Kept(latents, (0.0, 1.0), {}), Image.new("RGB", (64, 64)))
+    return store.write_stage(
+        run, number, key, store.StoredStage(latents, (0.0, 1.0), {}), Image.new("RGB", (64, 64))
+    )
 
 
 def run(cache, *keys, value=0.0):
-    folder = cache.new_run()
+    folder = cache.create_run()
     for number, key in enumerate(keys, 1):
         keep(folder, number, key, value)
     age(cache, folder, 0)
@@ -49,7 +51,7 @@ def age(cache, folder, seconds):
 
 
 def found(cache, *keys):
-    return [one.key for one in cache.chain(keys)]
+    return [one.key for one in cache.longest_chain(keys)]
 
 
 def test_where_nothing_is_kept_nothing_is_found(cache):
@@ -66,7 +68,7 @@ def test_the_longest_chain_of_first_stages_is_found(cache):
 
 def test_a_chain_is_found_across_runs(cache):
     run(cache, A)
-    other = cache.new_run()
+    other = cache.create_run()
     keep(other, 2, B)
     assert found(cache, A, B) == [A, B]
 
@@ -98,7 +100,7 @@ def test_a_run_that_was_looked_at_within_the_hour_is_never_swept(cache, clock):
     clock.now += 2 * DAY
     cache.mark_used(one)
     clock.now += HOUR - 1
-    cache.age = cache.size = 0
+    cache.max_age = cache.max_bytes = 0
     assert cache.sweep() == [two]
     clock.now += 2
     assert cache.sweep() == [one]
@@ -115,19 +117,19 @@ def test_when_room_is_short_the_oldest_go_first(cache):
     for hours, folder in zip((2, 5, 3), runs, strict=True):
         age(cache, folder, hours * HOUR)
     one = sum(path.lstat().st_blocks * 512 for path in runs[0].rglob("*") if path.is_file())
-    cache.size = 2.5 * one
+    cache.max_bytes = 2.5 * one
     assert cache.sweep() == [runs[1]]
     assert sorted(cache.runs()) == sorted([runs[0], runs[2]])
 
 
 def test_sweeping_takes_no_other_runs_stage(cache):
     old = run(cache, A, value=3.0)
-    new = cache.new_run()
-    store.take_along(store.stage_folder(old, 1, A), new, 1, A)
+    new = cache.create_run()
+    store.link_stage(store.stage_folder(old, 1, A), new, 1, A)
     age(cache, old, 2 * DAY)
     age(cache, new, 0)
     assert cache.sweep() == [old]
-    assert store.read(store.find(new, 1)[1]).latents.max() == 3.0
+    assert store.read_stage(store.find_stage(new, 1)[1]).latents.max() == 3.0
     assert found(cache, A) == [A]
 
 
@@ -136,7 +138,7 @@ def test_what_is_not_a_run_is_never_swept(cache):
     other = cache.root / "holiday"
     other.mkdir()
     os.utime(other, (0, 0))
-    cache.age = cache.size = 0
+    cache.max_age = cache.max_bytes = 0
     assert other not in cache.sweep()
     assert other.is_dir()
 
@@ -151,7 +153,7 @@ def test_what_a_cut_short_removal_left_is_swept(cache):
 
 def test_forgetting_what_is_gone_is_no_fault(cache):
     folder = run(cache, A)
-    cache.forget(folder)
-    cache.forget(folder)
+    cache.remove_run(folder)
+    cache.remove_run(folder)
     assert cache.runs() == []
     assert list(cache.root.iterdir()) == []

@@ -1,4 +1,4 @@
-from engine.runs.clock import Clock
+from engine.runs.clock import Stopwatch
 
 
 class Hands:
@@ -19,21 +19,21 @@ def test_only_the_time_at_work_counts():
             hands.seconds += 2
             yield item
 
-    clock = Clock(hands)
-    for _ in clock.during(work()):
+    clock = Stopwatch(hands)
+    for _ in clock.measure(work()):
         hands.seconds += 100  # Somebody looks at it.
     with clock:
         hands.seconds += 1
-    assert clock.read() == 7
-    assert clock.read() == 0
+    assert clock.reset() == 7
+    assert clock.reset() == 0
 
 
 def test_a_fault_passes_through_and_its_time_counts():
     hands = Hands()
-    clock = Clock(hands)
+    clock = Stopwatch(hands)
     try:
         with clock:
             hands.seconds += 5
             raise KeyError
     except KeyError:
-        assert clock.read() == 5
+        assert clock.reset() == 5

@@ -11,7 +11,7 @@ import pytest
 from engine import Accepted, Finished, StageDone, Stopped, generate
 from engine.recipe.recall import recall
 from engine.runs import files, store
-from engine.runs.cache import Shelf
+from engine.runs.cache import RunCache
 from tests.support.toys import bytes_of, done, kinds, last, run, slowly, small
 
 
@@ -60,10 +60,10 @@ def test_changed_settings_keep_the_stages_that_do_not_read_them(model, tmp_path)
 def test_a_run_has_all_its_stages_in_its_own_folder(model, tmp_path):
     first = run(small(), model, tmp_path)[0].run
     again = run(small(scales=(1, 2, 3)), model, tmp_path)[0].run
-    assert sorted(store.stages(again)) == [1, 2, 3]
+    assert sorted(store.finished_stages(again)) == [1, 2, 3]
     for path in sorted(Path(first).rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    assert store.read(store.find(again, 1)[1]).latents.shape == (1, 4, 16, 16)
+    assert store.read_stage(store.find_stage(again, 1)[1]).latents.shape == (1, 4, 16, 16)
 
 
 def test_a_broken_stage_is_made_again_and_found_then(model, tmp_path):
@@ -83,14 +83,14 @@ def test_a_broken_stage_in_the_runs_own_folder_gives_way_to_the_one_made(model, 
 
 def test_a_stage_that_is_swept_before_it_is_taken_along_is_made_again(model, tmp_path, monkeypatch):
     first = run(small(), model, tmp_path)
-    take_along = store.take_along
+    link_stage = store.link_stage
 
     def swept(folder, *given):
         if Path(first[0].run) in folder.parents:
-            Shelf(tmp_path).forget(Path(first[0].run))
-        return take_along(folder, *given)
+            RunCache(tmp_path).remove_run(Path(first[0].run))
+        return link_stage(folder, *given)
 
-    monkeypatch.setattr(store, "take_along", swept)
+    monkeypatch.setattr(store, "link_stage", swept)
     again = run(small(), model, tmp_path)
     assert [e.stage for e in done(again)] == [1, 2]
 
@@ -170,12 +170,12 @@ def test_a_disk_that_is_full_ends_in_a_sentence_and_what_is_finished_stays(model
 def test_a_stop_file_in_the_folder_stops_the_run(model, tmp_path):
     events = generate(small(), model, out=tmp_path)
     accepted = next(events)
-    (Path(accepted.run) / store.STOP).touch()
+    (Path(accepted.run) / store.STOP_FILE).touch()
     assert list(events) == [Stopped(1, 1)]
 
 
 def test_a_folder_that_is_there_already_is_used(model, tmp_path):
-    folder = store.new_run(tmp_path)
+    folder = store.create_run(tmp_path)
     events = run(small(), model, tmp_path, run=folder)
     assert events[0].run == str(folder)
-    assert sorted(store.stages(folder)) == [1, 2]
+    assert sorted(store.finished_stages(folder)) == [1, 2]

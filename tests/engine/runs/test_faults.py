@@ -147,7 +147,7 @@ def test_overflow_in_the_network_is_told_and_the_stage_is_not_kept(model, tmp_pa
     events = list(generate(recipe, model, out=tmp_path))
     assert "overflowed in stage 2" in events[-1].sentence
     assert [e.stage for e in done(events)] == [1]
-    assert list(store.stages(events[0].run)) == [1]
+    assert list(store.finished_stages(events[0].run)) == [1]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ def test_a_retreat_at_a_random_call_leaves_the_picture_as_it_is(seed, model, mon
     undisturbed = latents(recipe, model, tmp_path)[-1]
     network, count = model.unet.forward, [0]
     planned = plan(recipe, model.facts)
-    full_at = set(random.Random(seed).sample(range(cost.calls(planned.stages[0]) + 1, total(cost.calls, planned)), 8))
+    full_at = set(
+        random.Random(seed).sample(range(cost.calls(planned.stages[0]) + 1, total(cost.calls, planned)), 8)
+    )
 
     def sometimes_full(given, *more, **named):
         count[0] += 1
@@ -73,8 +75,8 @@ def test_what_was_run_is_recorded_after_a_retreat(model, monkeypatch, tmp_path):
     monkeypatch.setattr(model.unet, "forward", small_card)
     events = told(small(view_batch=8), model, tmp_path)
     run = events[0].run
-    assert store.read(store.find(run, 1)[1]).record["view_batch"] == 8
-    assert store.read(store.find(run, 2)[1]).record["view_batch"] == 2
+    assert store.read_stage(store.find_stage(run, 1)[1]).record["view_batch"] == 8
+    assert store.read_stage(store.find_stage(run, 2)[1]).record["view_batch"] == 2
 
 
 def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypatch, tmp_path):
@@ -106,15 +108,15 @@ def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypa
 def test_a_full_memory_is_known_by_what_the_system_really_says():
     with pytest.raises(RuntimeError) as fault:
         torch.empty(10**14)
-    assert hardware.is_memory(fault.value)
+    assert hardware.is_out_of_memory(fault.value)
     for text in (
         "CUDA error: out of memory",
         "CUBLAS_STATUS_ALLOC_FAILED when calling",
         "CUDNN_STATUS_ALLOC_FAILED",
     ):
-        assert hardware.is_memory(RuntimeError(text))
-    assert not hardware.is_memory(RuntimeError("shapes do not fit"))
-    assert not hardware.is_memory(ValueError("out of memory"))
+        assert hardware.is_out_of_memory(RuntimeError(text))
+    assert not hardware.is_out_of_memory(RuntimeError("shapes do not fit"))
+    assert not hardware.is_out_of_memory(ValueError("out of memory"))
 
 
 def test_what_filled_the_memory_is_let_go_before_what_is_free_is_asked(model, monkeypatch, tmp_path):
@@ -127,7 +129,9 @@ def test_what_filled_the_memory_is_let_go_before_what_is_free_is_asked(model, mo
 
     alive = []
     monkeypatch.setattr(model.unet, "forward", full)
-    monkeypatch.setattr(hardware, "free", lambda device: alive.append([ref() is not None for ref in held]))
+    monkeypatch.setattr(
+        hardware, "free_memory", lambda device: alive.append([ref() is not None for ref in held])
+    )
     assert isinstance(list(generate(small(), model, out=tmp_path))[-1], Failed)
     assert alive == [[False] * len(held)]
 

@@ -17,48 +17,50 @@ def stages(model=FACTS, **changes):
 
 
 def test_before_anything_was_made_nothing_is_claimed(tmp_path):
-    assert Pace(tmp_path / "nowhere").seconds(stages()) is None
-    assert Pace(tmp_path).each(stages()) == (None, None)
+    assert Pace(tmp_path / "nowhere").estimate(stages()) is None
+    assert Pace(tmp_path).estimate_each(stages()) == (None, None)
 
 
 def test_nothing_takes_no_time(tmp_path):
-    assert Pace(tmp_path).seconds(()) == 0
+    assert Pace(tmp_path).estimate(()) == 0
 
 
 def test_what_a_stage_took_foretells_others_by_their_tile_areas(tmp_path):
     pace, (first, second) = Pace(tmp_path), stages()
     pace.learn(first, 4.0)
-    assert pace.seconds([first]) == pytest.approx(4)
-    assert Pace(tmp_path).seconds([second]) == pytest.approx(4 * cost.tile_areas(second) / cost.tile_areas(first))
+    assert pace.estimate([first]) == pytest.approx(4)
+    assert Pace(tmp_path).estimate([second]) == pytest.approx(
+        4 * cost.tile_areas(second) / cost.tile_areas(first)
+    )
 
 
 def test_newer_stages_count_and_older_ones_fade(tmp_path):
     pace, (first, _) = Pace(tmp_path), stages()
     pace.learn(first, 1.0)
     pace.learn(first, 3.0)
-    assert 1 < pace.seconds([first]) < 3
+    assert 1 < pace.estimate([first]) < 3
     for _ in range(20):
         pace.learn(first, 3.0)
-    assert pace.seconds([first]) == pytest.approx(3, rel=0.01)
+    assert pace.estimate([first]) == pytest.approx(3, rel=0.01)
 
 
 @pytest.mark.parametrize("other", [{"device": "another"}, {"dtype": "float32"}, {"name": "theirs"}])
 def test_each_machine_model_and_format_has_a_pace_of_its_own(other, tmp_path):
     pace = Pace(tmp_path)
     pace.learn(stages()[0], 4.0)
-    assert pace.seconds(stages(replace(FACTS, **other))) is None
+    assert pace.estimate(stages(replace(FACTS, **other))) is None
 
 
 def test_known_devices_are_foretold_from_what_others_published(tmp_path):
     card = replace(FACTS, device="NVIDIA GeForce RTX 3090", name="sdxl")
     published = plan(Recipe(faithful=True, width=2048, height=2048, steps=50, scheduler="ddim"), card)
     assert total(cost.tile_areas, published) == 1400
-    assert Pace(tmp_path).seconds(published.stages) == pytest.approx(180, rel=0.05)
+    assert Pace(tmp_path).estimate(published.stages) == pytest.approx(180, rel=0.05)
 
 
 def test_a_small_model_is_not_foretold_by_what_a_large_one_takes(tmp_path):
     card = replace(FACTS, device="NVIDIA GeForce RTX 3090", window=32)
-    assert Pace(tmp_path).seconds(stages(card)) is None
+    assert Pace(tmp_path).estimate(stages(card)) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"x": "y"}', '{"x": -1}', "{"])
@@ -66,9 +68,9 @@ def test_a_damaged_file_is_the_same_as_none_and_is_replaced(text, tmp_path):
     path = Pace(tmp_path).path
     path.parent.mkdir()
     path.write_text(text)
-    assert Pace(tmp_path).seconds(stages()) is None
+    assert Pace(tmp_path).estimate(stages()) is None
     Pace(tmp_path).learn(stages()[0], 4.0)
-    assert Pace(tmp_path).seconds(stages()[:1]) == pytest.approx(4)
+    assert Pace(tmp_path).estimate(stages()[:1]) == pytest.approx(4)
 
 
 def test_where_it_cannot_be_written_the_run_goes_on(tmp_path):
@@ -78,7 +80,7 @@ def test_where_it_cannot_be_written_the_run_goes_on(tmp_path):
 
 def test_a_run_teaches_the_pace(model, tmp_path):
     recipe = small()
-    assert Pace(tmp_path).seconds(plan(recipe, model.facts).stages) is None
+    assert Pace(tmp_path).estimate(plan(recipe, model.facts).stages) is None
     for _ in generate(recipe, model, out=tmp_path):
         pass
-    assert Pace(tmp_path).seconds(plan(recipe, model.facts).stages) > 0
+    assert Pace(tmp_path).estimate(plan(recipe, model.facts).stages) > 0

@@ -51,7 +51,7 @@ def test_growing_on_is_refused_where_it_cannot_be(changes, words, model, tmp_pat
     first = run(small(), model, tmp_path)
     fault = failed(run(small(**changes), model, tmp_path, resume=(first[0].run, 2)))
     assert words in fault.sentence
-    assert len(store.stages(first[0].run)) == 2
+    assert len(store.finished_stages(first[0].run)) == 2
 
 
 def test_a_model_that_sees_pictures_otherwise_cannot_grow_them(model, tmp_path):

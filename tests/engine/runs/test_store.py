@@ -13,7 +13,7 @@ from engine.paths import ROOT
 from engine.recipe import images as picture
 from engine.recipe.recipe import to_dict
 from engine.runs import files, store
-from engine.runs.thumbnails import levels
+from engine.runs.thumbnails import count_tile_levels
 
 LATENT = np.random.RandomState(0).standard_normal((1, 4, 2, 2)).astype(np.float32)
 KEY = "0123456789abcdef" * 2
@@ -22,7 +22,7 @@ RECORD = json.loads(json.dumps({"recipe": to_dict(Recipe(prompt="häuser", seed=
 
 def write(run, stage=1, picture=None, latents=LATENT, key=KEY):
     picture = picture or Image.new("RGB", (16, 16), "red")
-    return store.write(run, stage, key, store.Kept(latents, (0.25, 1.5), RECORD), picture)
+    return store.write_stage(run, stage, key, store.StoredStage(latents, (0.25, 1.5), RECORD), picture)
 
 
 def striped(height, width):
@@ -31,13 +31,13 @@ def striped(height, width):
 
 
 def test_a_run_has_a_name_of_128_random_bits(tmp_path):
-    names = {store.new_run(tmp_path).name for _ in range(20)}
+    names = {store.create_run(tmp_path).name for _ in range(20)}
     assert len(names) == 20
     assert all(len(bytes.fromhex(name)) == 16 for name in names)
 
 
 def test_a_stage_comes_back_to_the_bit(tmp_path):
-    kept = store.read(write(tmp_path))
+    kept = store.read_stage(write(tmp_path))
     assert np.array_equal(kept.latents, LATENT)
     assert kept.tone == (0.25, 1.5)
     assert kept.record == RECORD
@@ -53,7 +53,7 @@ def test_stages_are_found_by_number_with_their_keys(tmp_path):
     write(tmp_path, 1)
     (tmp_path / "looked").touch()
     (tmp_path / "stage-3-nokey").mkdir()
-    found = store.stages(tmp_path)
+    found = store.finished_stages(tmp_path)
     assert [(n, key) for n, (key, _) in found.items()] == [(1, KEY), (2, "f" * 32)]
 
 
@@ -68,7 +68,7 @@ def test_a_finished_picture_has_a_proxy_a_thumbnail_and_tiles(tmp_path):
     assert {name for name in names if name[0] != "0"} == {
         "1-0-0.jpg", "1-0-1.jpg", "1-1-0.jpg", "1-1-1.jpg", "2-0-0.jpg",
     }  # fmt: skip
-    assert levels(1300, 1700) == 3
+    assert count_tile_levels(1300, 1700) == 3
 
 
 def test_tiles_at_1_to_1_are_the_picture_to_the_bit(tmp_path):
@@ -107,25 +107,25 @@ from pathlib import Path
 from PIL import Image
 from engine.runs import store
 run = Path({str(tmp_path)!r})
-kept = store.Kept(np.ones((1, 4, 2, 2), np.float32), (0.0, 1.0), {{}})
-store.write(run, 1, "a" * 32, kept, Image.new("RGB", (16, 16)))
+kept = store.StoredStage(np.ones((1, 4, 2, 2), np.float32), (0.0, 1.0), {{}})
+store.write_stage(run, 1, "a" * 32, kept, Image.new("RGB", (16, 16)))
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 noise = Image.fromarray(np.random.RandomState(0).randint(0, 255, (64, 64, 3), np.uint8))
 try:
-    store.write(run, 2, "b" * 32, kept, noise)
+    store.write_stage(run, 2, "b" * 32, kept, noise)
 except OSError as fault:
     print(fault.strerror)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "File too large", done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [f"stage-1-{'a' * 32}"]
-    assert store.read(store.find(tmp_path, 1)[1]).tone == (0.0, 1.0)
+    assert store.read_stage(store.find_stage(tmp_path, 1)[1]).tone == (0.0, 1.0)
 
 
 def test_a_stage_that_is_not_there_is_told(tmp_path):
     for run in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(BadRecipe, match="Stage 1 was not found"):
-            store.find(run, 1)
+            store.find_stage(run, 1)
 
 
 @pytest.mark.parametrize("damage", [b"", b"half", b"x" * 500])
@@ -133,7 +133,7 @@ def test_a_latent_that_is_not_whole_is_told(damage, tmp_path):
     folder = write(tmp_path)
     (folder / "latents.safetensors").write_bytes(damage)
     with pytest.raises(BadRecipe, match=r"Stage 1 in .* cannot be read"):
-        store.read(folder)
+        store.read_stage(folder)
 
 
 @pytest.mark.parametrize("tone", [(np.nan, 1.0), (0.0, -1.0), (0.0, 1.0, 2.0)])
@@ -143,18 +143,18 @@ def test_a_stage_whose_numbers_make_no_sense_is_not_taken(tone, kind, tmp_path):
     tensors = {"latents": LATENT.astype(kind), "tone": np.asarray(tone, np.float64)}
     save_file(tensors, folder / "latents.safetensors", metadata={"demofusion": "{}"})
     with pytest.raises(BadRecipe, match="cannot be read"):
-        store.read(folder)
+        store.read_stage(folder)
 
 
 def test_a_stage_taken_along_shares_its_files_and_outlives_its_first_run(tmp_path):
-    old, new = store.new_run(tmp_path), store.new_run(tmp_path)
+    old, new = store.create_run(tmp_path), store.create_run(tmp_path)
     folder = write(old)
-    there = store.take_along(folder, new, 1, KEY)
+    there = store.link_stage(folder, new, 1, KEY)
     assert os.path.samefile(folder / "picture.png", there / "picture.png")
     assert os.path.samefile(folder / "tiles" / "0-0-0.png", there / "tiles" / "0-0-0.png")
     for path in sorted(old.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    assert np.array_equal(store.read(there).latents, LATENT)
+    assert np.array_equal(store.read_stage(there).latents, LATENT)
 
 
 def test_stages_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch):
@@ -162,9 +162,9 @@ def test_stages_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch):
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(files.os, "link", refuse)
-    old, new = store.new_run(tmp_path), store.new_run(tmp_path)
-    there = store.take_along(write(old), new, 1, KEY)
-    assert np.array_equal(store.read(there).latents, LATENT)
+    old, new = store.create_run(tmp_path), store.create_run(tmp_path)
+    there = store.link_stage(write(old), new, 1, KEY)
+    assert np.array_equal(store.read_stage(there).latents, LATENT)
 
 
 def test_of_two_workers_that_keep_the_same_stage_the_second_is_no_fault(tmp_path):
@@ -181,34 +181,34 @@ def given(folder, name="given.png", size=(6, 4), **more):
 
 def test_a_given_picture_is_kept_as_new_pixels_under_their_digest(tmp_path):
     taken = given(tmp_path / "home", "given.jpg", icc_profile=b"profile")
-    kept = store.keep_upload(tmp_path, taken)
+    kept = store.store_image(tmp_path, taken)
     digest = picture.digest(taken)
     assert kept.name == f"upload-{digest[7:]}.png"
     assert picture.digest(kept) == digest
     again = Image.open(kept)
     assert (again.mode, again.size, again.info) == ("RGB", (6, 4), {})
-    assert store.upload(tmp_path, digest) == kept
-    assert store.upload(tmp_path, "sha256:" + "0" * 64) is None
+    assert store.find_image(tmp_path, digest) == kept
+    assert store.find_image(tmp_path, "sha256:" + "0" * 64) is None
 
 
 def test_a_picture_that_a_run_keeps_already_is_shared_with_the_next(tmp_path):
-    old, new = store.new_run(tmp_path), store.new_run(tmp_path)
-    kept = store.keep_upload(old, given(tmp_path / "home"))
-    again = store.keep_upload(new, kept)
+    old, new = store.create_run(tmp_path), store.create_run(tmp_path)
+    kept = store.store_image(old, given(tmp_path / "home"))
+    again = store.store_image(new, kept)
     assert os.path.samefile(kept, again)
-    assert store.keep_upload(new, kept) == again
+    assert store.store_image(new, kept) == again
 
 
 def test_a_file_that_only_bears_such_a_name_is_encoded_anew(tmp_path):
-    run = store.new_run(tmp_path / "runs")
+    run = store.create_run(tmp_path / "runs")
     taken = given(tmp_path / "home", pnginfo=None)
     named = taken.rename(taken.with_name(f"upload-{picture.digest(taken)[7:]}.png"))
-    assert not os.path.samefile(store.keep_upload(run, named), named)
+    assert not os.path.samefile(store.store_image(run, named), named)
 
 
 def test_a_kept_picture_that_is_damaged_is_not_taken_for_it(tmp_path):
-    kept = store.keep_upload(tmp_path, taken := given(tmp_path / "home"))
+    kept = store.store_image(tmp_path, taken := given(tmp_path / "home"))
     kept.write_bytes(b"half")
-    assert store.upload(tmp_path, picture.digest(taken)) is None
-    assert store.keep_upload(tmp_path, taken) == kept
+    assert store.find_image(tmp_path, picture.digest(taken)) is None
+    assert store.store_image(tmp_path, taken) == kept
     assert picture.digest(kept) == picture.digest(taken)

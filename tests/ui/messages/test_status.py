@@ -1,4 +1,4 @@
-"""Memory in words: what a run takes beside what is loaded, and what is free."""
+"""Memory in the status line: what a run needs beside the loaded weights, and what is free."""
 
 from dataclasses import replace
 
@@ -18,8 +18,8 @@ LOADED = facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
 
 
 @pytest.fixture
-def said(tmp_path, monkeypatch):
-    """What is said of a run when so much is free, its weights being loaded."""
+def cost_with_free(tmp_path, monkeypatch):
+    """Return the status line of a run for an amount of free memory, with the weights loaded."""
     services = open_services(tmp_path, ModelPool([]), age=86400)
 
     def line(free):
@@ -30,17 +30,17 @@ def said(tmp_path, monkeypatch):
     services.queue.close()
 
 
-def test_what_is_loaded_is_not_counted_twice(said):
+def test_what_is_loaded_is_not_counted_twice(cost_with_free):
     more = peak_memory(plan(Recipe(prompt="a house"), LOADED).stages) - 7 * GB
-    assert f"{format_gigabytes(more)} of 8.0 GB of memory" in said(8 * GB).text
+    assert f"{format_gigabytes(more)} of 8.0 GB of memory" in cost_with_free(8 * GB).text
 
 
-def test_a_refusal_tells_more_than_is_free(said):
+def test_a_refusal_tells_more_than_is_free(cost_with_free):
     whole = peak_memory(
         plan(Recipe(prompt="a house"), replace(LOADED, footprint=Footprint(per_cell=40_000.0))).stages
     )
-    refused = said(whole // 2)
-    assert refused.fault
+    refusal = cost_with_free(whole // 2)
+    assert refusal.fault
     assert (
-        f"about {format_gigabytes(whole)} GB and {format_gigabytes(whole // 2)} GB are free" in refused.text
+        f"about {format_gigabytes(whole)} GB and {format_gigabytes(whole // 2)} GB are free" in refusal.text
     )

@@ -47,7 +47,7 @@ def test_a_person_reads_it_behind_why(served, visit):
 def test_it_fits_in_a_hand(served, visit):
     page = visit(served.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.locator("#badge").get_by_text(words.BADGE_WHY).click()
-    told = page.locator("#badge p")
-    expect(told).to_be_visible()
-    box = told.bounding_box()
+    details = page.locator("#badge p")
+    expect(details).to_be_visible()
+    box = details.bounding_box()
     assert box["x"] + box["width"] <= 390

@@ -15,8 +15,8 @@ def stage(number=2, scales=(1, 2, 4), **recipe):
     return plan(Recipe(scales=scales, **recipe), TOY).stages[number - 1]
 
 
-def drawn(*given, **recipe):
-    return ElementTree.fromstring(curves_svg(stage(*given, **recipe)))
+def parse_svg(*scales, **recipe):
+    return ElementTree.fromstring(curves_svg(stage(*scales, **recipe)))
 
 
 def lines(svg):
@@ -70,7 +70,7 @@ def test_a_base_has_no_curves_and_says_where_the_settings_act():
 
 
 def test_the_curves_are_the_formulas_at_every_step():
-    hold, whole, release, smoothing = lines(drawn(alpha3=2))
+    hold, whole, release, smoothing = lines(parse_svg(alpha3=2))
     assert len(hold) == len(whole) == len(release) == len(smoothing) == 50
     # t = 581, step 20 of 50: c = 0.6257; 80 px high, from 88 upwards; the blur of at most 2 cells.
     assert hold[20] == pytest.approx(88 - 80 * 0.6257**3, abs=0.1)
@@ -80,25 +80,25 @@ def test_the_curves_are_the_formulas_at_every_step():
 
 
 def test_the_steps_that_economy_leaves_out_are_shaded():
-    shade = next(drawn().iter("rect"))
+    shade = next(parse_svg().iter("rect"))
     assert float(shade.get("width")) == pytest.approx((266 - 8) * 13 / 50, abs=0.1)
-    assert "left out" in texts(drawn())
-    assert "left out" not in texts(drawn(economy=0))
+    assert "left out" in texts(parse_svg())
+    assert "left out" not in texts(parse_svg(economy=0))
 
 
 def test_curves_that_a_stage_lacks_are_not_drawn():
-    assert texts(drawn(economy=0)) == ["α₁", "α₂", "α₃", "σ", "whole", "windows"]
-    assert texts(drawn(economy=0, dilated=False)) == ["α₁", "windows"]
-    assert texts(drawn(economy=0, skip_residual=False)) == ["α₂", "α₃", "σ", "whole", "windows"]
+    assert texts(parse_svg(economy=0)) == ["α₁", "α₂", "α₃", "σ", "whole", "windows"]
+    assert texts(parse_svg(economy=0, dilated=False)) == ["α₁", "windows"]
+    assert texts(parse_svg(economy=0, skip_residual=False)) == ["α₂", "α₃", "σ", "whole", "windows"]
 
 
 def test_curves_differ_in_more_than_colour():
-    dashes = [line.get("stroke-dasharray") for line in drawn().iter("polyline")]
+    dashes = [line.get("stroke-dasharray") for line in parse_svg().iter("polyline")]
     assert len(set(dashes)) == 4
 
 
 def test_a_reader_that_does_not_see_hears_the_sentence():
-    svg = drawn()
+    svg = parse_svg()
     assert svg.get("role") == "img"
     assert svg.find("title").text == "Stage 2 over its 50 steps"
     assert svg.find("desc").text == describe_curves(stage())
@@ -112,7 +112,7 @@ def test_a_title_cannot_add_elements():
 
 @pytest.mark.parametrize("alphas", [(0, 0, 0), (5, 5, 5), (1, 1, 1), (0, 5, 0)])
 def test_labels_stay_inside_and_apart(alphas):
-    svg = drawn(**dict(zip(("alpha1", "alpha2", "alpha3"), alphas, strict=True)), sigma1=2)
+    svg = parse_svg(**dict(zip(("alpha1", "alpha2", "alpha3"), alphas, strict=True)), sigma1=2)
     places = [(float(t.get("x")), float(t.get("y"))) for t in svg.iter("text") if t.text[0] in "ασ"]
     assert all(0 <= x <= 310 and 8 <= y <= 92 for x, y in places)
     assert all(abs(a[0] - b[0]) > 10 or abs(a[1] - b[1]) > 8 for a in places for b in places if a is not b)

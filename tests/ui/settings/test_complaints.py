@@ -1,4 +1,4 @@
-"""Complaints, and what they move."""
+"""Complaints about a picture, and the changes of settings that answer them."""
 
 from dataclasses import replace
 
@@ -12,15 +12,15 @@ from ui.settings.complaints import COMPLAINT_MOVES, adjust_for_complaint, descri
 TOY = facts(window=32, channels=8)
 
 
-def pressed(of, times=1, **recipe):
-    nudged = adjust_for_complaint(Recipe(**recipe), of, TOY)
+def complain(complaint, times=1, **recipe):
+    adjusted = adjust_for_complaint(Recipe(**recipe), complaint, TOY)
     for _ in range(times - 1):
-        nudged = adjust_for_complaint(nudged.recipe, of, TOY)
-    return nudged
+        adjusted = adjust_for_complaint(adjusted.recipe, complaint, TOY)
+    return adjusted
 
 
 @pytest.mark.parametrize(
-    ("of", "recipe", "words"),
+    ("complaint", "recipe", "words"),
     [
         ("grainy", {}, "σ₁ 0.8 → 1.2, α₂ 1 → 1.5"),
         ("grainy", {"sigma1": 2, "alpha2": 5, "kernel": "code"}, "Smoothing width code → paper"),
@@ -41,42 +41,42 @@ def pressed(of, times=1, **recipe):
         ),
     ],
 )
-def test_a_complaint_moves_the_present_values(of, recipe, words):
-    assert describe_changes(pressed(of, **recipe).changes) == words
+def test_a_complaint_moves_the_present_values(complaint, recipe, words):
+    assert describe_changes(complain(complaint, **recipe).changes) == words
 
 
 def test_a_second_press_goes_further():
-    assert describe_changes(pressed("grainy", 2).changes) == "σ₁ 1.2 → 1.8, α₂ 1.5 → 2"
+    assert describe_changes(complain("grainy", 2).changes) == "σ₁ 1.2 → 1.8, α₂ 1.5 → 2"
 
 
 def test_the_recipe_holds_the_changes_and_nothing_else():
-    assert pressed("grainy").recipe == replace(Recipe(), sigma1=1.2, alpha2=1.5)
+    assert complain("grainy").recipe == replace(Recipe(), sigma1=1.2, alpha2=1.5)
 
 
-@pytest.mark.parametrize("of", COMPLAINT_MOVES)
-def test_every_complaint_comes_to_an_end_and_stays_a_recipe(of):
+@pytest.mark.parametrize("complaint", COMPLAINT_MOVES)
+def test_every_complaint_comes_to_an_end_and_stays_a_recipe(complaint):
     recipe, presses = Recipe(kernel="code", dilated=False, feather=False, scales=(1, 2)), 0
-    while (nudged := adjust_for_complaint(recipe, of, TOY)).changes:
-        recipe, presses = check(nudged.recipe), presses + 1
+    while (adjusted := adjust_for_complaint(recipe, complaint, TOY)).changes:
+        recipe, presses = check(adjusted.recipe), presses + 1
         assert plan(recipe, TOY)
         assert presses < 30
-    assert nudged.recipe == recipe
-    assert describe_changes(nudged.changes) == ""
+    assert adjusted.recipe == recipe
+    assert describe_changes(adjusted.changes) == ""
 
 
 def test_smoothing_at_first_stays_above_smoothing_at_last():
-    assert pressed("soft", 9, sigma1=0.9, sigma2=0.42).recipe.sigma1 == 0.45
+    assert complain("soft", 9, sigma1=0.9, sigma2=0.42).recipe.sigma1 == 0.45
 
 
 def test_a_value_between_the_steps_of_its_slider_moves_onto_one():
-    assert describe_changes(pressed("stiff", alpha1=3.14159).changes) == "α₁ 3.14159 → 4.1"
+    assert describe_changes(complain("stiff", alpha1=3.14159).changes) == "α₁ 3.14159 → 4.1"
 
 
 def test_a_stride_wider_than_the_window_is_halved_from_the_window():
-    assert describe_changes(pressed("seams", stride=128).changes) == "Window step (stride) 32 → 16"
+    assert describe_changes(complain("seams", stride=128).changes) == "Window step (stride) 32 → 16"
 
 
 def test_what_has_no_effect_is_not_moved():
-    assert not pressed("stiff", skip_residual=False).changes
-    assert not pressed("soft", dilated=False).changes
-    assert not pressed("grainy", dilated=False, kernel="code").changes
+    assert not complain("stiff", skip_residual=False).changes
+    assert not complain("soft", dilated=False).changes
+    assert not complain("grainy", dilated=False, kernel="code").changes

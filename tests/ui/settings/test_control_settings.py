@@ -1,4 +1,4 @@
-"""What a visit makes of pictures to follow: knobs, recipes, maps, sentences. No browser."""
+"""Settings of the control image: widgets, recipes, maps and messages. No browser."""
 
 from dataclasses import replace
 
@@ -57,14 +57,14 @@ def session(services, photo):
 
 
 @pytest.mark.parametrize("name", SETTING_BY_WIDGET.values())
-def test_a_knob_says_what_the_setting_says(name):
+def test_a_widget_says_what_the_setting_says(name):
     made, setting = control_widget(name), CONTROL_SETTINGS[name]
     assert (made.label, made.info, made.interactive) == (setting.label, setting.help, True)
     if setting.low is not None:
         assert (made.minimum, made.maximum, made.step) == (setting.low, setting.high, setting.step)
 
 
-def test_the_knobs_are_the_first_controls_and_all_else_is_carried_along():
+def test_the_widgets_are_the_first_controls_and_all_else_is_carried_along():
     one, two = Control(image=DIGEST, scale=0.5, stages=(1.0, 0.3)), Control(image=DIGEST, kind="tile")
     recipe = Recipe(controls=(one, two))
     values, rest = widget_values(recipe, FACTS), values_without_widget(recipe)
@@ -77,7 +77,7 @@ def test_the_knobs_are_the_first_controls_and_all_else_is_carried_along():
 
 @pytest.mark.parametrize("value", [9, "x", float("nan"), [1], {"a": 1}, "../../net"])
 @pytest.mark.parametrize("name", ["scale", "low", "kind", "given"])
-def test_whatever_a_browser_sends_for_a_knob_is_told_of(name, value):
+def test_whatever_a_browser_sends_for_a_widget_is_told_of(name, value):
     recipe = Recipe(controls=(Control(image=DIGEST),))
     values = widget_values(recipe, FACTS) | {widget_name(name): value}
     if (name, value) == ("low", 9):
@@ -99,20 +99,20 @@ def test_nobody_names_a_file_or_a_net(control):
         )
 
 
-def test_knobs_that_a_kind_does_not_read_are_idle(offered):
+def test_widgets_that_a_kind_does_not_read_are_idle(offered):
     offered += ["softedge"]
 
-    def idle(**changes):
+    def ineffective(**changes):
         return ineffective_widgets(Recipe(controls=(Control(image=DIGEST, **changes),)), FACTS)
 
-    assert {widget_name("blur")} <= idle()
-    assert not idle() & {widget_name("low"), widget_name("kind")}
-    assert {widget_name("low"), widget_name("high")} <= idle(kind="soft")
-    assert widget_name("blur") not in idle(kind="soft")
-    assert {widget_name("low"), widget_name("high"), widget_name("blur")} <= idle(given=True)
+    assert {widget_name("blur")} <= ineffective()
+    assert not ineffective() & {widget_name("low"), widget_name("kind")}
+    assert {widget_name("low"), widget_name("high")} <= ineffective(kind="soft")
+    assert widget_name("blur") not in ineffective(kind="soft")
+    assert {widget_name("low"), widget_name("high"), widget_name("blur")} <= ineffective(given=True)
     assert set(SETTING_BY_WIDGET) <= ineffective_widgets(Recipe(), FACTS)
     offered.remove("softedge")
-    assert widget_name("kind") in idle()
+    assert widget_name("kind") in ineffective()
 
 
 def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch):
@@ -120,9 +120,9 @@ def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch
     offered += ["openpose"]
     assert control_settings.selectable_kinds(FACTS, None) == ("canny",)
     assert control_settings.selectable_kinds(FACTS, Control(given=True)) == ("canny", "openpose")
-    told = control_settings.explain_missing_kinds("Tiny", FACTS, None)
-    said = {"kinds": "pose", "source": MAP_KINDS["openpose"].source, "reason": "it is not installed"}
-    assert told.endswith(words.KINDS_NOT_AVAILABLE.format(**said))
+    sentences = control_settings.explain_missing_kinds("Tiny", FACTS, None)
+    values = {"kinds": "pose", "source": MAP_KINDS["openpose"].source, "reason": "it is not installed"}
+    assert sentences.endswith(words.KINDS_NOT_AVAILABLE.format(**values))
 
 
 def test_a_missing_detector_is_told_beside_the_price(session, services, offered, monkeypatch):
@@ -141,7 +141,7 @@ def test_it_gives_its_shape_where_nothing_else_does(session, services):
     assert widget_values(session.recipe, services.facts())["shape"] == "1:1"
 
 
-def test_the_map_is_drawn_once_for_all_knobs_that_it_does_not_read(session, services):
+def test_the_map_is_drawn_once_for_all_widgets_that_it_does_not_read(session, services):
     shown = map_html(session, services)
     control = session.recipe.controls[0]
     set_recipe(
@@ -175,12 +175,12 @@ def test_nobody_follows_anothers_picture_by_its_digest(session, services):
 def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(session, services, monkeypatch):
     monkeypatch.setattr(controlnets, "_listed_controlnets", tuple)
     set_recipe(session, services, session.recipe)
-    said = status_message(session, services)
-    assert (said.fault, said.text) == (
+    message = status_message(session, services)
+    assert (message.fault, message.text) == (
         True,
         replace_names_with_labels(errors.CONTROL_UNSUPPORTED.format(model="tiny")),
     )
-    assert [action["do"] for action in said.actions] == ["unfollow"]
+    assert [action["do"] for action in message.actions] == ["unfollow"]
     remove_control(session, services)
     assert (session.refusal, session.recipe.controls) == (None, ())
 
@@ -201,5 +201,5 @@ def test_a_link_names_it_and_differences_are_in_words():
     assert describe_differences(one, other) == (
         "Follow Edges → Soft edges, How closely 1 → 0.5, At each stage – → 1 · 0.5"
     )
-    told = {name: value for name, _, value in settings_table(other)}
-    assert told["controls"] == "Soft edges of 5e5e5e, How closely 0.5, At each stage 1 · 0.5"
+    table = {name: value for name, _, value in settings_table(other)}
+    assert table["controls"] == "Soft edges of 5e5e5e, How closely 0.5, At each stage 1 · 0.5"

@@ -1,4 +1,4 @@
-"""What the page calls settings: by the labels that a person sees, whoever speaks."""
+"""Labels of settings in messages: names of the engine are replaced by what the page calls them."""
 
 import pytest
 
@@ -14,7 +14,7 @@ SMOOTHING = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
 
 
 @pytest.mark.parametrize(
-    ("sentence", "told"),
+    ("sentence", "rewritten"),
     [
         ("alpha1 is 12; it goes from 0 to 5.", "“Layout release α₁” is 12; it goes from 0 to 5."),
         ("width is 1001 px; 1000 px would fit.", "“Own width, px” is 1001 px; 1000 px would fit."),
@@ -25,16 +25,16 @@ SMOOTHING = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
         ("kernel is 'it\\'s alpha1'.", "“Smoothing width” is 'it\\'s alpha1'."),
     ],
 )
-def test_a_sentence_names_settings_by_label_and_leaves_the_rest(sentence, told):
-    assert replace_names_with_labels(sentence) == told
+def test_a_sentence_names_settings_by_label_and_leaves_the_rest(sentence, rewritten):
+    assert replace_names_with_labels(sentence) == rewritten
 
 
 def test_every_name_of_a_sentence_has_its_label():
     with pytest.raises(BadRecipe) as fault:
         check(Recipe(sigma1=0.1, sigma2=0.5))
-    told = replace_names_with_labels(fault.value.sentence)
-    assert "sigma" not in told
-    assert [told.count(label) for label in SMOOTHING] == [2, 1]
+    rewritten = replace_names_with_labels(fault.value.sentence)
+    assert "sigma" not in rewritten
+    assert [rewritten.count(label) for label in SMOOTHING] == [2, 1]
 
 
 def test_what_is_no_setting_keeps_its_name():

@@ -1,4 +1,4 @@
-"""One source of truth: words, ranges and endpoints are told once. No browser, no server."""
+"""Every text, range and endpoint is defined in one place. No browser, no server."""
 
 import ast
 import re
@@ -49,23 +49,23 @@ def by_id(demo, name):
     return found
 
 
-def told():
-    """Every sentence that the page may say: of words.py and of the recipe's settings."""
+def all_texts():
+    """Return every text that the page may show, of ui/text and of the settings' fields."""
     ours = [value for name, value in (vars(words) | vars(ways)).items() if name.isupper()]
-    said = {value for value in ours if isinstance(value, str)}
-    said |= {text for value in ours if isinstance(value, dict) for text in value.values()}
+    texts = {value for value in ours if isinstance(value, str)}
+    texts |= {text for value in ours if isinstance(value, dict) for text in value.values()}
     settings = (*SETTINGS.values(), *CONTROL_SETTINGS.values(), *OPTIONS.values())
-    return said | {text for setting in settings for text in (setting.label, setting.help)}
+    return texts | {text for setting in settings for text in (setting.label, setting.help)}
 
 
 @pytest.mark.parametrize("rows", [words, ways])
 def test_no_sentence_takes_the_name_of_another(rows):
     tree = ast.parse(Path(rows.__file__).read_text(encoding="utf-8"))
-    given = [
+    names = [
         node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     ]
-    assert given
-    assert sorted(given) == sorted(set(given))
+    assert names
+    assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -115,7 +115,7 @@ def test_what_stands_on_the_page_comes_from_the_words(demo):
     shown |= {part.value for part in parts(demo, gr.Button)}
     shown |= {part.value.removeprefix("# ") for part in parts(demo, gr.Markdown)}
     assert words.GENERATE in shown
-    assert shown - told() == set()
+    assert shown - all_texts() == set()
 
 
 def test_the_words_of_choices_come_from_the_words(demo):

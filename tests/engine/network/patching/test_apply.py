@@ -12,26 +12,32 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
 from engine import Failed, Recipe, load_model
-from engine.network.patching.apply import bent
-from engine.planning.patches import Dilated, Pooled, Quartered, Strided, Tempered
+from engine.network.patching.apply import apply_patches
+from engine.planning.patches import (
+    DilatedConvolutions,
+    PooledLevel,
+    ScaledAttention,
+    StridedLevel,
+    WindowedAttention,
+)
 from tests.support import single_file, tiny
 from tests.support.toys import failed, latents, run, small, told
 
 XL = {
-    "dilated": (Dilated((("mid_block", 2.0), ("up_blocks.0", 3.0))),),
-    "between": (Dilated((("mid_block", 2.5), ("down_blocks.1", 2.5))),),
-    "dispersed": (Dilated((("mid_block", 4.0), ("down_blocks.1", 3.0)), dispersed=True),),
-    "strided": (Strided("down_blocks.1", "up_blocks.0", 1),),
-    "pooled": (Pooled("down_blocks.1", "up_blocks.1", 1),),
-    "quartered": (Quartered(("down_blocks.1.attentions.0", "up_blocks.1.attentions.2"), 1, (3,)),),
-    "tempered": (Tempered(4.0),),
+    "dilated": (DilatedConvolutions((("mid_block", 2.0), ("up_blocks.0", 3.0))),),
+    "between": (DilatedConvolutions((("mid_block", 2.5), ("down_blocks.1", 2.5))),),
+    "dispersed": (DilatedConvolutions((("mid_block", 4.0), ("down_blocks.1", 3.0)), dispersed=True),),
+    "strided": (StridedLevel("down_blocks.1", "up_blocks.0", 1),),
+    "pooled": (PooledLevel("down_blocks.1", "up_blocks.1", 1),),
+    "quartered": (WindowedAttention(("down_blocks.1.attentions.0", "up_blocks.1.attentions.2"), 1, (3,)),),
+    "tempered": (ScaledAttention(4.0),),
 }
 TOGETHER = ("dilated", "strided", "pooled", "quartered", "tempered")
 XL["all"] = sum((XL[name] for name in TOGETHER), ())
 SD = XL | {
-    "strided": (Strided("down_blocks.0", "up_blocks.2", 0),),
-    "pooled": (Pooled("down_blocks.1", "up_blocks.2", 1),),
-    "quartered": (Quartered(("down_blocks.0.attentions.0", "up_blocks.3.attentions.2"), 0, (3,)),),
+    "strided": (StridedLevel("down_blocks.0", "up_blocks.2", 0),),
+    "pooled": (PooledLevel("down_blocks.1", "up_blocks.2", 1),),
+    "quartered": (WindowedAttention(("down_blocks.0.attentions.0", "up_blocks.3.attentions.2"), 0, (3,)),),
 }
 SD["all"] = sum((SD[name] for name in TOGETHER), ())
 CASES = [*product(["xl"], XL.items()), *product(["sd"], SD.items())]
@@ -83,7 +89,7 @@ def state(unet):
 def test_a_bent_network_is_itself_again(shape, case, worn):
     unet, (_, bends) = network(shape, worn=worn), case
     plain, before = answer(unet), state(unet)
-    with bent([unet], bends):
+    with apply_patches([unet], bends):
         assert not torch.allclose(answer(unet), plain, atol=1e-4)
     assert state(unet) == before
     assert torch.equal(answer(unet), plain)
@@ -98,7 +104,7 @@ def test_a_fault_in_the_middle_of_an_answer_leaves_nothing_behind(shape, case):
         raise MemoryError("inside")
 
     trap = unet.up_blocks[1].resnets[0].register_forward_pre_hook(fail)
-    with pytest.raises(MemoryError, match="inside"), bent([unet], bends):
+    with pytest.raises(MemoryError, match="inside"), apply_patches([unet], bends):
         answer(unet)
     trap.remove()
     assert state(unet) == before
@@ -109,21 +115,21 @@ def test_a_fault_in_the_middle_of_an_answer_leaves_nothing_behind(shape, case):
 def test_after_a_fault_it_is_bent_as_ever(shape, case):
     """Nothing that was seen of a map in an answer that failed is taken for one of the next."""
     unet, (_, bends) = network(shape), case
-    with bent([unet], bends):
+    with apply_patches([unet], bends):
         wanted = answer(unet)
     trap = unet.mid_block.register_forward_pre_hook(lambda module, given: given[0].no_such_thing)
-    with pytest.raises(AttributeError), bent([unet], bends):
+    with pytest.raises(AttributeError), apply_patches([unet], bends):
         answer(unet)
     trap.remove()
-    with bent([unet], bends):
+    with apply_patches([unet], bends):
         assert torch.equal(answer(unet), wanted)
 
 
 def test_a_bend_that_cannot_be_made_leaves_none_of_the_others_behind():
     unet = network("xl")
     before = state(unet)
-    broken = Dilated((("mid_block", "wide"),))
-    with pytest.raises(TypeError), bent([unet], (*XL["all"], broken)):
+    broken = DilatedConvolutions((("mid_block", "wide"),))
+    with pytest.raises(TypeError), apply_patches([unet], (*XL["all"], broken)):
         pass
     assert state(unet) == before
 
@@ -133,10 +139,10 @@ def test_methods_that_take_turns_do_not_feel_each_other(turns):
     unet = network("xl")
     plain, before, made, alone = answer(unet), state(unet), [], []
     for name in turns:
-        with bent([unet], XL[name]):
+        with apply_patches([unet], XL[name]):
             made.append(answer(unet))
         fresh = network("xl")
-        with bent([fresh], XL[name]):
+        with apply_patches([fresh], XL[name]):
             alone.append(answer(fresh))
     assert all(torch.equal(a, b) for a, b in zip(made, alone, strict=True))
     assert not torch.allclose(*made, atol=1e-4)
@@ -149,12 +155,12 @@ def test_bends_of_parts_that_a_network_has_not_are_left_out():
     unet = network("xl")
     plain, up = answer(unet), ("up_blocks.7", 2.0)
     nowhere = (
-        Dilated((up,)),
-        Strided("down_blocks.7", "up_blocks.7", 7),
-        Pooled("down_blocks.7", "up_blocks.7", 7),
-        Quartered(("down_blocks.7.attentions.0",), 7),
+        DilatedConvolutions((up,)),
+        StridedLevel("down_blocks.7", "up_blocks.7", 7),
+        PooledLevel("down_blocks.7", "up_blocks.7", 7),
+        WindowedAttention(("down_blocks.7.attentions.0",), 7),
     )
-    with bent([unet], nowhere):
+    with apply_patches([unet], nowhere):
         assert torch.allclose(answer(unet), plain, atol=1e-6)
 
 

@@ -5,9 +5,9 @@ from math import log, sqrt
 import pytest
 import torch
 
-from engine.network.patching.apply import bent
-from engine.network.patching.attention import Quarters
-from engine.planning.patches import Quartered, Tempered
+from engine.network.patching.apply import apply_patches
+from engine.network.patching.attention import WindowPartition
+from engine.planning.patches import ScaledAttention, WindowedAttention
 from tests.support import tiny
 
 SIZES = [(8, 12), (7, 12), (8, 11), (7, 11), (2, 2), (1, 3)]
@@ -46,7 +46,7 @@ def pasted(quarters, rows, cols, shift):
 @pytest.mark.parametrize("shift", range(4))
 @pytest.mark.parametrize(("rows", "cols"), SIZES)
 def test_joining_takes_back_what_cutting_did(rows, cols, shift):
-    shown, quarters = tokens(rows, cols), Quarters(rows, cols, shift)
+    shown, quarters = tokens(rows, cols), WindowPartition(rows, cols, shift)
     assert torch.equal(quarters.join(quarters.cut(shown)), shown)
 
 
@@ -56,20 +56,20 @@ def test_quarters_are_those_of_the_rolled_map(rows, cols, shift):
     """All four of the first picture come before those of the second."""
     shown = tokens(rows, cols)
     wanted = torch.stack(windows(shown, rows, cols, shift), 1).flatten(0, 1)
-    assert torch.equal(Quarters(rows, cols, shift).cut(shown), wanted)
+    assert torch.equal(WindowPartition(rows, cols, shift).cut(shown), wanted)
 
 
 def test_a_map_is_rolled_by_quarters_of_a_quarters_side():
-    assert [Quarters(16, 24, shift).roll for shift in range(4)] == [(0, 0), (2, 3), (4, 6), (6, 9)]
-    assert [Quarters(15, 23, shift).roll for shift in range(4)] == [(0, 0), (2, 3), (4, 6), (6, 9)]
+    assert [WindowPartition(16, 24, shift).roll for shift in range(4)] == [(0, 0), (2, 3), (4, 6), (6, 9)]
+    assert [WindowPartition(15, 23, shift).roll for shift in range(4)] == [(0, 0), (2, 3), (4, 6), (6, 9)]
 
 
 def test_a_quarter_is_cut_from_where_the_roll_says():
     shown = torch.arange(16.0).reshape(1, 16, 1)
-    assert Quarters(4, 4, 0).cut(shown)[..., 0].tolist() == [
+    assert WindowPartition(4, 4, 0).cut(shown)[..., 0].tolist() == [
         [0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15],
     ]  # fmt: skip
-    assert Quarters(4, 4, 2).cut(shown)[..., 0].tolist() == [
+    assert WindowPartition(4, 4, 2).cut(shown)[..., 0].tolist() == [
         [5, 6, 9, 10], [7, 4, 11, 8], [13, 14, 1, 2], [15, 12, 3, 0],
     ]  # fmt: skip
 
@@ -77,7 +77,7 @@ def test_a_quarter_is_cut_from_where_the_roll_says():
 def drawn(*shifts):
     """A bend of one attention after another that has these shifts."""
     parts = tuple(f"down_blocks.1.attentions.{k}" for k in range(len(shifts)))
-    bends = (Quartered(parts, 1, (seed, 16, 16, 0)) for seed in range(1000))
+    bends = (WindowedAttention(parts, 1, (seed, 16, 16, 0)) for seed in range(1000))
     return next(bend for bend in bends if all(bend.shift(k) == s for k, s in enumerate(shifts)))
 
 
@@ -85,7 +85,7 @@ def seen_by(attention, call, bend, network):
     """What the attention was handed before it was bent, and what came out of it after."""
     seen = []
     before = attention.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    with bent([network], (bend,)):
+    with apply_patches([network], (bend,)):
         after = attention.register_forward_hook(lambda _, given, made: seen.append(made))
         call()
         after.remove()
@@ -118,11 +118,11 @@ def test_each_attention_has_quarters_of_its_own(unet):
 
 
 def test_shifts_are_drawn_evenly_and_again_the_same():
-    bend = Quartered((), 1, (7, 256, 256, 3))
+    bend = WindowedAttention((), 1, (7, 256, 256, 3))
     shifts = [bend.shift(k) for k in range(400)]
-    assert shifts == [Quartered((), 1, (7, 256, 256, 3)).shift(k) for k in range(400)]
+    assert shifts == [WindowedAttention((), 1, (7, 256, 256, 3)).shift(k) for k in range(400)]
     assert all(70 < shifts.count(shift) < 130 for shift in range(4))
-    assert shifts != [Quartered((), 1, (7, 256, 256, 4)).shift(k) for k in range(400)]
+    assert shifts != [WindowedAttention((), 1, (7, 256, 256, 4)).shift(k) for k in range(400)]
 
 
 @torch.no_grad()
@@ -151,7 +151,7 @@ def test_sharpened_attention_is_the_softmax_of_larger_products(unet, count, area
     shown = 3 * tokens(1, count, 32)
     wanted = by_hand(attention, shown, shown, sqrt(log(count) / log(count / area)))
     unsharpened = by_hand(attention, shown, shown, 1)
-    with bent([unet], (Tempered(area),)):
+    with apply_patches([unet], (ScaledAttention(area),)):
         made = attention(shown)
     assert torch.allclose(made, wanted, atol=1e-5)
     assert not torch.allclose(made, unsharpened, atol=1e-4)
@@ -162,7 +162,7 @@ def test_attention_to_the_text_is_not_sharpened(unet):
     attention = unet.mid_block.attentions[0].transformer_blocks[0].attn2
     shown, text = 3 * tokens(8, 8, 32), tokens(1, 5, 32)
     wanted = attention(shown, text)
-    with bent([unet], (Tempered(4.0),)):
+    with apply_patches([unet], (ScaledAttention(4.0),)):
         assert torch.equal(attention(shown, text), wanted)
 
 
@@ -170,6 +170,6 @@ def test_attention_to_the_text_is_not_sharpened(unet):
 def test_a_map_of_a_few_tokens_is_sharpened_without_a_fault(unet):
     """The log of less than one token would be none."""
     attention = unet.mid_block.attentions[0].transformer_blocks[0].attn1
-    with bent([unet], (Tempered(16.0),)):
+    with apply_patches([unet], (ScaledAttention(16.0),)):
         for count in (1, 2, 4, 16):
             assert torch.isfinite(attention(tokens(1, count, 32))).all()

@@ -9,9 +9,9 @@ from peft import LoraConfig
 from torch import nn
 from torch.nn.functional import conv2d, interpolate
 
-from engine.network.patching.apply import bent
-from engine.network.patching.convolution import dispersed_weight, dispersion
-from engine.planning.patches import Dilated
+from engine.network.patching.apply import apply_patches
+from engine.network.patching.convolution import dispersed_kernel, dispersion_matrix
+from engine.planning.patches import DilatedConvolutions
 from tests.support import tiny
 
 PIXEL_WEIGHT, SIDE = 0.05, 7
@@ -29,7 +29,7 @@ def picture(rows, cols, channels, seed=0):
 
 def reaching(unet, *parts, dispersed=False):
     """The network bent so, with gradients off."""
-    return bent([unet], (Dilated(parts, dispersed),))
+    return apply_patches([unet], (DilatedConvolutions(parts, dispersed),))
 
 
 def resnet_conv(unet):
@@ -119,21 +119,23 @@ def test_the_dispersing_map_is_the_least_squares_solution():
     likeness = columns(each.ravel() for each in narrow)
     normal = structure.T @ structure + PIXEL_WEIGHT**2 * pixel.T @ pixel
     solution = np.linalg.solve(normal, structure.T @ wanted + PIXEL_WEIGHT**2 * pixel.T @ likeness)
-    assert dispersion().shape == (25, 9)
-    assert np.allclose(dispersion(), solution, atol=1e-8, rtol=0)
+    assert dispersion_matrix().shape == (25, 9)
+    assert np.allclose(dispersion_matrix(), solution, atol=1e-8, rtol=0)
 
 
 @torch.no_grad()
 def test_a_dispersed_kernel_is_that_map_times_the_convolutions_own(unet):
     conv = resnet_conv(unet)
-    wanted = torch.einsum("rk,oik->oir", torch.from_numpy(dispersion()), conv.weight.double().flatten(2))
-    assert torch.allclose(dispersed_weight(conv).double().flatten(2), wanted, atol=1e-6)
+    wanted = torch.einsum(
+        "rk,oik->oir", torch.from_numpy(dispersion_matrix()), conv.weight.double().flatten(2)
+    )
+    assert torch.allclose(dispersed_kernel(conv).double().flatten(2), wanted, atol=1e-6)
 
 
 @torch.no_grad()
 def test_a_dispersed_convolution_has_half_the_spacing(unet):
     conv, shown = resnet_conv(unet), picture(20, 23, 24)
-    wanted = conv2d(shown, dispersed_weight(conv), conv.bias, padding=4, dilation=2)
+    wanted = conv2d(shown, dispersed_kernel(conv), conv.bias, padding=4, dilation=2)
     with reaching(unet, ("down_blocks.1", 4.0), dispersed=True):
         made = conv(shown)
     assert torch.allclose(made, wanted, atol=1e-6)
@@ -156,19 +158,19 @@ def test_of_a_smooth_picture_dispersed_and_dilated_tell_nearly_the_same(unet, fa
 @torch.no_grad()
 def test_a_dispersed_kernel_is_made_once():
     conv = nn.Conv2d(4, 6, 3)
-    first = dispersed_weight(conv)
+    first = dispersed_kernel(conv)
     assert first.shape == (6, 4, 5, 5)
-    assert dispersed_weight(conv) is first
+    assert dispersed_kernel(conv) is first
 
 
 @torch.no_grad()
 def test_a_dispersed_kernel_is_made_anew_once_the_weight_has_changed():
     conv = nn.Conv2d(4, 6, 3)
-    first = dispersed_weight(conv).clone()
+    first = dispersed_kernel(conv).clone()
     conv.weight.mul_(2)
-    assert torch.allclose(dispersed_weight(conv), 2 * first, atol=1e-6)
+    assert torch.allclose(dispersed_kernel(conv), 2 * first, atol=1e-6)
     conv.weight = nn.Parameter(conv.weight / 2)
-    assert torch.allclose(dispersed_weight(conv), first, atol=1e-6)
+    assert torch.allclose(dispersed_kernel(conv), first, atol=1e-6)
 
 
 def spacings(unet, *parts):

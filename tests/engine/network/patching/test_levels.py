@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
-from engine.network.patching.apply import bent
-from engine.planning.patches import Pooled, Strided
+from engine.network.patching.apply import apply_patches
+from engine.planning.patches import PooledLevel, StridedLevel
 from tests.support import single_file, tiny
 
-XL_STRIDED = Strided("down_blocks.1", "up_blocks.0", 1)
-XL_POOLED = Pooled("down_blocks.1", "up_blocks.1", 1)
-SD_STRIDED = Strided("down_blocks.0", "up_blocks.2", 0)
-SD_POOLED = Pooled("down_blocks.1", "up_blocks.2", 1)
+XL_STRIDED = StridedLevel("down_blocks.1", "up_blocks.0", 1)
+XL_POOLED = PooledLevel("down_blocks.1", "up_blocks.1", 1)
+SD_STRIDED = StridedLevel("down_blocks.0", "up_blocks.2", 0)
+SD_POOLED = PooledLevel("down_blocks.1", "up_blocks.2", 1)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def sizes(unet, canvas, *bends):
     for name in [*names, "mid_block.resnets.0"]:
         hook = partial(look, name.partition(".resnets")[0])
         handles.append(unet.get_submodule(name).register_forward_pre_hook(hook))
-    with torch.no_grad(), bent([unet], bends):
+    with torch.no_grad(), apply_patches([unet], bends):
         made = answer(unet, *canvas)
     for handle in handles:
         handle.remove()
@@ -150,7 +150,7 @@ def test_the_strided_sampler_is_its_own_kernel_spread_over_four(xl, sides):
     conv = xl.down_blocks[1].downsamplers[0].conv
     shown = torch.randn(1, 24, *sides)
     wanted = conv2d(shown, conv.weight, conv.bias, stride=4, padding=2, dilation=2)
-    with bent([xl], (XL_STRIDED,)):
+    with apply_patches([xl], (XL_STRIDED,)):
         assert torch.equal(conv(shown), wanted)
 
 
@@ -168,7 +168,7 @@ def test_the_pooled_map_is_the_mean_of_four_and_comes_back_bicubic(xl, sides, as
 
     small = avg_pool2d(told(first, shown), 2, ceil_mode=True)
     large = interpolate(told(second, half), sides, mode="bicubic")
-    with bent([xl], (XL_POOLED,)):
+    with apply_patches([xl], (XL_POOLED,)):
         assert torch.equal(told(first, shown), small)
         assert torch.equal(told(second, half), large)
 
@@ -176,13 +176,13 @@ def test_the_pooled_map_is_the_mean_of_four_and_comes_back_bicubic(xl, sides, as
 @pytest.mark.parametrize("bends", [(XL_STRIDED,), (XL_POOLED,), (XL_STRIDED, XL_POOLED)])
 @torch.no_grad()
 def test_the_network_counts_its_samplers_as_before(xl, bends):
-    with bent([xl], bends):
+    with apply_patches([xl], bends):
         assert xl.num_upsamplers > 2
     assert xl.num_upsamplers == 2
 
 
 @torch.no_grad()
 def test_maps_of_several_sizes_may_follow_each_other(xl):
-    with bent([xl], (XL_POOLED,)):
+    with apply_patches([xl], (XL_POOLED,)):
         for canvas in ((32, 32), (27, 37), (16, 48)):
             assert answer(xl, *canvas).shape[-2:] == canvas
