@@ -15,8 +15,8 @@ def stage(number=2, scales=(1, 2, 4), **recipe):
     return plan(Recipe(scales=scales, **recipe), TOY).stages[number - 1]
 
 
-def parse_svg(*scales, **recipe):
-    return ElementTree.fromstring(curves_svg(stage(*scales, **recipe)))
+def parse_svg(*arguments, **recipe):
+    return ElementTree.fromstring(curves_svg(stage(*arguments, **recipe)))
 
 
 def lines(svg):

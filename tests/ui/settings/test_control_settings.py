@@ -77,7 +77,7 @@ def test_the_widgets_are_the_first_controls_and_all_else_is_carried_along():
 
 @pytest.mark.parametrize("value", [9, "x", float("nan"), [1], {"a": 1}, "../../net"])
 @pytest.mark.parametrize("name", ["scale", "low", "kind", "given"])
-def test_whatever_a_browser_sends_for_a_widget_is_told_of(name, value):
+def test_any_value_that_a_browser_sends_for_a_widget_is_checked(name, value):
     recipe = Recipe(controls=(Control(image=DIGEST),))
     values = widget_values(recipe, FACTS) | {widget_name(name): value}
     if (name, value) == ("low", 9):
@@ -99,7 +99,7 @@ def test_nobody_names_a_file_or_a_net(control):
         )
 
 
-def test_widgets_that_a_kind_does_not_read_are_idle(offered):
+def test_widgets_that_a_kind_does_not_read_are_ineffective(offered):
     offered += ["softedge"]
 
     def ineffective(**changes):

@@ -1,4 +1,4 @@
-"""Controls and recipes: nothing is lost on the way to the page and back."""
+"""Widgets and recipes: nothing is lost on the way to the page and back."""
 
 import json
 from contextlib import suppress
@@ -83,7 +83,7 @@ def test_two_recipes_differ_in_words_where_they_differ(one, other):
     ),
     st.dictionaries(st.text(), ANYTHING),
 )
-def test_whatever_a_browser_sends_is_a_recipe_or_a_sentence(values, rest):
+def test_anything_that_a_browser_sends_gives_a_recipe_or_a_message(values, rest):
     with suppress(BadRecipe):
         check(recipe_from_widgets(values, rest, FACTS))
 
