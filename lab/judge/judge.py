@@ -104,14 +104,17 @@ class Judge(nn.Module):
 
 
 def _channel_means(x: Tensor) -> Tensor:
+    """Return the mean of each channel (N, C)."""
     return x.mean((2, 3))
 
 
 def _channel_deviations(x: Tensor) -> Tensor:
+    """Return the standard deviation of each channel (N, C)."""
     return (x.var((2, 3)) + 1e-4).sqrt()
 
 
 def _upsample(x: Tensor) -> Tensor:
+    """Enlarge a feature map to twice its side."""
     return nn.functional.interpolate(x, scale_factor=2, mode="bilinear")
 
 

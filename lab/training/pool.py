@@ -39,6 +39,7 @@ class Batch:
 
 
 def _no_extras(pictures: Tensor) -> tuple[Tensor, ...]:
+    """Compute nothing from the pictures, for courses without extras."""
     return ()
 
 

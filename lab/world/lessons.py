@@ -1,6 +1,6 @@
 """Lessons: the training examples of Postcards, each a picture with a prompt and SDXL's six size ids.
 
-Size ids tell a model what part of what picture it draws. There is one kind of lesson for every combination
+Size ids say what part of what picture a model draws. There is one kind of lesson for every combination
 that the engine passes: a native base, a base as the published code conditions it, our windows, published
 windows, and close-ups.
 """

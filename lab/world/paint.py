@@ -198,9 +198,11 @@ def rim(shape: Shape, width: float) -> Shape:
 def both(a: Shape, b: Shape) -> Shape:
     """Return the intersection of two shapes."""
     bounds = (
-        max(a.bounds[0], b.bounds[0]), max(a.bounds[1], b.bounds[1]),
-        min(a.bounds[2], b.bounds[2]), min(a.bounds[3], b.bounds[3]),
-    )  # fmt: skip
+        max(a.bounds[0], b.bounds[0]),
+        max(a.bounds[1], b.bounds[1]),
+        min(a.bounds[2], b.bounds[2]),
+        min(a.bounds[3], b.bounds[3]),
+    )
     return Shape(bounds, lambda u, v: np.maximum(a.distance(u, v), b.distance(u, v)))
 
 

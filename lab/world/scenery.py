@@ -98,8 +98,8 @@ def _stars(brush: Brush, density: float) -> None:
     for layer, (cell, radius, share) in enumerate(
         ((0.15, 0.03, 0.5), (0.09, 0.017, 0.4), (0.05, 0.0085, 0.35))
     ):
-        seen = brush.visibility(1.5 * radius)
-        if not seen:
+        visibility = brush.visibility(1.5 * radius)
+        if not visibility:
             continue
         i, j = np.floor(x / cell) + 50, np.floor(y / cell) + 50
         dx = x / cell - i + 50 - 0.25 - 0.5 * cell_random(i, j, layer)
@@ -107,7 +107,9 @@ def _stars(brush: Brush, density: float) -> None:
         lit = cell_random(i, j, layer + 40) < share * density
         points = (np.sqrt(np.abs(dx)) + np.sqrt(np.abs(dy))) ** 2 * cell / radius
         halo = length(dx, dy) * cell / radius
-        shine = seen * lit * np.maximum(np.clip(2.2 - 2.2 * points, 0, 1), np.clip(1 - 2.2 * halo, 0, 1))
+        shine = (
+            visibility * lit * np.maximum(np.clip(2.2 - 2.2 * points, 0, 1), np.clip(1 - 2.2 * halo, 0, 1))
+        )
         brush.image[:] += shine[..., None] * (np.float32([1.0, 0.98, 0.88]) - brush.image)
 
 

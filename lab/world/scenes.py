@@ -79,7 +79,7 @@ def is_held_out(scene: Scene) -> bool:
 
 
 def held_out_scenes(count: int) -> list[Scene]:
-    """Return this many scenes whose combination of words no training has seen."""
+    """Return this many scenes whose combination of words is kept out of all training."""
     return [scene for scene in map(make_scene, range(30 * count)) if is_held_out(scene)][:count]
 
 

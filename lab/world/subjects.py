@@ -30,7 +30,7 @@ class Subject:
     floats: bool = False
 
 
-def window(brush: Brush, left: float, bottom: float, width: float, height: float) -> None:
+def paint_window(brush: Brush, left: float, bottom: float, width: float, height: float) -> None:
     """Paint a lit window; where cross and frame are too small to show, the pane is paler by their area."""
     right, top, bar, edge = left + width, bottom + height, 0.02, 0.012
     pane = block(left, bottom, right, top, 0.01)
@@ -47,18 +47,20 @@ def window(brush: Brush, left: float, bottom: float, width: float, height: float
     brush.fill(rim(pane, edge), PALE, frame_visibility)
 
 
-def house(brush: Brush, colour: Colour) -> None:
+def paint_house(brush: Brush, colour: Colour) -> None:
+    """Paint a house, mostly in this colour."""
     brush.fill(block(-0.36, 0, 0.36, 0.52), bricks(colour, SURFACE))
     brush.fill(block(0.16, 0.66, 0.28, 0.98), bricks(shade(STONE, -0.2), SURFACE))
     brush.fill(poly((-0.46, 0.50), (0.46, 0.50), (0.0, 0.95)), scales(shade(colour, -0.5), 0.04))
-    window(brush, -0.27, 0.22, 0.17, 0.19)
-    window(brush, 0.10, 0.22, 0.17, 0.19)
+    paint_window(brush, -0.27, 0.22, 0.17, 0.19)
+    paint_window(brush, 0.10, 0.22, 0.17, 0.19)
     door = block(-0.07, 0, 0.07, 0.27)
     brush.fill(door, planks(WOOD, 0.045))
     brush.fill(disc(0.04, 0.13, 0.014), LAMP, brush.visibility(0.028))
 
 
-def tree(brush: Brush, colour: Colour) -> None:
+def paint_tree(brush: Brush, colour: Colour) -> None:
+    """Paint a tree, mostly in this colour."""
     brush.fill(poly((-0.09, 0), (0.09, 0), (0.05, 0.5), (-0.05, 0.5)), planks(WOOD, 0.03))
     brush.fill(line(0.04, (0, 0.3), (0.16, 0.46)), WOOD)
     crown = either(disc(-0.2, 0.58, 0.2), disc(0.2, 0.58, 0.2), disc(0, 0.74, 0.25), disc(0, 0.52, 0.2))
@@ -68,7 +70,8 @@ def tree(brush: Brush, colour: Colour) -> None:
         brush.fill(disc(u, v, 0.024), (0.86, 0.16, 0.14), brush.visibility(0.048))
 
 
-def boat(brush: Brush, colour: Colour) -> None:
+def paint_boat(brush: Brush, colour: Colour) -> None:
+    """Paint a boat, mostly in this colour."""
     brush.fill(line(0.045, (0, 0.2), (0, 0.98)), planks(WOOD, 0.03))
     brush.fill(poly((0.05, 0.30), (0.05, 0.95), (0.44, 0.32)), ribs(PALE, 0.05))
     brush.fill(poly((-0.05, 0.32), (-0.05, 0.82), (-0.32, 0.34)), ribs(shade(PALE, -0.08), 0.05))
@@ -80,7 +83,8 @@ def boat(brush: Brush, colour: Colour) -> None:
     brush.fill(poly((0.0, 0.98), (0.0, 1.06), (-0.14, 1.02)), shade(colour, 0.15))
 
 
-def rocket(brush: Brush, colour: Colour) -> None:
+def paint_rocket(brush: Brush, colour: Colour) -> None:
+    """Paint a rocket, mostly in this colour."""
     brush.fill(poly((-0.1, 0.10), (0.1, 0.10), (0.0, -0.02)), (1.0, 0.72, 0.25), glows=True)
     for side in (-1, 1):
         brush.fill(poly((side * 0.13, 0.12), (side * 0.33, 0.02), (side * 0.14, 0.42)), shade(colour, -0.3))
@@ -94,7 +98,8 @@ def rocket(brush: Brush, colour: Colour) -> None:
     brush.fill(disc(-0.025, 0.565, 0.022), (1.0, 1.0, 1.0), brush.visibility(0.044))
 
 
-def balloon(brush: Brush, colour: Colour) -> None:
+def paint_balloon(brush: Brush, colour: Colour) -> None:
+    """Paint a balloon, mostly in this colour."""
     for u in (-0.075, 0.075):
         brush.fill(line(0.02, (u, 0.14), (u * 2.6, 0.46)), WOOD)
     brush.fill(line(0.012, (0, 0.14), (0, 0.4)), WOOD, brush.visibility(FITTING))
@@ -106,7 +111,8 @@ def balloon(brush: Brush, colour: Colour) -> None:
     brush.fill(block(-0.115, 0.12, 0.115, 0.155, 0.012), shade(WOOD, -0.2))
 
 
-def lighthouse(brush: Brush, colour: Colour) -> None:
+def paint_lighthouse(brush: Brush, colour: Colour) -> None:
+    """Paint a lighthouse, mostly in this colour."""
     tower = poly((-0.17, 0.06), (0.17, 0.06), (0.11, 0.76), (-0.11, 0.76))
     brush.fill(tower, bricks(PALE, SURFACE))
     for low in (0.16, 0.44):
@@ -122,11 +128,12 @@ def lighthouse(brush: Brush, colour: Colour) -> None:
     brush.fill(block(-0.03, 0.34, 0.03, 0.41, 0.02), LAMP, glows=True)
 
 
-def windmill(brush: Brush, colour: Colour) -> None:
+def paint_windmill(brush: Brush, colour: Colour) -> None:
+    """Paint a windmill, mostly in this colour."""
     brush.fill(poly((-0.23, 0), (0.23, 0), (0.13, 0.58), (-0.13, 0.58)), bricks(colour, SURFACE))
     brush.fill(both(disc(0, 0.58, 0.15), block(-0.2, 0.57, 0.2, 0.8)), scales(shade(colour, -0.45), 0.035))
     brush.fill(block(-0.06, 0, 0.06, 0.18, 0.03), planks(WOOD, 0.04))
-    window(brush, -0.045, 0.30, 0.09, 0.1)
+    paint_window(brush, -0.045, 0.30, 0.09, 0.1)
     for turn in (0.5, 2.07, 3.64, 5.21):
         sail = brush.with_frame(_to_scene(brush, 0.0, 0.62), brush.size, brush.lean + turn, brush.mirror)
         # Where the four slats are too small to show, the cloth takes their share of the wood's colour.
@@ -143,7 +150,8 @@ def _to_scene(brush: Brush, u: float, v: float) -> tuple[float, float]:
     return brush.origin[0] + brush.size * (-u if brush.mirror else u), brush.origin[1] + brush.size * v
 
 
-def flower(brush: Brush, colour: Colour) -> None:
+def paint_flower(brush: Brush, colour: Colour) -> None:
+    """Paint a flower, mostly in this colour."""
     brush.fill(line(0.05, (0.02, 0), (-0.02, 0.3), (0, 0.62)), GREEN)
     for side, v in ((-1, 0.18), (1, 0.27)):
         leaf = brush.with_frame(_to_scene(brush, 0, v), brush.size, brush.lean + side * 0.6, brush.mirror)
@@ -157,7 +165,8 @@ def flower(brush: Brush, colour: Colour) -> None:
     brush.fill(disc(0, 0.68, 0.12), leaves((0.93, 0.72, 0.2), 0.028))
 
 
-def fish(brush: Brush, colour: Colour) -> None:
+def paint_fish(brush: Brush, colour: Colour) -> None:
+    """Paint a fish, mostly in this colour."""
     brush.fill(
         poly((-0.26, 0.45), (-0.52, 0.68), (-0.46, 0.45), (-0.52, 0.24)), ribs(shade(colour, -0.2), 0.04)
     )
@@ -172,7 +181,8 @@ def fish(brush: Brush, colour: Colour) -> None:
     brush.fill(line(0.02, (0.42, 0.40), (0.34, 0.38)), DARK, brush.visibility(FITTING))
 
 
-def cat(brush: Brush, colour: Colour) -> None:
+def paint_cat(brush: Brush, colour: Colour) -> None:
+    """Paint a cat, mostly in this colour."""
     brush.fill(
         line(0.08, (0.2, 0.06), (0.42, 0.12), (0.40, 0.36), (0.32, 0.46)), fur(shade(colour, -0.1), 0.026)
     )
@@ -192,22 +202,24 @@ def cat(brush: Brush, colour: Colour) -> None:
     brush.fill(poly((-0.035, 0.60), (0.035, 0.60), (0, 0.565)), (0.9, 0.5, 0.52))
 
 
-def castle(brush: Brush, colour: Colour) -> None:
+def paint_castle(brush: Brush, colour: Colour) -> None:
+    """Paint a castle, mostly in this colour."""
     brush.fill(block(-0.3, 0, 0.3, 0.46), bricks(STONE, 0.032))
     for left in (-0.3, -0.14, 0.02, 0.18):
         brush.fill(block(left, 0.44, left + 0.1, 0.54), bricks(STONE, 0.032))
     for u in (-0.34, 0.34):
         brush.fill(block(u - 0.12, 0, u + 0.12, 0.64), bricks(shade(STONE, 0.12), 0.032))
         brush.fill(poly((u - 0.16, 0.62), (u + 0.16, 0.62), (u, 0.92)), scales(colour, 0.036))
-        window(brush, u - 0.045, 0.38, 0.09, 0.13)
+        paint_window(brush, u - 0.045, 0.38, 0.09, 0.13)
         brush.fill(poly((u, 0.90), (u, 1.02), (u + 0.12, 0.97)), shade(colour, 0.25))
     gate = either(block(-0.1, 0, 0.1, 0.18), disc(0, 0.18, 0.1))
     brush.fill(gate, planks(WOOD, 0.045))
     brush.fill(rim(gate, 0.025), DARK, brush.visibility(FITTING))
-    window(brush, -0.045, 0.33, 0.09, 0.1)
+    paint_window(brush, -0.045, 0.33, 0.09, 0.1)
 
 
-def bicycle(brush: Brush, colour: Colour) -> None:
+def paint_bicycle(brush: Brush, colour: Colour) -> None:
+    """Paint a bicycle, mostly in this colour."""
     for u in (-0.3, 0.3):
         for k in range(6):
             wheel = brush.with_frame(
@@ -229,21 +241,25 @@ def bicycle(brush: Brush, colour: Colour) -> None:
 
 SUBJECTS = {
     "house": Subject(
-        house, (("bricks", -0.2, 0.12, 0.14), ("window", -0.18, 0.31, 0.15), ("roof", 0.0, 0.68, 0.16)), 0.92
+        paint_house,
+        (("bricks", -0.2, 0.12, 0.14), ("window", -0.18, 0.31, 0.15), ("roof", 0.0, 0.68, 0.16)),
+        0.92,
     ),
-    "tree": Subject(tree, (("leaves", -0.05, 0.72, 0.15), ("trunk", 0.0, 0.18, 0.13)), 0.8),
-    "boat": Subject(boat, (("planks", -0.1, 0.1, 0.13), ("sail", 0.17, 0.5, 0.15)), 1.02),
-    "rocket": Subject(rocket, (("window", 0.0, 0.54, 0.15), ("rivets", 0.0, 0.36, 0.12)), 0.66),
+    "tree": Subject(paint_tree, (("leaves", -0.05, 0.72, 0.15), ("trunk", 0.0, 0.18, 0.13)), 0.8),
+    "boat": Subject(paint_boat, (("planks", -0.1, 0.1, 0.13), ("sail", 0.17, 0.5, 0.15)), 1.02),
+    "rocket": Subject(paint_rocket, (("window", 0.0, 0.54, 0.15), ("rivets", 0.0, 0.36, 0.12)), 0.66),
     "balloon": Subject(
-        balloon, (("cloth", -0.05, 0.76, 0.16), ("basket", 0.0, 0.08, 0.14)), 0.68, floats=True
+        paint_balloon, (("cloth", -0.05, 0.76, 0.16), ("basket", 0.0, 0.08, 0.14)), 0.68, floats=True
     ),
-    "lighthouse": Subject(lighthouse, (("lamp", 0.0, 0.87, 0.14), ("wall", 0.0, 0.3, 0.15)), 0.5),
-    "windmill": Subject(windmill, (("sails", 0.1, 0.72, 0.16), ("wall", -0.08, 0.22, 0.14)), 0.86),
-    "flower": Subject(flower, (("petals", 0.1, 0.74, 0.16), ("heart", 0.0, 0.68, 0.12)), 0.66),
-    "fish": Subject(fish, (("scales", 0.05, 0.48, 0.14), ("eye", 0.31, 0.5, 0.12)), 1.04, floats=True),
-    "cat": Subject(cat, (("face", 0.0, 0.64, 0.18), ("fur", 0.0, 0.26, 0.14)), 0.92),
+    "lighthouse": Subject(paint_lighthouse, (("lamp", 0.0, 0.87, 0.14), ("wall", 0.0, 0.3, 0.15)), 0.5),
+    "windmill": Subject(paint_windmill, (("sails", 0.1, 0.72, 0.16), ("wall", -0.08, 0.22, 0.14)), 0.86),
+    "flower": Subject(paint_flower, (("petals", 0.1, 0.74, 0.16), ("heart", 0.0, 0.68, 0.12)), 0.66),
+    "fish": Subject(paint_fish, (("scales", 0.05, 0.48, 0.14), ("eye", 0.31, 0.5, 0.12)), 1.04, floats=True),
+    "cat": Subject(paint_cat, (("face", 0.0, 0.64, 0.18), ("fur", 0.0, 0.26, 0.14)), 0.92),
     "castle": Subject(
-        castle, (("gate", 0.0, 0.14, 0.16), ("tower", 0.34, 0.6, 0.2), ("stones", -0.15, 0.3, 0.13)), 1.0
+        paint_castle,
+        (("gate", 0.0, 0.14, 0.16), ("tower", 0.34, 0.6, 0.2), ("stones", -0.15, 0.3, 0.13)),
+        1.0,
     ),
-    "bicycle": Subject(bicycle, (("wheel", -0.3, 0.2, 0.18), ("basket", 0.33, 0.52, 0.13)), 1.0),
+    "bicycle": Subject(paint_bicycle, (("wheel", -0.3, 0.2, 0.18), ("basket", 0.33, 0.52, 0.13)), 1.0),
 }

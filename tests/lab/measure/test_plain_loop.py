@@ -31,9 +31,16 @@ def test_the_engine_equals_the_plain_loop(method, stride, tmp_path):
     model = load_model("assets/postcards", "cpu", "float32")
     model = replace(model, facts=replace(model.facts, scheduler=dict(model.facts.scheduler) | SDXL_SPACING))
     recipe = Recipe(
-        prompt="a red house", negative="", method=method, scales=(1, 2), scheduler="ddim", steps=4,
-        guidance=5.0, stride=stride, feather=False,
-    )  # fmt: skip
+        prompt="a red house",
+        negative="",
+        method=method,
+        scales=(1, 2),
+        scheduler="ddim",
+        steps=4,
+        guidance=5.0,
+        stride=stride,
+        feather=False,
+    )
     (ours,) = latents(recipe, model, tmp_path, noise=StartNoise())
     theirs = plain_loop.draw(
         model, "a red house", (64, 64), stride=stride, steps=4, guidance=5.0, seed=3
@@ -66,9 +73,14 @@ def test_damped_guidance_is_the_plain_loop(bodies, tmp_path):
     """eps = u_mild + w (c_strong - u_strong) in 3 of 4 steps; plain guidance in the last."""
     model, unet = bodies["sdxl"], bodies["sdxl"].unet
     recipe = Recipe(
-        prompt="a red house", negative="", method="scalecrafter", scales=(1, 4), scheduler="ddim", steps=4,
+        prompt="a red house",
+        negative="",
+        method="scalecrafter",
+        scales=(1, 4),
+        scheduler="ddim",
+        steps=4,
         guidance=5.0,
-    )  # fmt: skip
+    )
     (ours,) = latents(recipe, model, tmp_path, noise=StartNoise())
     alpha, sigma = alphas_and_sigmas()
     text = model.encode_text("a red house", "", 2)

@@ -71,11 +71,11 @@ def test_detail_arrives_with_size(name):
     assert edges(shrunk(middle, 256)) >= edges(small) * 0.99
 
 
-@pytest.mark.parametrize(("side", "seen"), [(256, 0.0), (512, 1.0)])
-def test_a_detail_shows_from_twelve_px_on_and_is_gone_below_eight(side, seen):
+@pytest.mark.parametrize(("side", "visibility"), [(256, 0.0), (512, 1.0)])
+def test_a_detail_shows_from_twelve_px_on_and_not_below_eight(side, visibility):
     brush = new_brush((side, side))
     assert brush.visibility(12 / 512) == pytest.approx(
-        seen if side == 512 else brush.visibility(6 / 256), abs=1e-6
+        visibility if side == 512 else brush.visibility(6 / 256), abs=1e-6
     )
     assert new_brush((256, 256)).visibility(7.9 / 256) == 0
     assert 0 < new_brush((256, 256)).visibility(10 / 256) < 1
