@@ -1,27 +1,28 @@
-"""Letters on pictures: a font that is there, only what it can draw, and as much as there is room for."""
+"""Text on pictures: choose a font, keep the characters that it can draw, and fit text into a width."""
 
 import unicodedata
 from functools import cache, lru_cache
 
 from PIL import ImageFont
 
-FAMILIES = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf", "Arial.ttf")
-"""Fonts of a machine that know other scripts than Latin; without one of them Pillow's own has plain ASCII."""
-SPELLED = {
+# Fonts with more than Latin script that a machine may have; without any, Pillow's own font has plain ASCII.
+FONT_FILES = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf", "Arial.ttf")
+# What is drawn for a character that the font lacks.
+SUBSTITUTES = {
     "→": "›", "×": "x", "α": "alpha", "σ": "sigma", "–": "-", "—": "-", "ß": "ss", "ł": "l", "Ł": "L",
     "ø": "o", "Ø": "O", "æ": "ae",
 }  # fmt: skip
-"""What stands for a letter that the font lacks."""
-LACKS = "\uffff"
-"""No font has this; it shows how a missing letter is drawn."""
-MORE = "…"
+# A character that no font has: it is drawn like every missing character.
+MISSING_CHARACTER = "\uffff"
+ELLIPSIS = "…"
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @cache
-def _family() -> str | None:
-    for name in FAMILIES:
+def _font_file() -> str | None:
+    """Return the first of FONT_FILES that this machine has; None if it has none."""
+    for name in FONT_FILES:
         try:
             ImageFont.truetype(name, 20)
         except OSError:
@@ -31,67 +32,77 @@ def _family() -> str | None:
 
 
 @cache
-def font_of(size: int) -> Font:
-    """The font in this size, px."""
-    family = _family()
-    return ImageFont.truetype(family, size) if family else ImageFont.load_default(size)
+def load_font(size: int) -> Font:
+    """Return the machine's best font at a height in px."""
+    file = _font_file()
+    return ImageFont.truetype(file, size) if file else ImageFont.load_default(size)
 
 
-def width_of(text: str, font: Font) -> float:
-    """px."""
+def text_width(text: str, font: Font) -> float:
+    """Return the width of a line of text in px."""
     return font.getlength(text)
 
 
-def drawable(text: str, font: Font) -> str:
-    """The text in one line, as far as the font has its letters; what it lacks is spelled, or left out as …"""
-    drawn = ""
-    for letter in unicodedata.normalize("NFC", text):
-        # A mark without its letter would be drawn on an empty circle.
-        if not (unicodedata.category(letter).startswith("M") and drawn[-1:] in ("", " ", MORE)):
-            drawn += _drawn(letter, font)
-    while MORE * 2 in drawn or f"{MORE} {MORE}" in drawn:
-        drawn = drawn.replace(MORE * 2, MORE).replace(f"{MORE} {MORE}", MORE)
-    drawn = " ".join(drawn.split())
-    return "" if drawn == MORE else drawn
+def drawable_text(text: str, font: Font) -> str:
+    """Return a text as one line of characters that the font has.
+
+    Characters that it lacks are replaced by a substitute or, in a row, by one ellipsis.
+    """
+    drawable = ""
+    for character in unicodedata.normalize("NFC", text):
+        is_mark = unicodedata.category(character).startswith("M")
+        # A combining mark without its letter would be drawn on an empty circle.
+        if not (is_mark and drawable[-1:] in ("", " ", ELLIPSIS)):
+            drawable += _drawable_character(character, font)
+    while ELLIPSIS * 2 in drawable or f"{ELLIPSIS} {ELLIPSIS}" in drawable:
+        drawable = drawable.replace(ELLIPSIS * 2, ELLIPSIS).replace(f"{ELLIPSIS} {ELLIPSIS}", ELLIPSIS)
+    drawable = " ".join(drawable.split())
+    return "" if drawable == ELLIPSIS else drawable
 
 
-def _drawn(letter: str, font: Font) -> str:
-    if letter.isspace():
+def _drawable_character(character: str, font: Font) -> str:
+    """Return a character if the font has it, else its substitute, its base letter, an ellipsis, or nothing."""
+    if character.isspace():
         return " "
-    if not letter.isprintable():  # Controls, and marks that would turn the line around.
+    if not character.isprintable():  # Control characters, and marks that would reverse the line's direction.
         return ""
-    for candidate in (letter, SPELLED.get(letter, ""), unicodedata.normalize("NFKD", letter)[0]):
-        if candidate and all(_has(font, part) for part in candidate):
+    base_letter = unicodedata.normalize("NFKD", character)[0]
+    for candidate in (character, SUBSTITUTES.get(character, ""), base_letter):
+        if candidate and all(_has_character(font, part) for part in candidate):
             return candidate
-    return "" if unicodedata.combining(letter) else MORE
+    return "" if unicodedata.combining(character) else ELLIPSIS
 
 
 @lru_cache(1024)
-def _has(font: Font, letter: str) -> bool:
-    here, missing = font.getmask(letter), font.getmask(LACKS)
-    return here.size != missing.size or bytes(here) != bytes(missing)
+def _has_character(font: Font, character: str) -> bool:
+    """Return whether a font has a character, that is, whether it is drawn unlike a missing one."""
+    drawn, missing = font.getmask(character), font.getmask(MISSING_CHARACTER)
+    return drawn.size != missing.size or bytes(drawn) != bytes(missing)
 
 
-def shortened(text: str, font: Font, room: float) -> str:
-    """As many whole words of the text as fit into so many px, then …"""
-    if width_of(text, font) <= room:
+def shorten_to_fit(text: str, font: Font, width: float) -> str:
+    """Return a text if it fits into a width in px, else as many of its first words as do and an ellipsis."""
+    if text_width(text, font) <= width:
         return text
     words = text.split(" ")
-    while len(words) > 1 and width_of(" ".join(words) + MORE, font) > room:
+    while len(words) > 1 and text_width(" ".join(words) + ELLIPSIS, font) > width:
         words.pop()
-    cut = " ".join(words).rstrip(" ,;.")
-    while cut and width_of(cut + MORE, font) > room:
-        cut = cut[:-1]
-    return cut + MORE if cut else ""
+    short = " ".join(words).rstrip(" ,;.")
+    while short and text_width(short + ELLIPSIS, font) > width:
+        short = short[:-1]
+    return short + ELLIPSIS if short else ""
 
 
-def wrapped(parts: list[str], between: str, font: Font, room: float) -> list[str]:
-    """The parts in as few lines as fit; a part is never broken."""
+def wrap_parts(parts: list[str], separator: str, font: Font, width: float) -> list[str]:
+    """Return the parts, joined by a separator, in as few lines of a width in px as possible.
+
+    A part is never broken, even if it is wider than a line.
+    """
     lines: list[str] = []
     for part in parts:
-        longer = lines[-1] + between + part if lines else part
-        if lines and width_of(longer, font) <= room:
-            lines[-1] = longer
+        longer_line = lines[-1] + separator + part if lines else part
+        if lines and text_width(longer_line, font) <= width:
+            lines[-1] = longer_line
         else:
             lines.append(part)
     return lines

@@ -6,7 +6,6 @@ import threading
 import pytest
 from PIL import Image
 
-from engine.export import share
 from engine.recipe.recall import recall
 from lab.publish.example import make_example
 from tests.support.look import (
@@ -24,6 +23,7 @@ from tests.support.look import (
 )
 from tests.support.page import serving
 from tests.support.toys import small
+from ui.panels import exports
 from ui.text import words
 from ui.text.labels import join_labels
 
@@ -81,9 +81,9 @@ def test_any_two_stages_are_compared_in_words(served, visit):
 
 
 def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monkeypatch, request):
-    gate, labelled = threading.Event(), share.labelled
+    gate, labelled = threading.Event(), exports.caption_image
     request.addfinalizer(gate.set)  # Or a test that fails would never end.
-    monkeypatch.setattr(share, "labelled", lambda *given: gate.wait() and labelled(*given))
+    monkeypatch.setattr(exports, "caption_image", lambda *given: gate.wait() and labelled(*given))
     page = visit(served.url)
     for runs, prompt in enumerate(("a green tree", "a blue boat"), 1):
         fill_prompt(page, prompt)

@@ -5,7 +5,8 @@ from typing import Any
 
 from engine import errors
 from engine.errors import Fault
-from engine.export import share
+from engine.export.caption import CAPTIONED_FILE, caption_image
+from engine.export.film import FILM_FILE, make_zoom_film
 from ui.session.finished import FinishedStage, download_name, file_for_browser
 from ui.session.services import EXAMPLE, Services
 from ui.text import words
@@ -36,9 +37,9 @@ def _make_export(services: Services, kind: str, run: str, centre: tuple[float, f
     folder = run_folder if run != EXAMPLE else _folder_for_example(services, last, centre)
     stem = download_name(last.recipe, last.size[1]).removesuffix(".png")
     if kind == "dive":
-        file = share.dive([stage.folder for stage in stages], folder / share.DIVE, centre)
+        file = make_zoom_film([stage.folder for stage in stages], folder / FILM_FILE, centre)
         return _download_link(words.SAVE_ZOOM_FILM, file, f"{stem}_dive.webp")
-    file = share.labelled(last.folder, folder / share.LABELLED)
+    file = caption_image(last.folder, folder / CAPTIONED_FILE)
     return _download_link(words.SAVE_LABELLED_PICTURE, file, f"{stem}_labelled.png")
 
 

@@ -1,0 +1,109 @@
+"""Export a finished stage's picture with a caption below it: prompt, sizes, settings and seed. Needs no torch."""
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
+
+from engine.errors import BadRecipe
+from engine.export.lettering import Font, drawable_text, load_font, shorten_to_fit, wrap_parts
+from engine.export.pictures import read_picture, stage_number
+from engine.recipe.effects import ineffective_settings
+from engine.recipe.recall import RECORD, recall_json
+from engine.recipe.recipe import Recipe
+from engine.runs.files import write_atomically
+from engine.runs.store import PICTURE_FILE, finished_stages
+from engine.runs.thumbnails import PNG_LEVEL
+
+# The file's name in the run's folder.
+CAPTIONED_FILE = "labelled.png"
+
+# The colours of the caption: its background, the prompt, and the other lines.
+BACKGROUND, PROMPT_COLOUR, DETAILS_COLOUR = (250, 249, 246), (34, 34, 34), (110, 108, 104)
+# The font's height as a share of the picture's longer side, and its limits in px.
+FONT_SHARE = 0.02
+MIN_FONT_SIZE, MAX_FONT_SIZE = 12, 48
+# What stands between the parts of the caption.
+SEPARATOR = " · "
+# The characters of a prompt that are considered; one line has room for fewer.
+MAX_PROMPT = 300
+
+
+def caption_image(folder: Path, path: Path) -> Path:
+    """Write a stage's picture with a caption below it, and with the stage's record; return the path.
+
+    folder: the stage's folder.
+    path: where the new PNG is written.
+    """
+    picture, record = read_picture(folder)
+    font = load_font(int(min(max(FONT_SHARE * max(picture.size), MIN_FONT_SIZE), MAX_FONT_SIZE)))
+    margin = round(font.size * 0.9)
+    line_height = round(font.size * 1.5)
+    lines = _caption_lines(folder, picture, record, font, picture.width - 2 * margin)
+    caption_height = 2 * margin + line_height * (len(lines) - 1) + font.size
+    sheet = Image.new("RGB", (picture.width, picture.height + caption_height), BACKGROUND)
+    sheet.paste(picture)
+    draw = ImageDraw.Draw(sheet)
+    for n, (line, colour) in enumerate(lines):
+        baseline = picture.height + margin + n * line_height + font.size * 0.85
+        draw.text((margin, baseline), line, fill=colour, font=font, anchor="ls")
+    info = PngInfo()
+    if record:
+        info.add_text(RECORD, record)
+    return write_atomically(
+        path, lambda partial: sheet.save(partial, "PNG", compress_level=PNG_LEVEL, pnginfo=info)
+    )
+
+
+def _caption_lines(
+    folder: Path, picture: Image.Image, record: str, font: Font, width: int
+) -> list[tuple[str, tuple[int, int, int]]]:
+    """Return the lines of the caption with their colours, each at most `width` px wide."""
+    recipe, number = _read_recipe(record), stage_number(folder)
+    lines = []
+    if recipe:
+        prompt = shorten_to_fit(drawable_text(recipe.prompt[:MAX_PROMPT], font), font, width)
+        if prompt:
+            lines.append((prompt, PROMPT_COLOUR))
+    details = [drawable_text(part, font) for part in _details(recipe, number, _stage_sizes(folder, picture))]
+    return lines + [(line, DETAILS_COLOUR) for line in wrap_parts(details, SEPARATOR, font, width)]
+
+
+def _read_recipe(record: str) -> Recipe | None:
+    """Return the recipe in a picture's record; None if it has none that can be read."""
+    try:
+        return recall_json(record).recipe
+    except BadRecipe:
+        return None
+
+
+def _stage_sizes(folder: Path, picture: Image.Image) -> list[tuple[int, int]]:
+    """Return (width, height) of the run's stages up to this one, as far as their pictures can be read."""
+    sizes = []
+    for number, (_, earlier) in finished_stages(folder.parent).items():
+        if number < stage_number(folder):
+            try:
+                with Image.open(earlier / PICTURE_FILE, formats=["PNG"]) as smaller:
+                    sizes.append(smaller.size)
+            except Exception:  # The caption can do without it.
+                continue
+    return [*sizes, picture.size]
+
+
+def _details(recipe: Recipe | None, number: int, sizes: list[tuple[int, int]]) -> list[str]:
+    """Return the parts of the caption: sizes, settings that had an effect on this stage, and the seed.
+
+    number: the stage's number; the first stage depends on none of the settings named here.
+    sizes: (width, height) in px of the stages up to this one.
+    """
+    all_square = all(width == height for width, height in sizes)
+    details = [" → ".join(f"{w}" if all_square else f"{w} × {h}" for w, h in sizes)]
+    if recipe is None:
+        return details
+    alphas, sigmas = ("alpha1", "alpha2", "alpha3"), ("sigma1", "sigma2")
+    ineffective = {*alphas, *sigmas} if number == 1 else set(ineffective_settings(recipe))
+    for symbol, names in (("α", alphas), ("σ", sigmas)):
+        if not ineffective.issuperset(names):
+            values = ["–" if name in ineffective else f"{getattr(recipe, name):g}" for name in names]
+            details.append(f"{symbol} {' '.join(values)}")
+    return [*details, f"seed {recipe.seed}"]
