@@ -72,7 +72,7 @@ class PageHandlers(Handlers):
         prompt, entry = session.recipe.prompt, self.services.entry(session.model)
         if not prompt.strip():
             return words.PROMPT_EMPTY
-        if not vocabulary.names_a_known_thing(prompt, entry):
+        if not vocabulary.has_vocabulary_word(prompt, entry):
             return describe_unknown_words(prompt, entry)
         return ""
 
