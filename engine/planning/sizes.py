@@ -52,7 +52,7 @@ def _input_shape(recipe: Recipe) -> tuple[float, float]:
     """
     if recipe.image:
         image, field, missing = recipe.image, "image", errors.PICTURE_GONE
-    elif recipe.controls:
+    elif recipe.controls and recipe.controls[0].image is not None:
         image, field, missing = recipe.controls[0].image, "controls", errors.CONTROL_PICTURE_GONE
     else:
         return 1.0, 1.0
@@ -67,7 +67,7 @@ def _input_shape(recipe: Recipe) -> tuple[float, float]:
 
 
 def _size_at_scale(scale: float, shape: tuple[float, float], facts: Facts) -> Size:
-    """Return the size in px of this shape whose area is that of a square of native side times scale."""
+    """Return the size in px that has this shape and the area of a square of native side times scale."""
     largest = MAX_SIDE / (facts.native * max(shape))
     if scale > largest:
         raise BadRecipe("scales", errors.SCALES_TOO_LARGE.format(last=scale, limit=MAX_SIDE, fit=largest))
