@@ -250,7 +250,7 @@ function build() {
   const { frame } = viewer;
   frame.setAttribute("role", "application");
   frame.setAttribute("aria-label", words.viewer);
-  frame.setAttribute("aria-descriptionby", description.id);
+  frame.setAttribute("aria-describedby", description.id);
   frame.append(cornerTag, hint, placeholder);
   const { fit, one, hold, compare: compareButton, windows, full, help } = tools;
   const row = make("div", { className: "st-row st-tools", role: "group", "aria-label": words.tools });

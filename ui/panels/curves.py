@@ -232,6 +232,7 @@ def _draw_skipped_steps(stage: Stage) -> str:
 
 
 def _small_text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    """Return an SVG text in small letters; anchor is SVG's text-anchor."""
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="9" text-anchor="{anchor}" fill="currentColor" '
         f'fill-opacity=".75">{text}</text>'

@@ -133,6 +133,7 @@ def describe_changes(changes: tuple[SettingChange, ...]) -> str:
 
 
 def _describe_change(change: SettingChange) -> str:
+    """Write one change: "σ₁ 0.8 → 1.2"."""
     label = SYMBOLS.get(change.field) or (SETTINGS | OPTIONS)[change.field].label
     titles = CHOICE_TITLES.get(change.field, {})
     before, after = (titles.get(value) or _format_value(value) for value in (change.before, change.after))

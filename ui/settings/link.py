@@ -77,6 +77,7 @@ def _parameters(recipe: Recipe) -> dict[str, str]:
 
 
 def _parameter(name: str, value: Any) -> str:
+    """Write one parameter of a query: "name=value"."""
     return f"{name}={quote_plus(_text(value))}"
 
 

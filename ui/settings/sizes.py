@@ -158,4 +158,5 @@ def format_scales(scales: tuple[float, ...]) -> str:
 
 
 def _format_scale(scale: float) -> str:
+    """Write one scale; a whole number without decimals."""
     return str(int(scale)) if scale == int(scale) else repr(float(scale))

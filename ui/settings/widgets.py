@@ -154,6 +154,7 @@ def model_choices(models: Iterable[ModelEntry]) -> list[tuple[str, str]]:
 
 
 def _model_title(entry: ModelEntry) -> str:
+    """Return a model's title in the list of models."""
     if entry.is_here or not entry.gigabytes:
         return entry.title
     return words.MODEL_TO_DOWNLOAD.format(title=entry.title, size=f"{entry.gigabytes:g}")
