@@ -42,8 +42,11 @@ def _refuse(session: Session, fault: BadRecipe) -> None:
 
 
 def replan(session: Session, services: Services) -> None:
-    """Plan the same settings again because more stages are cached or more is known of the model."""
-    plan_settings(session, services, session.refusal or session.recipe)
+    """Bring the plan of the same settings up to date after stages were cached or the model was loaded."""
+    if session.plan and session.plan.facts is services.facts_or_none(session.model):
+        session.cached_count = services.count_cached(session.plan)
+    else:
+        plan_settings(session, services, session.refusal or session.recipe)
 
 
 def set_recipe(session: Session, services: Services, recipe: Recipe) -> None:

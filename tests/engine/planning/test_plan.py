@@ -1,13 +1,16 @@
+from dataclasses import replace
+
 import pytest
 
 from engine import BadRecipe, Recipe, plan
 from engine.catalogue.entries import Footprint
 from engine.formulas.timesteps import SCHEDULERS
 from engine.planning import cost
+from engine.planning.plan import with_view_batch
+from tests.support.planning import make_facts, total_cost
 from tests.support.tiny import SCHEDULER
-from tests.support.toys import facts, total
 
-SDXL = facts()
+SDXL = make_facts()
 FOOTPRINT = Footprint(weights=7 * 10**9, per_cell=20_000, per_px=3_000)
 
 
@@ -69,7 +72,7 @@ def test_stages_as_published(recipe, expected):
 
 def cells(window, **recipe):
     """(rows, cols) of every stage in faithful mode."""
-    planned = plan(Recipe(faithful=True, **recipe), facts(window=window))
+    planned = plan(Recipe(faithful=True, **recipe), make_facts(window=window))
     return [(stage.rows, stage.cols) for stage in planned.stages]
 
 
@@ -91,7 +94,7 @@ def cells(window, **recipe):
 )
 def test_stages_as_published_are_rounded_down_to_whole_cells(window, width, height, expected):
     assert cells(window, width=width, height=height) == expected
-    planned = plan(Recipe(faithful=True, width=width, height=height), facts(window=window))
+    planned = plan(Recipe(faithful=True, width=width, height=height), make_facts(window=window))
     assert [stage.size for stage in planned.stages] == [(8 * rows, 8 * cols) for rows, cols in expected]
     assert {stage.whole_canvas_id for stage in planned.stages} == {(height, width)}
 
@@ -111,10 +114,10 @@ def test_stages_as_published_are_rounded_down_to_whole_cells(window, width, heig
 def test_sizes_that_break_the_published_code_are_refused_and_no_others(height, stride, runs):
     recipe = Recipe(faithful=True, width=256, height=height, stride=stride)
     if runs:
-        assert [stage.size for stage in plan(recipe, facts(window=16)).stages][1:] == [(height, 256)]
+        assert [stage.size for stage in plan(recipe, make_facts(window=16)).stages][1:] == [(height, 256)]
     else:
         with pytest.raises(BadRecipe, match="thinner than one window"):
-            plan(recipe, facts(window=16))
+            plan(recipe, make_facts(window=16))
 
 
 def test_every_size_of_a_few_cells_plans_to_whole_cells():
@@ -140,7 +143,7 @@ def test_the_published_cost_of_4096_px():
     planned = plan(Recipe(faithful=True, scales=(1, 2, 3, 4)), SDXL)
     assert [(s.windows, s.dilated_views) for s in planned.stages] == [(1, 0), (9, 4), (25, 9), (49, 16)]
     assert planned.evaluations == 2 * 5650
-    assert total(cost.tile_areas, planned) == pytest.approx(2 * 5650)
+    assert total_cost(cost.tile_areas, planned) == pytest.approx(2 * 5650)
     assert cost.economy_saves(planned) == 0
 
 
@@ -149,8 +152,8 @@ def test_economy_says_what_it_leaves_out():
     assert cost.economy_saves(free) == 0
     assert thrifty.stages[1].step_count == 37
     assert thrifty.evaluations == 100 + 2 * (37 * 9 + 34 * 4)
-    saved = total(cost.tile_areas, free) - total(cost.tile_areas, thrifty)
-    assert cost.economy_saves(thrifty) == pytest.approx(saved / total(cost.tile_areas, free))
+    saved = total_cost(cost.tile_areas, free) - total_cost(cost.tile_areas, thrifty)
+    assert cost.economy_saves(thrifty) == pytest.approx(saved / total_cost(cost.tile_areas, free))
 
 
 def test_what_the_settings_leave_out_is_not_credited_to_economy():
@@ -167,12 +170,12 @@ def test_without_lattices_no_lattice_is_paid_for():
 def test_guidance_one_halves_the_evaluations():
     guided, plain = (plan(Recipe(guidance=g), SDXL) for g in (7.5, 1))
     assert guided.evaluations == 2 * plain.evaluations
-    assert total(cost.calls, guided) == total(cost.calls, plain)
+    assert total_cost(cost.calls, guided) == total_cost(cost.calls, plain)
 
 
 def test_calls_follow_the_view_batch():
     calls = [
-        total(cost.calls, plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL)) for b in (1, 4, 16)
+        total_cost(cost.calls, plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL)) for b in (1, 4, 16)
     ]
     assert calls == [50 * (1 + 13), 50 * (1 + 3 + 1), 50 * (1 + 1 + 1)]
 
@@ -188,13 +191,13 @@ def test_stages_above_the_base_do_not_touch_its_cost():
 
 def test_memory_grows_with_the_views_at_once():
     small, large = (
-        cost.peak_memory(plan(Recipe(view_batch=b), facts(footprint=FOOTPRINT)).stages) for b in (1, 8)
+        cost.peak_memory(plan(Recipe(view_batch=b), make_facts(footprint=FOOTPRINT)).stages) for b in (1, 8)
     )
     assert large > small > FOOTPRINT.weights
 
 
 def test_a_scheduler_that_the_default_cannot_use_is_replaced_and_an_asked_one_refused():
-    strange = facts(scheduler=SCHEDULER | {"_class_name": "HeunDiscreteScheduler"})
+    strange = make_facts(scheduler=SCHEDULER | {"_class_name": "HeunDiscreteScheduler"})
     assert plan(Recipe(), strange).recipe.scheduler == "ddim"
     with pytest.raises(BadRecipe, match="Heun"):
         plan(Recipe(scheduler="model"), strange)
@@ -254,3 +257,13 @@ def test_the_size_that_a_refusal_names_does_fit(recipe):
         -2:
     ]
     assert plan(Recipe(width=width, height=height), SDXL)
+
+
+def test_another_view_batch_changes_nothing_else_in_a_plan():
+    recipe = Recipe(scales=(1, 2), seed=7)
+    changed, planned = with_view_batch(plan(recipe, SDXL), 3), plan(replace(recipe, view_batch=3), SDXL)
+    assert changed.recipe == planned.recipe
+    assert [stage.view_batch for stage in changed.stages] == [3, 3]
+    for one, other in zip(changed.stages, planned.stages, strict=True):
+        assert (one.recipe, one.size, one.patches) == (other.recipe, other.size, other.patches)
+        assert (cost.calls(one), cost.memory(one)) == (cost.calls(other), cost.memory(other))

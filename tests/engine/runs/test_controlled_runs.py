@@ -13,17 +13,17 @@ from engine.recipe.images import digest
 from engine.recipe.recall import recall
 from engine.runs.cache import RunCache
 from engine.runs.keys import stage_keys
-from tests.support.controlnets import net
-from tests.support.toys import bytes_of, done, last, run
+from tests.support.controlnets import save_controlnet
+from tests.support.run_results import last_stage, latent_bytes, run_with_cache, stage_done_events
 
 
-def test_a_map_is_taken_as_it_is(led, model, tmp_path, followed):
+def test_a_map_is_taken_as_it_is(controlled_recipe, model, tmp_path, control_image):
     """The edges of a picture, and the picture: the same run."""
-    edges = cv2.Canny(np.asarray(Image.open(followed).resize((128, 128))), 100, 200)
+    edges = cv2.Canny(np.asarray(Image.open(control_image).resize((128, 128))), 100, 200)
     Image.fromarray(edges).save(tmp_path / "map.png")
-    Image.open(followed).resize((128, 128)).save(tmp_path / "small.png")
+    Image.open(control_image).resize((128, 128)).save(tmp_path / "small.png")
     one, other = (
-        bytes_of(last(run(replace(led(**asked), scales=(1,)), model, tmp_path / "runs")))
+        latent_bytes(last_stage(run_with_cache(replace(controlled_recipe(**asked), scales=(1,)), model, tmp_path / "runs")))
         for asked in (
             {"image": str(tmp_path / "map.png"), "given": True}, {"image": str(tmp_path / "small.png")},
         )
@@ -31,25 +31,29 @@ def test_a_map_is_taken_as_it_is(led, model, tmp_path, followed):
     assert one == other
 
 
-def test_a_record_holds_the_control_and_the_run_its_picture(led, model, tmp_path, followed):
-    finished = done(run(led(scale=0.5), model, tmp_path / "runs"))[-1]
+def test_a_record_holds_the_control_and_the_run_its_picture(
+    controlled_recipe, model, tmp_path, control_image
+):
+    finished = stage_done_events(run_with_cache(controlled_recipe(scale=0.5), model, tmp_path / "runs"))[-1]
     recalled = recall(finished.image)
-    assert recalled.record["recipe"]["controls"][0]["image"] == digest(followed)
-    assert RunCache(tmp_path / "runs").find_image(digest(followed))
+    assert recalled.record["recipe"]["controls"][0]["image"] == digest(control_image)
+    assert RunCache(tmp_path / "runs").find_image(digest(control_image))
 
 
-def test_a_run_goes_on_with_its_control_by_the_picture_it_keeps(led, leading, model, tmp_path, followed):
+def test_a_run_goes_on_with_its_control_by_the_picture_it_keeps(
+    controlled_recipe, controlnet_path, model, tmp_path, control_image
+):
     """From the recipe in the record: the picture is named by its pixels."""
-    whole = bytes_of(last(run(led(), model, tmp_path / "whole")))
-    list(generate(led(), model, out=tmp_path / "runs", until=1))
-    named = replace(led(), controls=({"image": digest(followed), "net": leading},))
-    events = run(named, model, tmp_path / "runs")
+    whole = latent_bytes(last_stage(run_with_cache(controlled_recipe(), model, tmp_path / "whole")))
+    list(generate(controlled_recipe(), model, out=tmp_path / "runs", until=1))
+    named = replace(controlled_recipe(), controls=({"image": digest(control_image), "net": controlnet_path},))
+    events = run_with_cache(named, model, tmp_path / "runs")
     assert events[0].first == 2
-    assert bytes_of(last(events)) == whole
+    assert latent_bytes(last_stage(events)) == whole
 
 
-def test_a_picture_that_is_gone_is_told(led, model, tmp_path):
-    (end,) = run(led(image="sha256:" + "0" * 64), model, tmp_path / "runs")
+def test_a_picture_that_is_gone_is_told(controlled_recipe, model, tmp_path):
+    (end,) = run_with_cache(controlled_recipe(image="sha256:" + "0" * 64), model, tmp_path / "runs")
     assert isinstance(end, Failed)
     assert end.sentence == errors.CONTROL_PICTURE_GONE
 
@@ -58,30 +62,41 @@ def key_of(recipe, model):
     return stage_keys(plan(recipe, model.facts).stages)
 
 
-def test_a_stage_depends_on_what_it_follows_and_on_nothing_else(led, model, tiny_folder, tmp_path):
-    plain, base = key_of(replace(led(), controls=()), model), key_of(led(), model)
+def test_a_stage_depends_on_what_it_follows_and_on_nothing_else(
+    controlled_recipe, model, tiny_folder, tmp_path
+):
+    plain, base = key_of(replace(controlled_recipe(), controls=()), model), key_of(controlled_recipe(), model)
     assert plain[0] != base[0]
-    assert key_of(led(scale=0.5), model)[0] != base[0]
-    assert key_of(led(low=50), model)[0] != base[0]
+    assert key_of(controlled_recipe(scale=0.5), model)[0] != base[0]
+    assert key_of(controlled_recipe(low=50), model)[0] != base[0]
     # The blur is no setting of edges, and a strength of a later stage leaves the first as it is.
-    assert key_of(led(blur=9), model) == base
-    later = key_of(led(stages=(1, 0.5)), model)
+    assert key_of(controlled_recipe(blur=9), model) == base
+    later = key_of(controlled_recipe(stages=(1, 0.5)), model)
     assert later[0] == base[0]
     assert later[1] != base[1]
-    assert key_of(led(scale=0), model) == plain
-    other = net(tiny_folder, tmp_path / "other", seed=5)
-    assert key_of(led(net=str(other)), model)[0] != base[0]
+    assert key_of(controlled_recipe(scale=0), model) == plain
+    other = save_controlnet(tiny_folder, tmp_path / "other", seed=5)
+    assert key_of(controlled_recipe(net=str(other)), model)[0] != base[0]
 
 
-def test_a_strength_of_nothing_is_no_control(led, model, tmp_path):
-    one = bytes_of(last(run(led(scale=0), model, tmp_path / "one")))
-    assert one == bytes_of(last(run(replace(led(), controls=()), model, tmp_path / "other")))
+def test_a_strength_of_nothing_is_no_control(controlled_recipe, model, tmp_path):
+    one = latent_bytes(last_stage(run_with_cache(controlled_recipe(scale=0), model, tmp_path / "one")))
+    assert one == latent_bytes(
+        last_stage(run_with_cache(replace(controlled_recipe(), controls=()), model, tmp_path / "other"))
+    )
 
 
-def test_a_view_batch_changes_nothing(led, model, tmp_path):
+def test_a_view_batch_changes_nothing(controlled_recipe, model, tmp_path):
     one, other = (
         np.frombuffer(
-            bytes_of(last(run(replace(led(), view_batch=batch), model, tmp_path / str(batch)))), "f4"
+            latent_bytes(
+                last_stage(
+                    run_with_cache(
+                        replace(controlled_recipe(), view_batch=batch), model, tmp_path / str(batch)
+                    )
+                )
+            ),
+            "f4",
         )
         for batch in (1, 4)
     )
@@ -89,23 +104,27 @@ def test_a_view_batch_changes_nothing(led, model, tmp_path):
     assert np.abs(one[-1024:] - other[-1024:]).max() / deviation < 1e-4
 
 
-def test_controls_cost_time_and_memory(led, model):
-    plain, steered = (plan(r, model.facts) for r in (replace(led(), controls=()), led()))
+def test_controls_cost_time_and_memory(controlled_recipe, model):
+    plain, steered = (
+        plan(r, model.facts) for r in (replace(controlled_recipe(), controls=()), controlled_recipe())
+    )
     for without, with_ in zip(plain.stages, steered.stages, strict=True):
         assert cost.tile_areas(with_) == cost.tile_areas(without)
         assert cost.work(with_) == pytest.approx(1.6 * cost.work(without))
         assert cost.memory(with_) > cost.memory(without)
-    half = plan(led(start=0.5), model.facts).stages[0]
+    half = plan(controlled_recipe(start=0.5), model.facts).stages[0]
     assert cost.work(half) == pytest.approx(1.3 * cost.tile_areas(half))
 
 
-def test_stop_leaves_and_continue_keeps_the_control(led, model, tmp_path):
+def test_stop_leaves_and_continue_keeps_the_control(controlled_recipe, model, tmp_path):
     """Stopped after the first stage; asked again, it goes on and is what it would have been."""
-    events = generate(led(), model, out=tmp_path / "runs")
+    events = generate(controlled_recipe(), model, out=tmp_path / "runs")
     for event in events:
         if isinstance(event, StageDone):
             break
     events.close()
-    again = run(led(), model, tmp_path / "runs")
+    again = run_with_cache(controlled_recipe(), model, tmp_path / "runs")
     assert again[0].first == 2
-    assert bytes_of(last(again)) == bytes_of(last(run(led(), model, tmp_path / "whole")))
+    assert latent_bytes(last_stage(again)) == latent_bytes(
+        last_stage(run_with_cache(controlled_recipe(), model, tmp_path / "whole"))
+    )
