@@ -19,7 +19,7 @@ class ControlInput(NamedTuple):
     mode: int | None = None
 
 
-def residuals(
+def compute_residuals(
     inputs: tuple[ControlInput, ...],
     latents: Tensor,
     t: float,

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from engine.catalogue.entries import Facts
 from engine.network import text
-from engine.network.controlnet import ControlInput, residuals
-from engine.network.facts import parts_of
+from engine.network.controlnet import ControlInput, compute_residuals
+from engine.network.facts import get_networks
 from engine.network.patching.apply import apply_patches
 from engine.network.text import Text
 from engine.planning.patches import Patch
@@ -38,7 +38,7 @@ class Model:
 
     @property
     def encoders(self) -> tuple[Any, ...]:
-        return tuple(part for name, part in parts_of(self.pipeline).items() if name.startswith("text"))
+        return tuple(part for name, part in get_networks(self.pipeline).items() if name.startswith("text"))
 
     @property
     def tokenizers(self) -> tuple[Any, ...]:
@@ -53,8 +53,8 @@ class Model:
         """
         prompts = [negative or "", prompt] if guidance_passes == 2 else [prompt]
         if self.facts.family == "sd":
-            return text.encode_with_one(self.encoders[0], self.tokenizers[0], prompts, self.device)
-        encoded = text.encode_with_two(self.encoders, self.tokenizers, prompts, self.device)
+            return text.encode_with_one_encoder(self.encoders[0], self.tokenizers[0], prompts, self.device)
+        encoded = text.encode_with_two_encoders(self.encoders, self.tokenizers, prompts, self.device)
         is_omitted = guidance_passes == 2 and negative is None
         return text.zero_negative(encoded) if is_omitted and self._zeroes_empty_prompt else encoded
 
@@ -86,5 +86,5 @@ class Model:
         embeds = text.embeds.repeat_interleave(views, 0)
         latents = latents.to(self.unet.dtype)
         with apply_patches([self.unet, *(control.net for control in controls)], patches):
-            added = residuals(controls, latents, t, embeds, added_cond)
+            added = compute_residuals(controls, latents, t, embeds, added_cond)
             return self.unet(latents, t, embeds, added_cond_kwargs=added_cond, **added).sample

@@ -1,10 +1,11 @@
-"""Loading and placing models: the only place that reads weights.
+"""Loads models, ControlNets and detectors, and moves them to their device: the only module that loads weights.
 
-They are safetensors; of detectors, which come as pickles alone, nothing but tensors is taken.
+Weights are read from safetensors alone. Some detectors exist as pickles only; of these, nothing but tensors is
+loaded.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,19 @@ from engine import errors, hardware
 from engine.catalogue import weights
 from engine.catalogue.entries import ModelEntry
 from engine.errors import Fault, NotEnoughMemory, WeightsMissing, first_line, short_repr
-from engine.hardware import Placement
+from engine.hardware import MemoryNeed, Placement
 from engine.network import lora
-from engine.network.facts import read_facts, estimate_need, get_networks
+from engine.network.facts import estimate_need, get_networks, read_facts
 from engine.network.model import Model
 from engine.vae.codec import preview_matrix
 
 log = logging.getLogger(__name__)
 
+# Number formats that can be asked for.
 DTYPES = ("float32", "float16", "bfloat16")
+# The model family by the class of its pipeline.
 FAMILIES = {"StableDiffusionXLPipeline": "sdxl", "StableDiffusionPipeline": "sd"}
-# Judges of pictures that some pipelines bring along; they are not loaded.
+# Components that are not loaded: they only filter or describe images.
 UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
 
@@ -40,25 +43,31 @@ def load_model(
     offload: bool | None = None,
     entry: ModelEntry | None = None,
 ) -> Model:
-    """A diffusers folder, a .safetensors file, or a hub id where the network answers.
+    """Load a model from a diffusers folder, a .safetensors file or the hub.
 
-    What is left at auto, and offload at None, is chosen by what memory is free. A Fault says what is missing.
-    entry: of the catalogue, with what it adds to the weights at its source.
+    A dtype of "auto" and an offload of None are chosen by the free memory. Raises a Fault that says what is missing.
+    entry: the model's entry in the catalogue, whose LoRAs and scheduler settings are applied.
     """
-    source, where, wanted = str(path_or_id), _device(device), _dtype(dtype)
+    source = str(path_or_id)
+    chosen_device = _find_device(device)
+    chosen_dtype = _find_dtype(dtype)
     try:
-        with _quiet():
-            path = _here(source, half=(wanted or torch.float32) != torch.float32 or where.type != "cpu")
-            configs, index = _told(path, source)
-            kind = getattr(diffusers, index["_class_name"])
-            need = estimate_need(path, configs, FAMILIES[kind.__name__])
-            free = hardware.free_memory(where)
-            place = hardware.choose_placement(where, need, free, wanted, offload)
-            _has_room(entry.title if entry else source, need, place, free)
-            read = _file(path, kind, configs, place) if path.is_file() else _folder(path, kind, place)
+        with _silence_libraries():
+            prefers_half = chosen_device.type != "cpu" or chosen_dtype not in (None, torch.float32)
+            path = _find_or_download(source, prefers_half)
+            configs, index = _read_index(path, source)
+            pipeline_class = getattr(diffusers, index["_class_name"])
+            need = estimate_need(path, configs, FAMILIES[pipeline_class.__name__])
+            free = hardware.free_memory(chosen_device)
+            placement = hardware.choose_placement(chosen_device, need, free, chosen_dtype, offload)
+            _check_memory(entry.title if entry else source, need, placement, free)
+            if path.is_file():
+                pipeline = _load_file(path, pipeline_class, configs, placement)
+            else:
+                pipeline = _load_folder(path, pipeline_class, placement)
             if entry:
-                _complete(read, entry)
-            return _model(read, index, source, place)
+                _apply_entry(pipeline, entry)
+            return _build_model(pipeline, index, source, placement)
     except Fault:
         raise
     except Exception as fault:
@@ -68,21 +77,29 @@ def load_model(
         ) from fault
 
 
-def _has_room(title: str, need: hardware.MemoryNeed, place: hardware.Placement, free: int | None) -> None:
-    """NoRoom, before anything is read, where not even the weights fit: the system would end the whole app."""
-    bytes_ = need.weight_bytes(place.dtype.itemsize, place.offload)
-    if free is not None and bytes_ > free:
-        said = {"source": short_repr(title), "need": f"{bytes_ / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
-        raise NotEnoughMemory(errors.NOT_ENOUGH_MEMORY.format(**said))
+def _check_memory(title: str, need: MemoryNeed, placement: Placement, free: int | None) -> None:
+    """Raise NotEnoughMemory if the weights alone exceed the free memory.
+
+    Loading them anyway could make the system kill the whole process.
+    """
+    needed = need.weight_bytes(placement.dtype.itemsize, placement.offload)
+    if free is not None and needed > free:
+        sentence = errors.NOT_ENOUGH_MEMORY.format(
+            source=short_repr(title), need=f"{needed / 1e9:.1f}", free=f"{free / 1e9:.1f}"
+        )
+        raise NotEnoughMemory(sentence)
 
 
-def _here(source: str, half: bool) -> Path:
-    """The folder or file of a source; what is not here is fetched, in half precision if it can be."""
+def _find_or_download(source: str, prefers_half: bool) -> Path:
+    """Return the folder or file of a model, downloaded if it is a hub id that is not on this machine.
+
+    prefers_half: whether to download weights in half precision if there are any.
+    """
     path = weights.find_local(source)
     if path and (weights.has_weights(path) or not weights.is_hub_id(source)):
         return path
     if weights.is_hub_id(source):
-        for variant in ("fp16", None) if half else (None,):
+        for variant in ("fp16", None) if prefers_half else (None,):
             try:
                 return Path(
                     diffusers.DiffusionPipeline.download(source, variant=variant, use_safetensors=True)
@@ -95,8 +112,8 @@ def _here(source: str, half: bool) -> Path:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the libraries' bars for reading files, and their asides; bars for fetching stay."""
+def _silence_libraries() -> Iterator[None]:
+    """Hide the libraries' warnings and progress bars for loading while the block runs, but not for downloads."""
     libraries = (diffusers_logging, transformers_logging)
     levels = [library.get_verbosity() for library in libraries]
     for library in libraries:
@@ -110,7 +127,8 @@ def _quiet() -> Iterator[None]:
             library.set_verbosity(level)
 
 
-def _device(device: str) -> torch.device:
+def _find_device(device: str) -> torch.device:
+    """Return the torch device of this name; Fault if it cannot be used."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -121,7 +139,8 @@ def _device(device: str) -> torch.device:
         ) from fault
 
 
-def _dtype(dtype: str | torch.dtype) -> torch.dtype | None:
+def _find_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
+    """Return the number format of this name, None for "auto"; Fault if it is not one of DTYPES."""
     if dtype == "auto":
         return None
     for name in DTYPES:
@@ -130,9 +149,11 @@ def _dtype(dtype: str | torch.dtype) -> torch.dtype | None:
     raise Fault(errors.UNKNOWN_DTYPE.format(dtype=short_repr(dtype), known=", ".join(DTYPES)))
 
 
-def _told(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
-    """Where a model's configs are and what its index says, before its weights are read; WeightsMissing if it
-    is of no family that is known here."""
+def _read_index(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of a model's configs and its model_index.json, without reading weights.
+
+    Raises WeightsMissing if its family is not supported.
+    """
     if path.is_file():
         layout = weights.detect_layout(path)
         if layout is None:
@@ -142,109 +163,125 @@ def _told(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
         configs = weights.find_configs(path, layout) or weights.download(
             layout.reference, weights.CONFIG_PATTERNS
         )
-        index = _index(configs, source) if configs else {}
+        index = _load_index(configs, source) if configs else {}
         if index.get("_class_name") != layout.pipeline:
-            words = {"source": source, "folder": path.stem, "reference": layout.reference}
-            raise WeightsMissing(errors.MODEL_CONFIGS_MISSING.format(**words))
+            sentence = errors.MODEL_CONFIGS_MISSING.format(
+                source=source, folder=path.stem, reference=layout.reference
+            )
+            raise WeightsMissing(sentence)
         return configs, index
-    index = _index(path, source)
+    index = _load_index(path, source)
     what = index.get("_class_name", "pipeline of an unknown kind")
     if what not in FAMILIES:
         raise WeightsMissing(errors.MODEL_TYPE_UNSUPPORTED.format(source=source, what=what))
     return path, index
 
 
-def _index(folder: Path, source: str) -> dict[str, Any]:
+def _load_index(folder: Path, source: str) -> dict[str, Any]:
+    """Return a folder's model_index.json; WeightsMissing if it has none."""
     try:
         return dict(diffusers.DiffusionPipeline.load_config(folder))
     except (OSError, ValueError, TypeError) as fault:
         raise WeightsMissing(errors.MODEL_NOT_HERE.format(source=source[:100])) from fault
 
 
-def _folder(path: Path, kind: Any, place: Placement) -> Any:
-    return kind.from_pretrained(
+def _load_folder(path: Path, pipeline_class: Any, placement: Placement) -> Any:
+    """Load the pipeline of a diffusers folder."""
+    return pipeline_class.from_pretrained(
         path,
-        # The decoder of most models overflows in half precision.
-        dtype={"vae": torch.float32, "default": place.dtype},
+        # The VAE of most models overflows in half precision.
+        dtype={"vae": torch.float32, "default": placement.dtype},
         use_safetensors=True,
-        variant=weights.choose_variant(path, place.dtype != torch.float32) or None,
-        **_without(kind),
+        variant=weights.choose_variant(path, placement.dtype != torch.float32) or None,
+        **_omit_unused(pipeline_class),
     )
 
 
-def _file(path: Path, kind: Any, configs: Path, place: Placement) -> Any:
-    """The pipeline of a single file in the original layout."""
-    loaded = kind.from_single_file(
-        str(path), config=str(configs), torch_dtype=place.dtype, local_files_only=True
+def _load_file(path: Path, pipeline_class: Any, configs: Path, placement: Placement) -> Any:
+    """Load the pipeline of a single .safetensors file in the layout of Stability's code."""
+    pipeline = pipeline_class.from_single_file(
+        str(path), config=str(configs), torch_dtype=placement.dtype, local_files_only=True
     )
-    loaded.vae.to(torch.float32)
-    if levels := weights.read_noise_settings(path):
-        loaded.scheduler = type(loaded.scheduler).from_config(dict(loaded.scheduler.config) | levels)
-    return loaded
+    pipeline.vae.to(torch.float32)
+    _update_scheduler(pipeline, weights.read_noise_settings(path))
+    return pipeline
 
 
-def _complete(pipeline: Any, entry: ModelEntry) -> None:
-    """Fuses the LoRAs that are part of an entry, and lays its scheduler's steps as it says."""
+def _apply_entry(pipeline: Any, entry: ModelEntry) -> None:
+    """Merge a catalogue entry's LoRAs into the weights, and apply its scheduler settings."""
     if entry.loras:
         lora.fuse_loras(pipeline, lora.find_loras(entry.loras))
-    if entry.scheduler_settings:
-        config = dict(pipeline.scheduler.config) | dict(entry.scheduler_settings)
+    _update_scheduler(pipeline, entry.scheduler_settings)
+
+
+def _update_scheduler(pipeline: Any, settings: Mapping[str, Any]) -> None:
+    """Change settings of a pipeline's scheduler."""
+    if settings:
+        config = dict(pipeline.scheduler.config) | dict(settings)
         pipeline.scheduler = type(pipeline.scheduler).from_config(config)
 
 
-def _without(kind: Any) -> dict[str, Any]:
-    """Parts of a pipeline that are left out."""
-    optional = set(kind._optional_components)
+def _omit_unused(pipeline_class: Any) -> dict[str, Any]:
+    """Return keyword arguments for from_pretrained that leave out unused components."""
+    optional = set(pipeline_class._optional_components)
     return {name: None for name in UNUSED if name in optional}
 
 
-def _model(pipeline: Any, index: dict[str, Any], source: str, place: Placement) -> Model:
-    parts = get_networks(pipeline)
-    for part in parts.values():
-        part.requires_grad_(False).eval()
+def _build_model(pipeline: Any, index: dict[str, Any], source: str, placement: Placement) -> Model:
+    """Return the model of a loaded pipeline, with its networks where they compute; ValueError if it is incomplete."""
+    for network in get_networks(pipeline).values():
+        network.requires_grad_(False).eval()
     family = FAMILIES[type(pipeline).__name__]
-    encoders = [name for name in parts if name.startswith("text")]
+    _check_encoders(pipeline, family)
+    facts = read_facts(pipeline, source, family, placement)
+    matrix = preview_matrix(pipeline.vae, index.get("_latent_rgb")).to(placement.device)
+    _place_networks(pipeline, placement)
+    return Model(facts, pipeline, matrix, placement.device)
+
+
+def _check_encoders(pipeline: Any, family: str) -> None:
+    """Raise ValueError if a pipeline lacks a text encoder or a tokenizer."""
+    encoders = {name: part for name, part in get_networks(pipeline).items() if name.startswith("text")}
     if len(encoders) != (2 if family == "sdxl" else 1):
         raise ValueError("a text encoder is not there")
-    for name in encoders:
+    for name, encoder in encoders.items():
         tokenizer = getattr(pipeline, name.replace("text_encoder", "tokenizer"))
-        # Where the vocabulary is missing, transformers makes an empty one and says nothing.
-        limit = parts[name].config.max_position_embeddings
+        # If the vocabulary is missing, transformers silently creates an empty one.
+        limit = encoder.config.max_position_embeddings
         if tokenizer is None or tokenizer.model_max_length > limit or len(tokenizer) < 3:
             raise ValueError("its tokenizer is not there")
-    facts = read_facts(pipeline, source, family, place)
-    matrix = preview_matrix(pipeline.vae, index.get("_latent_rgb")).to(place.device)
-    _settle(pipeline, place)
-    return Model(facts, pipeline, matrix, place.device)
 
 
-def _settle(pipeline: Any, place: Placement) -> None:
-    """Puts the networks where they compute, or where they wait."""
-    if place.device.type == "cuda" and place.dtype != torch.float32:
+def _place_networks(pipeline: Any, placement: Placement) -> None:
+    """Move the networks to their device, or set up CPU offload."""
+    if placement.device.type == "cuda" and placement.dtype != torch.float32:
         pipeline.unet.to(memory_format=torch.channels_last)
-    if place.offload:
-        pipeline.enable_model_cpu_offload(device=place.device)
+    if placement.offload:
+        pipeline.enable_model_cpu_offload(device=placement.device)
     else:
-        pipeline.to(place.device)
+        pipeline.to(placement.device)
 
 
-def load_controlnet(folder: Path, kind: str, variant: str, model: Model) -> Any:
-    """A ControlNet, placed where the model's network computes."""
-    with _quiet():
-        read = getattr(diffusers, kind).from_pretrained(
+def load_controlnet(folder: Path, class_name: str, variant: str, model: Model) -> Any:
+    """Load a ControlNet to a model's device in its number format.
+
+    class_name: its class in diffusers.    variant: "" or "fp16".
+    """
+    with _silence_libraries():
+        controlnet = getattr(diffusers, class_name).from_pretrained(
             folder, torch_dtype=model.unet.dtype, use_safetensors=True, variant=variant or None
         )
-    return read.requires_grad_(False).eval().to(model.device)
+    return controlnet.requires_grad_(False).eval().to(model.device)
 
 
 def load_depth_network(folder: Path) -> Any:
-    """A network that tells depth."""
-    with _quiet():
-        read = transformers.AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True)
-    return read.requires_grad_(False).eval()
+    """Load a network that estimates depth from an image, on the CPU."""
+    with _silence_libraries():
+        network = transformers.AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True)
+    return network.requires_grad_(False).eval()
 
 
-def load_detector(kind: Any, folder: Path, file: str) -> Any:
-    """A detector of another package, on the CPU."""
-    with _quiet(), weights.force_weights_only():
-        return kind.from_pretrained(str(folder), filename=file)
+def load_detector(detector_class: Any, folder: Path, file: str) -> Any:
+    """Load a detector of controlnet-aux from a file of a folder, on the CPU."""
+    with _silence_libraries(), weights.force_weights_only():
+        return detector_class.from_pretrained(str(folder), filename=file)

@@ -34,14 +34,14 @@ def tokenize_in_chunks(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
     return torch.tensor(chunks).unflatten(0, (len(prompts), count))
 
 
-def encode_with_one(encoder: Any, tokenizer: Any, prompts: Sequence[str], device: torch.device) -> Text:
+def encode_with_one_encoder(encoder: Any, tokenizer: Any, prompts: Sequence[str], device: torch.device) -> Text:
     """Return embeddings as SD 1.x and 2.x take them: the last layer, normed; nothing pooled."""
     ids = tokenize_in_chunks(tokenizer, prompts)
     hidden = encoder(ids.flatten(0, 1).to(device))[0]
     return Text(hidden.unflatten(0, ids.shape[:2]).flatten(1, 2))
 
 
-def encode_with_two(
+def encode_with_two_encoders(
     encoders: Sequence[Any], tokenizers: Sequence[Any], prompts: Sequence[str], device: torch.device
 ) -> Text:
     """Return embeddings as SDXL takes them: the last but one layer of both encoders, concatenated.

@@ -1,5 +1,6 @@
-"""HiDiffusion (Zhang et al. 2023): inner levels see a map of the size they were trained on (RAU-Net), and the
-largest attention a quarter of it at a time (MSW-MSA). Published steps, as multiples of the native side.
+"""HiDiffusion (Zhang et al. 2023): inner levels of the network see a map of the size that they were trained on
+(RAU-Net), and the largest self-attention is limited to windows (MSW-MSA). The schedules are those published, with
+sizes as multiples of the native side.
 """
 
 from collections.abc import Mapping
@@ -15,64 +16,82 @@ from engine.planning.patches import (
     count_steps,
 )
 
+# From this multiple of the native side on, along both axes, a view is large.
 LARGE = 4
-"""Times the native side, on both axes, from which the steps of large pictures hold."""
 
 
 @dataclass(frozen=True)
-class Body:
-    """strided, pooled: the two pairs. quartered: where the largest attention is, at which level.
-    small, large: the share of the steps in which (strided, pooled) are felt; strided_first: the former gives
-    way to the latter, in small pictures.
+class PatchedBlocks:
+    """Which blocks of an architecture HiDiffusion patches, and for how long.
+
+    Shares are those of a stage's steps, from the first step on, for (strided, pooled).
     """
 
     strided: StridedLevel
     pooled: PooledLevel
-    quartered: tuple[str, ...]
-    level: int
-    small: tuple[float, float]
-    large: tuple[float, float]
-    strided_first: bool = False
+    # The parts with the largest self-attention, and the level of the network that they belong to.
+    windowed: tuple[str, ...]
+    windowed_level: int
+    # The shares for views up to LARGE times the native side, and for larger ones.
+    small_shares: tuple[float, float]
+    large_shares: tuple[float, float]
+    # Whether in small views the pooled level waits until the strided level has ended.
+    takes_turns: bool = False
 
 
-SD = Body(
-    StridedLevel("down_blocks.0", "up_blocks.2", 0),
-    PooledLevel("down_blocks.1", "up_blocks.2", 1),
-    ("down_blocks.0.attentions.0", "down_blocks.0.attentions.1", "up_blocks.3.attentions.0",
-     "up_blocks.3.attentions.1", "up_blocks.3.attentions.2"),
-    0,
-    small=(0.4, 0.0),
-    large=(0.7, 0.3),
-)  # fmt: skip
-BODIES = {
-    "sdxl": Body(
-        StridedLevel("down_blocks.1", "up_blocks.0", 1),
-        PooledLevel("down_blocks.1", "up_blocks.1", 1),
-        ("down_blocks.1.attentions.0", "down_blocks.1.attentions.1", "up_blocks.1.attentions.0",
-         "up_blocks.1.attentions.1", "up_blocks.1.attentions.2"),
-        1,
-        small=(0.16, 0.4),
-        large=(0.3, 0.7),
-        strided_first=True,
+SD_BLOCKS = PatchedBlocks(
+    strided=StridedLevel("down_blocks.0", "up_blocks.2", 0),
+    pooled=PooledLevel("down_blocks.1", "up_blocks.2", 1),
+    windowed=(
+        "down_blocks.0.attentions.0",
+        "down_blocks.0.attentions.1",
+        "up_blocks.3.attentions.0",
+        "up_blocks.3.attentions.1",
+        "up_blocks.3.attentions.2",
     ),
-    "sd15": SD,
-    "sd21": SD,
-}  # fmt: skip
+    windowed_level=0,
+    small_shares=(0.4, 0.0),
+    large_shares=(0.7, 0.3),
+)
+SDXL_BLOCKS = PatchedBlocks(
+    strided=StridedLevel("down_blocks.1", "up_blocks.0", 1),
+    pooled=PooledLevel("down_blocks.1", "up_blocks.1", 1),
+    windowed=(
+        "down_blocks.1.attentions.0",
+        "down_blocks.1.attentions.1",
+        "up_blocks.1.attentions.0",
+        "up_blocks.1.attentions.1",
+        "up_blocks.1.attentions.2",
+    ),
+    windowed_level=1,
+    small_shares=(0.16, 0.4),
+    large_shares=(0.3, 0.7),
+    takes_turns=True,
+)
+BLOCKS_BY_ARCHITECTURE = {"sdxl": SDXL_BLOCKS, "sd15": SD_BLOCKS, "sd21": SD_BLOCKS}
 
 
 def hidiffusion(context: PatchContext, options: Mapping[str, object]) -> StepPatches:
-    """The bends of a step."""
-    body = BODIES[context.architecture]
+    """Return HiDiffusion's patches of one step.
+
+    The option "bent_until" replaces the larger of the two shares and scales the other one alike.
+    """
+    blocks = BLOCKS_BY_ARCHITECTURE[context.architecture]
     is_large = min(context.sides) >= LARGE * context.window
-    strided, pooled = body.large if is_large else body.small
+    strided_share, pooled_share = blocks.large_shares if is_large else blocks.small_shares
     if options["bent_until"]:
-        longer = options["bent_until"] / max(strided, pooled)
-        strided, pooled = strided * longer, pooled * longer
-    is_strided = context.index < count_steps(strided, context.steps)
-    is_pooled = context.index < count_steps(pooled, context.steps)
-    if body.strided_first and not is_large:
-        is_pooled = is_pooled and not is_strided
-    bends: list[Patch] = [body.strided] * is_strided + [body.pooled] * is_pooled
+        scale = options["bent_until"] / max(strided_share, pooled_share)
+        strided_share *= scale
+        pooled_share *= scale
+    is_strided = context.index < count_steps(strided_share, context.steps)
+    is_pooled = context.index < count_steps(pooled_share, context.steps)
+    if blocks.takes_turns and not is_large and is_strided:
+        is_pooled = False
+    patches: list[Patch] = []
+    if is_strided:
+        patches.append(blocks.strided)
+    if is_pooled:
+        patches.append(blocks.pooled)
     if options["windowed"]:
-        bends.append(WindowedAttention(body.quartered, body.level, context.key))
-    return StepPatches(tuple(bends))
+        patches.append(WindowedAttention(blocks.windowed, blocks.windowed_level, context.key))
+    return StepPatches(tuple(patches))

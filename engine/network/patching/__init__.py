@@ -1,5 +1,5 @@
-"""Bending a network for a while, and putting it back bit by bit.
+"""Temporary patches of a network, as engine/planning/patches.py describes them, undone bit by bit.
 
-What is bent is an attribute, a weight or a hook of a module, for the time of one call of the network; each is
-put back as it was, whatever happens meanwhile. What a LoRA wraps around a convolution is bent with it.
+A patch changes attributes, weights or hooks of modules for one call of the network. All are restored
+afterwards, also after an exception. LoRA layers around a convolution are patched with it.
 """

@@ -1,4 +1,4 @@
-"""All that may be done to a network, by the kind of the bend."""
+"""Applies patches of any type to a network."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -8,9 +8,9 @@ from torch import nn
 
 from engine import errors
 from engine.errors import BadRecipe
-from engine.network.patching.attention import quartered, tempered
-from engine.network.patching.convolution import dilated, has_convolutions
-from engine.network.patching.levels import DOWN, UP, pooled, strided
+from engine.network.patching.attention import apply_scaled_attention, apply_windowed_attention
+from engine.network.patching.convolution import apply_dilated_convolutions, find_convolutions
+from engine.network.patching.levels import DOWNSAMPLER, UPSAMPLER, apply_pooled_level, apply_strided_level
 from engine.planning.patches import (
     DilatedConvolutions,
     Patch,
@@ -21,44 +21,59 @@ from engine.planning.patches import (
     WindowedAttention,
 )
 
-Surgery = Callable[[nn.Module, Any], AbstractContextManager[None]]
+# Takes a network and a patch, and returns a context in which the network is patched.
+ApplyFunction = Callable[[nn.Module, Any], AbstractContextManager[None]]
 
-SURGERY: dict[type, Surgery] = {
-    DilatedConvolutions: dilated,
-    StridedLevel: strided,
-    PooledLevel: pooled,
-    WindowedAttention: quartered,
-    ScaledAttention: tempered,
+# By the type of the patch.
+APPLY_FUNCTIONS: dict[type, ApplyFunction] = {
+    DilatedConvolutions: apply_dilated_convolutions,
+    StridedLevel: apply_strided_level,
+    PooledLevel: apply_pooled_level,
+    WindowedAttention: apply_windowed_attention,
+    ScaledAttention: apply_scaled_attention,
 }
 
 
 @contextmanager
-def apply_patches(networks: Iterable[nn.Module], bends: tuple[Patch, ...]) -> Iterator[None]:
-    """The networks so bent. A ControlNet has only the way down: what it has not is left out."""
+def apply_patches(networks: Iterable[nn.Module], patches: tuple[Patch, ...]) -> Iterator[None]:
+    """Apply patches to networks while the block runs.
+
+    Patches of parts that a network lacks are skipped: a ControlNet has no up blocks.
+    """
     with ExitStack() as undo:
         for network in networks:
-            for bend in bends:
-                undo.enter_context(SURGERY[type(bend)](network, bend))
+            for patch in patches:
+                undo.enter_context(APPLY_FUNCTIONS[type(patch)](network, patch))
         yield
 
 
-def check_parts(network: nn.Module, model: str, asked: Iterable[StepPatches]) -> None:
-    """BadRecipe where the network of this model lacks a part that is to be bent."""
-    named = {name for name, _ in network.named_modules()}
-    bends = dict.fromkeys(bend for each in asked for bend in (*each.strong, *(each.mild or ())))
-    for bend, part in ((one, part) for one in bends for part in _parts(one)):
-        if part not in named or not has_convolutions(network, bend, part):
-            raise BadRecipe("method", errors.NO_SUCH_PART.format(model=model, part=part))
+def check_patched_parts(network: nn.Module, model: str, patches_by_step: Iterable[StepPatches]) -> None:
+    """Raise BadRecipe if a model's network lacks a part that is to be patched.
+
+    model: its name, for the message.
+    """
+    module_names = {name for name, _ in network.named_modules()}
+    patches: dict[Patch, None] = {}  # In order, and each once.
+    for step in patches_by_step:
+        patches |= dict.fromkeys((*step.strong, *(step.mild or ())))
+    for patch in patches:
+        for part in _patched_parts(patch):
+            is_missing = part not in module_names
+            if isinstance(patch, DilatedConvolutions):
+                is_missing = is_missing or not find_convolutions(network, part)
+            if is_missing:
+                raise BadRecipe("method", errors.NO_SUCH_PART.format(model=model, part=part))
 
 
-def _parts(bend: Patch) -> tuple[str, ...]:
-    match bend:
+def _patched_parts(patch: Patch) -> tuple[str, ...]:
+    """Return the names of the submodules that a network must have for a patch."""
+    match patch:
         case DilatedConvolutions():
-            return tuple(part for part, _ in bend.parts)
+            return tuple(part for part, _ in patch.parts)
         case StridedLevel():
-            return DOWN.format(bend.down), UP.format(bend.up)
+            return DOWNSAMPLER.format(patch.down), UPSAMPLER.format(patch.up)
         case PooledLevel():
-            return f"{bend.down}.attentions.0", f"{bend.up}.attentions.1"
+            return f"{patch.down}.attentions.0", f"{patch.up}.attentions.1"
         case WindowedAttention():
-            return bend.parts
+            return patch.parts
     return ()

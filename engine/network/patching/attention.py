@@ -1,5 +1,6 @@
-"""Attention to itself that looks at quarters (Zhang et al. 2023, HiDiffusion: MSW-MSA), or is sharpened (Jin
-et al. 2023)."""
+"""Patches of self-attention: shifted windows (HiDiffusion's MSW-MSA, Zhang et al. 2023), and scaling by the
+number of tokens (Jin et al. 2023).
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,92 +11,110 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from engine.network.patching.hooks import hooked, part
+from engine.network.patching.hooks import find_part, use_hooks
 from engine.planning.patches import ScaledAttention, WindowedAttention
 
 
-class Quarters(NamedTuple):
-    """How tokens of a map of rows x cols lie in its quarters, after it was rolled by `shift` quarters of a
-    quarter's side on both axes. A map of odd sides repeats its last row or column."""
+class WindowPartition(NamedTuple):
+    """How the tokens of a feature map are partitioned into four windows, two by two.
 
+    A map with an odd side is padded by repeating its last row or column.
+    """
+
+    # The size of the map in tokens.
     rows: int
     cols: int
+    # How far the map is rolled up and left before it is partitioned, in quarters of a window's side: 0 to 3.
     shift: int
 
     @property
-    def sides(self) -> tuple[int, int]:
-        """Of a quarter."""
+    def window(self) -> tuple[int, int]:
+        """The size of a window in tokens."""
         return (self.rows + 1) // 2, (self.cols + 1) // 2
 
     @property
     def roll(self) -> tuple[int, int]:
-        return tuple(side * self.shift // 4 for side in self.sides)
+        """How far the map is rolled in tokens, along rows and columns."""
+        height, width = self.window
+        return height * self.shift // 4, width * self.shift // 4
 
-    def cut(self, tokens: Tensor) -> Tensor:
-        """(N, rows * cols, C) as (4 N, tokens of a quarter, C)."""
-        (high, wide), (down, across) = self.sides, self.roll
+    def split(self, tokens: Tensor) -> Tensor:
+        """Partition tokens (N, rows * cols, C) into windows (4 N, tokens of a window, C)."""
+        (height, width), (down, right) = self.window, self.roll
         map_ = tokens.unflatten(1, (self.rows, self.cols)).movedim(-1, 1)
-        map_ = pad(map_, (0, 2 * wide - self.cols, 0, 2 * high - self.rows), mode="replicate")
-        map_ = torch.roll(map_, (-down, -across), (-2, -1))
-        quarters = map_.unflatten(-1, (2, wide)).unflatten(-3, (2, high))  # N, C, 2, high, 2, wide
-        return quarters.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(0, 2)
+        map_ = pad(map_, (0, 2 * width - self.cols, 0, 2 * height - self.rows), mode="replicate")
+        map_ = torch.roll(map_, (-down, -right), (-2, -1))
+        windows = map_.unflatten(-1, (2, width)).unflatten(-3, (2, height))  # N, C, 2, height, 2, width
+        return windows.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(0, 2)
 
-    def join(self, quarters: Tensor) -> Tensor:
-        """What `cut` took apart."""
-        (high, wide), (down, across) = self.sides, self.roll
-        map_ = quarters.unflatten(0, (-1, 2, 2)).unflatten(3, (high, wide))  # N, 2, 2, high, wide, C
+    def merge(self, windows: Tensor) -> Tensor:
+        """Reverse `split`: join windows (4 N, tokens of a window, C) to tokens (N, rows * cols, C)."""
+        (height, width), (down, right) = self.window, self.roll
+        map_ = windows.unflatten(0, (-1, 2, 2)).unflatten(3, (height, width))  # N, 2, 2, height, width, C
         map_ = map_.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
-        map_ = torch.roll(map_, (down, across), (-2, -1))[..., : self.rows, : self.cols]
+        map_ = torch.roll(map_, (down, right), (-2, -1))[..., : self.rows, : self.cols]
         return map_.flatten(2).transpose(1, 2)
 
 
 @contextmanager
-def quartered(network: nn.Module, bend: WindowedAttention) -> Iterator[None]:
-    """The attention of these parts to themselves, each by quarters of its own."""
+def apply_windowed_attention(network: nn.Module, patch: WindowedAttention) -> Iterator[None]:
+    """Limit the self-attentions of some parts to windows while the block runs; each has its own shift."""
     with ExitStack() as undo:
         count = 0
-        for name in bend.parts:
-            whole = part(network, name)
-            for block in [] if whole is None else whole.transformer_blocks:
-                undo.enter_context(_by_quarters(whole, block.attn1, bend.shift(count)))
+        for name in patch.parts:
+            transformer = find_part(network, name)
+            if transformer is None:
+                continue
+            for block in transformer.transformer_blocks:
+                undo.enter_context(_limit_to_windows(transformer, block.attn1, patch.shift(count)))
                 count += 1
         yield
 
 
 @contextmanager
-def _by_quarters(whole: nn.Module, attention: nn.Module, shift: int) -> Iterator[None]:
-    lying: list[Quarters] = []
+def _limit_to_windows(transformer: nn.Module, attention: nn.Module, shift: int) -> Iterator[None]:
+    """Limit one self-attention to windows while the block runs.
 
-    def seen(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        shown = given[0] if given else named["hidden_states"]
-        lying[:] = [Quarters(*shown.shape[-2:], shift)]
+    The transformer that contains it receives the map, whose size the attention's tokens do not reveal.
+    """
+    partition = WindowPartition(0, 0, shift)
 
-    def before(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        return (lying[0].cut(given[0]), *given[1:]), named
+    def note_size(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        nonlocal partition
+        map_ = args[0] if args else kwargs["hidden_states"]
+        partition = WindowPartition(*map_.shape[-2:], shift)
 
-    def after(module: nn.Module, given: tuple[Any, ...], made: Tensor) -> Tensor:
-        return lying[0].join(made)
+    def split(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return (partition.split(args[0]), *args[1:]), kwargs
 
-    with hooked(
-        whole.register_forward_pre_hook(seen, with_kwargs=True),
-        attention.register_forward_pre_hook(before, with_kwargs=True),
-        attention.register_forward_hook(after),
+    def merge(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        return partition.merge(output)
+
+    with use_hooks(
+        transformer.register_forward_pre_hook(note_size, with_kwargs=True),
+        attention.register_forward_pre_hook(split, with_kwargs=True),
+        attention.register_forward_hook(merge),
     ):
         yield
 
 
 @contextmanager
-def tempered(network: nn.Module, bend: ScaledAttention) -> Iterator[None]:
-    """Queries times sqrt(log N / log n): N tokens here, n natively."""
+def apply_scaled_attention(network: nn.Module, patch: ScaledAttention) -> Iterator[None]:
+    """Scale the queries of all self-attention by sqrt(log N / log n) while the block runs.
 
-    def sharpened(module: nn.Module, given: tuple[Any, ...], queries: Tensor) -> Tensor:
-        count = queries.shape[1]
-        return queries * (log(count) / log(max(2.0, count / bend.area))) ** 0.5
+    N is the number of tokens of this view, n that of a native view.
+    """
 
-    own = [module.attn1.to_q for module in network.modules() if _attends_to_itself(module)]
-    with hooked(*(to_q.register_forward_hook(sharpened) for to_q in own)):
+    def scale(module: nn.Module, args: tuple[Any, ...], queries: Tensor) -> Tensor:
+        tokens = queries.shape[1]
+        native_tokens = max(2.0, tokens / patch.area)  # The logarithm of 1 is 0.
+        return queries * (log(tokens) / log(native_tokens)) ** 0.5
+
+    projections = [module.attn1.to_q for module in network.modules() if _has_self_attention(module)]
+    with use_hooks(*(to_q.register_forward_hook(scale) for to_q in projections)):
         yield
 
 
-def _attends_to_itself(module: nn.Module) -> bool:
+def _has_self_attention(module: nn.Module) -> bool:
+    """Return whether a module is a transformer block, whose self-attention is called attn1."""
     return hasattr(module, "attn1") and hasattr(module.attn1, "to_q")

@@ -1,4 +1,6 @@
-"""Convolutions that reach further: re-dilated, and dispersed (He et al. 2023, ScaleCrafter)."""
+"""Patches that enlarge the receptive field of convolutions: re-dilation and dispersion (ScaleCrafter, He et
+al. 2023).
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,135 +14,156 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from engine.network.patching.hooks import altered, hooked
-from engine.planning.patches import DilatedConvolutions, Patch
+from engine.network.patching.hooks import set_attributes, use_hooks
+from engine.planning.patches import DilatedConvolutions
 
-PIXEL_WEIGHT = 0.05
-"""Of the dispersed kernel's likeness to the plain one at the scale that it was trained at, as published."""
-SYMBOLIC = 7
-"""Side of the pictures on which the two are compared."""
+# The weight of pixel-level calibration in a dispersed kernel, that of structure-level being 1; as published.
+PIXEL_CALIBRATION_WEIGHT = 0.05
+# The side of the maps on which kernels are calibrated.
+CALIBRATION_SIDE = 7
 
-_dispersed: "WeakKeyDictionary[nn.Conv2d, tuple[tuple[int, int], nn.Parameter]]" = WeakKeyDictionary()
+# The dispersed kernel of a convolution, and the identity and version of the weight that it was made from.
+_dispersed_kernels: "WeakKeyDictionary[nn.Conv2d, tuple[tuple[int, int], nn.Parameter]]" = WeakKeyDictionary()
 
 
 @contextmanager
-def dilated(network: nn.Module, bend: DilatedConvolutions) -> Iterator[None]:
-    """The network with the convolutions of these parts reaching further."""
+def apply_dilated_convolutions(network: nn.Module, patch: DilatedConvolutions) -> Iterator[None]:
+    """Dilate the 3x3 convolutions of some parts while the block runs."""
     factors: dict[nn.Module, float] = {}
-    for part, factor in bend.parts:
-        factors |= dict.fromkeys(convolutions(network, part), factor)
+    for part, factor in patch.parts:
+        factors |= dict.fromkeys(find_convolutions(network, part), factor)
     with ExitStack() as undo:
-        for site, factor in factors.items():
-            undo.enter_context(_reaching(site, factor, bend.dispersed))
+        for convolution, factor in factors.items():
+            undo.enter_context(_dilate(convolution, factor, patch.dispersed))
         yield
 
 
-def convolutions(network: nn.Module, part: str) -> list[nn.Module]:
-    """The convolutions of a block's ResNets and samplers, or of its samplers alone; of a part that is not
-    there, none."""
-    block, _, samplers = part.partition(".downsamplers")
+def find_convolutions(network: nn.Module, part: str) -> list[nn.Module]:
+    """Return the convolutions of a part that can be dilated; none if the network lacks the part.
+
+    part: a block, which stands for its ResNets and samplers, or "<block>.downsamplers" for those alone.
+    """
+    block_name, only_downsamplers, _ = part.partition(".downsamplers")
     try:
-        module = network.get_submodule(block)
+        block = network.get_submodule(block_name)
     except AttributeError:
         return []
-    found = [] if samplers or block != part else list(module.resnets)
-    sites = [conv for resnet in found for conv in (resnet.conv1, resnet.conv2)]
-    for name in ("downsamplers",) if block != part else ("downsamplers", "upsamplers"):
-        sites += [sampler.conv for sampler in getattr(module, name, None) or ()]
-    return sites
+    if only_downsamplers:
+        return _sampler_convolutions(block, "downsamplers")
+    resnets = [conv for resnet in block.resnets for conv in (resnet.conv1, resnet.conv2)]
+    return resnets + _sampler_convolutions(block, "downsamplers") + _sampler_convolutions(block, "upsamplers")
 
 
-def has_convolutions(network: nn.Module, bend: Patch, part: str) -> bool:
-    return not isinstance(bend, DilatedConvolutions) or bool(convolutions(network, part))
+def _sampler_convolutions(block: nn.Module, name: str) -> list[nn.Module]:
+    return [sampler.conv for sampler in getattr(block, name, None) or ()]
 
 
 @contextmanager
-def _reaching(site: nn.Module, factor: float, dispersed: bool) -> Iterator[None]:
-    """One convolution, with what LoRAs add beside it, at a factor that need not be whole: the map is enlarged
-    to the next whole one, and what comes out reduced."""
-    factor = factor / 2 if dispersed else factor
-    spacing = ceil(factor)
-    inner = [conv for conv in site.modules() if isinstance(conv, nn.Conv2d) and conv.kernel_size == (3, 3)]
+def _dilate(convolution: nn.Module, factor: float, dispersed: bool) -> Iterator[None]:
+    """Dilate one convolution, with the LoRA layers around it, by a factor while the block runs.
+
+    If the factor is no whole number, the next larger whole one is used on a map enlarged by as much.
+    """
+    if dispersed:
+        factor = factor / 2  # The kernel of 5x5 makes up for it.
+    dilation = ceil(factor)
+    padding = 2 * dilation if dispersed else dilation
+    layers = [
+        module
+        for module in convolution.modules()
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
+    ]
     with ExitStack() as undo:
-        for conv in inner:
-            reach = spacing * (2 if dispersed else 1)
-            undo.enter_context(altered(conv, dilation=(spacing, spacing), padding=(reach, reach)))
+        for layer in layers:
+            undo.enter_context(
+                set_attributes(layer, dilation=(dilation, dilation), padding=(padding, padding))
+            )
             if dispersed:
-                undo.enter_context(_wearing(conv, dispersed_weight(conv)))
-        if factor != spacing:
-            undo.enter_context(_resized(site, spacing / factor, inner[0].stride[0]))
+                undo.enter_context(_replace_weight(layer, dispersed_kernel(layer)))
+        if factor != dilation:
+            undo.enter_context(_enlarge_input(convolution, dilation / factor, layers[0].stride[0]))
         yield
 
 
 @contextmanager
-def _wearing(conv: nn.Conv2d, weight: nn.Parameter) -> Iterator[None]:
-    own = conv._parameters["weight"]
+def _replace_weight(conv: nn.Conv2d, weight: nn.Parameter) -> Iterator[None]:
+    """Give a convolution another weight while the block runs."""
+    original = conv._parameters["weight"]
     conv._parameters["weight"] = weight
     try:
         yield
     finally:
-        conv._parameters["weight"] = own
+        conv._parameters["weight"] = original
 
 
 @contextmanager
-def _resized(site: nn.Module, ratio: float, stride: int) -> Iterator[None]:
-    """The site with its map enlarged before it and what comes out brought to the size that it would have."""
-    sizes: list[tuple[int, int]] = []
+def _enlarge_input(convolution: nn.Module, ratio: float, stride: int) -> Iterator[None]:
+    """Enlarge a convolution's input, and resize its output to the usual size, while the block runs."""
+    output_sizes: list[tuple[int, int]] = []
 
-    def before(module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        size = given[0].shape[-2:]
-        sizes.append(tuple(ceil(side / stride) for side in size))
+    def enlarge(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        size = args[0].shape[-2:]
+        output_sizes.append(tuple(ceil(side / stride) for side in size))
         larger = tuple(round(side * ratio) for side in size)
-        return interpolate(given[0], larger, mode="bilinear"), *given[1:]
+        return interpolate(args[0], larger, mode="bilinear"), *args[1:]
 
-    def after(module: nn.Module, given: tuple[Any, ...], made: Tensor) -> Tensor:
-        return interpolate(made, sizes.pop(), mode="bilinear")
+    def reduce(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        return interpolate(output, output_sizes.pop(), mode="bilinear")
 
-    with hooked(site.register_forward_pre_hook(before), site.register_forward_hook(after)):
+    with use_hooks(convolution.register_forward_pre_hook(enlarge), convolution.register_forward_hook(reduce)):
         yield
 
 
-def dispersed_weight(conv: nn.Conv2d) -> nn.Parameter:
-    """The kernel of 5x5 in place of a convolution's own; computed once for as long as that stays."""
-    own = conv.weight
-    state = id(own), own._version
-    known = _dispersed.get(conv)
-    if known and known[0] == state:
-        # Parts that wait elsewhere for their turn leave their own weights there.
-        return known[1] if known[1].device == own.device else nn.Parameter(known[1].to(own.device), False)
-    wide = torch.from_numpy(dispersion()).to(own.device) @ own.detach().double().flatten(2).unsqueeze(-1)
-    made = nn.Parameter(wide.squeeze(-1).unflatten(-1, (5, 5)).to(own.dtype), requires_grad=False)
-    _dispersed[conv] = state, made
-    return made
+def dispersed_kernel(conv: nn.Conv2d) -> nn.Parameter:
+    """Return the 5x5 kernel that replaces a convolution's 3x3 kernel; cached until its weight changes."""
+    weight = conv.weight
+    version = id(weight), weight._version
+    cached = _dispersed_kernels.get(conv)
+    if cached and cached[0] == version:
+        kernel = cached[1]
+        # With CPU offload the weight may have moved to another device since.
+        return kernel if kernel.device == weight.device else nn.Parameter(kernel.to(weight.device), False)
+    matrix = torch.from_numpy(dispersion_matrix()).to(weight.device)
+    taps = matrix @ weight.detach().double().flatten(2).unsqueeze(-1)
+    kernel = nn.Parameter(taps.squeeze(-1).unflatten(-1, (5, 5)).to(weight.dtype), requires_grad=False)
+    _dispersed_kernels[conv] = version, kernel
+    return kernel
 
 
 @cache
-def dispersion() -> np.ndarray:
-    """R (25, 9), which makes a kernel of 5x5 of one of 3x3, by least squares over all pictures x of 7x7:
+def dispersion_matrix() -> np.ndarray:
+    """Return R (25, 9), which turns a flat 3x3 kernel into a 5x5 one, by least squares over all 7x7 maps x.
 
-    up(conv3(x)) = conv5(up(x)), up being twice bilinear from corner to corner; weakly, conv5(x) = conv3(x).
+    Structure-level calibration: up(conv3(x)) = conv5(up(x)), where up doubles the resolution.
+    Pixel-level calibration, weighted: conv5(x) = conv3(x).
     """
-    pictures = np.eye(SYMBOLIC**2).reshape(-1, SYMBOLIC, SYMBOLIC)
-    narrow = _patches(pictures, 3)  # (N, 7, 7, 9): what each tap alone makes of each picture
-    doubled = np.moveaxis(_doubled(np.moveaxis(narrow, -1, 1)), 1, -1)  # (N, 13, 13, 9)
-    left = [_patches(_doubled(pictures), 5), PIXEL_WEIGHT * _patches(pictures, 5)]
-    right = [doubled, PIXEL_WEIGHT * narrow]
-    rows, wanted = (np.concatenate([each.reshape(-1, each.shape[-1]) for each in of]) for of in (left, right))
-    return np.linalg.lstsq(rows, wanted, rcond=None)[0]
+    maps = np.eye(CALIBRATION_SIDE**2).reshape(-1, CALIBRATION_SIDE, CALIBRATION_SIDE)
+    taps = _neighbourhoods(maps, 3)  # (N, 7, 7, 9): what each tap of a kernel contributes to each cell
+    upsampled_taps = np.moveaxis(_double_resolution(np.moveaxis(taps, -1, 1)), 1, -1)  # (N, 13, 13, 9)
+    structure = _as_rows(_neighbourhoods(_double_resolution(maps), 5)), _as_rows(upsampled_taps)
+    pixel = _as_rows(_neighbourhoods(maps, 5)), _as_rows(taps)
+    left = np.concatenate([structure[0], PIXEL_CALIBRATION_WEIGHT * pixel[0]])
+    right = np.concatenate([structure[1], PIXEL_CALIBRATION_WEIGHT * pixel[1]])
+    return np.linalg.lstsq(left, right, rcond=None)[0]
 
 
-def _patches(pictures: np.ndarray, side: int) -> np.ndarray:
-    """The square of this side around every place, flat (..., rows, cols, side * side); zeros lie beyond."""
-    rim = side // 2
-    padded = np.pad(pictures, [(0, 0)] * (pictures.ndim - 2) + [(rim, rim)] * 2)
-    views = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (-2, -1))
-    return views.reshape(*views.shape[:-2], side * side)
+def _as_rows(values: np.ndarray) -> np.ndarray:
+    """Flatten all axes but the last."""
+    return values.reshape(-1, values.shape[-1])
 
 
-def _doubled(pictures: np.ndarray) -> np.ndarray:
-    """Twice the resolution: corners stay, and between any two cells comes their mean."""
-    rows, cols = pictures.shape[-2:]
-    flat = torch.from_numpy(np.ascontiguousarray(pictures)).reshape(1, -1, rows, cols)
+def _neighbourhoods(maps: np.ndarray, side: int) -> np.ndarray:
+    """Return the square around every cell, as (..., rows, cols, side * side), with zeros beyond the border."""
+    border = side // 2
+    padded = np.pad(maps, [(0, 0)] * (maps.ndim - 2) + [(border, border)] * 2)
+    squares = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (-2, -1))
+    return squares.reshape(*squares.shape[:-2], side * side)
+
+
+def _double_resolution(maps: np.ndarray) -> np.ndarray:
+    """Upsample maps bilinearly with corners aligned: between any two neighbours comes their mean."""
+    rows, cols = maps.shape[-2:]
+    flat = torch.from_numpy(np.ascontiguousarray(maps)).reshape(1, -1, rows, cols)
     size = (2 * rows - 1, 2 * cols - 1)
     larger = interpolate(flat, size, mode="bilinear", align_corners=True).numpy()
-    return larger.reshape(*pictures.shape[:-2], *size)
+    return larger.reshape(*maps.shape[:-2], *size)

@@ -1,28 +1,29 @@
-"""Attributes and hooks of modules, for a while."""
+"""Attributes and hooks of modules that are set for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 
 @contextmanager
-def altered(module: nn.Module, **values: Any) -> Iterator[None]:
-    """The module with these attributes."""
-    own = {name: getattr(module, name) for name in values}
+def set_attributes(module: nn.Module, **values: Any) -> Iterator[None]:
+    """Set attributes of a module while the block runs, and restore them afterwards."""
+    originals = {name: getattr(module, name) for name in values}
     try:
         for name, value in values.items():
             setattr(module, name, value)
         yield
     finally:
-        for name, value in own.items():
-            setattr(module, name, value)
+        for name, original in originals.items():
+            setattr(module, name, original)
 
 
 @contextmanager
-def hooked(*handles: Any) -> Iterator[None]:
-    """Takes these hooks away again."""
+def use_hooks(*handles: RemovableHandle) -> Iterator[None]:
+    """Keep registered hooks while the block runs, and remove them afterwards."""
     try:
         yield
     finally:
@@ -30,8 +31,8 @@ def hooked(*handles: Any) -> Iterator[None]:
             handle.remove()
 
 
-def part(network: nn.Module, name: str) -> nn.Module | None:
-    """A part by its name; None of what a network has not."""
+def find_part(network: nn.Module, name: str) -> nn.Module | None:
+    """Return the submodule of this name, such as "down_blocks.1"; None if the network has none."""
     try:
         return network.get_submodule(name)
     except AttributeError:

@@ -1,4 +1,4 @@
-"""Inner levels that see a smaller map (Zhang et al. 2023, HiDiffusion: RAU-Net)."""
+"""Patches that halve the feature map of inner levels (HiDiffusion's RAU-Net, Zhang et al. 2023)."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,64 +7,73 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from engine.network.patching.hooks import altered, hooked, part
+from engine.network.patching.hooks import find_part, set_attributes, use_hooks
 from engine.planning.patches import PooledLevel, StridedLevel
 
-DOWN, UP = "{}.downsamplers.0.conv", "{}.upsamplers.0"
-MORE = 12
-"""Samplers that a network is made to count beside its own: it then hands the size to grow to, whatever that
-is, to every one that it has."""
+# The names of a block's samplers.
+DOWNSAMPLER = "{}.downsamplers.0.conv"
+UPSAMPLER = "{}.upsamplers.0"
+# Added to the network's number of upsamplers. diffusers passes each upsampler the size to reach only if the
+# latent's size is no multiple of 2 ** num_upsamplers. With so many upsamplers no latent's size is.
+EXTRA_UPSAMPLERS = 12
 
 
 @contextmanager
-def _told_sizes(network: nn.Module) -> Iterator[None]:
-    """Every upsampler goes to the size of what it meets, which need not be twice its own."""
+def _upsample_to_skip_size(network: nn.Module) -> Iterator[None]:
+    """Let every upsampler resize to the size of the next skip connection instead of doubling the size.
+
+    A ControlNet has no upsamplers, and stays as it is.
+    """
     count = getattr(network, "num_upsamplers", None)
     if count is None:
         yield
         return
-    with altered(network, num_upsamplers=count + MORE):
+    with set_attributes(network, num_upsamplers=count + EXTRA_UPSAMPLERS):
         yield
 
 
 @contextmanager
-def strided(network: nn.Module, bend: StridedLevel) -> Iterator[None]:
-    """The sampler on the way down goes by four, with its kernel spread over as much."""
-    site = part(network, DOWN.format(bend.down))
-    inner = [] if site is None else [conv for conv in site.modules() if isinstance(conv, nn.Conv2d)]
+def apply_strided_level(network: nn.Module, patch: StridedLevel) -> Iterator[None]:
+    """Give a downsampler stride 4 and dilation 2 while the block runs; the upsampler restores the size."""
+    downsampler = find_part(network, DOWNSAMPLER.format(patch.down))
     with ExitStack() as undo:
-        undo.enter_context(_told_sizes(network))
-        for conv in inner:
-            if conv.kernel_size == (3, 3):
-                undo.enter_context(altered(conv, stride=(4, 4), padding=(2, 2), dilation=(2, 2)))
+        undo.enter_context(_upsample_to_skip_size(network))
+        if downsampler is not None:
+            for module in downsampler.modules():
+                if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+                    undo.enter_context(set_attributes(module, stride=(4, 4), padding=(2, 2), dilation=(2, 2)))
         yield
 
 
 @contextmanager
-def pooled(network: nn.Module, bend: PooledLevel) -> Iterator[None]:
-    """The map is halved after the first attention on the way down, and brought back to its size after the
-    second on the way up."""
+def apply_pooled_level(network: nn.Module, patch: PooledLevel) -> Iterator[None]:
+    """Halve the map after the first attention of a down block while the block runs.
+
+    The second attention of the up block restores the size.
+    """
     sizes: list[tuple[int, int]] = []
 
-    def halve(module: nn.Module, given: tuple[Any, ...], made: Any) -> Any:
-        sizes.append(tuple(_map_of(made).shape[-2:]))
-        return _with_map(made, avg_pool2d(_map_of(made), 2, ceil_mode=True))
+    def halve(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        map_ = _get_map(output)
+        sizes.append(tuple(map_.shape[-2:]))
+        return _replace_map(output, avg_pool2d(map_, 2, ceil_mode=True))
 
-    def restore(module: nn.Module, given: tuple[Any, ...], made: Any) -> Any:
-        return _with_map(made, interpolate(_map_of(made), sizes.pop(), mode="bicubic"))
+    def restore(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        return _replace_map(output, interpolate(_get_map(output), sizes.pop(), mode="bicubic"))
 
     hooks = (
-        (part(network, f"{bend.down}.attentions.0"), halve),
-        (part(network, f"{bend.up}.attentions.1"), restore),
+        (find_part(network, f"{patch.down}.attentions.0"), halve),
+        (find_part(network, f"{patch.up}.attentions.1"), restore),
     )
     handles = [module.register_forward_hook(hook) for module, hook in hooks if module is not None]
-    with hooked(*handles), _told_sizes(network):
+    with use_hooks(*handles), _upsample_to_skip_size(network):
         yield
 
 
-def _map_of(made: Any) -> Tensor:
-    return made[0] if isinstance(made, tuple) else made.sample
+def _get_map(output: Any) -> Tensor:
+    """Return the feature map in a transformer's output, which is a tuple or a dataclass."""
+    return output[0] if isinstance(output, tuple) else output.sample
 
 
-def _with_map(made: Any, map_: Tensor) -> Any:
-    return (map_, *made[1:]) if isinstance(made, tuple) else type(made)(sample=map_)
+def _replace_map(output: Any, map_: Tensor) -> Any:
+    return (map_, *output[1:]) if isinstance(output, tuple) else type(output)(sample=map_)

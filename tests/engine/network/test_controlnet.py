@@ -1,33 +1,35 @@
-"""A ControlNet beside a bent network is bent with it, and is itself afterwards."""
+"""A ControlNet of a patched network is patched with it, and restored afterwards."""
 
 import numpy as np
 import pytest
 
 from engine import load_model
 from tests.support import tiny
-from tests.support.controlnets import net
-from tests.support.real_shapes import SDXL
-from tests.support.toys import apart, latents, slowly, small
+from tests.support.controlnets import save_controlnet
+from tests.support.planning import small_recipe
+from tests.support.real_architectures import SDXL_WIDTHS
+from tests.support.run_results import max_difference, run_latents
+from tests.support.slow_cases import slow_cases
 
 
 @pytest.fixture(scope="module")
 def followed_by(tmp_path_factory):
     """A model of SDXL's levels, and its ControlNet."""
     root = tmp_path_factory.mktemp("led")
-    folder = tiny.write(root / "tiny", widths=SDXL, layers=2)
-    return load_model(folder, "cpu", "float32"), str(net(folder, root / "net"))
+    folder = tiny.write(root / "tiny", widths=SDXL_WIDTHS, layers=2)
+    return load_model(folder, "cpu", "float32"), str(save_controlnet(folder, root / "net"))
 
 
-@pytest.mark.parametrize("method", ["scalecrafter", "hidiffusion", *slowly("direct", "attention")])
-def test_what_is_drawn_at_once_follows_a_picture(method, followed_by, followed, tmp_path):
+@pytest.mark.parametrize("method", ["scalecrafter", "hidiffusion", *slow_cases("direct", "attention")])
+def test_what_is_drawn_at_once_follows_a_picture(method, followed_by, control_image, tmp_path):
     model, source = followed_by
-    control = {"image": followed, "net": source}
+    control = {"image": control_image, "net": source}
     asked = {"method": method, "scales": (1, 4), "steps": 4}
-    (with_control,) = latents(small(**asked, controls=(control,)), model, tmp_path)
-    (without,) = latents(small(**asked), model, tmp_path)
+    (with_control,) = run_latents(small_recipe(**asked, controls=(control,)), model, tmp_path)
+    (without,) = run_latents(small_recipe(**asked), model, tmp_path)
     assert np.isfinite(with_control).all()
-    assert apart(with_control, without) > 1e-2
-    before = latents(small(scales=(1,), controls=(control,)), model, tmp_path)
-    latents(small(**asked, controls=(control,)), model, tmp_path)
-    after = latents(small(scales=(1,), controls=(control,)), model, tmp_path)
+    assert max_difference(with_control, without) > 1e-2
+    before = run_latents(small_recipe(scales=(1,), controls=(control,)), model, tmp_path)
+    run_latents(small_recipe(**asked, controls=(control,)), model, tmp_path)
+    after = run_latents(small_recipe(scales=(1,), controls=(control,)), model, tmp_path)
     assert before[0].tobytes() == after[0].tobytes()

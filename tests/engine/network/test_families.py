@@ -13,7 +13,9 @@ from engine import WeightsMissing, load_model, plan
 from engine.formulas.noise import keyed_normal
 from engine.formulas.timesteps import resolve_scheduler
 from tests.support import single_file, tiny
-from tests.support.toys import latents, slowly, small
+from tests.support.planning import small_recipe
+from tests.support.run_results import run_latents
+from tests.support.slow_cases import slow_cases
 
 V = {"prediction_type": "v_prediction"}
 ZERO = V | {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
@@ -29,7 +31,7 @@ FAMILIES = {
 CLOSE = 1e-5
 
 
-@pytest.fixture(scope="module", params=["sdxl", "sd1", "sd2 v", *slowly("sdxl v", "sd2", "sd2 zero")])
+@pytest.fixture(scope="module", params=["sdxl", "sd1", "sd2 v", *slow_cases("sdxl v", "sd2", "sd2 zero")])
 def family(request, tmp_path_factory):
     """A folder and the single file of the same weights, which finds its configs in the folder."""
     root = tmp_path_factory.mktemp("family")
@@ -42,7 +44,7 @@ def family(request, tmp_path_factory):
 @pytest.mark.parametrize(("form", "name"), [(0, "ddim"), (0, "euler"), (0, "dpmpp_2m"), (1, "ddim")], ids=str)
 def test_at_native_size_it_is_the_familys_own_pipeline(form, name, family, tmp_path):
     pipeline, model = family[2], load_model(family[form], "cpu", "float32")
-    recipe = small(scales=(1,), steps=8, scheduler=name, negative="blue")
+    recipe = small_recipe(scales=(1,), steps=8, scheduler=name, negative="blue")
     kind, settings = resolve_scheduler(name, model.facts.scheduler)
     pipeline.scheduler = getattr(diffusers, kind.class_name).from_config(settings)
     theirs = pipeline(
@@ -51,7 +53,7 @@ def test_at_native_size_it_is_the_familys_own_pipeline(form, name, family, tmp_p
         latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
         output_type="latent",
     ).images.numpy()  # fmt: skip
-    (ours,) = latents(recipe, model, tmp_path)
+    (ours,) = run_latents(recipe, model, tmp_path)
     assert np.abs(ours - theirs).max() / np.abs(theirs).max() < CLOSE
 
 
@@ -63,7 +65,7 @@ def test_a_single_file_is_the_folder_it_was_made_of(family):
 
 def test_it_grows_to_twice_and_four_times_its_size(family, tmp_path):
     model = load_model(family[1], "cpu", "float32")
-    made = latents(small(scales=(1, 2, 4), steps=4), model, tmp_path)
+    made = run_latents(small_recipe(scales=(1, 2, 4), steps=4), model, tmp_path)
     assert [latent.shape[-2:] for latent in made] == [(16, 16), (32, 32), (64, 64)]
     assert all(np.isfinite(latent).all() and latent.std() > 0 for latent in made)
 
@@ -76,9 +78,9 @@ def test_a_family_without_size_ids_is_told_none(tmp_path):
 
 def test_a_long_prompt_of_one_encoder_is_read_to_its_end(tmp_path):
     model = load_model(single_file.sd(tmp_path / "sd"), "cpu", "float32")
-    services, boats = (model.encode_text("red " * 40 + last, "", 2).embeds for last in ("house", "boats"))
-    assert services.shape[:2] == (2, 5 * tiny.TOKENS)
-    assert not torch.allclose(services[1], boats[1])
+    house, boats = (model.encode_text("red " * 40 + last, "", 2).embeds for last in ("house", "boats"))
+    assert house.shape[:2] == (2, 5 * tiny.TOKENS)
+    assert not torch.allclose(house[1], boats[1])
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_a_model_can_bring_its_own_preview_colours(tiny_folder, tmp_path):
     colours = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0.5, 0.5, 0.5]]
     said = json.loads(index.read_text())
     index.write_text(json.dumps(said | {"_latent_rgb": colours}))
-    assert load_model(tmp_path / "own").matrix.tolist() == colours
+    assert load_model(tmp_path / "own").preview_matrix.tolist() == colours
     index.write_text(json.dumps(said | {"_latent_rgb": colours[:3]}))
     with pytest.raises(WeightsMissing, match="preview colours"):
         load_model(tmp_path / "own")

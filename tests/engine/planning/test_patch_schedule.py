@@ -1,4 +1,4 @@
-"""Which bend at which step: the published tables, number by number."""
+"""Which patches at which step: the published tables, number by number."""
 
 import pytest
 
@@ -17,22 +17,22 @@ from engine.planning.scalecrafter import scalecrafter
 
 STEPS = 50
 PLAIN = {"bent_until": None, "dispersed": False, "damped": True, "windowed": True}
-STRAIGHT = StepPatches((), None)
+NO_PATCHES = StepPatches((), None)
 WINDOWS = [128, 32]
 
 
-def bends(method, body, rows, cols, step, window=128, steps=STEPS, **options):
-    """Of a view of so many native sides."""
-    look = PatchContext(int(rows * window), int(cols * window), window, body, step, steps, (7,))
-    return method(look, PLAIN | options)
+def patches(method, architecture, rows, cols, step, window=128, steps=STEPS, **options):
+    """Return the patches of a view of so many native sides."""
+    context = PatchContext(int(rows * window), int(cols * window), window, architecture, step, steps, (7,))
+    return method(context, PLAIN | options)
 
 
-def factors(body, rows, cols, step, window=128, **more):
-    """Of the strong answer, and of the mild one, as plain tables."""
-    strong, mild = bends(scalecrafter, body, rows, cols, step, window, **more)
+def factors(architecture, rows, cols, step, window=128, **more):
+    """Return the factors by part of the strong and of the mild patches."""
+    strong, mild = patches(scalecrafter, architecture, rows, cols, step, window, **more)
     assert all(isinstance(each, DilatedConvolutions) for each in (*strong, *(mild or ())))
-    return tuple(None if told is None else dict(part for each in told for part in each.parts)
-                 for told in (strong, mild))  # fmt: skip
+    return tuple(None if side is None else dict(part for each in side for part in each.parts)
+                 for side in (strong, mild))  # fmt: skip
 
 
 MIDDLE = ("down_blocks.1", "down_blocks.2", "down_blocks.3", "mid_block", "up_blocks.0", "up_blocks.1",
@@ -42,7 +42,7 @@ NEAR = {"sdxl": ("mid_block", "up_blocks.0"), "sd15": MIDDLE, "sd21": MIDDLE}
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize(
-    ("body", "ratio", "until"),
+    ("architecture", "ratio", "until"),
     [
         ("sdxl", 2, 30),
         ("sdxl", 2.5, 30),
@@ -52,12 +52,12 @@ NEAR = {"sdxl": ("mid_block", "up_blocks.0"), "sd15": MIDDLE, "sd21": MIDDLE}
         ("sd21", 2.5, 30),
     ],
 )
-def test_up_to_2_8_times_a_few_parts_reach_as_far_as_the_picture_is_larger(body, ratio, until, window):
+def test_up_to_2_8_times_a_few_parts_are_dilated_by_the_ratio(architecture, ratio, until, window):
     for step in (0, 7, until - 1):
-        told = factors(body, ratio, ratio, step, window)
-        assert told == (dict.fromkeys(NEAR[body], float(ratio)), None)
+        found = factors(architecture, ratio, ratio, step, window)
+        assert found == (dict.fromkeys(NEAR[architecture], float(ratio)), None)
     for step in (until, STEPS - 1):
-        assert bends(scalecrafter, body, ratio, ratio, step, window) == STRAIGHT
+        assert patches(scalecrafter, architecture, ratio, ratio, step, window) == NO_PATCHES
 
 
 @pytest.mark.parametrize(("ratio", "factor"), [(1.96, 2.0), (2.04, 2.0), (2.25, 2.25), (1.5, 1.5)])
@@ -118,7 +118,7 @@ def test_sdxl_from_2_8_times_on(sides, step, strong, mild, window):
 
 
 @pytest.mark.parametrize(
-    ("sides", "step", "told"),
+    ("sides", "step", "found"),
     [
         ((4, 4), 0, sd15(2, 3, 4)),
         ((4, 4), 9, sd15(2, 3, 3)),
@@ -131,12 +131,12 @@ def test_sdxl_from_2_8_times_on(sides, step, strong, mild, window):
     ],
 )
 @pytest.mark.parametrize("window", [64, 32])
-def test_sd15_from_2_8_times_on(sides, step, told, window):
-    assert factors("sd15", *sides, step, window) == told
+def test_sd15_from_2_8_times_on(sides, step, found, window):
+    assert factors("sd15", *sides, step, window) == found
 
 
 @pytest.mark.parametrize(
-    ("sides", "step", "told"),
+    ("sides", "step", "found"),
     [
         ((4, 4), 0, sd21(2, 3, 4)),
         ((4, 4), 9, sd21(2, 3, 4)),  # 4 x 28 / 37 = 3.03
@@ -147,23 +147,23 @@ def test_sd15_from_2_8_times_on(sides, step, told, window):
     ],
 )
 @pytest.mark.parametrize("window", [96, 32])
-def test_sd21_from_2_8_times_on(sides, step, told, window):
-    assert factors("sd21", *sides, step, window) == told
+def test_sd21_from_2_8_times_on(sides, step, found, window):
+    assert factors("sd21", *sides, step, window) == found
 
 
-@pytest.mark.parametrize(("body", "until"), [("sdxl", 35), ("sd15", 35), ("sd21", 37)])
+@pytest.mark.parametrize(("architecture", "until"), [("sdxl", 35), ("sd15", 35), ("sd21", 37)])
 @pytest.mark.parametrize("sides", [(2, 4), (4, 4), (6, 6)])
-def test_noise_is_damped_for_as_long_as_the_network_is_bent(body, sides, until):
+def test_noise_is_damped_for_as_long_as_the_network_is_patched(architecture, sides, until):
     for step in range(STEPS):
-        told = bends(scalecrafter, body, *sides, step)
-        assert (bool(told.strong), told.mild is not None) == (step < until, step < until)
+        found = patches(scalecrafter, architecture, *sides, step)
+        assert (bool(found.strong), found.mild is not None) == (step < until, step < until)
 
 
-@pytest.mark.parametrize("body", NEAR)
+@pytest.mark.parametrize("architecture", NEAR)
 @pytest.mark.parametrize("sides", [(2, 4), (4, 4), (6, 6)])
-def test_factors_fall_over_the_steps_and_never_below_two(body, sides):
-    told = [bends(scalecrafter, body, *sides, step) for step in range(35)]
-    for answers in ([each.strong for each in told], [each.mild for each in told]):
+def test_factors_fall_over_the_steps_and_never_below_two(architecture, sides):
+    found = [patches(scalecrafter, architecture, *sides, step) for step in range(35)]
+    for answers in ([each.strong for each in found], [each.mild for each in found]):
         for part, _ in answers[0][0].parts:
             course = [dict(each[0].parts)[part] for each in answers]
             assert course == sorted(course, reverse=True)
@@ -171,11 +171,11 @@ def test_factors_fall_over_the_steps_and_never_below_two(body, sides):
 
 
 def test_what_a_person_chooses_overrides_the_table():
-    assert bends(scalecrafter, "sdxl", 4, 4, 0, damped=False).mild is None
-    assert bends(scalecrafter, "sdxl", 4, 4, 49, bent_until=1.0).strong
-    assert bends(scalecrafter, "sdxl", 2, 2, 10, bent_until=0.2) == STRAIGHT
-    told = bends(scalecrafter, "sdxl", 4, 4, 0, dispersed=True)
-    assert all(each.dispersed for each in (*told.strong, *told.mild))
+    assert patches(scalecrafter, "sdxl", 4, 4, 0, damped=False).mild is None
+    assert patches(scalecrafter, "sdxl", 4, 4, 49, bent_until=1.0).strong
+    assert patches(scalecrafter, "sdxl", 2, 2, 10, bent_until=0.2) == NO_PATCHES
+    found = patches(scalecrafter, "sdxl", 4, 4, 0, dispersed=True)
+    assert all(each.dispersed for each in (*found.strong, *found.mild))
 
 
 XL = (StridedLevel("down_blocks.1", "up_blocks.0", 1), PooledLevel("down_blocks.1", "up_blocks.1", 1))
@@ -185,7 +185,7 @@ PAIRS = {"sdxl": XL, "sd15": SD, "sd21": SD}
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize(
-    ("body", "sides", "strided", "pooled"),
+    ("architecture", "sides", "strided", "pooled"),
     [
         ("sdxl", (2, 2), range(8), range(8, 20)),
         ("sdxl", (2.5, 2.5), range(8), range(8, 20)),
@@ -200,15 +200,19 @@ PAIRS = {"sdxl": XL, "sd15": SD, "sd21": SD}
         ("sd21", (4, 4), range(35), range(15)),
     ],
 )
-def test_hidiffusions_pairs_at_every_step(body, sides, strided, pooled, window):
+def test_hidiffusions_pairs_at_every_step(architecture, sides, strided, pooled, window):
     for step in range(STEPS):
         wanted = tuple(
-            pair for pair, felt in zip(PAIRS[body], (strided, pooled), strict=True) if step in felt
+            pair
+            for pair, active in zip(PAIRS[architecture], (strided, pooled), strict=True)
+            if step in active
         )
-        assert bends(hidiffusion, body, *sides, step, window, windowed=False) == StepPatches(wanted, None)
+        assert patches(hidiffusion, architecture, *sides, step, window, windowed=False) == StepPatches(
+            wanted, None
+        )
 
 
-QUARTERED = {
+WINDOWED_PARTS = {
     "sdxl": ("down_blocks.1.attentions.0", "down_blocks.1.attentions.1", "up_blocks.1.attentions.0",
              "up_blocks.1.attentions.1", "up_blocks.1.attentions.2"),
     "sd15": ("down_blocks.0.attentions.0", "down_blocks.0.attentions.1", "up_blocks.3.attentions.0",
@@ -216,17 +220,19 @@ QUARTERED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "level"), [("sdxl", 1), ("sd15", 0), ("sd21", 0)])
-def test_the_largest_attention_looks_at_quarters_in_every_step(body, level):
+@pytest.mark.parametrize(("architecture", "level"), [("sdxl", 1), ("sd15", 0), ("sd21", 0)])
+def test_the_largest_attention_is_windowed_in_every_step(architecture, level):
     for step in (0, 20, 49):
-        *_, last = bends(hidiffusion, body, 2, 2, step).strong
-        assert last == WindowedAttention(QUARTERED["sdxl" if body == "sdxl" else "sd15"], level, (7,))
+        *_, last = patches(hidiffusion, architecture, 2, 2, step).strong
+        assert last == WindowedAttention(
+            WINDOWED_PARTS["sdxl" if architecture == "sdxl" else "sd15"], level, (7,)
+        )
 
 
 def test_a_longer_share_lengthens_both_pairs_alike():
     for step in range(STEPS):
         wanted = (XL[0],) * (step < 16) + (XL[1],) * (16 <= step < 40)
-        assert bends(hidiffusion, "sdxl", 2, 2, step, windowed=False, bent_until=0.8).strong == wanted
+        assert patches(hidiffusion, "sdxl", 2, 2, step, windowed=False, bent_until=0.8).strong == wanted
 
 
 def test_a_share_of_the_steps_is_rounded_up():
@@ -234,7 +240,7 @@ def test_a_share_of_the_steps_is_rounded_up():
     assert [count_steps(share, 50) for share in (0.3, 0.7, 0.74, 0.16)] == [15, 35, 37, 8]
 
 
-def test_only_views_larger_than_native_by_a_quarter_are_bent():
+def test_only_views_larger_than_native_by_a_quarter_are_patched():
     assert not exceeds_native(160, 160, 128)
     assert exceeds_native(161, 161, 128)
     assert exceeds_native(128, 256, 128)

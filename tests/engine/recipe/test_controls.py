@@ -1,4 +1,4 @@
-"""What may be asked of a control, what is refused in words, and what a run keeps of it."""
+"""Which controls are valid, and which are refused with a sentence."""
 
 import json
 from dataclasses import replace
@@ -13,26 +13,29 @@ from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.recipe.images import digest
 from engine.recipe.recipe import from_dict, to_dict
 from tests.support import single_file, tiny
-from tests.support.controlnets import net
-from tests.support.toys import facts, run
+from tests.support.controlnets import save_controlnet
+from tests.support.planning import make_facts
+from tests.support.run_results import run_with_cache
 
 
 def refused(recipe, model, out):
-    """The sentence of a run that never begins."""
-    *before, end = run(recipe, model, out)
+    """Return the Failed event of a run that must end before it begins."""
+    *before, end = run_with_cache(recipe, model, out)
     assert isinstance(end, Failed)
     assert not before
     return end
 
 
-def test_a_control_survives_json_with_its_picture_by_its_pixels(followed):
-    recipe = Recipe(controls=({"kind": "soft", "image": followed, "stages": [1, 0.5], "blur": 3},))
+def test_a_control_survives_json_with_its_picture_by_its_pixels(control_image):
+    recipe = Recipe(controls=({"kind": "soft", "image": control_image, "stages": [1, 0.5], "blur": 3},))
     values = json.loads(json.dumps(to_dict(recipe)))
-    assert values["controls"] == [{"kind": "soft", "image": digest(followed), "stages": [1, 0.5], "blur": 3}]
+    assert values["controls"] == [
+        {"kind": "soft", "image": digest(control_image), "stages": [1, 0.5], "blur": 3}
+    ]
     again, strange = from_dict(values)
     assert not strange
     assert check(again).controls == (
-        Control(kind="soft", image=digest(followed), stages=(1.0, 0.5), blur=3.0),
+        Control(kind="soft", image=digest(control_image), stages=(1.0, 0.5), blur=3.0),
     )
 
 
@@ -49,12 +52,12 @@ def test_a_control_survives_json_with_its_picture_by_its_pixels(followed):
 )  # fmt: skip
 def test_what_is_no_control_is_refused_in_words(value):
     with pytest.raises(BadRecipe) as fault:
-        plan(Recipe(controls=value), facts(32))
+        plan(Recipe(controls=value), make_facts(32))
     assert fault.value.field == "controls"
     assert fault.value.sentence.endswith(".")
 
 
-def test_what_comes_from_elsewhere_names_no_file_and_no_net():
+def test_untrusted_controls_name_no_file_and_no_controlnet():
     mine = "sha256:" + "0" * 64
     assert check_value("controls", Recipe(controls=({"image": mine},)).controls)
     for strange in (
@@ -74,28 +77,28 @@ def test_what_comes_from_elsewhere_names_no_file_and_no_net():
     ("sdxl", 128, set()),
 ])  # fmt: skip
 def test_each_family_follows_what_it_has_nets_for(family, native, follows):
-    offers = controlnets.offered_kinds(facts(native // 8, family=family))
+    offers = controlnets.offered_kinds(make_facts(native // 8, family=family))
     assert list(offers) == list(MAP_KINDS)
     assert follows <= {kind for kind, here in offers.items() if here}
     assert bool(follows) == any(offers.values())
 
 
-def test_a_kind_without_a_net_is_refused_with_those_that_there_are(followed):
+def test_a_kind_without_a_net_is_refused_with_those_that_there_are(control_image):
     with pytest.raises(BadRecipe, match=r"has no ControlNet for depth\. It follows: edges"):
-        plan(Recipe(controls=({"image": followed, "kind": "depth"},)), facts(32))
+        plan(Recipe(controls=({"image": control_image, "kind": "depth"},)), make_facts(32))
     with pytest.raises(BadRecipe, match="toy has no ControlNet"):
-        plan(Recipe(controls=({"image": followed},)), facts(16))
+        plan(Recipe(controls=({"image": control_image},)), make_facts(16))
 
 
-def test_as_published_nothing_is_followed(led, model):
+def test_as_published_nothing_is_followed(controlled_recipe, model):
     with pytest.raises(BadRecipe) as fault:
-        plan(replace(led(), faithful=True), model.facts)
+        plan(replace(controlled_recipe(), faithful=True), model.facts)
     assert fault.value.fit == {"faithful": False}
 
 
-def test_a_control_gives_its_shape(leading, tmp_path, model):
+def test_a_control_gives_its_shape(controlnet_path, tmp_path, model):
     Image.new("RGB", (400, 200)).save(tmp_path / "wide.png")
-    recipe = Recipe(controls=({"image": str(tmp_path / "wide.png"), "net": leading},), scales=(1, 2))
+    recipe = Recipe(controls=({"image": str(tmp_path / "wide.png"), "net": controlnet_path},), scales=(1, 2))
     final = plan(recipe, model.facts).stages[-1].size
     assert final[1] == pytest.approx(2 * final[0], rel=0.05)
 
@@ -109,17 +112,22 @@ def test_a_control_gives_its_shape(leading, tmp_path, model):
     ],
     ids=["no picture", "no net", "no detector"],
 )
-def test_what_is_missing_is_told_before_work_starts(changes, told, led, model, tmp_path, calls, monkeypatch):
+def test_what_is_missing_is_reported_before_work_starts(
+    changes, told, controlled_recipe, model, tmp_path, network_calls, monkeypatch
+):
     monkeypatch.setattr("engine.control.detectors.PACKAGES", {"controlnet-aux": ("not_installed",)})
-    end = refused(led(**changes), model, tmp_path / "runs")
+    end = refused(controlled_recipe(**changes), model, tmp_path / "runs")
     assert told in end.sentence
     assert end.field == "controls"
-    assert not calls
+    assert not network_calls
 
 
-def test_a_picture_that_is_none_is_told(led, model, tmp_path):
+def test_a_picture_that_is_none_is_told(controlled_recipe, model, tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
-    assert "could not be read" in refused(led(image=str(tmp_path / "notes.png")), model, tmp_path).sentence
+    assert (
+        "could not be read"
+        in refused(controlled_recipe(image=str(tmp_path / "notes.png")), model, tmp_path).sentence
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,31 +139,36 @@ def test_a_picture_that_is_none_is_told(led, model, tmp_path):
     ],
     ids=["another family", "other widths", "other texts"],
 )
-def test_a_net_of_another_family_is_told_before_it_is_read(other, led, model, tmp_path):
-    foreign = net(other(tmp_path / "other"), tmp_path / "foreign")
+def test_a_net_of_another_family_is_told_before_it_is_read(other, controlled_recipe, model, tmp_path):
+    foreign = save_controlnet(other(tmp_path / "other"), tmp_path / "foreign")
     for file in foreign.glob("*.safetensors"):
         file.write_bytes(b"never read")
-    end = refused(led(net=str(foreign)), model, tmp_path)
+    end = refused(controlled_recipe(net=str(foreign)), model, tmp_path)
     assert end.sentence == errors.CONTROLNET_INCOMPATIBLE.format(net="'foreign'")
 
 
-def test_a_broken_net_is_told(led, model, tiny_folder, tmp_path):
-    broken = net(tiny_folder, tmp_path / "broken")
+def test_a_broken_net_is_told(controlled_recipe, model, tiny_folder, tmp_path):
+    broken = save_controlnet(tiny_folder, tmp_path / "broken")
     next(broken.glob("*.safetensors")).write_bytes(b"\0" * 100)
-    assert "lacks a part or holds a broken one" in refused(led(net=str(broken)), model, tmp_path).sentence
+    assert (
+        "lacks a part or holds a broken one"
+        in refused(controlled_recipe(net=str(broken)), model, tmp_path).sentence
+    )
 
 
-def test_only_safetensors_are_read(led, model, tiny_folder, tmp_path):
+def test_only_safetensors_are_read(controlled_recipe, model, tiny_folder, tmp_path):
     """A net that lies here as a pickle alone is as good as none."""
-    pickled = net(tiny_folder, tmp_path / "pickled")
+    pickled = save_controlnet(tiny_folder, tmp_path / "pickled")
     next(pickled.glob("*.safetensors")).rename(pickled / "diffusion_pytorch_model.bin")
-    assert isinstance(run(led(net=str(pickled)), model, tmp_path)[-1], Failed)
+    assert isinstance(run_with_cache(controlled_recipe(net=str(pickled)), model, tmp_path)[-1], Failed)
 
 
-def test_a_given_map_must_be_as_large_as_what_follows_it_and_of_its_shape(led, model, tmp_path, followed):
+def test_a_given_map_must_be_as_large_as_what_follows_it_and_of_its_shape(
+    controlled_recipe, model, tmp_path, control_image
+):
     def asked(size, **changes):
         Image.new("RGB", size).save(tmp_path / "map.png")
-        recipe = led(image=str(tmp_path / "map.png"), given=True, **changes)
+        recipe = controlled_recipe(image=str(tmp_path / "map.png"), given=True, **changes)
         return plan(replace(recipe, width=256, height=256), model.facts)
 
     with pytest.raises(BadRecipe, match="is 128 x 128 px, and stage 2 is 256 x 256 px"):

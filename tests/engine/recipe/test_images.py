@@ -1,4 +1,4 @@
-"""Any picture file as upright pixels of 8 bits, its digest, and how it fills a stage."""
+"""Reading any image file as upright RGB of 8 bits, its digest, and how it is cropped."""
 
 import io
 import os
@@ -35,10 +35,10 @@ def corners():
 
 
 CORNERS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
+# By EXIF orientation: which stored corner is displayed upper left, upper right, lower left and lower right.
 AS_STORED = [
     (1, "0123"), (2, "1032"), (3, "3210"), (4, "2301"), (5, "0213"), (6, "2031"), (7, "3120"), (8, "1302"),
 ]  # fmt: skip
-"""Where the corners of what is stored are seen: upper left and right, lower left and right."""
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])

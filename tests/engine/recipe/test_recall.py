@@ -1,4 +1,4 @@
-"""Recipes come back from pictures and files, whatever those hold."""
+"""Recipes read back from images and JSON files, however damaged or hostile those are."""
 
 import json
 import struct
@@ -17,7 +17,7 @@ from engine.recipe.checks import check
 from engine.recipe.recall import MAX_JSON_LENGTH, RECORD, recall, recall_json
 from engine.recipe.recipe import SETTINGS, from_dict, to_dict
 from engine.runs import store
-from tests.support.recipes import RECIPES, as_a_page_sends
+from tests.support.recipes import RECIPES, as_browser_sends
 
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -36,7 +36,7 @@ def test_every_recipe_survives_json(recipe):
 @given(RECIPES)
 def test_every_recipe_survives_the_controls_of_a_page(recipe):
     recipe = check(recipe)
-    values = {name: as_a_page_sends(value) for name, value in to_dict(recipe).items() if name in SETTINGS}
+    values = {name: as_browser_sends(value) for name, value in to_dict(recipe).items() if name in SETTINGS}
     again, strange = from_dict(json.loads(json.dumps(values)))
     assert (check(again), strange) == (recipe, ())
     assert check(again).hash == recipe.hash

@@ -1,4 +1,4 @@
-"""Inner levels that see a smaller map."""
+"""Levels of the network that see a smaller map."""
 
 from functools import partial
 
@@ -28,47 +28,48 @@ def sd():
     return single_file.unet(False, (16, 24, 32, 32), layers=2).eval()
 
 
-def answer(unet, rows, cols):
-    """Of one canvas, and the text that all tests here have in common."""
+def predict(unet, rows, cols):
+    """Return the prediction for one canvas, with the same text in all tests."""
     source = torch.Generator().manual_seed(0)
-    told = unet.config
-    given = None
-    if told.addition_embed_type:
-        given = {"text_embeds": torch.zeros(1, tiny.WIDTH), "time_ids": torch.zeros(1, 6)}
+    added_cond = None
+    if unet.config.addition_embed_type:
+        added_cond = {"text_embeds": torch.zeros(1, tiny.WIDTH), "time_ids": torch.zeros(1, 6)}
     latents = torch.randn(1, 4, rows, cols, generator=source)
-    text = torch.randn(1, 7, told.cross_attention_dim, generator=source)
-    return unet(latents, torch.tensor(500), text, added_cond_kwargs=given).sample
+    text = torch.randn(1, 7, unet.config.cross_attention_dim, generator=source)
+    return unet(latents, torch.tensor(500), text, added_cond_kwargs=added_cond).sample
 
 
 SEEN = ("down_blocks.{}.resnets.0", "down_blocks.{}.resnets.1", "up_blocks.{}.resnets.0",
         "up_blocks.{}.resnets.1", "up_blocks.{}.resnets.2")  # fmt: skip
 
 
-def sizes(unet, canvas, *bends):
-    """The maps that the ResNets are shown, block by block; of what is made, the size. Equal ones in a row are
-    told once."""
+def sizes(unet, canvas, *patches):
+    """Return the sizes of the maps that the ResNets of each block see, and that of the prediction.
+
+    A size is listed once if it does not change.
+    """
     seen, handles = {}, []
     names = [name.format(k) for k in range(len(unet.down_blocks)) for name in SEEN]
 
-    def look(block, module, given):
-        size, known = tuple(given[0].shape[-2:]), seen.setdefault(block, [])
+    def note(block, module, args):
+        size, known = tuple(args[0].shape[-2:]), seen.setdefault(block, [])
         if known[-1:] != [size]:
             known.append(size)
 
     for name in [*names, "mid_block.resnets.0"]:
-        hook = partial(look, name.partition(".resnets")[0])
+        hook = partial(note, name.partition(".resnets")[0])
         handles.append(unet.get_submodule(name).register_forward_pre_hook(hook))
-    with torch.no_grad(), apply_patches([unet], bends):
-        made = answer(unet, *canvas)
+    with torch.no_grad(), apply_patches([unet], patches):
+        made = predict(unet, *canvas)
     for handle in handles:
         handle.remove()
-    return {block.replace("_blocks.", " ").replace("_block", ""): told for block, told in seen.items()} | {
+    return {block.replace("_blocks.", " ").replace("_block", ""): maps for block, maps in seen.items()} | {
         "made": tuple(made.shape[-2:])
     }
 
 
 def all_of(*blocks):
-    """A block is told by its maps' sizes, as (rows, cols) and one after another."""
+    """Return the sizes of the maps of all blocks, by the block's name; each size is (rows, cols)."""
     depth = len(blocks) // 2
     names = [f"down {k}" for k in range(depth)] + ["mid"] + [f"up {k}" for k in range(depth)]
     return dict(zip(names, blocks, strict=True))
@@ -148,35 +149,35 @@ def test_both_pairs_at_once_on_sds_shape(sd, canvas, levels):
 @torch.no_grad()
 def test_the_strided_sampler_is_its_own_kernel_spread_over_four(xl, sides):
     conv = xl.down_blocks[1].downsamplers[0].conv
-    shown = torch.randn(1, 24, *sides)
-    wanted = conv2d(shown, conv.weight, conv.bias, stride=4, padding=2, dilation=2)
+    map_in = torch.randn(1, 24, *sides)
+    wanted = conv2d(map_in, conv.weight, conv.bias, stride=4, padding=2, dilation=2)
     with apply_patches([xl], (XL_STRIDED,)):
-        assert torch.equal(conv(shown), wanted)
+        assert torch.equal(conv(map_in), wanted)
 
 
 @pytest.mark.parametrize("sides", [(16, 24), (13, 17), (15, 18)])
 @pytest.mark.parametrize("as_tuple", [True, False])
 @torch.no_grad()
 def test_the_pooled_map_is_the_mean_of_four_and_comes_back_bicubic(xl, sides, as_tuple):
-    shown, text = torch.randn(1, 24, *sides), torch.randn(1, 7, 32)
+    map_in, text = torch.randn(1, 24, *sides), torch.randn(1, 7, 32)
     first, second = xl.down_blocks[1].attentions[0], xl.up_blocks[1].attentions[1]
     half = torch.randn(1, 24, (sides[0] + 1) // 2, (sides[1] + 1) // 2)
 
-    def told(part, map_):
+    def run_part(part, map_):
         made = part(map_, text, return_dict=not as_tuple)
         return made[0] if as_tuple else made.sample
 
-    small = avg_pool2d(told(first, shown), 2, ceil_mode=True)
-    large = interpolate(told(second, half), sides, mode="bicubic")
+    small = avg_pool2d(run_part(first, map_in), 2, ceil_mode=True)
+    large = interpolate(run_part(second, half), sides, mode="bicubic")
     with apply_patches([xl], (XL_POOLED,)):
-        assert torch.equal(told(first, shown), small)
-        assert torch.equal(told(second, half), large)
+        assert torch.equal(run_part(first, map_in), small)
+        assert torch.equal(run_part(second, half), large)
 
 
-@pytest.mark.parametrize("bends", [(XL_STRIDED,), (XL_POOLED,), (XL_STRIDED, XL_POOLED)])
+@pytest.mark.parametrize("patches", [(XL_STRIDED,), (XL_POOLED,), (XL_STRIDED, XL_POOLED)])
 @torch.no_grad()
-def test_the_network_counts_its_samplers_as_before(xl, bends):
-    with apply_patches([xl], bends):
+def test_the_network_counts_its_samplers_as_before(xl, patches):
+    with apply_patches([xl], patches):
         assert xl.num_upsamplers > 2
     assert xl.num_upsamplers == 2
 
@@ -185,4 +186,4 @@ def test_the_network_counts_its_samplers_as_before(xl, bends):
 def test_maps_of_several_sizes_may_follow_each_other(xl):
     with apply_patches([xl], (XL_POOLED,)):
         for canvas in ((32, 32), (27, 37), (16, 48)):
-            assert answer(xl, *canvas).shape[-2:] == canvas
+            assert predict(xl, *canvas).shape[-2:] == canvas

@@ -1,4 +1,4 @@
-"""A model's name in keys: a hash of all that its pictures depend on."""
+"""The hash of a model: of everything that its images depend on."""
 
 import json
 import shutil
@@ -10,13 +10,13 @@ from safetensors.numpy import load_file, save_file
 from engine import load_model
 
 
-def named(folder):
+def load_hash(folder):
     return load_model(folder, "cpu", "float32").facts.hash
 
 
-def test_the_same_weights_have_the_same_name_wherever_they_lie(tiny_folder, tmp_path):
+def test_the_same_weights_have_the_same_hash_in_any_folder(tiny_folder, tmp_path):
     there = shutil.copytree(tiny_folder, tmp_path / "there")
-    assert named(tiny_folder) == named(there) == named(there)
+    assert load_hash(tiny_folder) == load_hash(there) == load_hash(there)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_changed_config_is_another_model(part, change, tiny_folder, tmp_path):
     there = shutil.copytree(tiny_folder, tmp_path / "there")
     config = there / part
     config.write_text(json.dumps(json.loads(config.read_text()) | change))
-    assert named(there) != named(tiny_folder)
+    assert load_hash(there) != load_hash(tiny_folder)
 
 
 def test_a_single_changed_weight_is_another_model(tiny_folder, tmp_path):
@@ -41,4 +41,4 @@ def test_a_single_changed_weight_is_another_model(tiny_folder, tmp_path):
     name = next(iter(weights))
     weights[name].flat[0] += np.float32(1e-3)
     save_file(weights, file, metadata={"format": "pt"})
-    assert named(there) != named(tiny_folder)
+    assert load_hash(there) != load_hash(tiny_folder)
