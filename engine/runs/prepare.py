@@ -45,7 +45,7 @@ LINK_ATTEMPTS = 3
 
 
 class StopSignal:
-    """Tells whether a run is to stop: its caller's signal is set, or a file says so in its folder."""
+    """Whether a run is to stop: its caller has set a signal, or there is a stop file in its folder."""
 
     def __init__(self, run: Path, signal: Any) -> None:
         """signal: the caller's, an object with is_set() such as threading.Event; None if there is none."""
@@ -260,7 +260,7 @@ def _link_cached_stages(resume_point: ResumePoint, run: Path, cell: int) -> tupl
     """
     return tuple(
         stage_done_event(number, stage, store.link_stage(stage.folder, run, number, stage.key), cell)
-        for number, stage in resume_point.found.items()
+        for number, stage in resume_point.cached_stages.items()
     )
 
 

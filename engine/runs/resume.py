@@ -28,12 +28,12 @@ class ResumePoint:
     # The number of that stage; 0 to start with the first.
     number: int = 0
     # The cached stages that the run takes over, by their numbers in it.
-    found: dict[int, CachedStage] = field(default_factory=dict)
+    cached_stages: dict[int, CachedStage] = field(default_factory=dict)
 
     @property
     def last(self) -> CachedStage | None:
         """The cached stage that the run continues from; None to start with the first."""
-        return self.found.get(self.number)
+        return self.cached_stages.get(self.number)
 
 
 def find_resume_point(
@@ -74,7 +74,7 @@ def find_resume_point(
 def _extended(resume_point: ResumePoint, chain: tuple[CachedStage, ...]) -> ResumePoint:
     """Return the resume point after a chain of cached stages that follows it."""
     following = dict(enumerate(chain, resume_point.number + 1))
-    return ResumePoint(resume_point.number + len(chain), resume_point.found | following)
+    return ResumePoint(resume_point.number + len(chain), resume_point.cached_stages | following)
 
 
 def _stage(planned: Plan, number: Any, field: str) -> Stage:
@@ -89,7 +89,7 @@ def _stage(planned: Plan, number: Any, field: str) -> Stage:
 
 
 def _after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumePoint:
-    """Return the resume point after a chosen stage of a run, whatever its key.
+    """Return the resume point after a chosen stage of a run, without regard to its key.
 
     The stage takes the place of the largest planned one that is not larger.
     """
@@ -105,12 +105,12 @@ def _after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumePoint:
     number = max(1, sum(stage.rows * stage.cols <= rows * cols for stage in planned.stages))
     if number >= last:
         raise BadRecipe("until", errors.NOTHING_LEFT.format(resume=chosen, until=last))
-    found = {number: CachedStage(key, folder, stored)}
+    cached_stages = {number: CachedStage(key, folder, stored)}
     for n, (smaller_key, smaller) in store.finished_stages(run).items():
         # The smaller stages only complete the new run's folder, so one that cannot be read is left out.
         if n < min(chosen, number) and store.is_intact(smaller):
-            found[n] = CachedStage(smaller_key, smaller, store.read_stage(smaller))
-    return ResumePoint(number, dict(sorted(found.items())))
+            cached_stages[n] = CachedStage(smaller_key, smaller, store.read_stage(smaller))
+    return ResumePoint(number, dict(sorted(cached_stages.items())))
 
 
 def _check_fits(planned: Plan, chosen: int, stored: StoredStage) -> None:

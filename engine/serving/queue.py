@@ -188,7 +188,9 @@ class RunQueue:
                 self._announce_positions()
             try:
                 self._run_one_stage(entry)
-            except Exception as fault:  # Whatever it is, the other runs must not wait for ever.
+            except (
+                Exception
+            ) as fault:  # Otherwise the thread would end and the other runs would wait for ever.
                 self._fail(entry, fault)
             with self._lock:
                 if entry in self._queue and len(self._queue) > 1:

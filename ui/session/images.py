@@ -63,7 +63,7 @@ def without_image_size(session: Session, services: Services, recipe: Recipe) -> 
 def start_image_html(session: Session, services: Services) -> str:
     """Return the start image, reduced and with its size; a sentence if its file is gone, empty without one.
 
-    It contains no text that a visitor wrote.
+    It contains no text from outside, so nothing needs to be escaped.
     """
     digest = session.recipe.image
     if not digest:

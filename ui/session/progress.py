@@ -116,7 +116,7 @@ class RunProgress:
         return left_in_stage, left_in_stage + sum(seconds for seconds in later if seconds)
 
     def _measured_seconds(self) -> float | None:
-        """Return how long the present stage takes at its own speed; None before that can be told."""
+        """Return how long the present stage takes at its own speed; None before it can be measured."""
         if not (self.first_progress and self.last_progress and self.plan):
             return None
         began, evaluations = self.first_progress

@@ -62,7 +62,7 @@ class Session:
     # Held by every handler while it reads or changes anything below.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    # Settings
+    # ---- Settings ----
 
     # The recipe that the widgets of the page stand for.
     recipe: Recipe = field(default_factory=Recipe)
@@ -81,7 +81,7 @@ class Session:
     # The model that is being downloaded to be used next.
     wanted_model: str | None = None
 
-    # Widgets
+    # ---- Widgets ----
 
     # Values of the widgets that the page was last seen with or was last filled with, by name.
     widget_values: dict[str, Any] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Session:
     # The stage whose control map was chosen; None for the last one.
     map_stage: int | None = None
 
-    # Images
+    # ---- Images ----
 
     # Files of images that were dropped on this page, by digest.
     images: dict[str, Path] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Session:
     # Name of the folder for images that were dropped on this page.
     upload_folder: str = field(default_factory=new_folder_name)
 
-    # Runs
+    # ---- Runs ----
 
     # The run whose stages are on display.
     shown_run: RunProgress | None = None
@@ -128,7 +128,7 @@ class Session:
     # Finished exports as links for the browser, by (run, kind of export).
     exports: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
-    # Messages
+    # ---- Messages ----
 
     # The message in the status line; None while the line follows from the state of the page.
     message: Message | None = None
@@ -137,7 +137,7 @@ class Session:
     # How many times the status line has changed in a way that screen readers are to announce.
     announcements: int = 0
 
-    # Connection
+    # ---- Connection ----
 
     # Whether the session has been filled from the browser's stored settings or from a link.
     is_restored: bool = False
