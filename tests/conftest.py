@@ -5,16 +5,16 @@ import torch
 
 from engine import load_model
 from tests.support import tiny
-from tests.support.toys import patches
+from tests.support.pictures import save_squares
 
 pytest_plugins = [
     "tests.support.detector_weights",
-    "tests.support.real_shapes",
+    "tests.support.real_architectures",
     "tests.support.chromium",
-    "tests.support.runs",
+    "tests.support.fake_runs",
     "tests.support.loras",
     "tests.support.controlnets",
-    "tests.support.page",
+    "tests.support.running_app",
 ]
 
 
@@ -37,11 +37,11 @@ def model(tiny_folder):
 @pytest.fixture
 def photo(tmp_path):
     """The path of a picture of coloured squares, 256 x 256 px."""
-    return patches(tmp_path / "photo.png")
+    return save_squares(tmp_path / "photo.png")
 
 
 @pytest.fixture
-def calls(model, monkeypatch):
+def network_calls(model, monkeypatch):
     """Latents in every call of the network."""
     made, network = [], model.unet.forward
 

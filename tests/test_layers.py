@@ -9,7 +9,7 @@ import tomllib
 from importlinter.cli import lint_imports
 
 from engine.paths import ROOT
-from tests.support.processes import in_a_process_without
+from tests.support.processes import run_without_modules
 
 LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 HEAVY = ["torch", "diffusers", "transformers"]
@@ -34,7 +34,9 @@ def module(path):
 
 def light_modules():
     """Every module that the contract on torch names, with those in its folders."""
-    (contract,) = (each for each in LINTER["contracts"] if "torch" in each["name"] and "light" in each["name"])
+    (contract,) = (
+        each for each in LINTER["contracts"] if "torch" in each["name"] and "light" in each["name"]
+    )
     named = contract["source_modules"]
     return [
         module(path)
@@ -50,7 +52,7 @@ def test_the_layers_hold(monkeypatch, capsys):
 
 def test_every_light_module_is_imported_without_torch():
     code = f"import importlib\nfor name in {light_modules()!r}: importlib.import_module(name)\nprint('all')"
-    done = in_a_process_without(HEAVY, code)
+    done = run_without_modules(HEAVY, code)
     assert done.stdout.strip() == "all", done.stderr
 
 
@@ -102,7 +104,7 @@ facts = Facts(name="x", family="sdxl", window=128, cell=8, channels=4, scheduler
               defaults=family_defaults("sdxl"), buckets=family_buckets("sdxl", 1024))
 print(plan(Recipe(scales=(1, 2), economy=0, guidance=1), facts).evaluations)
 """
-    done = in_a_process_without(HEAVY, code)
+    done = run_without_modules(HEAVY, code)
     assert done.stdout.strip() == str(50 * (1 + 9 + 4)), done.stderr
 
 

@@ -18,8 +18,15 @@ from engine.runs.keys import stage_keys
 from engine.serving.model_pool import ModelPool
 from lab.measure.edge_agreement import draw_pairs, engine_drawing
 from lab.world.scenes import held_out_scenes
-from tests.support.look import expect, finished_cards, generate, is_done, move, unfold
-from tests.support.page import serving
+from tests.support.page_queries import (
+    expect,
+    expect_done,
+    finished_cards,
+    open_section,
+    press_generate,
+    set_number,
+)
+from tests.support.running_app import serve_app
 from ui.text import words
 
 POSTCARDS = model_entries()[0]
@@ -106,9 +113,9 @@ def test_the_examples_keys_stay_what_they_were(loaded):
 
 
 @pytest.mark.browser
-def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_path, visit):
-    with serving(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
-        page = visit(app.url, viewport={"width": 390, "height": 844}, has_touch=True)
+def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_path, open_page):
+    with serve_app(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
+        page = open_page(app.url, viewport={"width": 390, "height": 844}, has_touch=True)
         expect(finished_cards(page)).to_have_count(3)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.locator("#viewer").bounding_box()["y"] < 560
@@ -117,18 +124,18 @@ def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_pat
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_newcomer_gets_a_picture_from_it(tmp_path, visit):
-    with serving(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
-        page = visit(app.url)
+def test_a_newcomer_gets_a_picture_from_it(tmp_path, open_page):
+    with serve_app(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
+        page = open_page(app.url)
         expect(finished_cards(page)).to_have_count(3)
-        move(page, "scale_stages", 2)
-        unfold(page, words.FINE_CONTROL)
-        move(page, "steps", 10)
+        set_number(page, "scale_stages", 2)
+        open_section(page, words.FINE_CONTROL)
+        set_number(page, "steps", 10)
         page.get_by_label(words.PROMPT_LABEL).fill("a blue boat on water at dawn")
-        generate(page)
+        press_generate(page)
         page.locator(".st-earlier-run").wait_for()
         finished_cards(page).nth(1).wait_for(timeout=LONG)
-        is_done(page, 2)
+        expect_done(page, 2)
         (run,) = app.runs()
         assert (
             store.read_stage(store.find_stage(run, 2)[1]).record["recipe"]["prompt"]

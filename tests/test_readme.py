@@ -65,8 +65,11 @@ def example(word):
     return found
 
 
-def test_the_example_of_the_endpoints_does_what_it_says(served, capsys):
-    exec(example("gradio_client").replace("http://127.0.0.1:7860", served.url).replace("[1, 2]", "[1]"), {})
+def test_the_example_of_the_endpoints_does_what_it_says(running_app, capsys):
+    exec(
+        example("gradio_client").replace("http://127.0.0.1:7860", running_app.url).replace("[1, 2]", "[1]"),
+        {},
+    )
     kinds = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:1].isupper()]
     assert "StageDone" in kinds
     assert kinds[-1] == "Finished"

@@ -10,9 +10,16 @@ import pytest
 from engine import Recipe, generate
 from engine.recipe.recipe import SETTINGS
 from engine.runs import store
-from tests.support.look import expect, finished_cards, is_done, line, move, press
-from tests.support.look import generate as press_generate
-from tests.support.toys import bytes_of, done
+from tests.support.page_queries import (
+    expect,
+    expect_done,
+    finished_cards,
+    press_button,
+    press_generate,
+    set_number,
+    status_line,
+)
+from tests.support.run_results import latent_bytes, stage_done_events
 from ui.text import words
 
 pytestmark = pytest.mark.browser
@@ -72,21 +79,21 @@ class Wire:
 
 
 @pytest.fixture
-def wire(served):
-    made = Wire(int(served.url.rstrip("/").rsplit(":", 1)[1]))
+def wire(running_app):
+    made = Wire(int(running_app.url.rstrip("/").rsplit(":", 1)[1]))
     yield made
     made.close()
 
 
 @pytest.mark.slow
-def test_a_cut_wire_loses_neither_settings_nor_run(served, wire, visit, model, tmp_path):
-    page = visit(wire.url)
+def test_a_cut_wire_loses_neither_settings_nor_run(running_app, wire, open_page, model, tmp_path):
+    page = open_page(wire.url)
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
-    move(page, "alpha1", 2)
-    expect(line(page)).to_contain_text("128 → 256")
-    served.gate.close()
+    set_number(page, "alpha1", 2)
+    expect(status_line(page)).to_contain_text("128 → 256")
+    running_app.gate.close()
     press_generate(page)
-    served.gate.pass_(6)
+    running_app.gate.pass_(6)
     expect(finished_cards(page)).to_have_count(1)
     wire.lose()
     page.get_by_text(re.compile("connection", re.I)).first.wait_for()
@@ -94,28 +101,28 @@ def test_a_cut_wire_loses_neither_settings_nor_run(served, wire, visit, model, t
     expect(finished_cards(page)).to_have_count(1)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
-    served.gate.open()
-    is_done(page)
-    (run,) = served.runs()
+    running_app.gate.open()
+    expect_done(page)
+    (run,) = running_app.runs()
     recipe = store.read_stage(store.find_stage(run, 2)[1]).record["recipe"]
     whole = Recipe(**{k: v for k, v in recipe.items() if k not in ("version", "model")})
-    last = done(generate(whole, model, out=tmp_path / "whole"))[-1]
-    assert store.read_stage(store.find_stage(run, 2)[1]).latents.tobytes() == bytes_of(last)
+    last = stage_done_events(generate(whole, model, out=tmp_path / "whole"))[-1]
+    assert store.read_stage(store.find_stage(run, 2)[1]).latents.tobytes() == latent_bytes(last)
 
 
 @pytest.mark.slow
-def test_a_run_costs_little_and_each_file_is_fetched_once(served, visit):
-    page = visit(served.url)
+def test_a_run_costs_little_and_each_file_is_fetched_once(running_app, open_page):
+    page = open_page(running_app.url)
     carrier = page.context.new_cdp_session(page)
     carrier.send("Network.enable")
     carried, fetched = [], []
     carrier.on("Network.loadingFinished", lambda told: carried.append(told["encodedDataLength"]))
     carrier.on("Network.dataReceived", lambda told: carried.append(told["encodedDataLength"]))
     page.on("request", lambda asked: fetched.append(asked.url) if "/file=" in asked.url else None)
-    move(page, "scale_stages", 3)
-    expect(line(page)).to_contain_text("128 → 256 → 512")
+    set_number(page, "scale_stages", 3)
+    expect(status_line(page)).to_contain_text("128 → 256 → 512")
     press_generate(page)
-    is_done(page, 3)
+    expect_done(page, 3)
     page.wait_for_function("[...document.images].every((image) => image.complete)")
     assert 0 < sum(carried) < 3_000_000
     assert fetched
@@ -123,8 +130,8 @@ def test_a_run_costs_little_and_each_file_is_fetched_once(served, visit):
     assert not [url for url in fetched if url.endswith(store.PICTURE_FILE)]
 
 
-def test_a_slider_moves_with_one_request(served, visit):
-    page = visit(served.url)
+def test_a_slider_moves_with_one_request(running_app, open_page):
+    page = open_page(running_app.url)
     page.locator("#curves svg").wait_for()
     before, asked = page.evaluate(DRAWING), []
     page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
@@ -137,8 +144,8 @@ def test_a_slider_moves_with_one_request(served, visit):
     assert len(asked) == 1, asked
 
 
-def test_presses_are_answered_in_turn(served, visit):
-    page, held, came_after = visit(served.url), [], []
+def test_presses_are_answered_in_turn(running_app, open_page):
+    page, held, came_after = open_page(running_app.url), [], []
 
     def heard(route):
         came_after.append(released := bool(came_after) and not held)
@@ -147,7 +154,7 @@ def test_presses_are_answered_in_turn(served, visit):
     page.route("**/gradio_api/run/**", heard)
     with page.expect_request("**/gradio_api/run/**"):
         page.get_by_label(re.compile("range slider for Layout release")).press("ArrowRight")
-    press(page, words.NEW_SEED)
+    press_button(page, words.NEW_SEED)
     page.evaluate("fetch('theme.css').then((answer) => answer.text())")  # Sent after the press, and answered.
     seed = page.get_by_label(SETTINGS["seed"].label).input_value()
     held.pop().continue_()
@@ -173,8 +180,8 @@ ASK = """(name) => {
 }"""
 
 
-def test_a_press_is_sent_when_the_one_before_is_answered_in_full_or_not_for_long(served, visit):
-    page = visit(served.url)
+def test_a_press_is_sent_when_the_one_before_is_answered_in_full_or_not_for_long(running_app, open_page):
+    page = open_page(running_app.url)
     page.clock.install()
     page.add_init_script(UNANSWERED)
     page.reload()
@@ -188,15 +195,15 @@ def test_a_press_is_sent_when_the_one_before_is_answered_in_full_or_not_for_long
     page.wait_for_function("window.sent.length == 3")
 
 
-def test_two_visitors_see_nothing_of_each_other(served, visit):
-    first, heard = visit(served.url), []
+def test_two_visitors_see_nothing_of_each_other(running_app, open_page):
+    first, heard = open_page(running_app.url), []
     press_generate(first)
-    is_done(first)
-    (run,) = served.runs()
+    expect_done(first)
+    (run,) = running_app.runs()
     # A page of its own: of one that is left, answers under way could not be read any more.
-    second = visit(served.url).context.new_page()
+    second = open_page(running_app.url).context.new_page()
     second.on("response", lambda answer: heard.append(answer))
-    second.goto(served.url)
+    second.goto(running_app.url)
     second.locator("#sizes").get_by_text("px").wait_for()
     assert run.name not in second.content()
     answers = tuple(heard)  # More may come meanwhile.
@@ -212,5 +219,5 @@ def test_two_visitors_see_nothing_of_each_other(served, visit):
 
 
 @pytest.mark.parametrize("name", ["f" * 32, "../../etc/passwd", "", 7, None])
-def test_a_guessed_run_and_an_expired_one_are_the_same(served, name):
-    assert served.services.run_progress(name) is None
+def test_a_guessed_run_and_an_expired_one_are_the_same(running_app, name):
+    assert running_app.services.run_progress(name) is None

@@ -10,151 +10,154 @@ from engine.errors import short_repr
 from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS
 from engine.recipe.recall import recall
 from engine.runs import store
-from tests.support.control import (
-    drawing,
-    drop_and_follow,
-    follow,
-    is_followed,
-    is_followed_no_more,
-    map_shown,
+from tests.support.control_panel import (
+    drawing_png,
+    drop_control_image,
+    expect_control,
+    expect_no_control,
+    map_image,
+    press_follow_edges,
 )
-from tests.support.dropped_files import drop
-from tests.support.look import (
+from tests.support.dropped_files import drop_file
+from tests.support.page_queries import (
     expect,
+    expect_done,
+    expect_runs_done,
     fill_prompt,
-    is_another,
-    is_done,
-    line,
-    move,
-    pattern,
-    press,
-    stop_after_one,
+    message_pattern,
+    press_button,
+    press_generate,
+    set_number,
+    status_line,
+    stop_in_stage_two,
 )
-from tests.support.look import generate as press_generate
-from tests.support.toys import done, small
+from tests.support.planning import small_recipe
+from tests.support.run_results import stage_done_events
 from ui.text import words
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("offered")]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("controlnet_kinds")]
 
 LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
 
 
-def records(served):
+def records(running_app):
     """The recipes of all finished last stages."""
-    for run in served.runs():
+    for run in running_app.runs():
         stages = store.finished_stages(run)
         if 2 in stages:
             yield run, recall(stages[2][1] / store.PICTURE_FILE).recipe
 
 
-def test_a_dropped_picture_is_followed_and_no_longer_started_from(served, visit):
-    page = visit(served.url)
+def test_a_dropped_picture_is_followed_and_no_longer_started_from(running_app, open_page):
+    page = open_page(running_app.url)
     fill_prompt(page, "a red house")
-    drop(page, "drawing.png", drawing())
+    drop_file(page, "drawing.png", drawing_png())
     expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_be_visible()
-    follow(page)
-    is_followed(page)
+    press_follow_edges(page)
+    expect_control(page)
     expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_have_count(0)
     expect(page.locator("#sizes")).to_contain_text("160 × 104 → 312 × 208")
     expect(page.locator("#map")).to_contain_text("312 × 208 px")
     expect(page.locator("#aside")).to_have_text(words.FOLLOWS_ONE_KIND.format(title="Tiny", kind="edges"))
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a red house")
-    press(page, words.UNDO)
+    press_button(page, words.UNDO)
     expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_be_visible()
-    expect(map_shown(page)).to_have_count(0)
-    press(page.locator("#start"), words.FOLLOW_EDGES)
-    is_followed(page)
+    expect(map_image(page)).to_have_count(0)
+    press_button(page.locator("#start"), words.FOLLOW_EDGES)
+    expect_control(page)
     expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_have_count(0)
 
 
-def test_a_run_follows_it_is_stopped_and_gone_on_with(served, visit):
-    page = visit(served.url)
-    drop_and_follow(page)
-    move(page, "follow_scale", 0.7)
-    served.gate.close()
+def test_a_run_follows_it_is_stopped_and_gone_on_with(running_app, open_page):
+    page = open_page(running_app.url)
+    drop_control_image(page)
+    set_number(page, "follow_scale", 0.7)
+    running_app.gate.close()
     press_generate(page)
-    stop_after_one(page, served.gate)
+    stop_in_stage_two(page, running_app.gate)
     page.reload()
-    is_followed(page)
+    expect_control(page)
     expect(page.locator("#follow_scale input[type=number]")).to_have_value("0.7")
-    line(page).get_by_role("button", name=pattern(words.CONTINUE_RUN)).click()
-    is_another(page, 2)
-    ((run, recipe),) = records(served)
+    status_line(page).get_by_role("button", name=message_pattern(words.CONTINUE_RUN)).click()
+    expect_runs_done(page, 2)
+    ((run, recipe),) = records(running_app)
     (control,) = recipe.controls
     assert (control.kind, control.scale) == ("canny", 0.7)
     with Image.open(store.find_image(run, control.image)) as kept:
         assert kept.size == (288, 192)
     expect(page.get_by_text(words.LINK_WITHOUT_CONTROL_IMAGE)).to_be_visible()
-    move(page, "follow_scale", 0.4)
-    expect(page.get_by_text(pattern(words.CHANGED_SINCE_PICTURE))).to_contain_text(
+    set_number(page, "follow_scale", 0.4)
+    expect(page.get_by_text(message_pattern(words.CHANGED_SINCE_PICTURE))).to_contain_text(
         f"{LABELS['scale']} 0.7 → 0.4"
     )
 
 
-def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(served, visit):
-    page = visit(served.url)
+def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(running_app, open_page):
+    page = open_page(running_app.url)
     press_generate(page)
-    is_done(page)
-    drop_and_follow(page)
+    expect_done(page)
+    drop_control_image(page)
     page.get_by_label("1:1", exact=True).check()
     press_generate(page)
-    is_another(page, 2)
-    plain, followed = sorted(records(served), key=lambda each: len(each[1].controls))
+    expect_runs_done(page, 2)
+    plain, followed = sorted(records(running_app), key=lambda each: len(each[1].controls))
     made = [store.read_stage(store.find_stage(run, 1)[1]).latents for run, _ in (plain, followed)]
     assert (made[0] != made[1]).any()
-    press(page, words.STAGES_PANEL["compare"])
+    press_button(page, words.STAGES_PANEL["compare"])
     page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=0)
     expect(page.locator(".st-differ")).to_contain_text(MAP_KINDS["canny"].title)
 
 
-def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(served, visit, model, tmp_path):
-    (tmp_path / "drawing.png").write_bytes(drawing())
-    recipe = small(controls=[{"kind": "canny", "image": str(tmp_path / "drawing.png"), "scale": 0.6}])
-    made = done(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
-    page = visit(served.url)
-    drop(page, "ours.png", Path(made).read_bytes())
+def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(
+    running_app, open_page, model, tmp_path
+):
+    (tmp_path / "drawing.png").write_bytes(drawing_png())
+    recipe = small_recipe(controls=[{"kind": "canny", "image": str(tmp_path / "drawing.png"), "scale": 0.6}])
+    made = stage_done_events(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
+    page = open_page(running_app.url)
+    drop_file(page, "ours.png", Path(made).read_bytes())
     for action in (words.USE_SETTINGS, words.ENLARGE_IT, words.FOLLOW_EDGES):
         expect(page.locator(".st").get_by_role("button", name=action, exact=True)).to_be_visible()
-    press(page, words.USE_SETTINGS)
+    press_button(page, words.USE_SETTINGS)
     expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_PICTURE_GONE)
     expect(page.locator("#map")).to_have_text(words.CONTROL_IMAGE_GONE)
     press_generate(page)
-    assert served.runs() == []
-    press(page.locator(".st"), words.TAKE_AWAY)
-    is_followed_no_more(page)
+    assert running_app.runs() == []
+    press_button(page.locator(".st"), words.TAKE_AWAY)
+    expect_no_control(page)
     expect(page.get_by_role("alert")).to_have_count(0)
-    drop(page, "ours.png", Path(made).read_bytes())
-    follow(page)
-    is_followed(page)
-    press(page, words.UNDO)
-    is_followed_no_more(page)
+    drop_file(page, "ours.png", Path(made).read_bytes())
+    press_follow_edges(page)
+    expect_control(page)
+    press_button(page, words.UNDO)
+    expect_no_control(page)
 
 
-def test_it_is_taken_away_and_a_file_that_cannot_be_read_leaves_it_as_it_is(served, visit):
-    page = visit(served.url)
-    drop_and_follow(page)
-    drop(page, "torn.png", drawing()[:200])
+def test_it_is_taken_away_and_a_file_that_cannot_be_read_leaves_it_as_it_is(running_app, open_page):
+    page = open_page(running_app.url)
+    drop_control_image(page)
+    drop_file(page, "torn.png", drawing_png()[:200])
     expect(page.get_by_role("alert")).to_have_text(
         errors.PICTURE_UNREADABLE.format(name=short_repr("torn.png"))
     )
-    is_followed(page)
-    press(page.locator("#follow"), words.TAKE_AWAY)
-    is_followed_no_more(page)
+    expect_control(page)
+    press_button(page.locator("#follow"), words.TAKE_AWAY)
+    expect_no_control(page)
 
 
-def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(served, visit):
-    page = visit(served.url)
-    drop_and_follow(page)
+def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(running_app, open_page):
+    page = open_page(running_app.url)
+    drop_control_image(page)
     page.wait_for_function("localStorage.getItem('demofusion-studio').length > 0")
     page.reload()
     expect(page.get_by_role("alert")).to_contain_text(errors.CONTROL_PICTURE_GONE)
-    drop_and_follow(page)
+    drop_control_image(page)
 
 
-def test_a_model_without_controlnets_shows_nothing_of_it(served, visit, monkeypatch):
+def test_a_model_without_controlnets_shows_nothing_of_it(running_app, open_page, monkeypatch):
     monkeypatch.setattr("engine.planning.controlnets._listed_controlnets", tuple)
-    page = visit(served.url)
-    drop(page, "drawing.png", drawing())
+    page = open_page(running_app.url)
+    drop_file(page, "drawing.png", drawing_png())
     expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_be_visible()
     expect(page.get_by_role("button", name=words.FOLLOW_EDGES)).to_have_count(0)
     expect(page.get_by_role("button", name=words.FOLLOW_SECTION)).to_have_count(0)

@@ -4,26 +4,26 @@ import pytest
 
 from engine import errors
 from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS
-from tests.support.control import drop_and_follow, is_followed, source
-from tests.support.look import expect, line, move
+from tests.support.control_panel import drop_control_image, expect_control, map_source
+from tests.support.page_queries import expect, set_number, status_line
 from ui.text import words
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("offered")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("controlnet_kinds")]
 
 LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
 
 
-def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(served, visit):
-    page = visit(served.url)
-    drop_and_follow(page)
-    circle = source(page)
-    move(page, "follow_low", 4)
-    move(page, "follow_high", 8)
+def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(running_app, open_page):
+    page = open_page(running_app.url)
+    drop_control_image(page)
+    circle = map_source(page)
+    set_number(page, "follow_low", 4)
+    set_number(page, "follow_high", 8)
     expect(page.locator("#map img.whole")).not_to_have_attribute("src", circle)
-    both = source(page)
-    move(page, "follow_scale", 0.5)
-    expect(line(page)).to_contain_text("312 × 208")
-    assert source(page) == both
+    both = map_source(page)
+    set_number(page, "follow_scale", 0.5)
+    expect(status_line(page)).to_contain_text("312 × 208")
+    assert map_source(page) == both
     page.get_by_label("160 × 104", exact=True).check()
     expect(page.locator("#map")).to_contain_text("160 × 104 px")
     expect(page.locator("#map img.whole")).to_have_attribute("width", "160")
@@ -31,26 +31,26 @@ def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(served, 
     page.get_by_label(words.MAP_ONE_TO_ONE).check()
     expect(page.locator("#map img.whole")).to_be_visible()
     expect(page.locator("#map img.fitting")).to_be_hidden()
-    move(page, "follow_low", 20)
+    set_number(page, "follow_low", 20)
     expect(page.get_by_role("alert")).to_have_text(errors.CONTROL_THRESHOLDS.format(high=8, low=20))
 
 
-def test_a_map_that_is_too_small_is_refused_before_the_work(served, visit):
-    page = visit(served.url)
-    drop_and_follow(page)
+def test_a_map_that_is_too_small_is_refused_before_the_work(running_app, open_page):
+    page = open_page(running_app.url)
+    drop_control_image(page)
     page.get_by_label(LABELS["given"]).check()
     expect(page.get_by_role("alert")).to_contain_text("A map is never enlarged")
     expect(page.locator("#map")).to_contain_text("A map is never enlarged")
     page.get_by_label(LABELS["given"]).uncheck()
-    is_followed(page)
+    expect_control(page)
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_of_several_kinds_one_is_chosen_and_has_its_own_knobs(served, visit, offered):
-    offered += ["softedge", "openpose"]
-    page = visit(served.url)
-    drop_and_follow(page)
-    lines = source(page)
+def test_of_several_kinds_one_is_chosen_and_has_its_own_knobs(running_app, open_page, controlnet_kinds):
+    controlnet_kinds += ["softedge", "openpose"]
+    page = open_page(running_app.url)
+    drop_control_image(page)
+    lines = map_source(page)
     expect(page.locator("#follow_blur")).to_have_count(0)
     page.get_by_label(LABELS["kind"]).click()
     page.get_by_role("option", name=MAP_KINDS["soft"].title, exact=True).click()
@@ -59,9 +59,9 @@ def test_of_several_kinds_one_is_chosen_and_has_its_own_knobs(served, visit, off
     expect(page.locator("#map img.whole")).not_to_have_attribute("src", lines)
 
 
-def test_in_a_page_of_a_hand_it_fits_and_its_targets_are_large(served, visit):
-    page = visit(served.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    drop_and_follow(page)
+def test_in_a_page_of_a_hand_it_fits_and_its_targets_are_large(running_app, open_page):
+    page = open_page(running_app.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    drop_control_image(page)
     for target in ("#unfollow", "#map-toggle .toggle", "#map-stage label >> nth=0"):
         assert page.locator(target).bounding_box()["height"] >= 44
     page.get_by_label(words.MAP_ONE_TO_ONE).check()

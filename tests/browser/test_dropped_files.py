@@ -8,9 +8,18 @@ import pytest
 
 from engine import errors, generate
 from engine.errors import short_repr
-from tests.support.dropped_files import PNG, drop, huge, with_recipe
-from tests.support.look import expect, fill_prompt, line, move, pattern, press, unfold
-from tests.support.toys import done, small
+from tests.support.dropped_files import PNG, drop_file, huge_png, png_with_recipe
+from tests.support.page_queries import (
+    expect,
+    fill_prompt,
+    message_pattern,
+    open_section,
+    press_button,
+    set_number,
+    status_line,
+)
+from tests.support.planning import small_recipe
+from tests.support.run_results import stage_done_events
 from ui.text import words
 from ui.text.labels import join_labels
 
@@ -24,66 +33,66 @@ def unreadable(name):
     return UNREADABLE.format(name=short_repr(name))
 
 
-def test_every_bad_file_ends_in_a_sentence_and_changes_nothing(served, visit):
-    page = visit(served.url)
+def test_every_bad_file_ends_in_a_sentence_and_changes_nothing(running_app, open_page):
+    page = open_page(running_app.url)
     fill_prompt(page, "my own words")
-    move(page, "alpha1", 2)
+    set_number(page, "alpha1", 2)
     # No sentence twice in a row, or the one before could be taken for it.
     for name, content, sentence in (
         ("torn.png", PNG + b"torn" * 20, unreadable("torn.png")),
         ("drawing.png", SVG, unreadable("drawing.png")),
-        ("wall.png", huge(), errors.PICTURE_TOO_LARGE.format(limit=40)),
+        ("wall.png", huge_png(), errors.PICTURE_TOO_LARGE.format(limit=40)),
         ("holiday.heic", b"\x00\x00\x00\x18ftypheic" + b"\xff\xfe\x80" * 40, unreadable("holiday.heic")),
         ("list.json", b'{"a": [1, 2]}', errors.NOT_A_RECIPE),
         ("empty.json", b"", errors.RECALL_NOT_JSON),
     ):
-        drop(page, name, content)
+        drop_file(page, name, content)
         expect(page.get_by_role("alert")).to_have_text(sentence)
         expect(page.get_by_role("button", name=words.USE_SETTINGS)).to_have_count(0)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("my own words")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
-    assert served.runs() == []
+    assert running_app.runs() == []
 
 
-def test_a_picture_made_here_brings_its_settings_back(served, visit, model, tmp_path):
-    recipe = small(prompt="a green tree", alpha1=1.5, seed=7, dilated=False, scales=(1, 2, 4))
-    picture = done(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
-    page = visit(served.url)
-    drop(page, "tree.png", Path(picture).read_bytes())
-    offer = page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))
+def test_a_picture_made_here_brings_its_settings_back(running_app, open_page, model, tmp_path):
+    recipe = small_recipe(prompt="a green tree", alpha1=1.5, seed=7, dilated=False, scales=(1, 2, 4))
+    picture = stage_done_events(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
+    page = open_page(running_app.url)
+    drop_file(page, "tree.png", Path(picture).read_bytes())
+    offer = page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))
     expect(offer).to_contain_text("seed 7")
     expect(page.get_by_label(words.PROMPT_LABEL)).not_to_have_value("a green tree")
-    press(page, words.USE_SETTINGS)
+    press_button(page, words.USE_SETTINGS)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("1.5")
     expect(page.get_by_label("Seed")).to_have_value("7")
-    expect(line(page)).to_contain_text(words.SETTINGS_USED)
+    expect(status_line(page)).to_contain_text(words.SETTINGS_USED)
     expect(page.locator("#sizes")).to_contain_text("128 → 256 → 512")
     expect(offer).to_have_count(0)
-    unfold(page, words.FINE_CONTROL)
+    open_section(page, words.FINE_CONTROL)
     expect(page.get_by_label("Look at the whole")).not_to_be_checked()
 
 
-def test_what_a_picture_tells_and_nobody_understands_is_named(served, visit):
-    page = visit(served.url)
-    drop(page, "odd.png", with_recipe(prompt="a green tree", colour="red", alpha1=99))
-    note = page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))
+def test_what_a_picture_tells_and_nobody_understands_is_named(running_app, open_page):
+    page = open_page(running_app.url)
+    drop_file(page, "odd.png", png_with_recipe(prompt="a green tree", colour="red", alpha1=99))
+    note = page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))
     expect(note).to_contain_text(words.RESTORED_EXCEPT.format(strange=join_labels(["colour", "alpha1"])))
-    press(page, words.USE_SETTINGS)
+    press_button(page, words.USE_SETTINGS)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("3")
 
 
-def test_a_recipe_as_json_is_taken_like_a_picture(served, visit):
-    page = visit(served.url)
-    drop(page, "recipe.json", json.dumps({"prompt": "a green tree", "alpha2": 2.5}).encode())
-    press(page, words.USE_SETTINGS)
+def test_a_recipe_as_json_is_taken_like_a_picture(running_app, open_page):
+    page = open_page(running_app.url)
+    drop_file(page, "recipe.json", json.dumps({"prompt": "a green tree", "alpha2": 2.5}).encode())
+    press_button(page, words.USE_SETTINGS)
     expect(page.locator("#alpha2 input[type=number]")).to_have_value("2.5")
 
 
-def test_a_file_let_go_over_the_zone_is_taken(served, visit):
-    page = visit(served.url)
-    unfold(page, words.START_FROM_PICTURE)
+def test_a_file_let_go_over_the_zone_is_taken(running_app, open_page):
+    page = open_page(running_app.url)
+    open_section(page, words.START_FROM_PICTURE)
     zone = page.locator("#drop button").first
     carried = page.evaluate_handle(
         """(bytes) => {
@@ -92,26 +101,26 @@ def test_a_file_let_go_over_the_zone_is_taken(served, visit):
             carried.items.add(new File([content], "tree.png", { type: "image/png" }));
             return carried;
         }""",
-        base64.b64encode(with_recipe(prompt="a green tree")).decode(),
+        base64.b64encode(png_with_recipe(prompt="a green tree")).decode(),
     )
     zone.dispatch_event("drop", {"dataTransfer": carried})
-    expect(page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
+    expect(page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
 
 
-def test_the_next_good_file_follows_a_bad_one_without_ado(served, visit):
-    page = visit(served.url)
-    drop(page, "torn.png", PNG)
+def test_the_next_good_file_follows_a_bad_one_without_ado(running_app, open_page):
+    page = open_page(running_app.url)
+    drop_file(page, "torn.png", PNG)
     expect(page.get_by_role("alert")).to_have_text(unreadable("torn.png"))
-    drop(page, "tree.png", with_recipe(prompt="a green tree"))
-    expect(page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
+    drop_file(page, "tree.png", png_with_recipe(prompt="a green tree"))
+    expect(page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_file_is_taken_though_a_control_is_refused(served, visit):
-    page = visit(served.url)
-    move(page, "seed", -1)
+def test_a_file_is_taken_though_a_control_is_refused(running_app, open_page):
+    page = open_page(running_app.url)
+    set_number(page, "seed", -1)
     expect(page.get_by_role("alert")).to_contain_text("-1")
-    drop(page, "recipe.json", json.dumps({"prompt": "a green tree", "seed": 7}).encode())
-    press(page, words.USE_SETTINGS)
+    drop_file(page, "recipe.json", json.dumps({"prompt": "a green tree", "seed": 7}).encode())
+    press_button(page, words.USE_SETTINGS)
     expect(page.locator("#seed input")).to_have_value("7")
     expect(page.get_by_role("alert")).to_have_count(0)

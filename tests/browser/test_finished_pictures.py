@@ -8,21 +8,21 @@ from PIL import Image
 
 from engine.recipe.recall import recall
 from lab.publish.example import make_example
-from tests.support.look import (
+from tests.support.page_queries import (
     expect,
+    expect_done,
+    expect_runs_done,
     fill_prompt,
     finished_cards,
-    generate,
-    is_another,
-    is_done,
-    line,
-    move,
-    pattern,
-    press,
-    told_later,
+    live_notes,
+    message_pattern,
+    press_button,
+    press_generate,
+    set_number,
+    status_line,
 )
-from tests.support.page import serving
-from tests.support.toys import small
+from tests.support.planning import small_recipe
+from tests.support.running_app import serve_app
 from ui.panels import exports
 from ui.text import words
 from ui.text.labels import join_labels
@@ -30,72 +30,74 @@ from ui.text.labels import join_labels
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, visit):
-    make_example(tiny_folder, tmp_path / "example", small(prompt="a white cat", scales=(1, 1.5, 2), steps=4))
-    with serving(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
-        page = visit(app.url)
+def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, open_page):
+    make_example(
+        tiny_folder, tmp_path / "example", small_recipe(prompt="a white cat", scales=(1, 1.5, 2), steps=4)
+    )
+    with serve_app(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
+        page = open_page(app.url)
         expect(finished_cards(page)).to_have_count(3)
-        expect(page.get_by_text(pattern(words.EXAMPLE_NOTE))).to_be_visible()
+        expect(page.get_by_text(message_pattern(words.EXAMPLE_NOTE))).to_be_visible()
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a white cat")
         page.get_by_label(words.PROMPT_LABEL).fill("a blue boat")
         page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
-        generate(page)
-        expect(line(page)).to_have_text(pattern(words.PAUSED_AFTER_STAGE))
-        expect(page.get_by_text(pattern(words.EXAMPLE_NOTE))).to_have_count(0)
+        press_generate(page)
+        expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
+        expect(page.get_by_text(message_pattern(words.EXAMPLE_NOTE))).to_have_count(0)
 
 
-def test_a_finished_picture_is_shared_as_link_label_and_dive(served, visit):
-    page = visit(served.url)
+def test_a_finished_picture_is_shared_as_link_label_and_dive(running_app, open_page):
+    page = open_page(running_app.url)
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
-    generate(page)
-    is_done(page)
+    press_generate(page)
+    expect_done(page)
     for button, save, end in (
         (words.ZOOM_FILM, words.SAVE_ZOOM_FILM, "_dive.webp"),
         (words.LABELLED_PICTURE, words.SAVE_LABELLED_PICTURE, "_labelled.png"),
     ):
-        press(page, button)
-        expect(told_later(page).get_by_text(words.EXPORT_READY.format(label=save))).to_be_visible()
+        press_button(page, button)
+        expect(live_notes(page).get_by_text(words.EXPORT_READY.format(label=save))).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name=save).click()
         assert download.value.suggested_filename.endswith(end)
         assert Image.open(download.value.path()).width >= 256
     assert recall(download.value.path()).recipe.prompt == "a green tree"
-    press(page, words.COPY_LINK)
+    press_button(page, words.COPY_LINK)
     field = page.get_by_label(words.STAGES_PANEL["copy_by_hand"])
     copied = page.get_by_role("button", name=words.STAGES_PANEL["copied"])
     expect(field.or_(copied)).to_be_visible()
 
 
-def test_any_two_stages_are_compared_in_words(served, visit):
-    page = visit(served.url)
-    generate(page)
-    is_done(page)
-    move(page, "alpha1", 2)
-    generate(page)
-    is_another(page, 2)
-    press(page, words.STAGES_PANEL["compare"])
+def test_any_two_stages_are_compared_in_words(running_app, open_page):
+    page = open_page(running_app.url)
+    press_generate(page)
+    expect_done(page)
+    set_number(page, "alpha1", 2)
+    press_generate(page)
+    expect_runs_done(page, 2)
+    press_button(page, words.STAGES_PANEL["compare"])
     page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=1)
     page.get_by_label(words.STAGES_PANEL["picture_b"]).select_option(index=3)
     expect(page.get_by_text("A and B differ in")).to_contain_text("Layout release")
     expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
 
 
-def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monkeypatch, request):
+def test_what_is_made_for_sharing_stands_beside_its_own_run(running_app, open_page, monkeypatch, request):
     gate, labelled = threading.Event(), exports.caption_image
     request.addfinalizer(gate.set)  # Or a test that fails would never end.
     monkeypatch.setattr(exports, "caption_image", lambda *given: gate.wait() and labelled(*given))
-    page = visit(served.url)
+    page = open_page(running_app.url)
     for runs, prompt in enumerate(("a green tree", "a blue boat"), 1):
         fill_prompt(page, prompt)
-        generate(page)
-        is_another(page, runs)
-    press(page, words.LABELLED_PICTURE)
-    expect(line(page)).to_contain_text(words.EXPORT_IN_PROGRESS)
+        press_generate(page)
+        expect_runs_done(page, runs)
+    press_button(page, words.LABELLED_PICTURE)
+    expect(status_line(page)).to_contain_text(words.EXPORT_IN_PROGRESS)
     earlier = page.locator(".st-earlier-run .st-look")
     earlier.last.click()
     expect(page.locator("#viewer-description")).to_contain_text("a green tree")
     gate.set()
-    press(page, words.LABELLED_PICTURE)
+    press_button(page, words.LABELLED_PICTURE)
     save = page.get_by_role("link", name=words.SAVE_LABELLED_PICTURE)
     expect(save).to_have_count(1)
     expect(save).to_have_attribute("download", re.compile("green-tree"))
@@ -104,16 +106,16 @@ def test_what_is_made_for_sharing_stands_beside_its_own_run(served, visit, monke
     expect(save).to_have_count(1)
 
 
-def test_what_a_link_cannot_hold_is_told_where_it_is_copied(served, visit):
-    page = visit(served.url)
+def test_what_a_link_cannot_hold_is_told_where_it_is_copied(running_app, open_page):
+    page = open_page(running_app.url)
     fill_prompt(page, "红" * 800)
-    move(page, "alpha1", 2)
-    generate(page)
-    is_done(page)
+    set_number(page, "alpha1", 2)
+    press_generate(page)
+    expect_done(page)
     expect(page.get_by_role("button", name=words.COPY_LINK)).to_be_visible()
     told = page.get_by_text(words.LINK_WITHOUT_SETTINGS.format(names=join_labels(["prompt"])))
     expect(told).to_be_visible()
     fill_prompt(page, "a blue boat")
-    generate(page)
-    is_another(page, 2)
+    press_generate(page)
+    expect_runs_done(page, 2)
     expect(told).to_have_count(0)

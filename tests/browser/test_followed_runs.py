@@ -7,8 +7,14 @@ from collections.abc import AsyncIterator
 import gradio as gr
 import pytest
 
-from tests.support.look import finished_cards, generate, is_another, is_done, move
-from tests.support.page import serving
+from tests.support.page_queries import (
+    expect_done,
+    expect_runs_done,
+    finished_cards,
+    press_generate,
+    set_number,
+)
+from tests.support.running_app import serve_app
 from ui.handlers.page import PageHandlers
 from ui.page import Outputs
 
@@ -31,14 +37,14 @@ def lingering(monkeypatch):
 
 
 def test_a_second_run_is_followed_while_the_first_ones_listener_lingers(
-    lingering, tmp_path, tiny_folder, visit
+    lingering, tmp_path, tiny_folder, open_page
 ):
-    with serving(tmp_path / "runs", tiny_folder) as served:
-        page = visit(served.url)
-        generate(page)
-        is_done(page)
-        move(page, "seed", 7)
-        generate(page)
-        is_another(page, 2)
+    with serve_app(tmp_path / "runs", tiny_folder) as app:
+        page = open_page(app.url)
+        press_generate(page)
+        expect_done(page)
+        set_number(page, "seed", 7)
+        press_generate(page)
+        expect_runs_done(page, 2)
         assert finished_cards(page).count() == 2
         lingering.set()

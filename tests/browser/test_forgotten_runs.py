@@ -5,19 +5,19 @@ import re
 import pytest
 
 from lab.publish.example import make_example
-from tests.support.look import (
+from tests.support.page_queries import (
     expect,
+    expect_done,
+    expect_runs_done,
     fill_prompt,
     finished_cards,
-    generate,
-    is_another,
-    is_done,
-    line,
-    pattern,
-    press,
+    message_pattern,
+    press_button,
+    press_generate,
+    status_line,
 )
-from tests.support.page import serving
-from tests.support.toys import small
+from tests.support.planning import small_recipe
+from tests.support.running_app import serve_app
 from ui.text import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -25,41 +25,41 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def forget(page):
     """The run that is shown."""
-    press(page, words.STAGES_PANEL["forget"])
+    press_button(page, words.STAGES_PANEL["forget"])
 
 
 def make_two(page):
     fill_prompt(page, "a green tree")
-    generate(page)
-    is_another(page, 1)
+    press_generate(page)
+    expect_runs_done(page, 1)
     fill_prompt(page, "a blue boat")
-    generate(page)
-    is_another(page, 2)
+    press_generate(page)
+    expect_runs_done(page, 2)
 
 
-def test_the_newest_other_run_takes_its_place_on_screen_and_in_comparison(served, visit):
-    page = visit(served.url)
+def test_the_newest_other_run_takes_its_place_on_screen_and_in_comparison(running_app, open_page):
+    page = open_page(running_app.url)
     make_two(page)
-    press(page, words.STAGES_PANEL["compare"])
+    press_button(page, words.STAGES_PANEL["compare"])
     names = page.get_by_label(words.STAGES_PANEL["picture_a"]).locator("option")
     expect(names).to_have_count(4)
     forget(page)
-    expect(line(page)).to_contain_text(words.RUN_FORGOTTEN_SHOWING_NEWEST)
+    expect(status_line(page)).to_contain_text(words.RUN_FORGOTTEN_SHOWING_NEWEST)
     expect(page.locator("#viewer-description")).to_contain_text("a green tree")
     expect(finished_cards(page)).to_have_count(2)
     expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_have_count(0)
-    press(page, words.STAGES_PANEL["compare"])
+    press_button(page, words.STAGES_PANEL["compare"])
     expect(names).to_have_count(2)
     expect(page.get_by_label(words.STAGES_PANEL["picture_b"])).not_to_contain_text("a blue boat")
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a blue boat")
 
 
-def test_with_the_last_run_the_screen_is_empty(served, visit):
-    page = visit(served.url)
-    generate(page)
-    is_done(page)
+def test_with_the_last_run_the_screen_is_empty(running_app, open_page):
+    page = open_page(running_app.url)
+    press_generate(page)
+    expect_done(page)
     forget(page)
-    expect(line(page)).to_contain_text(words.RUN_FORGOTTEN)
+    expect(status_line(page)).to_contain_text(words.RUN_FORGOTTEN)
     expect(page.get_by_text(words.STAGES_PANEL["empty"])).to_be_visible()
     expect(finished_cards(page)).to_have_count(0)
     expect(page.get_by_role("button", name=words.STAGES_PANEL["compare"], exact=True)).to_be_disabled()
@@ -71,15 +71,17 @@ def test_with_the_last_run_the_screen_is_empty(served, visit):
     )
 
 
-def test_with_the_last_run_the_example_comes_back(tmp_path, tiny_folder, visit):
-    make_example(tiny_folder, tmp_path / "example", small(prompt="a white cat", scales=(1, 1.5, 2), steps=4))
-    with serving(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
-        page = visit(app.url)
+def test_with_the_last_run_the_example_comes_back(tmp_path, tiny_folder, open_page):
+    make_example(
+        tiny_folder, tmp_path / "example", small_recipe(prompt="a white cat", scales=(1, 1.5, 2), steps=4)
+    )
+    with serve_app(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
+        page = open_page(app.url)
         fill_prompt(page, "a blue boat")
         page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
-        generate(page)
-        expect(line(page)).to_have_text(pattern(words.PAUSED_AFTER_STAGE))
+        press_generate(page)
+        expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
         forget(page)
-        expect(line(page)).to_contain_text(words.RUN_FORGOTTEN_SHOWING_EXAMPLE)
+        expect(status_line(page)).to_contain_text(words.RUN_FORGOTTEN_SHOWING_EXAMPLE)
         expect(page.locator("#viewer-description")).to_contain_text("a white cat")
         expect(page.locator(".st-earlier-run")).to_have_count(0)

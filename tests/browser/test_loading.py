@@ -6,8 +6,8 @@ import pytest
 
 from engine.errors import WeightsMissing
 from engine.serving.model_pool import ModelPool
-from tests.support.look import expect, fill_prompt, generate, is_done, line
-from tests.support.page import launched, tiny_entry
+from tests.support.page_queries import expect, expect_done, fill_prompt, press_generate, status_line
+from tests.support.running_app import launch_app, tiny_entry
 from ui.session.services import open_services
 from ui.text import words
 
@@ -36,11 +36,11 @@ def test_a_lender_says_why_and_tries_again(torn):
 
 
 @pytest.mark.browser
-def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_path, visit):
+def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_path, open_page):
     folder, mend = torn
     services = open_services(tmp_path / "runs", ModelPool([tiny_entry(folder)], "cpu", "float32"), age=86400)
-    with launched(services) as (url, _):
-        page = visit(url)
+    with launch_app(services) as (url, _):
+        page = open_page(url)
         badge = page.locator("#badge")
         expect(badge).to_contain_text(words.BADGE_FAILED.format(title="Tiny"))
         badge.get_by_text(words.BADGE_WHY).click()
@@ -48,10 +48,10 @@ def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_p
             badge.get_by_text(words.LOADING_FAILED_REASON.format(reason=services.pool.load_error()))
         ).to_be_visible()
         fill_prompt(page, "a red boat")  # Takes what was said of loading off the line.
-        expect(line(page)).not_to_contain_text(services.pool.load_error())
-        generate(page)
-        expect(line(page)).to_contain_text(services.pool.load_error())
+        expect(status_line(page)).not_to_contain_text(services.pool.load_error())
+        press_generate(page)
+        expect(status_line(page)).to_contain_text(services.pool.load_error())
         mend()
-        generate(page)
-        is_done(page)
+        press_generate(page)
+        expect_done(page)
         expect(badge).to_contain_text(words.BADGE_LOADED.format(title="Tiny", place=words.CPU_ONLY))

@@ -8,14 +8,22 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recall import recall
 from engine.recipe.recipe import SETTINGS
 from engine.runs import store
-from tests.support.look import expect, fill_prompt, finished_cards, generate, is_done, press, unfold
+from tests.support.page_queries import (
+    expect,
+    expect_done,
+    fill_prompt,
+    finished_cards,
+    open_section,
+    press_button,
+    press_generate,
+)
 from ui.text import methods, words
 
 pytestmark = pytest.mark.browser
 
 
 def choose(page, method):
-    unfold(page, re.compile(f"^{methods.METHOD_HEADING}"))
+    open_section(page, re.compile(f"^{methods.METHOD_HEADING}"))
     page.locator(f"#method input[value={method}]").check()
     expect(
         page.get_by_role(
@@ -24,8 +32,8 @@ def choose(page, method):
     ).to_be_visible()
 
 
-def test_a_method_brings_its_settings_and_the_picture_names_it(served, visit):
-    page = visit(served.url)
+def test_a_method_brings_its_settings_and_the_picture_names_it(running_app, open_page):
+    page = open_page(running_app.url)
     fill_prompt(page)
     alpha, restart = page.locator("#alpha1"), page.locator("#restart")
     expect(alpha).to_be_visible()
@@ -36,37 +44,37 @@ def test_a_method_brings_its_settings_and_the_picture_names_it(served, visit):
         expect(page.locator(f"#{name}")).to_be_hidden()
     restart.locator("input[type=number]").fill("0.5")
     restart.locator("input[type=number]").press("Tab")
-    generate(page)
-    is_done(page)
-    (run,) = served.runs()
+    press_generate(page)
+    expect_done(page)
+    (run,) = running_app.runs()
     recipe = recall(store.finished_stages(run)[2][1] / store.PICTURE_FILE).recipe
     assert (recipe.method, dict(recipe.options)) == ("sdedit", {"restart": 0.5})
 
 
-def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(served, visit):
-    page = visit(served.url)
+def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(running_app, open_page):
+    page = open_page(running_app.url)
     fill_prompt(page)
     choose(page, "direct")
     expect(page.get_by_role("button", name=methods.METHOD_SETTINGS)).to_be_visible()
     expect(page.locator("#windows")).to_contain_text(methods.WHOLE_PICTURE_AT_ONCE)
-    generate(page)
-    is_done(page, stages=1)
+    press_generate(page)
+    expect_done(page, stages=1)
     page.locator("#method input[value=demofusion]").check()
     expect(page.locator("#alpha1")).to_contain_text(SETTINGS["alpha1"].label)
-    generate(page)
-    is_done(page)
+    press_generate(page)
+    expect_done(page)
     expect(page.locator(".st-earlier-run")).to_have_count(2)
     expect(page.locator(".st-earlier")).to_contain_text(f"{methods.METHOD_TITLES['direct']} · a red house")
 
 
-def test_a_start_picture_of_a_method_that_takes_none_offers_the_one_that_does(served, visit, photo):
-    page = visit(served.url)
+def test_a_start_picture_of_a_method_that_takes_none_offers_the_one_that_does(running_app, open_page, photo):
+    page = open_page(running_app.url)
     fill_prompt(page)
-    unfold(page, words.START_FROM_PICTURE)
+    open_section(page, words.START_FROM_PICTURE)
     page.locator("#drop input[type=file]").set_input_files(photo)
     expect(page.locator("#away")).to_be_visible()
     choose(page, "hidiffusion")
     expect(page.locator(".st-status")).to_contain_text("from words alone")
-    press(page, words.USE_VALUE.format(value=methods.METHOD_TITLES["demofusion"]))
+    press_button(page, words.USE_VALUE.format(value=methods.METHOD_TITLES["demofusion"]))
     expect(page.locator("#method input[value=demofusion]")).to_be_checked()
     expect(finished_cards(page)).to_have_count(0)

@@ -10,21 +10,30 @@ from engine.errors import short_repr
 from engine.recipe.recall import recall
 from engine.recipe.recipe import SETTINGS
 from engine.runs import store
-from tests.support.dropped_files import animated, deep, drop, encoded, huge, printed
-from tests.support.look import (
+from tests.support.dropped_files import (
+    animated_gif,
+    cmyk_jpeg,
+    drop_file,
+    encode_image,
+    huge_png,
+    png_of_16_bits,
+)
+from tests.support.page_queries import (
     expect,
+    expect_done,
+    expect_runs_done,
     fill_prompt,
     finished_cards,
-    is_another,
-    is_done,
-    is_stored_after,
-    line,
-    move,
-    pattern,
-    press,
+    message_pattern,
+    press_button,
+    press_generate,
+    set_number,
+    status_line,
+    wait_until_stored,
 )
-from tests.support.look import generate as press_generate
-from tests.support.toys import done, patches, small
+from tests.support.pictures import save_squares
+from tests.support.planning import small_recipe
+from tests.support.run_results import stage_done_events
 from ui.text import words
 
 pytestmark = pytest.mark.browser
@@ -35,7 +44,7 @@ FIDELITY = SETTINGS["fidelity"].label
 @pytest.fixture
 def wide(tmp_path):
     """A JPEG of 288 x 192 px."""
-    return encoded(Image.open(patches(tmp_path / "wide.png", 192, 288)), "JPEG", quality=95)
+    return encode_image(Image.open(save_squares(tmp_path / "wide.png", 192, 288)), "JPEG", quality=95)
 
 
 def view(page):
@@ -56,64 +65,65 @@ def is_started_from_nothing(page):
     expect(page.get_by_label("1:1")).to_be_checked()
 
 
-def test_any_picture_is_started_from_in_its_own_shape_and_can_be_taken_away(served, visit, wide):
-    page = visit(served.url)
+def test_any_picture_is_started_from_in_its_own_shape_and_can_be_taken_away(running_app, open_page, wide):
+    page = open_page(running_app.url)
     fill_prompt(page, "a red house")
     expect(page.locator("#sizes")).to_contain_text("128 → 256")
-    drop(page, "wide.jpg", wide)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
     expect(page.get_by_role("button", name=words.FROM_STAGE_ONE)).to_be_visible()
     expect(page.locator("#given")).to_contain_text("288 × 192")
     expect(page.locator("#sizes")).to_contain_text("160 × 104 → 312 × 208")
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a red house")
-    press(page.locator(".st"), words.TAKE_AWAY)
+    press_button(page.locator(".st"), words.TAKE_AWAY)
     is_started_from_nothing(page)
     expect(page.get_by_role("button", name=words.FROM_STAGE_TWO)).to_be_visible()
     expect(page.locator("#sizes")).to_contain_text("128 → 256")
 
 
-def test_a_shape_that_is_asked_for_cuts_the_picture(served, visit, wide):
-    page = visit(served.url)
-    drop(page, "wide.jpg", wide)
+def test_a_shape_that_is_asked_for_cuts_the_picture(running_app, open_page, wide):
+    page = open_page(running_app.url)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
     page.get_by_label("1:1").check()
     expect(page.locator("#sizes")).to_contain_text("128 → 256")
-    press(page.locator("#start"), words.TAKE_AWAY)
+    press_button(page.locator("#start"), words.TAKE_AWAY)
     is_started_from_nothing(page)
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("dance.gif", animated()), ("deep.png", deep()), ("printed.jpg", printed())]
+    ("name", "content"),
+    [("dance.gif", animated_gif()), ("deep.png", png_of_16_bits()), ("printed.jpg", cmyk_jpeg())],
 )
-def test_pictures_of_every_kind_are_started_from(served, visit, name, content):
-    page = visit(served.url)
-    drop(page, name, content)
+def test_pictures_of_every_kind_are_started_from(running_app, open_page, name, content):
+    page = open_page(running_app.url)
+    drop_file(page, name, content)
     is_started_from(page)
     expect(page.locator("#given")).to_contain_text("8 × 8")
 
 
-def test_a_file_that_cannot_be_read_leaves_the_start_picture_as_it_is(served, visit, wide):
-    page = visit(served.url)
-    drop(page, "wide.jpg", wide)
+def test_a_file_that_cannot_be_read_leaves_the_start_picture_as_it_is(running_app, open_page, wide):
+    page = open_page(running_app.url)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
     for name, content, sentence in (
         ("torn.jpg", wide[:2000], errors.PICTURE_UNREADABLE.format(name=short_repr("torn.jpg"))),
-        ("wall.png", huge(), errors.PICTURE_TOO_LARGE.format(limit=40)),
+        ("wall.png", huge_png(), errors.PICTURE_TOO_LARGE.format(limit=40)),
     ):
-        drop(page, name, content)
+        drop_file(page, name, content)
         expect(page.get_by_role("alert")).to_have_text(sentence)
         is_started_from(page)
     expect(page.locator("#sizes")).to_contain_text("160 × 104 → 312 × 208")
 
 
-def test_a_run_starts_from_the_picture_and_keeps_it(served, visit, wide, tmp_path):
-    page = visit(served.url)
-    drop(page, "wide.jpg", wide)
+def test_a_run_starts_from_the_picture_and_keeps_it(running_app, open_page, wide, tmp_path):
+    page = open_page(running_app.url)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
-    move(page, "fidelity", 0.8)
+    set_number(page, "fidelity", 0.8)
     press_generate(page)
-    is_done(page)
-    (run,) = served.runs()
+    expect_done(page)
+    (run,) = running_app.runs()
     recipe = recall(store.finished_stages(run)[2][1] / store.PICTURE_FILE).recipe
     (tmp_path / "same.jpg").write_bytes(wide)
     assert recipe.fidelity == 0.8
@@ -122,116 +132,120 @@ def test_a_run_starts_from_the_picture_and_keeps_it(served, visit, wide, tmp_pat
     with Image.open(kept) as ours, Image.open(tmp_path / "same.jpg") as theirs:
         assert ours.tobytes() == theirs.tobytes()
     expect(page.get_by_text(words.LINK_WITHOUT_START_IMAGE)).to_be_visible()
-    press(page.locator("#start"), words.TAKE_AWAY)
-    expect(page.get_by_text(pattern(words.CHANGED_SINCE_PICTURE))).to_contain_text(words.START_IMAGE_CHANGED)
+    press_button(page.locator("#start"), words.TAKE_AWAY)
+    expect(page.get_by_text(message_pattern(words.CHANGED_SINCE_PICTURE))).to_contain_text(
+        words.START_IMAGE_CHANGED
+    )
 
 
-def test_a_run_from_a_picture_is_stopped_found_again_and_gone_on_with(served, visit, wide):
-    page = visit(served.url)
-    drop(page, "wide.jpg", wide)
+def test_a_run_from_a_picture_is_stopped_found_again_and_gone_on_with(running_app, open_page, wide):
+    page = open_page(running_app.url)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
-    served.gate.close()
+    running_app.gate.close()
     press_generate(page)
     page.get_by_role("button", name=words.STOP, exact=True).wait_for()
-    served.gate.pass_(3)
-    expect(page.locator(".st-status")).to_have_text(pattern(words.RUNNING_STAGE))
-    press(page, words.STOP)
-    served.gate.open()
-    expect(line(page).get_by_role("button", name=pattern(words.CONTINUE_RUN))).to_be_visible()
+    running_app.gate.pass_(3)
+    expect(page.locator(".st-status")).to_have_text(message_pattern(words.RUNNING_STAGE))
+    press_button(page, words.STOP)
+    running_app.gate.open()
+    expect(status_line(page).get_by_role("button", name=message_pattern(words.CONTINUE_RUN))).to_be_visible()
     page.reload()
     is_started_from(page)
-    line(page).get_by_role("button", name=pattern(words.CONTINUE_RUN)).click()
-    is_another(page, 2)
+    status_line(page).get_by_role("button", name=message_pattern(words.CONTINUE_RUN)).click()
+    expect_runs_done(page, 2)
     assert (
-        len({store.find_image(run, recall(picture).recipe.image).name for run, picture in finals(served)})
+        len(
+            {store.find_image(run, recall(picture).recipe.image).name for run, picture in finals(running_app)}
+        )
         == 1
     )
 
 
-def finals(served):
-    for run in served.runs():
+def finals(running_app):
+    for run in running_app.runs():
         stages = store.finished_stages(run)
         if 2 in stages:
             yield run, stages[2][1] / store.PICTURE_FILE
 
 
-def test_a_picture_that_nothing_was_made_of_is_asked_for_again_after_a_reload(served, visit, wide):
-    page = visit(served.url)
-    is_stored_after(page, lambda: drop(page, "wide.jpg", wide))
+def test_a_picture_that_nothing_was_made_of_is_asked_for_again_after_a_reload(running_app, open_page, wide):
+    page = open_page(running_app.url)
+    wait_until_stored(page, lambda: drop_file(page, "wide.jpg", wide))
     is_started_from(page)
     page.reload()
     expect(page.get_by_role("alert")).to_have_text(errors.PICTURE_GONE)
     expect(page.locator("#given")).to_have_text(words.START_IMAGE_GONE)
-    drop(page, "wide.jpg", wide)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_one_of_ours_is_enlarged_under_its_own_prompt_and_undone(served, visit, model, tmp_path):
-    recipe = small(prompt="a green tree", scales=(1, 2))
-    made = done(generate(recipe, model, out=tmp_path / "elsewhere"))[-1].image
-    page = visit(served.url)
+def test_one_of_ours_is_enlarged_under_its_own_prompt_and_undone(running_app, open_page, model, tmp_path):
+    recipe = small_recipe(prompt="a green tree", scales=(1, 2))
+    made = stage_done_events(generate(recipe, model, out=tmp_path / "elsewhere"))[-1].image
+    page = open_page(running_app.url)
     fill_prompt(page, "my own words")
-    drop(page, "tree.png", Path(made).read_bytes())
-    press(page, words.ENLARGE_IT)
+    drop_file(page, "tree.png", Path(made).read_bytes())
+    press_button(page, words.ENLARGE_IT)
     is_started_from(page)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#sizes")).to_contain_text("128 → 256 → 512")
-    press(page, words.UNDO)
+    press_button(page, words.UNDO)
     is_started_from_nothing(page)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("my own words")
     expect(page.locator("#sizes")).to_have_text("128 → 256 px")
 
 
-def test_nobody_starts_from_anothers_picture_by_its_digest(served, visit, wide):
-    owner = visit(served.url)
-    drop(owner, "wide.jpg", wide)
+def test_nobody_starts_from_anothers_picture_by_its_digest(running_app, open_page, wide):
+    owner = open_page(running_app.url)
+    drop_file(owner, "wide.jpg", wide)
     is_started_from(owner)
     press_generate(owner)
-    is_done(owner)
-    (run,) = served.runs()
-    other = visit(served.url)
-    drop(other, "ours.png", (store.finished_stages(run)[2][1] / store.PICTURE_FILE).read_bytes())
-    press(other, words.USE_SETTINGS)
+    expect_done(owner)
+    (run,) = running_app.runs()
+    other = open_page(running_app.url)
+    drop_file(other, "ours.png", (store.finished_stages(run)[2][1] / store.PICTURE_FILE).read_bytes())
+    press_button(other, words.USE_SETTINGS)
     expect(other.get_by_role("alert")).to_have_text(errors.PICTURE_GONE)
     expect(other.locator("#given")).to_have_text(words.START_IMAGE_GONE)
     press_generate(other)
     expect(finished_cards(other)).to_have_count(0)
-    assert len(served.runs()) == 1
+    assert len(running_app.runs()) == 1
 
 
-def test_two_pictures_that_were_started_otherwise_differ_in_words(served, visit, wide):
-    page = visit(served.url)
+def test_two_pictures_that_were_started_otherwise_differ_in_words(running_app, open_page, wide):
+    page = open_page(running_app.url)
     press_generate(page)
-    is_done(page)
-    drop(page, "wide.jpg", wide)
+    expect_done(page)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
     expect(page.get_by_text(words.START_IMAGE_SET)).to_be_visible()
     press_generate(page)
-    is_another(page, 2)
-    press(page, words.STAGES_PANEL["compare"])
+    expect_runs_done(page, 2)
+    press_button(page, words.STAGES_PANEL["compare"])
     page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=0)
     expect(page.locator(".st-differ")).to_contain_text(SETTINGS["image"].label)
 
 
-def test_no_browser_fetches_what_was_dropped(served, visit, wide):
-    page = visit(served.url)
-    drop(page, "wide.jpg", wide)
+def test_no_browser_fetches_what_was_dropped(running_app, open_page, wide):
+    page = open_page(running_app.url)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
-    (kept,) = served.services.uploads.folder.rglob("*.png")
-    assert page.request.get(f"{served.url}gradio_api/file={kept}").status in (403, 404)
+    (kept,) = running_app.services.uploads.folder.rglob("*.png")
+    assert page.request.get(f"{running_app.url}gradio_api/file={kept}").status in (403, 404)
 
 
-def test_the_start_picture_stands_in_a_page_of_a_hand(served, visit, wide):
-    page = visit(served.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    drop(page, "wide.jpg", wide)
+def test_the_start_picture_stands_in_a_page_of_a_hand(running_app, open_page, wide):
+    page = open_page(running_app.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    drop_file(page, "wide.jpg", wide)
     is_started_from(page)
     assert page.locator("#away").bounding_box()["height"] >= 44
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_a_file_may_be_dropped_anywhere_on_the_page(served, visit, wide):
-    page = visit(served.url)
+def test_a_file_may_be_dropped_anywhere_on_the_page(running_app, open_page, wide):
+    page = open_page(running_app.url)
     page.evaluate(
         """([data]) => {
             const given = new DataTransfer();

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.support.look import expect, fill_prompt, generate, is_done, is_stored_after, move, press
+from tests.support.page_queries import (
+    expect,
+    expect_done,
+    fill_prompt,
+    press_button,
+    press_generate,
+    set_number,
+    wait_until_stored,
+)
 from ui.text import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -17,16 +25,16 @@ def another_tab(page):
 
 def make(page, prompt):
     fill_prompt(page, prompt)
-    generate(page)
-    is_done(page)
+    press_generate(page)
+    expect_done(page)
 
 
 def earlier(page):
     return page.locator(".st-earlier-run")
 
 
-def test_a_run_that_one_tab_added_is_not_lost_by_another(served, visit):
-    first = visit(served.url)
+def test_a_run_that_one_tab_added_is_not_lost_by_another(running_app, open_page):
+    first = open_page(running_app.url)
     second = another_tab(first)
     make(second, "a green tree")
     make(first, "a blue boat")
@@ -36,14 +44,14 @@ def test_a_run_that_one_tab_added_is_not_lost_by_another(served, visit):
     expect(earlier(second).first).to_contain_text("a blue boat")
 
 
-def test_what_one_tab_forgot_another_does_not_bring_back(served, visit):
-    first = visit(served.url)
+def test_what_one_tab_forgot_another_does_not_bring_back(running_app, open_page):
+    first = open_page(running_app.url)
     make(first, "a green tree")
     second = another_tab(first)
     expect(earlier(second)).to_have_count(1)
-    press(second, words.STAGES_PANEL["forget"])
+    press_button(second, words.STAGES_PANEL["forget"])
     expect(earlier(second)).to_have_count(0)
-    is_stored_after(first, lambda: move(first, "alpha1", 2))
+    wait_until_stored(first, lambda: set_number(first, "alpha1", 2))
     kept = "localStorage.getItem('demofusion-studio-runs')"
     assert first.evaluate(kept) == "[]"
     expect(earlier(another_tab(first))).to_have_count(0)
@@ -51,12 +59,12 @@ def test_what_one_tab_forgot_another_does_not_bring_back(served, visit):
     expect(first.get_by_text(words.STAGES_PANEL["empty"])).to_be_visible()
 
 
-def test_the_list_survives_where_the_server_has_forgotten_both_tabs(served, visit):
-    first = visit(served.url)
+def test_the_list_survives_where_the_server_has_forgotten_both_tabs(running_app, open_page):
+    first = open_page(running_app.url)
     second = another_tab(first)
     make(second, "a green tree")
     second.close()
-    served.services.sessions._visits.clear()
-    is_stored_after(first, lambda: move(first, "alpha1", 2))
+    running_app.services.sessions._sessions.clear()
+    wait_until_stored(first, lambda: set_number(first, "alpha1", 2))
     first.reload()
     expect(earlier(first)).to_have_count(1)

@@ -18,7 +18,17 @@ from engine.planning import cost
 from engine.recipe.effects import ineffective_settings, unused_settings
 from tests.engine.network.test_families import CLOSE
 from tests.support import single_file, tiny
-from tests.support.toys import StopAfter, apart, done, facts, failed, latents, run, slowly, small, told, total
+from tests.support.planning import make_facts, small_recipe, total_cost
+from tests.support.run_results import (
+    StopAfter,
+    max_difference,
+    run_events,
+    run_latents,
+    run_with_cache,
+    single_event,
+    stage_done_events,
+)
+from tests.support.slow_cases import slow_cases
 
 AT_ONCE = ("direct", "attention", "multidiffusion", "scalecrafter", "hidiffusion")
 BENT = ("scalecrafter", "hidiffusion")
@@ -31,58 +41,61 @@ SHAPES = {
 
 
 def recipe(method, **changes):
-    return small(method=method, **{"scales": (1, 2), "steps": 6} | changes)
+    return small_recipe(method=method, **{"scales": (1, 2), "steps": 6} | changes)
 
 
 def made(method, model, out, **changes):
-    return latents(recipe(method, **changes), model, out)[-1]
+    return run_latents(recipe(method, **changes), model, out)[-1]
 
 
-@pytest.mark.parametrize("shape", ["2x", *slowly("1:2", "4x", "4x, 1:2")])
+@pytest.mark.parametrize("shape", ["2x", *slow_cases("1:2", "4x", "4x, 1:2")])
 @pytest.mark.parametrize("method", METHODS)
-def test_it_takes_what_was_planned_and_can_be_made_again(method, shape, body, tmp_path):
+def test_it_takes_what_was_planned_and_can_be_made_again(method, shape, architecture_model, tmp_path):
     asked = recipe(method, **SHAPES[shape])
-    planned = plan(asked, body.facts)
-    events = done(told(asked, body, tmp_path))
+    planned = plan(asked, architecture_model.facts)
+    events = stage_done_events(run_events(asked, architecture_model, tmp_path))
     assert [event.size for event in events] == [stage.size for stage in planned.stages]
     assert sum(event.evaluations for event in events) == planned.evaluations
-    first, again = (load_file(done(told(asked, body, tmp_path))[-1].latents)["latents"] for _ in range(2))
+    first, again = (
+        load_file(stage_done_events(run_events(asked, architecture_model, tmp_path))[-1].latents)["latents"]
+        for _ in range(2)
+    )
     assert np.isfinite(first).all()
     assert first.tobytes() == again.tobytes()
 
 
-@pytest.mark.parametrize("method", ["direct", *slowly("attention", "multidiffusion"), *BENT])
-def test_four_times_the_side_is_one_stage(method, body, tmp_path):
+@pytest.mark.parametrize("method", ["direct", *slow_cases("attention", "multidiffusion"), *BENT])
+def test_four_times_the_side_is_one_stage(method, architecture_model, tmp_path):
     asked = recipe(method, scales=(1, 4), steps=4)
-    (event,) = done(told(asked, body, tmp_path))
+    (event,) = stage_done_events(run_events(asked, architecture_model, tmp_path))
     assert event.size == (512, 512)
-    assert event.evaluations == plan(asked, body.facts).evaluations
+    assert event.evaluations == plan(asked, architecture_model.facts).evaluations
 
 
-def test_no_two_methods_draw_the_same(body, tmp_path):
-    pictures = {method: made(method, body, tmp_path) for method in METHODS}
+def test_no_two_methods_draw_the_same(architecture_model, tmp_path):
+    pictures = {method: made(method, architecture_model, tmp_path) for method in METHODS}
     for one, other in combinations(pictures, 2):
-        assert apart(pictures[one], pictures[other]) > 1e-3, (one, other)
+        assert max_difference(pictures[one], pictures[other]) > 1e-3, (one, other)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_calls_are_as_planned_and_views_at_once_change_nothing(method, bodies, tmp_path):
-    model, pictures = bodies["sdxl"], []
+def test_calls_are_as_planned_and_views_at_once_change_nothing(method, models_by_architecture, tmp_path):
+    model, pictures = models_by_architecture["sdxl"], []
     for batch in (1, 4):
         called = []
         with use_hooks(model.unet.register_forward_hook(lambda *_, called=called: called.append(1))):
             pictures.append(made(method, model, tmp_path, view_batch=batch))
-        assert len(called) == total(cost.calls, plan(recipe(method, view_batch=batch), model.facts))
-    assert apart(*pictures) < 1e-4
+        assert len(called) == total_cost(cost.calls, plan(recipe(method, view_batch=batch), model.facts))
+    assert max_difference(*pictures) < 1e-4
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_stopped_run_begins_its_stage_anew_and_ends_in_the_same_bits(method, body, tmp_path):
-    model, asked = body, recipe(method)
-    stopped = run(asked, model, tmp_path / "kept", stop=StopAfter(4))
+def test_a_stopped_run_begins_its_stage_anew_and_ends_in_the_same_bits(method, architecture_model, tmp_path):
+    model, asked = architecture_model, recipe(method)
+    stopped = run_with_cache(asked, model, tmp_path / "kept", stop=StopAfter(4))
     assert type(stopped[-1]).__name__ == "Stopped"
-    went_on = done(run(asked, model, tmp_path / "kept"))[-1]
-    anew = done(told(asked, model, tmp_path))[-1]
+    went_on = stage_done_events(run_with_cache(asked, model, tmp_path / "kept"))[-1]
+    anew = stage_done_events(run_events(asked, model, tmp_path))[-1]
     assert load_file(went_on.latents)["latents"].tobytes() == load_file(anew.latents)["latents"].tobytes()
 
 
@@ -101,96 +114,102 @@ def test_direct_at_native_size_is_diffusers_own(family, tmp_path):
         latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), asked.seed, "base", 1, 4, 16, 16)),
         output_type="latent",
     ).images.numpy()  # fmt: skip
-    (ours,) = latents(asked, model, tmp_path)
+    (ours,) = run_latents(asked, model, tmp_path)
     assert np.abs(ours - theirs).max() / np.abs(theirs).max() < CLOSE
 
 
 @pytest.mark.parametrize("method", AT_ONCE)
 def test_a_method_with_one_stage_has_the_final_size_in_its_size_ids(method):
-    (stage,) = plan(Recipe(method=method), facts()).stages
+    (stage,) = plan(Recipe(method=method), make_facts()).stages
     assert stage.size == (4096, 4096)
     assert stage.whole_canvas_id == (4096, 4096)
 
 
 def test_noise_damped_guidance_evaluates_once_more():
     """At four times the side, in 35 of 50 steps, a third evaluation; without guidance nothing is damped."""
-    damped = plan(Recipe(method="scalecrafter", steps=50), facts()).stages[0]
+    damped = plan(Recipe(method="scalecrafter", steps=50), make_facts()).stages[0]
     assert (damped.evaluations, cost.calls(damped)) == (50 * 2 + 35, 50 + 35)
-    plain = plan(Recipe(method="scalecrafter", steps=50, guidance=1), facts()).stages[0]
+    plain = plan(Recipe(method="scalecrafter", steps=50, guidance=1), make_facts()).stages[0]
     assert (plain.evaluations, cost.calls(plain)) == (50, 50)
 
 
 def test_attention_over_the_whole_canvas_costs_the_square_of_its_area():
     """A native evaluation spends 11 % of its work on attention, which grows with the square of the area."""
     levels = ((0.067, 0.0), (0.177, 0.063), (0.647, 0.046))
-    planned = plan(Recipe(method="direct", steps=50), facts(level_costs=levels))
-    assert total(cost.tile_areas, planned) == pytest.approx(100 * (0.891 * 16 + 0.109 * 256))
-    windows = plan(Recipe(method="multidiffusion", steps=50), facts(level_costs=levels))
-    assert total(cost.tile_areas, windows) == 100 * 49
+    planned = plan(Recipe(method="direct", steps=50), make_facts(level_costs=levels))
+    assert total_cost(cost.tile_areas, planned) == pytest.approx(100 * (0.891 * 16 + 0.109 * 256))
+    windows = plan(Recipe(method="multidiffusion", steps=50), make_facts(level_costs=levels))
+    assert total_cost(cost.tile_areas, windows) == 100 * 49
 
 
 def test_a_stage_of_sdedit_begins_at_a_middle_step():
-    base, larger = plan(Recipe(method="sdedit", scales=(1, 2), steps=50), facts()).stages
+    base, larger = plan(Recipe(method="sdedit", scales=(1, 2), steps=50), make_facts()).stages
     assert (base.step_count, larger.step_count) == (50, 30)
     assert larger.sees_whole_canvas
-    by_windows = plan(Recipe(method="sdedit", scales=(1, 2), options={"views": "windows"}), facts()).stages[1]
+    by_windows = plan(
+        Recipe(method="sdedit", scales=(1, 2), options={"views": "windows"}), make_facts()
+    ).stages[1]
     assert by_windows.windows == 9
 
 
 def test_windows_of_multidiffusion_are_not_shifted_and_may_have_true_size_ids():
-    (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2)), facts()).stages
+    (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2)), make_facts()).stages
     assert (stage.jitter_reach, stage.method.true_size_ids) == (0, False)
-    (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2), options={"placed": True}), facts()).stages
+    (stage,) = plan(
+        Recipe(method="multidiffusion", scales=(1, 2), options={"placed": True}), make_facts()
+    ).stages
     assert stage.method.true_size_ids
 
 
 @pytest.mark.parametrize("views", ["large", "whole"])
 @pytest.mark.parametrize("network", ["scalecrafter", "hidiffusion", "attention"])
 @pytest.mark.parametrize("method", ["demofusion", "multidiffusion", "sdedit"])
-def test_a_bent_network_looks_at_more_than_its_own_size(method, network, views, bodies, tmp_path):
+def test_a_bent_network_looks_at_more_than_its_own_size(
+    method, network, views, models_by_architecture, tmp_path
+):
     """Combinations: every network inside every loop that can show it more."""
-    model = bodies["sdxl"]
+    model = models_by_architecture["sdxl"]
     asked = recipe(method, scales=(1, 3), steps=4, options={"views": views, "network": network})
-    events = done(told(asked, model, tmp_path))
+    events = stage_done_events(run_events(asked, model, tmp_path))
     assert sum(event.evaluations for event in events) == plan(asked, model.facts).evaluations
     straight = made(method, model, tmp_path, scales=(1, 3), steps=4, options={"views": views})
-    assert apart(load_file(events[-1].latents)["latents"], straight) > 1e-4
+    assert max_difference(load_file(events[-1].latents)["latents"], straight) > 1e-4
 
 
 @pytest.mark.parametrize("method", ["demofusion", "multidiffusion"])
 def test_a_network_is_not_bent_for_native_windows(method):
     with pytest.raises(BadRecipe, match="windows are native") as refused:
-        plan(Recipe(method=method, options={"network": "hidiffusion"}), facts())
+        plan(Recipe(method=method, options={"network": "hidiffusion"}), make_facts())
     assert refused.value.field == "options"
     assert dict(refused.value.fit["options"]) == {"network": "hidiffusion", "views": "whole"}
-    plan(Recipe(method=method, options=refused.value.fit["options"]), facts())
+    plan(Recipe(method=method, options=refused.value.fit["options"]), make_facts())
 
 
 @pytest.mark.parametrize("method", AT_ONCE)
 def test_what_draws_from_words_alone_takes_no_start_picture(method, photo):
     with pytest.raises(BadRecipe, match="from words alone") as refused:
-        plan(Recipe(method=method, image=photo), facts())
-    plan(Recipe(image=photo, **refused.value.fit), facts())
+        plan(Recipe(method=method, image=photo), make_facts())
+    plan(Recipe(image=photo, **refused.value.fit), make_facts())
 
 
-def test_a_cascade_starts_from_a_picture(bodies, photo, tmp_path):
+def test_a_cascade_starts_from_a_picture(models_by_architecture, photo, tmp_path):
     low, high = (
-        made("sdedit", bodies["sdxl"], tmp_path, image=photo, options={"restart": restart})
+        made("sdedit", models_by_architecture["sdxl"], tmp_path, image=photo, options={"restart": restart})
         for restart in (0.2, 1.0)
     )
-    assert apart(low, high) > 0.1
+    assert max_difference(low, high) > 0.1
 
 
-def test_stages_that_do_not_differ_are_shared(bodies, tmp_path):
+def test_stages_that_do_not_differ_are_shared(models_by_architecture, tmp_path):
     """DemoFusion and a cascade begin with the same small picture."""
-    model = bodies["sdxl"]
-    run(recipe("demofusion"), model, tmp_path)
-    accepted = run(recipe("sdedit"), model, tmp_path)[0]
+    model = models_by_architecture["sdxl"]
+    run_with_cache(recipe("demofusion"), model, tmp_path)
+    accepted = run_with_cache(recipe("sdedit"), model, tmp_path)[0]
     assert [stage.stage for stage in accepted.kept] == [1]
 
 
 def test_as_published_there_is_demofusion_only():
-    assert not plan(Recipe(method="direct", faithful=True), facts()).recipe.faithful
+    assert not plan(Recipe(method="direct", faithful=True), make_facts()).recipe.faithful
     assert "faithful" in ineffective_settings(Recipe(method="direct"))
 
 
@@ -212,16 +231,16 @@ def test_options_of_other_methods_are_named_as_without_effect():
 )
 def test_options_that_are_none_are_refused_in_words(options, said):
     with pytest.raises(BadRecipe, match=said):
-        plan(Recipe(method="sdedit", options=options), facts())
+        plan(Recipe(method="sdedit", options=options), make_facts())
 
 
 def test_options_at_their_defaults_are_no_options():
-    planned = plan(Recipe(method="sdedit", options={"restart": 0.6, "views": "windows"}), facts())
+    planned = plan(Recipe(method="sdedit", options={"restart": 0.6, "views": "windows"}), make_facts())
     assert planned.recipe.options == (("views", "windows"),)
 
 
 def test_a_network_of_another_build_is_refused_before_any_work(model, tmp_path):
     for method in BENT:
-        fault = failed(run(recipe(method, scales=(1, 4)), model, tmp_path))
+        fault = single_event(run_with_cache(recipe(method, scales=(1, 4)), model, tmp_path))
         assert fault.field == "method"
         assert "has no part" in fault.sentence

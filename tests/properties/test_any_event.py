@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 
 from engine.serving.model_pool import ModelPool
-from tests.support.page import tiny_entry
+from tests.support.running_app import tiny_entry
 from ui.handlers.actions import ActionHandlers
 from ui.session.services import open_services
 from ui.studio import build_studio

@@ -18,7 +18,9 @@ from engine.runs.events import END
 from engine.runs.pace import Pace
 from engine.serving.entry import Request
 from engine.serving.queue import RunQueue
-from tests.support.toys import done, slowly, small
+from tests.support.planning import small_recipe
+from tests.support.run_results import stage_done_events
+from tests.support.slow_cases import slow_cases
 
 
 @pytest.fixture
@@ -42,9 +44,9 @@ def last_bytes(run, stage):
     return load_file(store.find_stage(run, stage)[1] / store.LATENTS_FILE)["latents"].tobytes()
 
 
-@pytest.mark.parametrize("scheduler", slowly("ddim", "dpmpp_2m", "euler_a"))
+@pytest.mark.parametrize("scheduler", slow_cases("ddim", "dpmpp_2m", "euler_a"))
 def test_by_library_by_desk_resumed_and_grown_it_is_the_same_picture(scheduler, model, queue, tmp_path):
-    recipe = small(scales=(1, 2, 4), scheduler=scheduler, steps=5)
+    recipe = small_recipe(scales=(1, 2, 4), scheduler=scheduler, steps=5)
     shorter = replace(recipe, scales=(1, 2))
 
     def made(name, recipe, **more):
@@ -62,16 +64,16 @@ def test_by_library_by_desk_resumed_and_grown_it_is_the_same_picture(scheduler, 
         assert last_bytes(run, 1) == last_bytes(library, 1)
 
 
-def test_stop_is_obeyed_within_one_call(model, calls, queue):
-    run = queue.submit(Request(small(scales=(1, 2, 3), view_batch=1)))
+def test_stop_is_obeyed_within_one_call(model, network_calls, queue):
+    run = queue.submit(Request(small_recipe(scales=(1, 2, 3), view_batch=1)))
     for event in queue.follow(run):
         if isinstance(event, Progress) and event.stage == 2:
             queue.stop(run)
-            asked = len(calls)
+            asked = len(network_calls)
             break
     assert isinstance(list(queue.follow(run))[-1], Stopped)
     # One that was under way when Stop was asked, and none after it.
-    assert len(calls) <= asked + 1
+    assert len(network_calls) <= asked + 1
 
 
 @pytest.mark.slow
@@ -82,7 +84,7 @@ def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(queue):
 
     def person(k):
         for n in range(3):
-            asked = Request(small(prompt=f"{k} {n}", seed=10 * k + n, steps=4, scales=(1, 1.5)))
+            asked = Request(small_recipe(prompt=f"{k} {n}", seed=10 * k + n, steps=4, scales=(1, 1.5)))
             run = queue.submit(asked)
             with lock:
                 runs[run] = asked
@@ -101,7 +103,7 @@ def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(queue):
         assert [isinstance(e, END) for e in events].count(True) == 1
         ends[run] = events[-1]
         assert not isinstance(ends[run], Failed)
-        for event in done(events):
+        for event in stage_done_events(events):
             record = store.read_stage(Path(event.latents).parent).record
             assert record["recipe"]["prompt"] == asked.recipe.prompt
             assert Path(event.image).parents[1].name == run
@@ -122,7 +124,7 @@ def test_the_line_turns_after_every_stage(queue):
 
     queue.start_run = noted
     gate = threading.Event()
-    recipes = [small(prompt=name, seed=n, steps=4, scales=(1, 1.5, 2)) for n, name in enumerate("abc")]
+    recipes = [small_recipe(prompt=name, seed=n, steps=4, scales=(1, 1.5, 2)) for n, name in enumerate("abc")]
     price, queue.estimate = queue.estimate, lambda request: gate.wait(0.1) or price(request)
     runs = [queue.submit(Request(recipe)) for recipe in recipes]
     for run in runs:
@@ -142,7 +144,7 @@ def test_two_hundred_runs_leave_no_thread_handle_or_memory_behind(queue):
 
     def some(count, first):
         for n in range(count):
-            recipe = small(seed=first + n, steps=4, scales=(1,), guidance=1)
+            recipe = small_recipe(seed=first + n, steps=4, scales=(1,), guidance=1)
             assert list(queue.follow(queue.submit(Request(recipe))))[-1] == Finished(1)
         queue.close()
         gc.collect()

@@ -8,7 +8,7 @@ from engine import Recipe, load_model
 from engine.catalogue.entries import model_entries
 from engine.recipe import images
 from lab.world.scenes import is_held_out, make_scene, phrases, render
-from tests.support.toys import last, run
+from tests.support.run_results import last_stage, run_with_cache
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def made(model, out, image, fidelity):
     recipe = Recipe(
         prompt=phrases(UNSEEN)[0], image=str(image), fidelity=fidelity, scales=(1, 2), steps=STEPS
     )
-    return images.read(last(run(recipe, model, out)).image)
+    return images.read(last_stage(run_with_cache(recipe, model, out)).image)
 
 
 def test_more_fidelity_is_nearer_to_the_picture(postcards, tmp_path):

@@ -4,13 +4,22 @@ from urllib.parse import quote_plus
 
 import pytest
 
-import tests.support.page
+import tests.support.running_app
 from engine import errors
 from engine.errors import short_repr
 from engine.recipe.recipe import MAX_SEED
-from tests.support.dropped_files import drop, with_recipe
-from tests.support.look import expect, fill_prompt, finished_cards, is_another, move, pattern, press, unfold
-from tests.support.page import serving, tiny_entry
+from tests.support.dropped_files import drop_file, png_with_recipe
+from tests.support.page_queries import (
+    expect,
+    expect_runs_done,
+    fill_prompt,
+    finished_cards,
+    message_pattern,
+    open_section,
+    press_button,
+    set_number,
+)
+from tests.support.running_app import serve_app, tiny_entry
 from ui.messages.status import describe_unknown_words
 from ui.text import words
 from ui.text.labels import replace_names_with_labels
@@ -28,77 +37,77 @@ def is_unharmed(page):
     expect(page.locator(".st")).to_have_count(1)
 
 
-def test_a_prompt_stays_text_wherever_it_is_told(served, visit):
-    page = visit(served.url)
-    move(page, "scale_stages", 1)
+def test_a_prompt_stays_text_wherever_it_is_told(running_app, open_page):
+    page = open_page(running_app.url)
+    set_number(page, "scale_stages", 1)
     for runs, text in enumerate(HOSTILE, 1):
         fill_prompt(page, text)
-        press(page, words.GENERATE)
-        is_another(page, runs, stages=1)
+        press_button(page, words.GENERATE)
+        expect_runs_done(page, runs, stages=1)
         expect(page.locator(".st-title").first).to_contain_text(text)
         expect(page.locator("#viewer-description")).to_contain_text(text)
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
     is_unharmed(page)
-    press(page, words.STAGES_PANEL["compare"])
+    press_button(page, words.STAGES_PANEL["compare"])
     expect(finished_cards(page)).to_have_count(1)
     names = page.get_by_label(words.STAGES_PANEL["picture_a"]).locator("option")
     for text, name in zip(HOSTILE, names.all(), strict=True):
         expect(name).to_contain_text(text)
     page.locator(".st-look").last.click()
-    expect(page.get_by_text(pattern(words.CHANGED_SINCE_PICTURE))).to_be_visible()
+    expect(page.get_by_text(message_pattern(words.CHANGED_SINCE_PICTURE))).to_be_visible()
     is_unharmed(page)
 
 
 @pytest.mark.slow
-def test_a_prompt_stays_text_when_the_page_is_found_again(served, visit):
-    page = visit(served.url)
-    move(page, "scale_stages", 1)
+def test_a_prompt_stays_text_when_the_page_is_found_again(running_app, open_page):
+    page = open_page(running_app.url)
+    set_number(page, "scale_stages", 1)
     fill_prompt(page, HOSTILE[2])
-    press(page, words.GENERATE)
-    is_another(page, 1, stages=1)
+    press_button(page, words.GENERATE)
+    expect_runs_done(page, 1, stages=1)
     page.reload()
-    is_another(page, 1, stages=1)
+    expect_runs_done(page, 1, stages=1)
     expect(page.locator(".st-title")).to_contain_text(HOSTILE[2])
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(HOSTILE[2])
     is_unharmed(page)
 
 
-def test_a_link_brings_text_and_its_unknown_names_are_told_as_text(served, visit):
-    page = visit(served.url)
+def test_a_link_brings_text_and_its_unknown_names_are_told_as_text(running_app, open_page):
+    page = open_page(running_app.url)
     for text in HOSTILE:
-        page.goto(f"{served.url}?prompt={quote_plus(text)}&{quote_plus(text)}=1")
+        page.goto(f"{running_app.url}?prompt={quote_plus(text)}&{quote_plus(text)}=1")
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
         expect(page.get_by_role("alert")).to_have_text(words.LINK_READ_EXCEPT.format(strange=text))
         is_unharmed(page)
 
 
-def test_a_dropped_picture_brings_text_and_its_unknown_names_are_told_as_text(served, visit):
-    page = visit(served.url)
+def test_a_dropped_picture_brings_text_and_its_unknown_names_are_told_as_text(running_app, open_page):
+    page = open_page(running_app.url)
     for text in HOSTILE:
-        drop(page, "picture.png", with_recipe(**{"prompt": text, text: 1}))
-        offer = page.get_by_text(pattern(words.PICTURE_HAS_SETTINGS))
+        drop_file(page, "picture.png", png_with_recipe(**{"prompt": text, text: 1}))
+        offer = page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))
         expect(offer).to_contain_text(words.RESTORED_EXCEPT.format(strange=text))
         is_unharmed(page)
-        press(page, words.USE_SETTINGS)
+        press_button(page, words.USE_SETTINGS)
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
     is_unharmed(page)
 
 
 @pytest.mark.slow
-def test_a_file_may_have_any_name(served, visit):
-    page = visit(served.url)
+def test_a_file_may_have_any_name(running_app, open_page):
+    page = open_page(running_app.url)
     for text in HOSTILE:
-        drop(page, f"{text}.png", b"\x89PNG\r\n\x1a\n")
-        expect(page.get_by_role("alert")).to_have_text(pattern(errors.PICTURE_UNREADABLE))
+        drop_file(page, f"{text}.png", b"\x89PNG\r\n\x1a\n")
+        expect(page.get_by_role("alert")).to_have_text(message_pattern(errors.PICTURE_UNREADABLE))
         is_unharmed(page)
-        drop(page, f"{text}.json", b"[]")
+        drop_file(page, f"{text}.json", b"[]")
         expect(page.get_by_role("alert")).to_have_text(errors.NOT_A_RECIPE)
     is_unharmed(page)
 
 
-def test_a_fault_names_what_was_written_as_text(served, visit):
-    page = visit(served.url)
-    unfold(page, words.FINE_CONTROL)
+def test_a_fault_names_what_was_written_as_text(running_app, open_page):
+    page = open_page(running_app.url)
+    open_section(page, words.FINE_CONTROL)
     for text in HOSTILE:
         page.get_by_label(words.OWN_SCALES).fill(text)
         expect(page.get_by_role("alert")).to_have_text(
@@ -107,26 +116,28 @@ def test_a_fault_names_what_was_written_as_text(served, visit):
         is_unharmed(page)
 
 
-def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(served, visit):
-    page = visit(served.url)
-    move(page, "seed", -1)
+def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(running_app, open_page):
+    page = open_page(running_app.url)
+    set_number(page, "seed", -1)
     low, high = 0, MAX_SEED
     sentence = errors.OUT_OF_RANGE.format(field="seed", value=-1, low=low, high=high)
     expect(page.get_by_role("alert")).to_have_text(replace_names_with_labels(sentence))
-    move(page, "seed", 7)
+    set_number(page, "seed", 7)
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.get_by_text("Error", exact=True)).to_have_count(0)
 
 
 @pytest.mark.slow
-def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_folder, visit, monkeypatch):
-    monkeypatch.setattr(tests.support.page, "tiny_entry", lambda folder: tiny_entry(folder, vocabulary=DRAWS))
-    with serving(tmp_path / "runs", tiny_folder) as app:
-        page = visit(app.url)
+def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_folder, open_page, monkeypatch):
+    monkeypatch.setattr(
+        tests.support.running_app, "tiny_entry", lambda folder: tiny_entry(folder, vocabulary=DRAWS)
+    )
+    with serve_app(tmp_path / "runs", tiny_folder) as app:
+        page = open_page(app.url)
         fill_prompt(page, HOSTILE[2])
         told = describe_unknown_words(HOSTILE[2], app.services.entry())
         assert "onerror" in told
-        press(page, words.GENERATE)
+        press_button(page, words.GENERATE)
         expect(page.get_by_role("alert")).to_have_text(told)
         expect(page.locator(".st-note-words")).to_have_text(told)
         is_unharmed(page)

@@ -13,7 +13,7 @@ from engine.paths import ROOT
 @pytest.mark.parametrize("scheduler", ["ddim", "dpmpp_2m", "euler_a"])
 def test_a_killed_run_goes_on_to_the_same_bits(scheduler, tiny_folder, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed", tiny_folder, scheduler, tmp_path],
+        [sys.executable, "-m", "tests.support.killed_runs", tiny_folder, scheduler, tmp_path],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -14,7 +14,8 @@ from engine import Finished, Recipe, StageDone, generate, load_model
 from engine.formulas.noise import keyed_normal
 from engine.formulas.timesteps import SCHEDULERS, resolve_scheduler
 from engine.paths import ROOT
-from tests.support.toys import latents, small
+from tests.support.planning import small_recipe
+from tests.support.run_results import run_latents
 
 REFERENCE = ROOT / "tests" / "reference"
 CASES = json.loads((REFERENCE / "cases.json").read_text())
@@ -53,7 +54,7 @@ def case_recipe(case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_faithful_is_the_published_code_at_every_stage(case, published, tmp_path):
-    made = latents(case_recipe(case), published, tmp_path, noise=Recorded(case))
+    made = run_latents(case_recipe(case), published, tmp_path, noise=Recorded(case))
     assert len(made) == 2
     for stage, latent in enumerate(made, 1):
         reference = NUMBERS[f"{case}/latent/{stage}"]
@@ -87,7 +88,7 @@ def test_faithful_runs_where_the_published_code_does(size, stride, expected, pub
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if not SCHEDULERS[n].draws_noise])
 @pytest.mark.parametrize("guidance", [1.0, 5.0])
 def test_native_size_is_plain_sdxl(name, guidance, tiny_folder, model, tmp_path):
-    recipe = small(scales=(1,), steps=8, scheduler=name, guidance=guidance, negative="blue")
+    recipe = small_recipe(scales=(1,), steps=8, scheduler=name, guidance=guidance, negative="blue")
     pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder)
     kind, settings = resolve_scheduler(name, model.facts.scheduler)
     pipeline.scheduler = getattr(diffusers, kind.class_name).from_config(settings)
@@ -97,7 +98,7 @@ def test_native_size_is_plain_sdxl(name, guidance, tiny_folder, model, tmp_path)
         latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
         output_type="latent",
     ).images.numpy()  # fmt: skip
-    (ours,) = latents(recipe, model, tmp_path)
+    (ours,) = run_latents(recipe, model, tmp_path)
     assert np.abs(ours - theirs).max() / np.abs(theirs).max() < 1e-5
 
 

@@ -7,18 +7,19 @@ import torch
 from diffusers import ControlNetModel, ControlNetUnionModel, UNet2DConditionModel
 
 from engine.planning import controlnets
-from tests.support.toys import scene, small
+from tests.support.pictures import save_shapes
+from tests.support.planning import small_recipe
 
 EMBEDDING = (8, 8, 16, 16)
 
 
-def net(model: Path, to: Path, seed: int = 0, union: bool = False) -> Path:
+def save_controlnet(model: Path, to: Path, seed: int = 0, union: bool = False) -> Path:
     """One for the network in this folder. What it adds goes through convolutions that begin at zero; here
     they do not."""
     torch.manual_seed(seed)
     unet = UNet2DConditionModel.from_pretrained(model / "unet")
     if union:
-        made = _union(unet)
+        made = _make_union(unet)
     else:
         made = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=EMBEDDING)
     for name, weight in made.named_parameters():
@@ -28,7 +29,7 @@ def net(model: Path, to: Path, seed: int = 0, union: bool = False) -> Path:
     return to
 
 
-def _union(unet: UNet2DConditionModel) -> ControlNetUnionModel:
+def _make_union(unet: UNet2DConditionModel) -> ControlNetUnionModel:
     told = unet.config
     return ControlNetUnionModel(
         in_channels=told.in_channels, down_block_types=told.down_block_types,
@@ -43,36 +44,36 @@ def _union(unet: UNet2DConditionModel) -> ControlNetUnionModel:
 
 
 @pytest.fixture(scope="session")
-def leading(tiny_folder, tmp_path_factory):
+def controlnet_path(tiny_folder, tmp_path_factory):
     """A ControlNet for the tiny model."""
-    return str(net(tiny_folder, tmp_path_factory.mktemp("nets") / "edges"))
+    return str(save_controlnet(tiny_folder, tmp_path_factory.mktemp("nets") / "edges"))
 
 
 @pytest.fixture
-def followed(tmp_path):
+def control_image(tmp_path):
     """The path of a picture to follow."""
-    scene(tmp_path / "scene.png", 256)
+    save_shapes(tmp_path / "scene.png", 256)
     return str(tmp_path / "scene.png")
 
 
 @pytest.fixture
-def led(leading, followed):
+def controlled_recipe(controlnet_path, control_image):
     """A recipe with a control: changes go to the control."""
-    return lambda **changes: small(
-        scales=(1, 2), steps=6, controls=({"image": followed, "net": leading} | changes,)
+    return lambda **changes: small_recipe(
+        scales=(1, 2), steps=6, controls=({"image": control_image, "net": controlnet_path} | changes,)
     )
 
 
 @pytest.fixture(scope="session")
-def net_folder(tiny_folder, tmp_path_factory):
+def controlnet_folder(tiny_folder, tmp_path_factory):
     """A ControlNet of the small model."""
-    return net(tiny_folder, tmp_path_factory.mktemp("nets") / "canny")
+    return save_controlnet(tiny_folder, tmp_path_factory.mktemp("nets") / "canny")
 
 
 @pytest.fixture
-def offered(net_folder, monkeypatch):
+def controlnet_kinds(controlnet_folder, monkeypatch):
     """The catalogue lists it; more kinds that it is to follow may be added to the list that this gives."""
     follows = ["canny"]
-    listed = controlnets._ListedControlNet(str(net_folder), "sdxl", 128, follows)
+    listed = controlnets._ListedControlNet(str(controlnet_folder), "sdxl", 128, follows)
     monkeypatch.setattr(controlnets, "_listed_controlnets", lambda: (listed,))
     return follows

@@ -14,7 +14,7 @@ COMMIT = "0" * 40
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch):
+def hub_files(tmp_path, monkeypatch):
     """A cache of the hub, which cannot be reached; gives the paths of a detector's files in it."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -32,17 +32,17 @@ def hub(tmp_path, monkeypatch):
     return paths
 
 
-def photo(rows, cols):
+def colour_squares(rows, cols):
     """A picture of coloured squares, 16 px a side."""
     small = keyed_normal((-(-rows // 16), -(-cols // 16), 3), 1, "photo")
     large = small.repeat(16, 0).repeat(16, 1)[:rows, :cols]
     return np.clip(128 + 50 * large, 0, 255).astype(np.uint8)
 
 
-def write(kind, paths):
+def save_detector(kind, paths):
     """The files of a detector of controlnet-aux. They hold half precision, to be small."""
     torch.manual_seed(7)
-    values = {name: value.half() for name, value in _net(kind).state_dict().items()}
+    values = {name: value.half() for name, value in _make_detector(kind).state_dict().items()}
     if kind == "pidi":
         values = {"state_dict": {f"module.{name}": value for name, value in values.items()}}
     elif kind == "openpose":
@@ -53,7 +53,7 @@ def write(kind, paths):
         torch.save(values, path)
 
 
-def _net(kind):
+def _make_detector(kind):
     import controlnet_aux as aux
 
     match kind:
@@ -77,7 +77,7 @@ def _net(kind):
     raise ValueError(kind)
 
 
-def write_depth(folder):
+def save_depth_model(folder):
     """A folder with a tiny network that tells depth."""
     from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
@@ -108,7 +108,7 @@ def write_depth(folder):
     net.save_pretrained(folder)
 
 
-class Standing:
+class StandingFigureDetector:
     """Finds one figure in every picture, of whom a nose, a neck and a hip are seen."""
 
     def __init__(self, *places):

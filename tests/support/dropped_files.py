@@ -9,51 +9,51 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.recipe.recall import RECORD
-from tests.support.look import unfold
+from tests.support.page_queries import open_section
 from ui.text import words
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def drop(page, name, content):
+def drop_file(page, name, content):
     """Gives a file to the drop zone, which is opened if it is closed."""
     zone = page.locator("#drop")
     if not zone.count():
-        unfold(page, words.START_FROM_PICTURE)
+        open_section(page, words.START_FROM_PICTURE)
     zone.locator("input[type=file]").set_input_files(
         {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     )
 
 
-def encoded(picture, kind, **more):
+def encode_image(picture, kind, **more):
     to = io.BytesIO()
     picture.save(to, kind, **more)
     return to.getvalue()
 
 
-def with_recipe(**values):
+def png_with_recipe(**values):
     """A PNG that tells this recipe."""
     info = PngInfo()
     info.add_text(RECORD, json.dumps({"recipe": values}))
-    return encoded(Image.new("RGB", (8, 8)), "PNG", pnginfo=info)
+    return encode_image(Image.new("RGB", (8, 8)), "PNG", pnginfo=info)
 
 
-def animated():
+def animated_gif():
     frames = [Image.new("P", (8, 8), colour) for colour in (0, 1)]
-    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    return encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
-def deep():
+def png_of_16_bits():
     """A PNG of 16 bits."""
-    return encoded(Image.new("I;16", (8, 8), 40000), "PNG")
+    return encode_image(Image.new("I;16", (8, 8), 40000), "PNG")
 
 
-def printed():
+def cmyk_jpeg():
     """A JPEG in the colours of print."""
-    return encoded(Image.new("CMYK", (8, 8)), "JPEG")
+    return encode_image(Image.new("CMYK", (8, 8)), "JPEG")
 
 
-def huge():
+def huge_png():
     """A PNG of 200 megapixels in a hundred bytes."""
     head = b"IHDR" + struct.pack(">IIBBBBB", 20000, 10000, 8, 2, 0, 0, 0)
     parts = [head, b"IDAT" + zlib.compress(b"\0" * 64), b"IEND"]

@@ -27,12 +27,12 @@ SD21 = SD15 | {
 }  # fmt: skip
 
 
-def on_meta(told):
+def make_meta_unet(told):
     with torch.device("meta"):
         return UNet2DConditionModel(**told).eval()
 
 
-def counts(unet, rows, cols, bends=()):
+def count_flops(unet, rows, cols, bends=()):
     """FLOPs by the module's name and the operation; the whole is under "Global"."""
     told, device = unet.config, unet.device
     size = told.projection_class_embeddings_input_dim
@@ -50,10 +50,10 @@ def counts(unet, rows, cols, bends=()):
     return counter.get_flop_counts()
 
 
-def levels_of(unet):
+def level_shares(unet):
     """Shares of a native evaluation by level, outermost first: linear in the area, and square."""
     side = unet.config.sample_size
-    native, larger = counts(unet, side, side), counts(unet, 2 * side, 2 * side)
+    native, larger = count_flops(unet, side, side), count_flops(unet, 2 * side, 2 * side)
     depth, found = len(unet.down_blocks), []
     whole = sum(native["Global"].values())
     for k in range(depth):

@@ -12,7 +12,7 @@ from engine.network.facts import hash_pipeline
 from tests.support import single_file, tiny
 
 
-def lora(folder, to, seed=0, name="style"):
+def save_lora(folder, to, seed=0, name="style"):
     """A LoRA with random weights for a pipeline's network and first encoder; its file."""
     pipeline = DiffusionPipeline.from_pretrained(folder)
     layers = {}
@@ -26,14 +26,14 @@ def lora(folder, to, seed=0, name="style"):
 
 
 @pytest.fixture(scope="module", params=[tiny.write, single_file.sd], ids=["sdxl", "sd"])
-def dressed(request, tmp_path_factory):
+def model_and_loras(request, tmp_path_factory):
     """A model, two LoRAs made for it."""
     root = tmp_path_factory.mktemp("lora")
     folder = request.param(root / "tiny")
-    files = [lora(folder, root, seed, f"style{seed}") for seed in (1, 2)]
+    files = [save_lora(folder, root, seed, f"style{seed}") for seed in (1, 2)]
     return load_model(folder, "cpu", "float32"), files
 
 
-def state(model):
+def model_state(model):
     """Every weight of the pipeline, and of what kind each of its parts is."""
     return hash_pipeline(model.pipeline), [type(module) for module in model.unet.modules()]

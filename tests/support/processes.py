@@ -6,7 +6,7 @@ import sys
 from engine.paths import ROOT
 
 
-def in_a_process_without(modules, code):
+def run_without_modules(modules, code):
     """Run code where these modules cannot be imported."""
     block = f"import sys\nfor name in {modules!r}: sys.modules[name] = None\n"
     return subprocess.run([sys.executable, "-c", block + code], cwd=ROOT, capture_output=True, text=True)

@@ -12,7 +12,7 @@ from engine.recipe.recipe import SETTINGS
 DIGEST = "sha256:" + "5e" * 32
 
 
-def values(setting):
+def setting_values(setting):
     """Every value that a setting takes."""
     kinds = {
         "text": st.text(st.characters(codec="utf-8"), max_size=80),
@@ -33,7 +33,7 @@ def values(setting):
 
 def options():
     """Settings of one method alone, as a recipe keeps them."""
-    some = {name: values(setting) for name, setting in OPTIONS.items()}
+    some = {name: setting_values(setting) for name, setting in OPTIONS.items()}
     return st.fixed_dictionaries({}, optional=some).map(lambda chosen: changed_options(Options(**chosen)))
 
 
@@ -44,7 +44,7 @@ def _control(chosen):
 
 def controls():
     """Controls whose pictures are told by their digests; the net is the model's own."""
-    known = {name: values(setting) for name, setting in CONTROL_SETTINGS.items() if name != "net"}
+    known = {name: setting_values(setting) for name, setting in CONTROL_SETTINGS.items() if name != "net"}
     known |= {
         "image": st.just(DIGEST),
         "stages": st.lists(st.floats(0, MAX_CONTROL_STRENGTH), max_size=3).map(tuple),
@@ -53,16 +53,16 @@ def controls():
 
 
 RECIPES = (
-    st.fixed_dictionaries({name: values(setting) for name, setting in SETTINGS.items()})
+    st.fixed_dictionaries({name: setting_values(setting) for name, setting in SETTINGS.items()})
     .map(lambda chosen: Recipe(**chosen))
     .map(lambda r: replace(r, sigma1=max(r.sigma1, r.sigma2), sigma2=min(r.sigma1, r.sigma2)))
 )
 
 
-def as_a_page_sends(value):
+def as_browser_sends(value):
     """Sliders send whole numbers as floats, JSON has lists for tuples."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return {name: as_a_page_sends(each) for name, each in value.items()}
-    return [as_a_page_sends(v) for v in value] if isinstance(value, tuple) else float(value)
+        return {name: as_browser_sends(each) for name, each in value.items()}
+    return [as_browser_sends(v) for v in value] if isinstance(value, tuple) else float(value)

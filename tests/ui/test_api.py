@@ -16,7 +16,8 @@ from engine.recipe.recall import recall
 from engine.recipe.recipe import to_dict
 from engine.runs import store
 from engine.runs.events import Accepted, Finished, Progress
-from tests.support.toys import bytes_of, done, last, slowly
+from tests.support.run_results import last_stage, latent_bytes, stage_done_events
+from tests.support.slow_cases import slow_cases
 from ui.actions.replan import set_recipe
 from ui.messages.status import status_message
 from ui.session.session import Session
@@ -31,8 +32,8 @@ RECIPE = Recipe(**ASKED)
 
 
 @pytest.fixture
-def client(served):
-    return Client(served.url, verbose=False)
+def client(running_app):
+    return Client(running_app.url, verbose=False)
 
 
 def asked(client, **values):
@@ -45,40 +46,42 @@ def whole(recipe):
     return json.loads(json.dumps(to_dict(recipe)))
 
 
-def made(served, name, stage=2):
+def made(running_app, name, stage=2):
     """The bytes of a run's finished latent."""
-    return store.read_stage(store.find_stage(served.services.run_folder(name), stage)[1]).latents.tobytes()
+    return store.read_stage(
+        store.find_stage(running_app.services.run_folder(name), stage)[1]
+    ).latents.tobytes()
 
 
-def forget_all(served):
+def forget_all(running_app):
     """So that the next door makes it anew."""
-    for run in served.runs():
-        assert served.services.remove_run(run.name)
+    for run in running_app.runs():
+        assert running_app.services.remove_run(run.name)
 
 
-def test_plan_tells_what_the_engine_plans(served, client):
-    told = client.predict(api_name="/plan", **ASKED)
-    planned = plan(RECIPE, served.services.facts())
-    assert told["recipe"] == whole(planned.recipe)
-    assert (told["evaluations"], told["memory"]) == (planned.evaluations, cost.peak_memory(planned.stages))
+def test_plan_tells_what_the_engine_plans(running_app, client):
+    result = client.predict(api_name="/plan", **ASKED)
+    planned = plan(RECIPE, running_app.services.facts())
+    assert result["recipe"] == whole(planned.recipe)
+    assert (result["evaluations"], result["memory"]) == (planned.evaluations, cost.peak_memory(planned.stages))
     assert [
         (stage["stage"], stage["scale"], tuple(stage["size"]), stage["steps"], stage["evaluations"])
-        for stage in told["stages"]
+        for stage in result["stages"]
     ] == [(each.number, each.scale, each.size, each.step_count, each.evaluations) for each in planned.stages]
-    assert served.runs() == []
+    assert running_app.runs() == []
 
 
 def test_plan_names_settings_that_do_nothing(client):
-    told = client.predict(api_name="/plan", dilated=False, alpha2=2.5, **ASKED)
-    assert "alpha2" in told["unused"]
+    result = client.predict(api_name="/plan", dilated=False, alpha2=2.5, **ASKED)
+    assert "alpha2" in result["unused"]
 
 
-def test_plan_takes_a_method_and_its_options(served, client):
-    told = client.predict(api_name="/plan", method="sdedit", options={"restart": 0.5}, **ASKED)
-    planned = plan(Recipe(method="sdedit", options={"restart": 0.5}, **ASKED), served.services.facts())
-    assert told["recipe"]["options"] == [["restart", 0.5]]
+def test_plan_takes_a_method_and_its_options(running_app, client):
+    result = client.predict(api_name="/plan", method="sdedit", options={"restart": 0.5}, **ASKED)
+    planned = plan(Recipe(method="sdedit", options={"restart": 0.5}, **ASKED), running_app.services.facts())
+    assert result["recipe"]["options"] == [["restart", 0.5]]
     assert (
-        [stage["steps"] for stage in told["stages"]]
+        [stage["steps"] for stage in result["stages"]]
         == [stage.step_count for stage in planned.stages]
         == [4, 2]
     )
@@ -86,13 +89,13 @@ def test_plan_takes_a_method_and_its_options(served, client):
         client.predict(api_name="/plan", method="sdedit", options={"stars": 1}, **ASKED)
 
 
-def test_generate_tells_every_event_and_brings_the_pictures(served, client):
+def test_generate_tells_every_event_and_brings_the_pictures(running_app, client):
     events = asked(client, **ASKED)
     kinds = [event["kind"] for event in events]
     assert (kinds[0], kinds[-1]) == ("Accepted", "Finished")
     assert kinds.count("StageDone") == 2
     accepted, stages = events[0], [event for event in events if event["kind"] == "StageDone"]
-    assert accepted["recipe"] == whole(plan(RECIPE, served.services.facts()).recipe)
+    assert accepted["recipe"] == whole(plan(RECIPE, running_app.services.facts()).recipe)
     assert [stage["size"] for stage in stages] == [stage["size"] for stage in accepted["stages"]]
     for stage in stages:
         with Image.open(stage["image"]) as picture:
@@ -121,17 +124,17 @@ def test_a_second_request_finds_what_is_kept(client):
     ],
     ids=["range", "choice", "side"],
 )  # fmt: skip
-def test_what_cannot_be_is_refused_in_the_engines_words(served, client, endpoint, values, sentence):
+def test_what_cannot_be_is_refused_in_the_engines_words(running_app, client, endpoint, values, sentence):
     with pytest.raises(AppError, match=re.escape(sentence)):
         client.submit(api_name=endpoint, **values).result()
-    assert served.runs() == []
+    assert running_app.runs() == []
 
 
 def test_read_tells_the_recipe_of_a_picture(client, model, tmp_path):
-    picture = done(generate(RECIPE, model, out=tmp_path / "elsewhere", until=1))[0].image
-    told = client.predict(handle_file(picture), api_name="/read")
-    assert told == {"recipe": whole(recall(picture).recipe), "strange": []}
-    assert told["recipe"]["prompt"] == RECIPE.prompt
+    picture = stage_done_events(generate(RECIPE, model, out=tmp_path / "elsewhere", until=1))[0].image
+    result = client.predict(handle_file(picture), api_name="/read")
+    assert result == {"recipe": whole(recall(picture).recipe), "strange": []}
+    assert result["recipe"]["prompt"] == RECIPE.prompt
 
 
 def test_read_refuses_what_tells_no_recipe(client, tmp_path):
@@ -140,62 +143,62 @@ def test_read_refuses_what_tells_no_recipe(client, tmp_path):
         client.predict(handle_file(tmp_path / "plain.png"), api_name="/read")
 
 
-def test_a_plain_request_by_name_streams_to_its_end(served):
-    address = f"{served.url}gradio_api/call/v2/generate"
+def test_a_plain_request_by_name_streams_to_its_end(running_app):
+    address = f"{running_app.url}gradio_api/call/v2/generate"
     event = httpx.post(address, json={"prompt": "a red house", "steps": 4}).json()["event_id"]
-    told = []
-    with httpx.stream("GET", f"{served.url}gradio_api/call/generate/{event}", timeout=60) as answer:
+    result = []
+    with httpx.stream("GET", f"{running_app.url}gradio_api/call/generate/{event}", timeout=60) as answer:
         for text in answer.iter_lines():
             name, _, value = text.partition(": ")
-            told += [(name, value)] if name in ("event", "data") else []
+            result += [(name, value)] if name in ("event", "data") else []
             if (name, value) == ("event", "complete"):
                 break
-    kinds = [json.loads(value)[0]["kind"] for name, value in told if name == "data" and value != "null"]
+    kinds = [json.loads(value)[0]["kind"] for name, value in result if name == "data" and value != "null"]
     assert (kinds[0], kinds[-1]) == ("Accepted", "Finished")
-    assert ("event", "error") not in told
-    (run,) = served.runs()
+    assert ("event", "error") not in result
+    (run,) = running_app.runs()
     assert len(store.finished_stages(run)) == 2
 
 
-def test_beside_the_runs_nothing_is_served(served, client):
+def test_beside_the_runs_nothing_is_served(running_app, client):
     asked(client, **ASKED)
 
     def answer(path):
-        return httpx.get(f"{served.url}gradio_api/file={path}").status_code
+        return httpx.get(f"{running_app.url}gradio_api/file={path}").status_code
 
-    (run,) = served.runs()
+    (run,) = running_app.runs()
     assert answer(store.finished_stages(run)[1][1] / store.PICTURE_FILE) == 200
-    root = served.services.cache.root
+    root = running_app.services.cache.root
     others = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(run)]
-    assert served.services.pace.path in others
+    assert running_app.services.pace.path in others
     assert {answer(path) for path in others} == {403}
 
 
 @pytest.mark.browser
 def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
-    served, client, visit, model, tmp_path
+    running_app, client, open_page, model, tmp_path
 ):
-    from tests.support.look import expect, fill_prompt, is_done, move, press
+    from tests.support.page_queries import expect, expect_done, fill_prompt, press_button, set_number
 
-    by_library = bytes_of(done(generate(RECIPE, model, out=tmp_path / "library"))[-1])
+    by_library = latent_bytes(stage_done_events(generate(RECIPE, model, out=tmp_path / "library"))[-1])
     list(generate(RECIPE, model, out=tmp_path / "resumed", until=1))
     in_two = list(generate(RECIPE, model, out=tmp_path / "resumed"))
     assert [stage.stage for stage in in_two[0].kept] == [1]
-    assert bytes_of(last(in_two)) == by_library
+    assert latent_bytes(last_stage(in_two)) == by_library
 
     asked(client, **ASKED)
-    assert made(served, served.runs()[0].name) == by_library
-    forget_all(served)
+    assert made(running_app, running_app.runs()[0].name) == by_library
+    forget_all(running_app)
 
-    page = visit(served.url)
+    page = open_page(running_app.url)
     fill_prompt(page, RECIPE.prompt)
     page.get_by_label("Seed").fill("7")
     page.get_by_label("Seed").press("Tab")
-    move(page, "alpha1", 1.5)
+    set_number(page, "alpha1", 1.5)
     expect(page.locator("#curves svg")).to_be_visible()
-    press(page, words.GENERATE)
-    is_done(page)
-    assert made(served, served.runs()[0].name) == by_library
+    press_button(page, words.GENERATE)
+    expect_done(page)
+    assert made(running_app, running_app.runs()[0].name) == by_library
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
     [
         {"scales": (1, 2, 3)},
         {"steps": 6, "economy": 0},
-        *slowly(
+        *slow_cases(
             {},
             {"stride": 5, "jitter": False},
             {"dilated": False},
@@ -216,14 +219,14 @@ def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
     ],
     ids=str,
 )
-def test_the_price_on_the_page_is_what_is_paid(served, model, tmp_path, changes):
+def test_the_price_on_the_page_is_what_is_paid(running_app, model, tmp_path, changes):
     session = Session()
-    set_recipe(session, served.services, Recipe(prompt="a red house", **changes))
-    told = status_message(session, served.services).text
+    set_recipe(session, running_app.services, Recipe(prompt="a red house", **changes))
+    result = status_message(session, running_app.services).text
     events = list(generate(session.recipe, model, out=tmp_path / "paid"))
     assert isinstance(events[-1], Finished)
-    paid = sum(stage.evaluations for stage in done(events))
-    assert f" {paid:,}{words.COST_OF_RUN.partition('{evaluations}')[2].partition('{')[0]}" in told
+    paid = sum(stage.evaluations for stage in stage_done_events(events))
+    assert f" {paid:,}{words.COST_OF_RUN.partition('{evaluations}')[2].partition('{')[0]}" in result
     assert {event.evaluations for event in events if isinstance(event, Accepted)} == {paid}
     assert [e for e in events if isinstance(e, Progress)][-1].evaluations == paid
     assert len([e for e in events if isinstance(e, StageDone)]) == len(session.plan.stages)

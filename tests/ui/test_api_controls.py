@@ -9,9 +9,9 @@ from gradio_client.exceptions import AppError
 from engine import Recipe, errors, generate
 from engine.recipe import images
 from engine.runs import store
-from tests.support.toys import bytes_of, done
+from tests.support.run_results import latent_bytes, stage_done_events
 
-pytestmark = pytest.mark.usefixtures("offered")
+pytestmark = pytest.mark.usefixtures("controlnet_kinds")
 
 ASKED = {
     "prompt": "a green tree",
@@ -24,21 +24,23 @@ ASKED = {
 
 
 @pytest.fixture
-def client(served):
-    return Client(served.url, verbose=False)
+def client(running_app):
+    return Client(running_app.url, verbose=False)
 
 
-def test_an_upload_is_followed_as_in_the_library_and_kept_by_its_run(served, client, photo, model, tmp_path):
+def test_an_upload_is_followed_as_in_the_library_and_kept_by_its_run(
+    running_app, client, photo, model, tmp_path
+):
     by_library = Recipe(**ASKED, controls=[{"image": photo, "scale": 0.8}])
-    made = done(generate(by_library, model, out=tmp_path / "library"))[-1]
+    made = stage_done_events(generate(by_library, model, out=tmp_path / "library"))[-1]
     control = {"image": handle_file(photo), "scale": 0.8}
     accepted, *_ = client.submit(api_name="/generate", controls=[control], **ASKED)
     assert accepted["recipe"]["controls"] == [{"image": images.digest(photo), "kind": "canny", "scale": 0.8}]
-    (run,) = served.runs()
+    (run,) = running_app.runs()
     assert images.digest(photo) in {images.digest(path) for path in run.glob("upload-*.png")}
     planned = client.predict(api_name="/plan", controls=[control], **ASKED)
     assert planned["recipe"] == accepted["recipe"]
-    assert store.read_stage(store.find_stage(run, 2)[1]).latents.tobytes() == bytes_of(made)
+    assert store.read_stage(store.find_stage(run, 2)[1]).latents.tobytes() == latent_bytes(made)
 
 
 @pytest.mark.parametrize(
@@ -58,13 +60,13 @@ def test_an_upload_is_followed_as_in_the_library_and_kept_by_its_run(served, cli
         ("canny", errors.NOT_CONTROLS.partition("{")[0]),
     ],
 )
-def test_no_file_no_strange_digest_and_nothing_else_is_taken(served, client, control, sentence):
+def test_no_file_no_strange_digest_and_nothing_else_is_taken(running_app, client, control, sentence):
     for endpoint in ("/plan", "/generate"):
         with pytest.raises(AppError, match=re.escape(sentence)):
             client.submit(api_name=endpoint, controls=[control]).result()
-    assert served.runs() == []
+    assert running_app.runs() == []
 
 
-def test_no_net_is_named(served, client, photo):
+def test_no_net_is_named(running_app, client, photo):
     with pytest.raises(AppError, match=re.escape(errors.CONTROLNET_NOT_OFFERED.partition("{")[0])):
         client.predict(api_name="/plan", controls=[{"image": handle_file(photo), "net": "/tmp"}])

@@ -8,8 +8,8 @@ from engine.catalogue import vocabulary
 from engine.catalogue.entries import model_entries
 from lab.models import architecture
 from lab.world.scenes import COLOURS
-from tests.support.look import expect, generate, line
-from tests.support.page import serving
+from tests.support.page_queries import expect, press_generate, status_line
+from tests.support.running_app import serve_app
 from ui.text import words
 
 
@@ -73,13 +73,13 @@ def test_a_chosen_word_takes_its_place_and_leaves_the_rest_of_a_typed_prompt(pos
 
 
 @pytest.mark.browser
-def test_unknown_words_are_named_as_one_types_and_the_builder_helps(tmp_path, postcards, visit):
-    with serving(tmp_path / "runs", postcards) as app:
-        page = visit(app.url)
+def test_unknown_words_are_named_as_one_types_and_the_builder_helps(tmp_path, postcards, open_page):
+    with serve_app(tmp_path / "runs", postcards) as app:
+        page = open_page(app.url)
         prompt = page.get_by_label(words.PROMPT_LABEL)
         prompt.fill("a cyberpunk portrait")
         expect(page.locator(".st-note-words")).to_contain_text("“cyberpunk” and “portrait”")
-        generate(page)
+        press_generate(page)
         expect(page.get_by_role("alert")).to_contain_text("“cyberpunk”")
         page.get_by_label("boat", exact=True).check()
         expect(prompt).to_have_value("a red boat on snow at day")
@@ -89,4 +89,4 @@ def test_unknown_words_are_named_as_one_types_and_the_builder_helps(tmp_path, po
         page.get_by_role("button", name=words.SURPRISE_ME).click()
         expect(prompt).not_to_have_value("a red boat on snow at night")
         assert vocabulary.unknown_words(prompt.input_value(), postcards) == ()
-        assert "stages" in line(page).inner_text()
+        assert "stages" in status_line(page).inner_text()

@@ -16,8 +16,10 @@ from PIL import Image
 from engine import generate, load_model
 from engine.formulas.noise import keyed_normal
 from tests.support import single_file
-from tests.support.controlnets import net
-from tests.support.toys import latents, scene, small
+from tests.support.controlnets import save_controlnet
+from tests.support.pictures import save_shapes
+from tests.support.planning import small_recipe
+from tests.support.run_results import run_latents
 
 SIDE = 128
 
@@ -26,13 +28,13 @@ SIDE = 128
 def nets(tiny_folder, tmp_path_factory):
     """Two ControlNets."""
     folder = tmp_path_factory.mktemp("nets")
-    return [net(tiny_folder, folder / str(seed), seed) for seed in (0, 1)]
+    return [save_controlnet(tiny_folder, folder / str(seed), seed) for seed in (0, 1)]
 
 
 @pytest.fixture
 def followed(tmp_path):
     """A picture to follow, of the native size, and its edges."""
-    drawn = scene(tmp_path / "scene.png", SIDE)
+    drawn = save_shapes(tmp_path / "scene.png", SIDE)
     edges = Image.fromarray(cv2.Canny(np.asarray(drawn), 100, 200)).convert("RGB")
     return str(tmp_path / "scene.png"), edges
 
@@ -53,7 +55,7 @@ def distance(ours, given):
 
 
 def recipe_with(*controls, **more):
-    return small(
+    return small_recipe(
         scales=(1,), steps=8, scheduler="ddim", guidance=5.0, negative="blue", controls=controls, **more
     )
 
@@ -66,7 +68,7 @@ def recipe_with(*controls, **more):
 @pytest.mark.parametrize("guidance", [1.0, 5.0])
 def test_one_control_is_diffusers_pipeline(felt, guidance, nets, followed, tiny_folder, model, tmp_path):
     path, edges = followed
-    recipe = small(
+    recipe = small_recipe(
         scales=(1,), steps=8, scheduler="ddim", guidance=guidance, negative="blue",
         controls=({"image": path, "net": str(nets[0])} | felt,),
     )  # fmt: skip
@@ -75,7 +77,7 @@ def test_one_control_is_diffusers_pipeline(felt, guidance, nets, followed, tiny_
         recipe, image=edges, controlnet_conditioning_scale=felt.get("scale", 1.0),
         control_guidance_start=felt.get("start", 0.0), control_guidance_end=felt.get("end", 1.0),
     )  # fmt: skip
-    (ours,) = latents(recipe, model, tmp_path)
+    (ours,) = run_latents(recipe, model, tmp_path)
     assert distance(ours, given) < 1e-5
 
 
@@ -92,20 +94,20 @@ def test_two_controls_are_diffusers_pipeline(nets, followed, tiny_folder, model,
         control_guidance_start=[each["start"] for each in felt],
         control_guidance_end=[each["end"] for each in felt],
     )  # fmt: skip
-    (ours,) = latents(recipe, model, tmp_path)
+    (ours,) = run_latents(recipe, model, tmp_path)
     assert distance(ours, given) < 1e-5
 
 
 def test_a_union_is_diffusers_pipeline(followed, tiny_folder, model, tmp_path):
     """Edges are the fourth of the kinds of maps that a union knows."""
     path, edges = followed
-    union = net(tiny_folder, tmp_path / "union", union=True)
+    union = save_controlnet(tiny_folder, tmp_path / "union", union=True)
     recipe = recipe_with({"image": path, "net": str(union), "scale": 0.8})
     given = theirs(
         StableDiffusionXLControlNetUnionPipeline, tiny_folder, ControlNetUnionModel.from_pretrained(union),
         edges, recipe, control_image=[edges], control_mode=[3], controlnet_conditioning_scale=0.8,
     )  # fmt: skip
-    (ours,) = latents(recipe, model, tmp_path)
+    (ours,) = run_latents(recipe, model, tmp_path)
     assert distance(ours, given) < 1e-5
 
 
@@ -114,19 +116,19 @@ def test_a_control_of_stable_diffusion_is_diffusers_pipeline(linear, followed, t
     path, edges = followed
     folder = single_file.sd(tmp_path / "sd", linear=linear)
     sd = load_model(folder, "cpu", "float32")
-    here = net(folder, tmp_path / "net")
+    here = save_controlnet(folder, tmp_path / "net")
     recipe = recipe_with({"image": path, "net": str(here)})
     given = theirs(
         StableDiffusionControlNetPipeline, folder, ControlNetModel.from_pretrained(here), edges, recipe,
         image=edges,
     )  # fmt: skip
-    (ours,) = latents(recipe, sd, tmp_path)
+    (ours,) = run_latents(recipe, sd, tmp_path)
     assert distance(ours, given) < 1e-5
 
 
 def test_a_union_is_given_no_kind_that_it_does_not_know(followed, tiny_folder, model, tmp_path):
     path, _ = followed
-    union = net(tiny_folder, tmp_path / "union", union=True)
+    union = save_controlnet(tiny_folder, tmp_path / "union", union=True)
     asked = recipe_with({"image": path, "net": str(union), "kind": "tile"})
     (end,) = generate(asked, model, out=tmp_path / "runs")
     assert end.sentence.startswith("The union has no ControlNet for blurred picture. It follows: openpose,")
@@ -134,6 +136,6 @@ def test_a_union_is_given_no_kind_that_it_does_not_know(followed, tiny_folder, m
 
 def test_a_control_is_felt(nets, followed, model, tmp_path):
     path, _ = followed
-    (plain,) = latents(recipe_with(), model, tmp_path)
-    (led,) = latents(recipe_with({"image": path, "net": str(nets[0])}), model, tmp_path)
+    (plain,) = run_latents(recipe_with(), model, tmp_path)
+    (led,) = run_latents(recipe_with({"image": path, "net": str(nets[0])}), model, tmp_path)
     assert distance(led, plain) > 0.01

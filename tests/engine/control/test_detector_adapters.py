@@ -8,18 +8,18 @@ import torch
 from engine.control import detector_adapters, detectors
 from engine.control.detector_adapters import upsample_guided
 from tests.support import detector_weights
-from tests.support.detector_weights import photo
+from tests.support.detector_weights import colour_squares
 
 LEARNED = ("hed", "pidi", "teed", "mlsd", "lineart_fine", "lineart_anime", "openpose", "normal")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LEARNED)
-def test_a_map_has_the_size_of_its_picture_and_is_found_again(kind, hub, recwarn, capfd):
-    detector_weights.write(kind, hub(kind))
+def test_a_map_has_the_size_of_its_picture_and_is_found_again(kind, hub_files, recwarn, capfd):
+    detector_weights.save_detector(kind, hub_files(kind))
     capfd.readouterr()
     recwarn.clear()
-    pixels = photo(100, 150)
+    pixels = colour_squares(100, 150)
     before = pixels.copy()
     drawn = detectors.detect(kind, pixels)
     assert (drawn.shape, drawn.dtype) == ((100, 150, 3), np.uint8)
@@ -33,11 +33,11 @@ def test_a_map_has_the_size_of_its_picture_and_is_found_again(kind, hub, recwarn
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hed", "lineart_fine", "mlsd"])
-def test_no_px_is_resized_and_the_padding_is_cut_off(kind, hub):
+def test_no_px_is_resized_and_the_padding_is_cut_off(kind, hub_files):
     """At a size that the package would not touch, the map is the package's; a cut picture's is a cut map."""
-    detector_weights.write(kind, hub(kind))
+    detector_weights.save_detector(kind, hub_files(kind))
     detectors.load_detector(kind)
-    pixels = photo(192, 128)
+    pixels = colour_squares(192, 128)
     made = detectors._loaded[kind].detector
     theirs = made(pixels, detect_resolution=128, image_resolution=128, output_type="np")
     assert (detectors.detect(kind, pixels) == theirs).all()
@@ -47,9 +47,9 @@ def test_no_px_is_resized_and_the_padding_is_cut_off(kind, hub):
 
 
 @pytest.mark.slow
-def test_a_change_shows_where_it_is(hub):
-    detector_weights.write("hed", hub("hed"))
-    pixels = photo(100, 300)
+def test_a_change_shows_where_it_is(hub_files):
+    detector_weights.save_detector("hed", hub_files("hed"))
+    pixels = colour_squares(100, 300)
     changed = pixels.copy()
     changed[40:44, 230:234] = 255
     apart = np.abs(
@@ -61,9 +61,9 @@ def test_a_change_shows_where_it_is(hub):
 
 
 @pytest.mark.slow
-def test_a_large_picture_is_seen_in_tiles_that_blend(hub, monkeypatch):
-    detector_weights.write("hed", hub("hed"))
-    pixels = photo(64, 1500)
+def test_a_large_picture_is_seen_in_tiles_that_blend(hub_files, monkeypatch):
+    detector_weights.save_detector("hed", hub_files("hed"))
+    pixels = colour_squares(64, 1500)
     whole = detectors.detect("hed", pixels).astype(int)
     monkeypatch.setattr(detector_adapters, "TILE", 1024)
     tiled = detectors.detect("hed", pixels)
@@ -87,19 +87,19 @@ def test_a_figure_is_drawn_where_it_stands_at_the_size_of_the_picture(size):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(60, 100), (700, 40), (1100, 1100)])
-def test_depth_goes_from_far_to_near(size, hub):
-    detector_weights.write_depth(hub("depth")[0].parent)
-    drawn = detectors.detect("depth", photo(*size))
+def test_depth_goes_from_far_to_near(size, hub_files):
+    detector_weights.save_depth_model(hub_files("depth")[0].parent)
+    drawn = detectors.detect("depth", colour_squares(*size))
     assert (drawn.shape, drawn.dtype) == ((*size, 3), np.uint8)
     assert (drawn.min(), drawn.max()) == (0, 255)
     assert (drawn == drawn[..., :1]).all()
-    assert (detectors.detect("depth", photo(*size)) == drawn).all()
+    assert (detectors.detect("depth", colour_squares(*size)) == drawn).all()
 
 
 @pytest.mark.slow
-def test_what_a_network_calls_near_is_white(hub):
-    detector_weights.write_depth(hub("depth")[0].parent)
-    pixels = photo(518, 518)
+def test_what_a_network_calls_near_is_white(hub_files):
+    detector_weights.save_depth_model(hub_files("depth")[0].parent)
+    pixels = colour_squares(518, 518)
     drawn = detectors.detect("depth", pixels)
     net = detectors._loaded["depth"].network
     with torch.no_grad():
@@ -113,7 +113,7 @@ def test_what_a_network_calls_near_is_white(hub):
 
 @pytest.mark.parametrize(("size", "whole"), [((64, 128), (64, 128)), ((65, 1), (128, 64))])
 def test_padding_repeats_the_edge(size, whole):
-    pixels = photo(*size)
+    pixels = colour_squares(*size)
     seen = detector_adapters.pad_to_multiple(pixels, 64)
     assert seen.shape[:2] == whole
     assert (seen[: size[0], : size[1]] == pixels).all()

@@ -14,7 +14,7 @@ from engine.errors import BadRecipe
 from engine.paths import ROOT
 from engine.recipe.controls import MAP_KINDS
 from tests.support import detector_weights
-from tests.support.processes import in_a_process_without
+from tests.support.processes import run_without_modules
 
 
 def refused(kind):
@@ -35,7 +35,7 @@ from engine.control.detectors import unavailable_reason
 print(unavailable_reason("hed"))
 print(unavailable_reason("openpose"))
 """
-    done = in_a_process_without([package], code)
+    done = run_without_modules([package], code)
     assert done.stdout.splitlines() == [f"{package} is not installed"] * 2, done.stderr
 
 
@@ -48,7 +48,7 @@ from engine.control.detectors import DETECTOR_SOURCES, unavailable_reason
 for kind in DETECTOR_SOURCES: unavailable_reason(kind)
 print({"torch", "torchvision", "controlnet_aux", "transformers"} & set(sys.modules))
 """
-    done = in_a_process_without([], code)
+    done = run_without_modules([], code)
     assert done.stdout.strip() == "set()", done.stderr
 
 
@@ -85,7 +85,7 @@ print("controlnet_aux" in sys.modules)
     assert done.stderr == ""
 
 
-def test_weights_that_are_not_here_are_told(hub):
+def test_weights_that_are_not_here_are_told(hub_files):
     assert detectors.unavailable_reason("depth") == errors.DETECTOR_NOT_HERE
     assert refused("depth") == (
         "Depth cannot be found in a picture here (transformers: its weights are not on this machine and "
@@ -93,7 +93,7 @@ def test_weights_that_are_not_here_are_told(hub):
     )
 
 
-def test_what_could_be_fetched_is_offered_until_it_was_asked_for_in_vain(hub, monkeypatch):
+def test_what_could_be_fetched_is_offered_until_it_was_asked_for_in_vain(hub_files, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("engine.catalogue.weights.download", lambda source, only: None)
     assert detectors.unavailable_reason("depth") == ""
@@ -116,10 +116,10 @@ class Trap:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["zip", "plain"])
 @pytest.mark.parametrize("allowed", ["0", "1"])
-def test_code_in_weights_is_not_run(form, allowed, hub, tmp_path, monkeypatch):
+def test_code_in_weights_is_not_run(form, allowed, hub_files, tmp_path, monkeypatch):
     """Not even where the environment would let it."""
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", allowed)
-    (path,) = hub("hed")
+    (path,) = hub_files("hed")
     trap = {"norm": Trap(tmp_path / "sprung")}
     torch.save(trap, path) if form == "zip" else path.write_bytes(pickle.dumps(trap))
     assert "broken, or hold more than numbers and were not read" in refused("hed")
@@ -134,14 +134,14 @@ def test_code_in_weights_is_not_run(form, allowed, hub, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("data", [b"", b"<html>not found</html>", b"PK\x03\x04 cut off"])
-def test_broken_weights_are_told(data, hub):
-    hub("hed")[0].write_bytes(data)
+def test_broken_weights_are_told(data, hub_files):
+    hub_files("hed")[0].write_bytes(data)
     assert "its weights are broken" in refused("hed")
 
 
-def test_depth_is_not_read_from_a_pickle(hub, tmp_path):
-    folder = hub("depth")[0].parent
-    detector_weights.write_depth(folder)
+def test_depth_is_not_read_from_a_pickle(hub_files, tmp_path):
+    folder = hub_files("depth")[0].parent
+    detector_weights.save_depth_model(folder)
     (folder / "model.safetensors").unlink()
     torch.save({"x": Trap(tmp_path / "sprung")}, folder / "pytorch_model.bin")
     assert "its weights are not on this machine" in refused("depth")

@@ -15,7 +15,8 @@ from engine.planning.plan import plan
 from engine.planning.views import Place
 from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
-from tests.support.toys import facts, scene
+from tests.support.pictures import save_shapes
+from tests.support.planning import make_facts
 
 SOFT = Control(kind="tile")
 SHAPES = {
@@ -50,7 +51,7 @@ def cells_of(stage, view):
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_map_and_latent_point_at_the_same_place(shape):
     """The map tells of every px where it is; the mean over a cell of a share is the middle of that cell."""
-    for stage in plan(Recipe(**shape), facts(window=16)).stages:
+    for stage in plan(Recipe(**shape), make_facts(window=16)).stages:
         height, width = stage.size
         where = np.zeros((height, width, 3), np.float32)
         where[..., 0], where[..., 1] = np.arange(height)[:, None], np.arange(width)
@@ -89,12 +90,12 @@ def test_outside_the_picture_its_edge_repeats():
 
 @pytest.fixture
 def drawn(tmp_path):
-    return scene(tmp_path / "scene.png", 512)
+    return save_shapes(tmp_path / "scene.png", 512)
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["of the picture", "given"])
 def test_lines_keep_full_strength_in_every_view(drawn, given):
-    stage = plan(Recipe(scales=(1, 2, 4)), facts(window=16)).stages[2]
+    stage = plan(Recipe(scales=(1, 2, 4)), make_facts(window=16)).stages[2]
     control = Control(kind="canny", given=given)
     made = StageMaps(control, drawn if not given else _lines(drawn), stage, None)
     for view in looks(stage):
@@ -117,14 +118,14 @@ def test_a_soft_map_is_averaged_in_a_wide_view():
 
 
 def test_a_window_is_a_plain_cut_of_the_map(drawn):
-    stage = plan(Recipe(scales=(1, 2)), facts(window=16)).stages[1]
+    stage = plan(Recipe(scales=(1, 2)), make_facts(window=16)).stages[1]
     made = StageMaps(Control(kind="canny"), drawn, stage, None)
     assert (made.view_map(Place(3, 5), (16, 16)) == made.full_map[24:152, 40:168]).all()
 
 
 def test_a_map_is_made_of_the_original_at_each_stage(drawn):
     """Never by enlarging a small one: at every size lines are one or two px thin."""
-    for stage in plan(Recipe(scales=(1, 2, 4)), facts(window=16)).stages:
+    for stage in plan(Recipe(scales=(1, 2, 4)), make_facts(window=16)).stages:
         made = StageMaps(Control(kind="canny"), drawn, stage, None).full_map[..., 0] > 0
         assert made.shape == stage.size
         thick = made[:-2, :-2] & made[2:, 2:] & made[1:-1, 1:-1] & made[2:, :-2] & made[:-2, 2:]
@@ -135,7 +136,7 @@ def test_a_map_is_made_of_the_original_at_each_stage(drawn):
 def test_edges_of_a_picture_that_is_enlarged_are_found_as_they_were(drawn, side):
     """A picture of a quarter of the side has edges a quarter as steep per px. They are the same edges, within
     one of its own px, and there are no others."""
-    stage = plan(Recipe(scales=(1, 2, 4)), facts(window=16)).stages[2]
+    stage = plan(Recipe(scales=(1, 2, 4)), make_facts(window=16)).stages[2]
     small = drawn.resize((side, side), Image.Resampling.BOX)
     there = StageMaps(Control(kind="canny"), small, stage, None).full_map[..., 0] > 0
     here = StageMaps(Control(kind="canny"), drawn, stage, None).full_map[..., 0] > 0
@@ -154,7 +155,7 @@ def test_a_given_line_map_is_made_smaller_by_its_strongest_px():
 
 
 def test_each_place_is_drawn_once(drawn, monkeypatch):
-    stage = plan(Recipe(scales=(1, 2)), facts(window=16)).stages[1]
+    stage = plan(Recipe(scales=(1, 2)), make_facts(window=16)).stages[1]
     made = StageMaps(Control(kind="canny"), drawn, stage, None)
     first = [made.view_map(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
     again = [made.view_map(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]

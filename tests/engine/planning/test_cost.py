@@ -11,8 +11,8 @@ from engine.paths import ASSETS
 from engine.planning.cost import evaluation_areas
 from engine.planning.hidiffusion import hidiffusion
 from engine.planning.patches import PatchContext
-from tests.support.flops import SD15, SD21, SDXL, counts, levels_of, on_meta
-from tests.support.toys import slowly
+from tests.support.flops import SD15, SD21, SDXL, count_flops, level_shares, make_meta_unet
+from tests.support.slow_cases import slow_cases
 
 POSTCARDS = ASSETS / "postcards"
 SLACK = 0.08
@@ -29,28 +29,28 @@ def postcards():
 @pytest.fixture(scope="module")
 def networks():
     """By body: networks without weights, and the operations of a native evaluation of each."""
-    made = {"sdxl": on_meta(SDXL), "sd15": on_meta(SD15)}
+    made = {"sdxl": make_meta_unet(SDXL), "sd15": make_meta_unet(SD15)}
     return {body: (unet, counted(unet, 1, 1)) for body, unet in made.items()}
 
 
 def counted(unet, rows, cols, bends=()):
     """Operations for a canvas of so many native sides."""
     side = unet.config.sample_size
-    return sum(counts(unet, rows * side, cols * side, bends)["Global"].values())
+    return sum(count_flops(unet, rows * side, cols * side, bends)["Global"].values())
 
 
 @pytest.mark.parametrize(
     ("made", "source", "body"),
     [
-        (lambda: on_meta(SDXL), "nobody/nothing", "sdxl"),
-        (lambda: on_meta(SD15), "nobody/nothing", "sd15"),
-        (lambda: on_meta(SD21), "nobody/nothing", "sd21"),
+        (lambda: make_meta_unet(SDXL), "nobody/nothing", "sdxl"),
+        (lambda: make_meta_unet(SD15), "nobody/nothing", "sd15"),
+        (lambda: make_meta_unet(SD21), "nobody/nothing", "sd21"),
         (postcards, str(POSTCARDS), "sdxl"),
     ],
     ids=["sdxl", "sd15", "sd21", "postcards"],
 )
 def test_the_catalogue_tells_how_work_is_spread_over_the_levels(made, source, body):
-    wanted, told = levels_of(made()), entries.level_costs_for(source, body)
+    wanted, told = level_shares(made()), entries.level_costs_for(source, body)
     assert len(told) == len(wanted)
     for level, known in zip(told, wanted, strict=True):
         assert level == pytest.approx(known, abs=0.01)
@@ -66,7 +66,7 @@ CASES = [
     ("sd15", 2, PLAIN, True), ("sd15", 2, 0, True), ("sd15", 2, 0, False), ("sd15", 2, 30, True),
     ("sd15", 4, PLAIN, True), ("sd15", 4, 0, True), ("sd15", 4, 0, False), ("sd15", 4, 17, True),
     ("sd15", 4, 17, False), ("sdxl", 2, PLAIN, True), ("sdxl", 2, 10, True), ("sdxl", 4, 0, True),
-    *slowly(
+    *slow_cases(
         ("sdxl", 2, 0, True), ("sdxl", 2, 0, False), ("sdxl", 2, 10, False), ("sdxl", 2, 30, True),
         ("sdxl", 4, PLAIN, True), ("sdxl", 4, 0, False), ("sdxl", 4, 17, True), ("sdxl", 4, 17, False),
         ("sdxl", 4, 40, True),

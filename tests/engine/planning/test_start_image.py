@@ -10,9 +10,11 @@ from engine.recipe import images
 from engine.recipe.recipe import Recipe
 from engine.runs import keys
 from engine.vae import codec
-from tests.support.toys import facts, latents, patches, run, small
+from tests.support.pictures import save_squares
+from tests.support.planning import make_facts, small_recipe
+from tests.support.run_results import run_latents, run_with_cache
 
-SDXL = facts()
+SDXL = make_facts()
 
 
 def sized(path, width, height):
@@ -143,14 +145,16 @@ def handed(monkeypatch):
 def test_stages_start_from_the_picture_while_it_has_more_px_than_the_one_below(
     side, sizes, model, handed, tmp_path
 ):
-    image = patches(tmp_path / "p.png", side, side)
-    run(small(image=image, scales=(1, 2, 4), fidelity=1), model, tmp_path)
+    image = save_squares(tmp_path / "p.png", side, side)
+    run_with_cache(small_recipe(image=image, scales=(1, 2, 4), fidelity=1), model, tmp_path)
     assert handed == sizes
 
 
 def test_of_a_long_picture_only_the_part_that_is_seen_counts(model, handed, tmp_path):
-    image = patches(tmp_path / "p.png", 128, 1024)
-    run(small(image=image, width=256, height=256, scales=(1, 2), fidelity=1), model, tmp_path)
+    image = save_squares(tmp_path / "p.png", 128, 1024)
+    run_with_cache(
+        small_recipe(image=image, width=256, height=256, scales=(1, 2), fidelity=1), model, tmp_path
+    )
     assert handed == [(128, 128)]
 
 
@@ -167,14 +171,16 @@ def test_the_first_stage_draws_the_noise_of_an_enlargement_and_none_of_a_base(mo
             return np.zeros(shape)
 
     drawn = Given()
-    run(small(image=photo), model, tmp_path, noise=drawn)
+    run_with_cache(small_recipe(image=photo), model, tmp_path, noise=drawn)
     assert drawn.asked == [(1.0, (1, 4, 16, 16)), (2.0, (1, 4, 32, 32))]
 
 
 def test_more_fidelity_is_nearer_to_the_picture(model, photo, tmp_path):
     anchor = encoded(model, photo, 128).numpy()
-    recipes = [small(image=photo, scales=(1,), fidelity=f, steps=10) for f in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    made = [latents(recipe, model, tmp_path)[0] for recipe in recipes]
+    recipes = [
+        small_recipe(image=photo, scales=(1,), fidelity=f, steps=10) for f in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+    made = [run_latents(recipe, model, tmp_path)[0] for recipe in recipes]
     distances = [float(np.square(latent - anchor).mean()) for latent in made]
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] < 0.1 * distances[0]

@@ -15,11 +15,11 @@ from engine.planning.views import (
     windows,
 )
 from engine.recipe.recipe import Recipe
-from tests.support.toys import facts
+from tests.support.planning import make_facts
 
 
 def stage_of(number=2, window=16, **recipe):
-    return plan(Recipe(**recipe), facts(window)).stages[number - 1]
+    return plan(Recipe(**recipe), make_facts(window)).stages[number - 1]
 
 
 def still(view, ranges):

@@ -12,54 +12,56 @@ from engine import Accepted, Finished, StageDone, Stopped, generate
 from engine.recipe.recall import recall
 from engine.runs import files, store
 from engine.runs.cache import RunCache
-from tests.support.toys import bytes_of, done, kinds, last, run, slowly, small
+from tests.support.planning import small_recipe
+from tests.support.run_results import event_types, last_stage, latent_bytes, run_with_cache, stage_done_events
+from tests.support.slow_cases import slow_cases
 
 
-def test_a_repeated_request_is_answered_from_what_is_kept(model, calls, tmp_path):
-    first = run(small(), model, tmp_path)
-    made = len(calls)
-    again = run(small(), model, tmp_path)
-    assert kinds(again) == [Accepted, Finished]
-    assert len(calls) == made
+def test_a_repeated_request_is_answered_from_what_is_kept(model, network_calls, tmp_path):
+    first = run_with_cache(small_recipe(), model, tmp_path)
+    made = len(network_calls)
+    again = run_with_cache(small_recipe(), model, tmp_path)
+    assert event_types(again) == [Accepted, Finished]
+    assert len(network_calls) == made
     assert again[-1] == Finished(2)
     assert (again[0].first, again[0].evaluations) == (3, 0)
     assert [(e.stage, e.scale, e.size, e.evaluations) for e in again[0].kept] == [
-        (e.stage, e.scale, e.size, e.evaluations) for e in done(first)
+        (e.stage, e.scale, e.size, e.evaluations) for e in stage_done_events(first)
     ]
-    assert os.path.samefile(again[0].kept[1].image, done(first)[1].image)
+    assert os.path.samefile(again[0].kept[1].image, stage_done_events(first)[1].image)
 
 
 def test_a_stopped_run_is_gone_on_with_by_asking_again(model, tmp_path):
-    whole = run(small(scales=(1, 2, 3)), model, tmp_path / "whole")
+    whole = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path / "whole")
     stop = threading.Event()
-    for event in generate(small(scales=(1, 2, 3)), model, out=tmp_path / "parts", stop=stop):
+    for event in generate(small_recipe(scales=(1, 2, 3)), model, out=tmp_path / "parts", stop=stop):
         if isinstance(event, StageDone) and event.stage == 2:
             stop.set()
     assert event == Stopped(3, 1)
-    again = run(small(scales=(1, 2, 3)), model, tmp_path / "parts")
-    assert [e.stage for e in done(again)] == [3]
-    assert bytes_of(last(again)) == bytes_of(last(whole))
+    again = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path / "parts")
+    assert [e.stage for e in stage_done_events(again)] == [3]
+    assert latent_bytes(last_stage(again)) == latent_bytes(last_stage(whole))
 
 
-@pytest.mark.parametrize("scheduler", ["ddim", *slowly("dpmpp_2m", "euler_a")])
+@pytest.mark.parametrize("scheduler", ["ddim", *slow_cases("dpmpp_2m", "euler_a")])
 def test_grown_later_or_at_once_it_is_the_same_picture(scheduler, model, tmp_path):
-    whole = run(small(scales=(1, 2, 4), scheduler=scheduler), model, tmp_path / "whole")
-    run(small(scales=(1, 2), scheduler=scheduler), model, tmp_path / "grown")
-    grown = run(small(scales=(1, 2, 4), scheduler=scheduler), model, tmp_path / "grown")
-    assert [e.stage for e in done(grown)] == [3]
-    assert bytes_of(last(grown)) == bytes_of(last(whole))
+    whole = run_with_cache(small_recipe(scales=(1, 2, 4), scheduler=scheduler), model, tmp_path / "whole")
+    run_with_cache(small_recipe(scales=(1, 2), scheduler=scheduler), model, tmp_path / "grown")
+    grown = run_with_cache(small_recipe(scales=(1, 2, 4), scheduler=scheduler), model, tmp_path / "grown")
+    assert [e.stage for e in stage_done_events(grown)] == [3]
+    assert latent_bytes(last_stage(grown)) == latent_bytes(last_stage(whole))
 
 
 def test_changed_settings_keep_the_stages_that_do_not_read_them(model, tmp_path):
-    run(small(scales=(1, 2, 3)), model, tmp_path)
-    assert run(small(scales=(1, 2, 3), alpha1=2), model, tmp_path)[0].first == 2
-    assert run(small(scales=(1, 2), alpha1=2), model, tmp_path)[0].first == 3
-    assert run(small(scales=(1, 2, 3), seed=9), model, tmp_path)[0].first == 1
+    run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path)
+    assert run_with_cache(small_recipe(scales=(1, 2, 3), alpha1=2), model, tmp_path)[0].first == 2
+    assert run_with_cache(small_recipe(scales=(1, 2), alpha1=2), model, tmp_path)[0].first == 3
+    assert run_with_cache(small_recipe(scales=(1, 2, 3), seed=9), model, tmp_path)[0].first == 1
 
 
 def test_a_run_has_all_its_stages_in_its_own_folder(model, tmp_path):
-    first = run(small(), model, tmp_path)[0].run
-    again = run(small(scales=(1, 2, 3)), model, tmp_path)[0].run
+    first = run_with_cache(small_recipe(), model, tmp_path)[0].run
+    again = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path)[0].run
     assert sorted(store.finished_stages(again)) == [1, 2, 3]
     for path in sorted(Path(first).rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
@@ -67,22 +69,22 @@ def test_a_run_has_all_its_stages_in_its_own_folder(model, tmp_path):
 
 
 def test_a_broken_stage_is_made_again_and_found_then(model, tmp_path):
-    first = run(small(), model, tmp_path)
-    Path(done(first)[1].latents).write_bytes(b"half")
-    assert [e.stage for e in done(run(small(), model, tmp_path))] == [2]
-    assert kinds(run(small(), model, tmp_path)) == [Accepted, Finished]
+    first = run_with_cache(small_recipe(), model, tmp_path)
+    Path(stage_done_events(first)[1].latents).write_bytes(b"half")
+    assert [e.stage for e in stage_done_events(run_with_cache(small_recipe(), model, tmp_path))] == [2]
+    assert event_types(run_with_cache(small_recipe(), model, tmp_path)) == [Accepted, Finished]
 
 
 def test_a_broken_stage_in_the_runs_own_folder_gives_way_to_the_one_made(model, tmp_path):
-    first = run(small(), model, tmp_path)
-    Path(done(first)[1].latents).write_bytes(b"half")
-    again = run(small(), model, tmp_path, run=Path(first[0].run))
-    assert bytes_of(done(again)[0])
-    assert kinds(run(small(), model, tmp_path)) == [Accepted, Finished]
+    first = run_with_cache(small_recipe(), model, tmp_path)
+    Path(stage_done_events(first)[1].latents).write_bytes(b"half")
+    again = run_with_cache(small_recipe(), model, tmp_path, run=Path(first[0].run))
+    assert latent_bytes(stage_done_events(again)[0])
+    assert event_types(run_with_cache(small_recipe(), model, tmp_path)) == [Accepted, Finished]
 
 
 def test_a_stage_that_is_swept_before_it_is_taken_along_is_made_again(model, tmp_path, monkeypatch):
-    first = run(small(), model, tmp_path)
+    first = run_with_cache(small_recipe(), model, tmp_path)
     link_stage = store.link_stage
 
     def swept(folder, *given):
@@ -91,51 +93,53 @@ def test_a_stage_that_is_swept_before_it_is_taken_along_is_made_again(model, tmp
         return link_stage(folder, *given)
 
     monkeypatch.setattr(store, "link_stage", swept)
-    again = run(small(), model, tmp_path)
-    assert [e.stage for e in done(again)] == [1, 2]
+    again = run_with_cache(small_recipe(), model, tmp_path)
+    assert [e.stage for e in stage_done_events(again)] == [1, 2]
 
 
 def test_under_noise_from_outside_nothing_is_found_and_nobody_finds_it(model, tmp_path):
-    class Given:
+    class OwnNoise:
         def base(self, shape):
             return np.random.RandomState(5).standard_normal(shape)
 
-    run(small(), model, tmp_path)
-    given = run(small(), model, tmp_path, noise=Given())
+    run_with_cache(small_recipe(), model, tmp_path)
+    given = run_with_cache(small_recipe(), model, tmp_path, noise=OwnNoise())
     assert given[0].first == 1
-    assert run(small(), model, tmp_path, noise=Given())[0].first == 1
-    mine = run(small(), model, tmp_path)
-    assert bytes_of(last(mine)) != bytes_of(last(given))
+    assert run_with_cache(small_recipe(), model, tmp_path, noise=OwnNoise())[0].first == 1
+    mine = run_with_cache(small_recipe(), model, tmp_path)
+    assert latent_bytes(last_stage(mine)) != latent_bytes(last_stage(given))
 
 
-def test_going_on_repeats_the_recorded_view_batch(model, calls, tmp_path):
-    run(small(view_batch=3), model, tmp_path, until=1)
-    before = len(calls)
-    run(small(), model, tmp_path)
+def test_going_on_repeats_the_recorded_view_batch(model, network_calls, tmp_path):
+    run_with_cache(small_recipe(view_batch=3), model, tmp_path, until=1)
+    before = len(network_calls)
+    run_with_cache(small_recipe(), model, tmp_path)
     guided = 2
-    assert max(calls[before:]) == 3 * guided
+    assert max(network_calls[before:]) == 3 * guided
 
 
 def test_a_stage_that_was_made_elsewhere_is_told(model, tmp_path):
-    run(small(), model, tmp_path, until=1)
+    run_with_cache(small_recipe(), model, tmp_path, until=1)
     other = replace(model, facts=replace(model.facts, device="some other card"))
-    accepted = run(small(), other, tmp_path)[0]
+    accepted = run_with_cache(small_recipe(), other, tmp_path)[0]
     assert accepted.first == 2
     assert "last digits" in accepted.notes[0]
-    run(small(seed=5), model, tmp_path, until=1)
-    assert "3 views at once" in run(small(seed=5, view_batch=3), model, tmp_path)[0].notes[0]
-    assert run(small(), model, tmp_path)[0].notes == ()
+    run_with_cache(small_recipe(seed=5), model, tmp_path, until=1)
+    assert (
+        "3 views at once" in run_with_cache(small_recipe(seed=5, view_batch=3), model, tmp_path)[0].notes[0]
+    )
+    assert run_with_cache(small_recipe(), model, tmp_path)[0].notes == ()
 
 
 def test_a_kept_picture_says_what_was_asked_and_what_was_run(model, tmp_path):
-    events = run(small(), model, tmp_path)
-    recalled = recall(done(events)[1].image)
+    events = run_with_cache(small_recipe(), model, tmp_path)
+    recalled = recall(stage_done_events(events)[1].image)
     assert (recalled.recipe, recalled.strange) == (events[0].recipe, ())
     told = {name: recalled.record[name] for name in ("stage", "steps", "evaluations", "model_hash", "engine")}
     assert told == {
         "stage": 2,
         "steps": 5,
-        "evaluations": done(events)[1].evaluations,
+        "evaluations": stage_done_events(events)[1].evaluations,
         "model_hash": model.facts.hash,
         "engine": "0.2",
     }
@@ -143,16 +147,16 @@ def test_a_kept_picture_says_what_was_asked_and_what_was_run(model, tmp_path):
 
 
 def test_the_recipe_of_a_picture_makes_it_again(model, tmp_path):
-    first = run(small(), model, tmp_path / "here")
-    recipe = recall(done(first)[1].image).recipe
-    again = run(recipe, model, tmp_path / "there")
-    assert bytes_of(last(again)) == bytes_of(last(first))
-    assert run(recipe, model, tmp_path / "here")[0].first == 3
+    first = run_with_cache(small_recipe(), model, tmp_path / "here")
+    recipe = recall(stage_done_events(first)[1].image).recipe
+    again = run_with_cache(recipe, model, tmp_path / "there")
+    assert latent_bytes(last_stage(again)) == latent_bytes(last_stage(first))
+    assert run_with_cache(recipe, model, tmp_path / "here")[0].first == 3
 
 
 def test_a_disk_that_is_full_ends_in_a_sentence_and_what_is_finished_stays(model, tmp_path, monkeypatch):
     written, to_disk = [], files.flush_to_disk
-    for event in generate(small(), model, out=tmp_path):
+    for event in generate(small_recipe(), model, out=tmp_path):
         if isinstance(event, StageDone):
 
             def full(path):
@@ -164,11 +168,11 @@ def test_a_disk_that_is_full_ends_in_a_sentence_and_what_is_finished_stays(model
     assert "Finished stages are kept" in event.sentence
     monkeypatch.setattr(files, "flush_to_disk", to_disk)
     assert written
-    assert run(small(), model, tmp_path)[0].first == 2
+    assert run_with_cache(small_recipe(), model, tmp_path)[0].first == 2
 
 
 def test_a_stop_file_in_the_folder_stops_the_run(model, tmp_path):
-    events = generate(small(), model, out=tmp_path)
+    events = generate(small_recipe(), model, out=tmp_path)
     accepted = next(events)
     (Path(accepted.run) / store.STOP_FILE).touch()
     assert list(events) == [Stopped(1, 1)]
@@ -176,6 +180,6 @@ def test_a_stop_file_in_the_folder_stops_the_run(model, tmp_path):
 
 def test_a_folder_that_is_there_already_is_used(model, tmp_path):
     folder = store.create_run(tmp_path)
-    events = run(small(), model, tmp_path, run=folder)
+    events = run_with_cache(small_recipe(), model, tmp_path, run=folder)
     assert events[0].run == str(folder)
     assert sorted(store.finished_stages(folder)) == [1, 2]

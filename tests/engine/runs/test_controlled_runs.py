@@ -22,12 +22,15 @@ def test_a_map_is_taken_as_it_is(controlled_recipe, model, tmp_path, control_ima
     edges = cv2.Canny(np.asarray(Image.open(control_image).resize((128, 128))), 100, 200)
     Image.fromarray(edges).save(tmp_path / "map.png")
     Image.open(control_image).resize((128, 128)).save(tmp_path / "small.png")
+    settings_of_map = {"image": str(tmp_path / "map.png"), "given": True}
+    settings_of_picture = {"image": str(tmp_path / "small.png")}
     one, other = (
-        latent_bytes(last_stage(run_with_cache(replace(controlled_recipe(**asked), scales=(1,)), model, tmp_path / "runs")))
-        for asked in (
-            {"image": str(tmp_path / "map.png"), "given": True}, {"image": str(tmp_path / "small.png")},
+        latent_bytes(last_stage(run_with_cache(recipe, model, tmp_path / "runs")))
+        for recipe in (
+            replace(controlled_recipe(**settings), scales=(1,))
+            for settings in (settings_of_map, settings_of_picture)
         )
-    )  # fmt: skip
+    )
     assert one == other
 
 

@@ -10,38 +10,39 @@ import torch
 from engine import Accepted, Failed, Progress, Recipe, Stopped, generate, plan
 from engine.planning import cost
 from engine.runs import store
-from tests.support.toys import StopAfter, done, kinds, small, told
+from tests.support.planning import small_recipe
+from tests.support.run_results import StopAfter, event_types, run_events, stage_done_events
 
 
 def test_stop_is_obeyed_before_the_next_call_and_keeps_finished_stages(model, tmp_path):
-    recipe = small(view_batch=1)
+    recipe = small_recipe(view_batch=1)
     first = cost.calls(plan(recipe, model.facts).stages[0])
-    events = told(recipe, model, tmp_path, stop=StopAfter(first + 5))
+    events = run_events(recipe, model, tmp_path, stop=StopAfter(first + 5))
     assert events[-1] == Stopped(2, 1)
     assert sum(isinstance(e, Progress) for e in events) == first + 5
-    assert os.path.exists(done(events)[0].image)
+    assert os.path.exists(stage_done_events(events)[0].image)
 
 
 def test_a_stop_that_is_already_set_costs_nothing(model, tmp_path):
     stop = threading.Event()
     stop.set()
-    events = told(small(), model, tmp_path, stop=stop)
-    assert kinds(events) == [Accepted, Stopped]
+    events = run_events(small_recipe(), model, tmp_path, stop=stop)
+    assert event_types(events) == [Accepted, Stopped]
 
 
-def test_closing_the_iterator_stops_within_a_call(model, calls, tmp_path):
-    recipe = small(view_batch=1)
+def test_closing_the_iterator_stops_within_a_call(model, network_calls, tmp_path):
+    recipe = small_recipe(view_batch=1)
     events = generate(recipe, model, out=tmp_path)
     next(event for event in events if isinstance(event, Progress) and event.stage == 2)
-    made = len(calls)
+    made = len(network_calls)
     events.close()
-    assert len(calls) == made == cost.calls(plan(recipe, model.facts).stages[0]) + 1
+    assert len(network_calls) == made == cost.calls(plan(recipe, model.facts).stages[0]) + 1
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
 
 
 def test_a_consumer_never_finds_itself_in_inference_mode(model, tmp_path):
-    modes = {torch.is_inference_mode_enabled() for _ in generate(small(steps=4), model, out=tmp_path)}
+    modes = {torch.is_inference_mode_enabled() for _ in generate(small_recipe(steps=4), model, out=tmp_path)}
     assert modes == {False}
 
 
@@ -58,20 +59,20 @@ def test_a_consumer_never_finds_itself_in_inference_mode(model, tmp_path):
 )
 def test_a_bad_recipe_is_one_failed_event_and_leaves_nothing(recipe, field, model, tmp_path):
     events = list(generate(recipe, model, out=tmp_path / "runs"))
-    assert kinds(events) == [Failed]
+    assert event_types(events) == [Failed]
     assert events[0].field == field
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("until", [0, 3, -1])
 def test_a_stage_that_is_not_planned_cannot_be_the_last(until, model, tmp_path):
-    (event,) = generate(small(), model, out=tmp_path, until=until)
+    (event,) = generate(small_recipe(), model, out=tmp_path, until=until)
     assert event.field == "until"
 
 
 @pytest.mark.parametrize("until", ["x", 1.0, True])
 def test_a_stage_is_named_by_a_whole_number(until, model, tmp_path):
-    (event,) = generate(small(), model, out=tmp_path, until=until)
+    (event,) = generate(small_recipe(), model, out=tmp_path, until=until)
     assert event.field == "until"
 
 
@@ -94,29 +95,29 @@ def test_a_stage_is_named_by_a_whole_number(until, model, tmp_path):
     ],
 )
 def test_going_on_needs_a_folder_and_a_number(resume, model, tmp_path):
-    (event,) = generate(small(), model, out=tmp_path, resume=resume)
+    (event,) = generate(small_recipe(), model, out=tmp_path, resume=resume)
     assert event.field == "resume"
     assert len(event.sentence) <= 400
 
 
 def test_where_nothing_is_left_to_do_nothing_is_begun(model, tmp_path):
-    run = told(small(), model, tmp_path)[0].run
-    (event,) = generate(small(), model, out=tmp_path, resume=(run, 2), until=1)
+    run = run_events(small_recipe(), model, tmp_path)[0].run
+    (event,) = generate(small_recipe(), model, out=tmp_path, resume=(run, 2), until=1)
     assert "nothing is left" in event.sentence
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_told(model, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    (event,) = generate(small(), model, out=tmp_path / "file")
+    (event,) = generate(small_recipe(), model, out=tmp_path / "file")
     assert "folder could not be written" in event.sentence
 
 
 def test_going_on_from_what_is_not_there_or_does_not_fit(model, tmp_path):
-    (missing,) = generate(small(), model, out=tmp_path, resume=(tmp_path, 1))
+    (missing,) = generate(small_recipe(), model, out=tmp_path, resume=(tmp_path, 1))
     assert missing.field == "resume"
-    run = told(small(), model, tmp_path, until=1)[0].run
-    (other,) = generate(small(width=256, height=128, scales=()), model, out=tmp_path, resume=(run, 1))
+    run = run_events(small_recipe(), model, tmp_path, until=1)[0].run
+    (other,) = generate(small_recipe(width=256, height=128, scales=()), model, out=tmp_path, resume=(run, 1))
     assert "128 x 128 px" in other.sentence
     assert "256 x 128 px" in other.sentence
 
@@ -126,7 +127,7 @@ def test_an_unexpected_fault_is_a_sentence_with_a_code_that_is_in_the_log(model,
         def base(self, shape):
             raise ZeroDivisionError("boom")
 
-    events = list(generate(small(), model, out=tmp_path, noise=Broken()))
+    events = list(generate(small_recipe(), model, out=tmp_path, noise=Broken()))
     failed = events[-1]
     assert failed.code in failed.sentence
     assert failed.code in caplog.text
@@ -134,7 +135,7 @@ def test_an_unexpected_fault_is_a_sentence_with_a_code_that_is_in_the_log(model,
 
 
 def test_overflow_in_the_network_is_told_and_the_stage_is_not_kept(model, tmp_path, monkeypatch):
-    recipe, network, made = small(), model.unet.forward, []
+    recipe, network, made = small_recipe(), model.unet.forward, []
 
     def overflowing(*given, **more):
         made.append(1)
@@ -146,7 +147,7 @@ def test_overflow_in_the_network_is_told_and_the_stage_is_not_kept(model, tmp_pa
     monkeypatch.setattr(model.unet, "forward", overflowing)
     events = list(generate(recipe, model, out=tmp_path))
     assert "overflowed in stage 2" in events[-1].sentence
-    assert [e.stage for e in done(events)] == [1]
+    assert [e.stage for e in stage_done_events(events)] == [1]
     assert list(store.finished_stages(events[0].run)) == [1]
 
 
@@ -164,13 +165,13 @@ def test_memory_that_runs_out_is_told(fault, where, model, tmp_path, monkeypatch
         raise fault
 
     monkeypatch.setattr(model.unet if where == "unet" else model.encoders[0], "forward", full)
-    events = list(generate(small(), model, out=tmp_path))
+    events = list(generate(small_recipe(), model, out=tmp_path))
     assert "Memory ran out in stage 1 (128 x 128 px)" in events[-1].sentence
 
 
 def test_what_has_no_effect_and_what_differs_from_the_published_is_said(model, tmp_path):
-    recipe = small(fidelity=0.9, faithful=True, guidance_rescale=0.5, scheduler="ddim")
-    accepted = told(recipe, model, tmp_path, until=1)[0]
+    recipe = small_recipe(fidelity=0.9, faithful=True, guidance_rescale=0.5, scheduler="ddim")
+    accepted = run_events(recipe, model, tmp_path, until=1)[0]
     assert accepted.unused == ("fidelity",)
     assert "whole canvas" in accepted.notes[0]
     assert accepted.recipe.economy == 0
@@ -179,6 +180,6 @@ def test_what_has_no_effect_and_what_differs_from_the_published_is_said(model, t
 def test_a_default_scheduler_that_had_to_be_replaced_is_said(model, tmp_path):
     config = dict(model.facts.scheduler) | {"_class_name": "HeunDiscreteScheduler"}
     other = replace(model, facts=replace(model.facts, scheduler=config))
-    accepted = told(small(), other, tmp_path, until=1)[0]
+    accepted = run_events(small_recipe(), other, tmp_path, until=1)[0]
     assert accepted.recipe.scheduler == "ddim"
     assert "ddim takes its place" in accepted.notes[0]

@@ -23,21 +23,23 @@ from engine import (
 )
 from engine.planning import cost
 from engine.runs import store
-from tests.support.toys import apart, done, kinds, latents, slowly, small, told, total
+from tests.support.planning import small_recipe, total_cost
+from tests.support.run_results import event_types, max_difference, run_events, run_latents, stage_done_events
+from tests.support.slow_cases import slow_cases
 
 
 def test_a_run_tells_its_story_in_order(model, tmp_path):
-    events = told(small(), model, tmp_path)
-    assert kinds(events)[0] is Accepted
-    assert kinds(events)[-1] is Finished
-    assert [e.stage for e in done(events)] == [1, 2]
-    assert {Progress, Preview} <= set(kinds(events))
-    assert sum(kind in (Finished, Stopped, Failed) for kind in kinds(events)) == 1
+    events = run_events(small_recipe(), model, tmp_path)
+    assert event_types(events)[0] is Accepted
+    assert event_types(events)[-1] is Finished
+    assert [e.stage for e in stage_done_events(events)] == [1, 2]
+    assert {Progress, Preview} <= set(event_types(events))
+    assert sum(kind in (Finished, Stopped, Failed) for kind in event_types(events)) == 1
 
 
 def test_a_finished_stage_is_on_disk_when_it_is_told_and_before_the_next_starts(model, tmp_path):
     stages = []
-    for event in generate(small(scales=(1, 2, 3), steps=4), model, out=tmp_path):
+    for event in generate(small_recipe(scales=(1, 2, 3), steps=4), model, out=tmp_path):
         if isinstance(event, StageDone):
             stages.append(event.stage)
             height, width = event.size
@@ -48,7 +50,7 @@ def test_a_finished_stage_is_on_disk_when_it_is_told_and_before_the_next_starts(
 
 
 def test_latents_are_float32_and_have_the_tone_of_the_first(model, tmp_path):
-    first, second = latents(small(), model, tmp_path)
+    first, second = run_latents(small_recipe(), model, tmp_path)
     assert first.dtype == second.dtype == np.float32
     assert second.mean() == pytest.approx(first.mean(), abs=1e-5)
     assert second.std(ddof=1) == pytest.approx(first.std(ddof=1), rel=1e-5)
@@ -77,74 +79,74 @@ COUNTED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", COUNTED)
-def test_a_run_costs_what_the_plan_foretold(changes, model, calls, tmp_path):
-    recipe = small(**changes)
+def test_a_run_costs_what_the_plan_foretold(changes, model, network_calls, tmp_path):
+    recipe = small_recipe(**changes)
     planned = plan(recipe, model.facts)
-    events = told(recipe, model, tmp_path)
-    assert [e.evaluations for e in done(events)] == [s.evaluations for s in planned.stages]
-    assert sum(calls) == planned.evaluations
-    assert len(calls) == total(cost.calls, planned)
+    events = run_events(recipe, model, tmp_path)
+    assert [e.evaluations for e in stage_done_events(events)] == [s.evaluations for s in planned.stages]
+    assert sum(network_calls) == planned.evaluations
+    assert len(network_calls) == total_cost(cost.calls, planned)
     last = [e for e in events if isinstance(e, Progress)][-1]
     assert last.evaluations == last.of == planned.evaluations
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_there_is_one_progress_for_each_call_of_the_network(batch, model, calls, tmp_path):
-    recipe, seen = small(view_batch=batch), []
+def test_there_is_one_progress_for_each_call_of_the_network(batch, model, network_calls, tmp_path):
+    recipe, seen = small_recipe(view_batch=batch), []
     for event in generate(recipe, model, out=tmp_path):
         if isinstance(event, Progress):
-            seen.append(len(calls))
-    assert seen == list(range(1, total(cost.calls, plan(recipe, model.facts)) + 1))
+            seen.append(len(network_calls))
+    assert seen == list(range(1, total_cost(cost.calls, plan(recipe, model.facts)) + 1))
 
 
 @pytest.mark.parametrize("number", [1, 8, 13])
-def test_a_run_that_is_closed_calls_the_network_no_more(number, model, calls, tmp_path):
-    events = generate(small(view_batch=1), model, out=tmp_path)
+def test_a_run_that_is_closed_calls_the_network_no_more(number, model, network_calls, tmp_path):
+    events = generate(small_recipe(view_batch=1), model, out=tmp_path)
     progress = (event for event in events if isinstance(event, Progress))
     for _ in range(number):
         next(progress)
     events.close()
-    assert len(calls) == number
+    assert len(network_calls) == number
 
 
-@pytest.mark.parametrize("scheduler", ["euler_a", *slowly("ddim", "euler", "dpmpp_2m", "lcm")])
+@pytest.mark.parametrize("scheduler", ["euler_a", *slow_cases("ddim", "euler", "dpmpp_2m", "lcm")])
 def test_the_view_batch_changes_calls_and_not_the_picture(scheduler, model, tmp_path):
     finals, calls = [], []
     for batch in (1, 4, 16):
-        recipe = small(scheduler=scheduler, view_batch=batch, steps=8)
-        calls.append(total(cost.calls, plan(recipe, model.facts)))
-        finals.append(latents(recipe, model, tmp_path)[-1])
+        recipe = small_recipe(scheduler=scheduler, view_batch=batch, steps=8)
+        calls.append(total_cost(cost.calls, plan(recipe, model.facts)))
+        finals.append(run_latents(recipe, model, tmp_path)[-1])
     assert calls[0] > calls[1] > calls[2]
-    assert apart(finals[1], finals[0]) < 1e-4
-    assert apart(finals[2], finals[0]) < 1e-4
+    assert max_difference(finals[1], finals[0]) < 1e-4
+    assert max_difference(finals[2], finals[0]) < 1e-4
 
 
 @pytest.mark.slow
 def test_in_half_precision_the_view_batch_changes_nothing_that_can_be_seen(tiny_folder, tmp_path):
     half = load_model(tiny_folder, "cpu", "bfloat16")
-    a, b = (done(told(small(view_batch=n), half, tmp_path))[-1] for n in (1, 16))
+    a, b = (stage_done_events(run_events(small_recipe(view_batch=n), half, tmp_path))[-1] for n in (1, 16))
     noise = np.square(pixels(a.image) - pixels(b.image)).mean()
     assert noise == 0 or 10 * np.log10(255**2 / noise) > 45
 
 
 def test_the_number_of_threads_does_not_change_the_picture(model, tmp_path):
-    one = latents(small(), model, tmp_path)[-1]
+    one = run_latents(small_recipe(), model, tmp_path)[-1]
     torch.set_num_threads(2)
     try:
-        two = latents(small(), model, tmp_path)[-1]
+        two = run_latents(small_recipe(), model, tmp_path)[-1]
     finally:
         torch.set_num_threads(1)
-    assert apart(one, two) < 1e-4
+    assert max_difference(one, two) < 1e-4
 
 
 def test_the_same_recipe_is_the_same_picture_to_the_bit(model, tmp_path):
-    a, b = (latents(small(scheduler="euler_a"), model, tmp_path) for _ in range(2))
+    a, b = (run_latents(small_recipe(scheduler="euler_a"), model, tmp_path) for _ in range(2))
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 @pytest.mark.slow
 def test_seeds_and_prompts_matter(model, tmp_path):
-    base = latents(small(), model, tmp_path)[-1]
+    base = run_latents(small_recipe(), model, tmp_path)[-1]
     for changes in (
         {"seed": 2},
         {"prompt": "a blue boat"},
@@ -152,46 +154,48 @@ def test_seeds_and_prompts_matter(model, tmp_path):
         {"jitter": False},
         {"alpha1": 1},
     ):
-        assert apart(latents(small(**changes), model, tmp_path)[-1], base) > 1e-3, changes
+        assert max_difference(run_latents(small_recipe(**changes), model, tmp_path)[-1], base) > 1e-3, changes
 
 
-@pytest.mark.parametrize("scheduler", ["dpmpp_2m", *slowly("ddim", "euler_a")])
+@pytest.mark.parametrize("scheduler", ["dpmpp_2m", *slow_cases("ddim", "euler_a")])
 def test_going_on_from_a_stage_gives_the_same_bits(scheduler, model, tmp_path):
-    recipe = small(scales=(1, 2, 3), scheduler=scheduler)
-    events = told(recipe, model, tmp_path)
-    again = told(recipe, model, tmp_path, resume=(events[0].run, 1))
+    recipe = small_recipe(scales=(1, 2, 3), scheduler=scheduler)
+    events = run_events(recipe, model, tmp_path)
+    again = run_events(recipe, model, tmp_path, resume=(events[0].run, 1))
     assert again[0].first == 2
-    assert [e.stage for e in done(again)] == [2, 3]
-    for ours, theirs in zip(done(again), done(events)[1:], strict=True):
+    assert [e.stage for e in stage_done_events(again)] == [2, 3]
+    for ours, theirs in zip(stage_done_events(again), stage_done_events(events)[1:], strict=True):
         assert np.array_equal(load_file(ours.latents)["latents"], load_file(theirs.latents)["latents"])
     assert again[0].run != events[0].run
     assert sorted(store.finished_stages(again[0].run)) == [1, 2, 3]
 
 
 def test_until_ends_after_a_stage_that_is_the_same_as_in_the_whole_run(model, tmp_path):
-    events = told(small(), model, tmp_path, until=1)
-    assert [e.stage for e in done(events)] == [1]
+    events = run_events(small_recipe(), model, tmp_path, until=1)
+    assert [e.stage for e in stage_done_events(events)] == [1]
     assert events[-1] == Finished(1)
-    whole = latents(small(), model, tmp_path)
-    assert np.array_equal(load_file(done(events)[0].latents)["latents"], whole[0])
+    whole = run_latents(small_recipe(), model, tmp_path)
+    assert np.array_equal(load_file(stage_done_events(events)[0].latents)["latents"], whole[0])
 
 
-@pytest.mark.parametrize("size", [(200, 328), *slowly((128, 128), (256, 128), (128, 512), (264, 248))])
+@pytest.mark.parametrize("size", [(200, 328), *slow_cases((128, 128), (256, 128), (128, 512), (264, 248))])
 @pytest.mark.parametrize("scheduler", ["euler", "dpmpp_2m_karras", "unipc", "lcm"])
 def test_odd_sizes_and_shapes_finish(size, scheduler, model, tmp_path):
     width, height = size
-    events = told(small(width=width, height=height, scales=(), scheduler=scheduler, steps=4), model, tmp_path)
-    assert done(events)[-1].size == (height, width)
+    events = run_events(
+        small_recipe(width=width, height=height, scales=(), scheduler=scheduler, steps=4), model, tmp_path
+    )
+    assert stage_done_events(events)[-1].size == (height, width)
 
 
-@pytest.mark.parametrize("scheduler", slowly("ddim", "dpmpp_2m"))
+@pytest.mark.parametrize("scheduler", slow_cases("ddim", "dpmpp_2m"))
 def test_what_economy_leaves_out_is_not_missed(scheduler, model, tmp_path):
-    everything, thrifty = (small(economy=e, steps=30, scheduler=scheduler) for e in (0, 0.005))
+    everything, thrifty = (small_recipe(economy=e, steps=30, scheduler=scheduler) for e in (0, 0.005))
     assert cost.economy_saves(plan(thrifty, model.facts)) > 0.2
-    a, b = (latents(recipe, model, tmp_path)[-1] for recipe in (everything, thrifty))
+    a, b = (run_latents(recipe, model, tmp_path)[-1] for recipe in (everything, thrifty))
     assert 0 < np.linalg.norm(b - a) / np.linalg.norm(a) < 0.01
 
 
 def test_events_can_be_sent_to_another_process(model, tmp_path):
-    for event in told(small(steps=4), model, tmp_path):
+    for event in run_events(small_recipe(steps=4), model, tmp_path):
         assert pickle.loads(pickle.dumps(event)) == event

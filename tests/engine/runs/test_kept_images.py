@@ -12,9 +12,17 @@ from engine.recipe import images
 from engine.recipe.checks import check_value
 from engine.recipe.recall import recall, recall_json
 from engine.recipe.recipe import Recipe, to_dict
-from tests.support.toys import bytes_of, done, facts, failed, kinds, last, run, small
+from tests.support.planning import make_facts, small_recipe
+from tests.support.run_results import (
+    event_types,
+    last_stage,
+    latent_bytes,
+    run_with_cache,
+    single_event,
+    stage_done_events,
+)
 
-SDXL = facts()
+SDXL = make_facts()
 
 
 def only_runs(root):
@@ -24,50 +32,62 @@ def only_runs(root):
 
 def test_a_run_keeps_its_picture_and_goes_on_without_the_original(model, photo, tmp_path):
     root = tmp_path / "runs"
-    asked = small(image=photo, scales=(1, 1.5, 2), steps=4)
-    whole = run(asked, model, tmp_path / "whole")
-    begun = run(asked, model, root, until=2)
+    asked = small_recipe(image=photo, scales=(1, 1.5, 2), steps=4)
+    whole = run_with_cache(asked, model, tmp_path / "whole")
+    begun = run_with_cache(asked, model, root, until=2)
     Path(photo).unlink()
     told = begun[0].recipe
     assert told.image.startswith("sha256:")
-    again = run(told, model, root)
+    again = run_with_cache(told, model, root)
     assert [event.stage for event in again[0].kept] == [1, 2]
-    assert bytes_of(last(again)) == bytes_of(last(whole))
-    assert kinds(run(recall(done(begun)[1].image).recipe, model, root)) == [Accepted, Finished]
-    grown = run(replace(told, prompt="a blue boat"), model, root, resume=(begun[0].run, 2))
-    assert [event.stage for event in done(grown)] == [3]
+    assert latent_bytes(last_stage(again)) == latent_bytes(last_stage(whole))
+    assert event_types(run_with_cache(recall(stage_done_events(begun)[1].image).recipe, model, root)) == [
+        Accepted,
+        Finished,
+    ]
+    grown = run_with_cache(replace(told, prompt="a blue boat"), model, root, resume=(begun[0].run, 2))
+    assert [event.stage for event in stage_done_events(grown)] == [3]
 
 
 def test_a_stopped_run_is_gone_on_with(model, photo, tmp_path):
-    whole = run(small(image=photo, steps=4), model, tmp_path / "whole")
+    whole = run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "whole")
     stop = threading.Event()
-    for event in generate(small(image=photo, steps=4), model, out=tmp_path / "parts", stop=stop):
+    for event in generate(small_recipe(image=photo, steps=4), model, out=tmp_path / "parts", stop=stop):
         if isinstance(event, StageDone):
             stop.set()
     assert event == Stopped(2, 1)
-    again = run(small(image=photo, steps=4), model, tmp_path / "parts")
-    assert [e.stage for e in done(again)] == [2]
-    assert bytes_of(last(again)) == bytes_of(last(whole))
+    again = run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "parts")
+    assert [e.stage for e in stage_done_events(again)] == [2]
+    assert latent_bytes(last_stage(again)) == latent_bytes(last_stage(whole))
 
 
 def test_a_picture_that_is_not_kept_is_asked_for_again_and_nothing_is_left(model, photo, tmp_path):
-    first = run(small(image=photo, steps=4), model, tmp_path / "here")
-    recipe = recall(done(first)[1].image).recipe
-    fault = failed(run(recipe, model, tmp_path / "there"))
+    first = run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "here")
+    recipe = recall(stage_done_events(first)[1].image).recipe
+    fault = single_event(run_with_cache(recipe, model, tmp_path / "there"))
     assert (fault.field, fault.sentence) == ("image", errors.PICTURE_GONE)
     (tmp_path / "photo.png").write_bytes(b"half")
-    assert "could not be read" in failed(run(small(image=photo, steps=4), model, tmp_path / "there")).sentence
+    assert (
+        "could not be read"
+        in single_event(
+            run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "there")
+        ).sentence
+    )
     assert only_runs(tmp_path / "there") == []
 
 
 def test_what_is_written_tells_the_pixels_and_never_the_path(model, photo, tmp_path):
-    events = run(small(image=photo, steps=4), model, tmp_path / "runs")
+    events = run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "runs")
     digest = images.digest(photo)
-    written = recall(done(events)[0].image)
+    written = recall(stage_done_events(events)[0].image)
     assert written.recipe.image == written.record["recipe"]["image"] == digest
     assert written.recipe == events[0].recipe
-    assert to_dict(small(image=photo, steps=4))["image"] == digest
-    assert small(image=photo, steps=4).hash == small(image=digest, steps=4).hash != small(steps=4).hash
+    assert to_dict(small_recipe(image=photo, steps=4))["image"] == digest
+    assert (
+        small_recipe(image=photo, steps=4).hash
+        == small_recipe(image=digest, steps=4).hash
+        != small_recipe(steps=4).hash
+    )
     for path in (tmp_path / "runs").rglob("*"):
         assert path.is_dir() or b"photo.png" not in path.read_bytes()
 

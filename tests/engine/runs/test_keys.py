@@ -7,9 +7,9 @@ import pytest
 from engine import Recipe, plan
 from engine.recipe.controls import Control
 from engine.runs import keys
-from tests.support.toys import facts
+from tests.support.planning import make_facts
 
-FACTS = facts(hash="weights")
+FACTS = make_facts(hash="weights")
 
 
 def keys_of(known=FACTS, **changes):

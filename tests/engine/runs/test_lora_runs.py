@@ -12,28 +12,29 @@ from engine.catalogue.entries import lora_names
 from engine.errors import short_repr
 from engine.recipe.checks import check, check_value
 from engine.runs.keys import stage_keys
-from tests.support.loras import state
-from tests.support.toys import done, latents, small, told
+from tests.support.loras import model_state
+from tests.support.planning import small_recipe
+from tests.support.run_results import run_events, run_latents, stage_done_events
 
 
 def recipe(*loras, **more):
-    return small(scales=(1, 2), steps=4, loras=loras, **more)
+    return small_recipe(scales=(1, 2), steps=4, loras=loras, **more)
 
 
-def test_a_run_wears_it_and_the_next_one_does_not(dressed, tmp_path):
-    model, (file, _) = dressed
-    before = state(model)
-    plain = latents(recipe(), model, tmp_path)
-    worn = latents(recipe((str(file), 1.0)), model, tmp_path)
-    again = latents(recipe(), model, tmp_path)
+def test_a_run_wears_it_and_the_next_one_does_not(model_and_loras, tmp_path):
+    model, (file, _) = model_and_loras
+    before = model_state(model)
+    plain = run_latents(recipe(), model, tmp_path)
+    worn = run_latents(recipe((str(file), 1.0)), model, tmp_path)
+    again = run_latents(recipe(), model, tmp_path)
     assert all(np.array_equal(a, b) for a, b in zip(plain, again, strict=True))
     assert not any(np.allclose(a, b, atol=1e-3) for a, b in zip(plain, worn, strict=True))
-    assert state(model) == before
+    assert model_state(model) == before
 
 
-def test_two_runs_take_turns_between_stages_and_neither_feels_the_other(dressed, tmp_path):
-    model, (file, _) = dressed
-    alone = [latents(recipe(*loras), model, tmp_path) for loras in ((), ((str(file), 1.0),))]
+def test_two_runs_take_turns_between_stages_and_neither_feels_the_other(model_and_loras, tmp_path):
+    model, (file, _) = model_and_loras
+    alone = [run_latents(recipe(*loras), model, tmp_path) for loras in ((), ((str(file), 1.0),))]
     runs = [generate(recipe(*loras), model, out=tmp_path / name) for name, loras in
             (("plain", ()), ("worn", ((str(file), 1.0),)))]  # fmt: skip
     made = [[], []]
@@ -46,9 +47,9 @@ def test_two_runs_take_turns_between_stages_and_neither_feels_the_other(dressed,
 
 
 @pytest.mark.parametrize("calls", [1, 5, 9])
-def test_a_stop_in_the_middle_leaves_nothing_behind(calls, dressed, tmp_path):
-    model, (file, _) = dressed
-    before, seen = state(model), []
+def test_a_stop_in_the_middle_leaves_nothing_behind(calls, model_and_loras, tmp_path):
+    model, (file, _) = model_and_loras
+    before, seen = model_state(model), []
 
     class After:
         def is_set(self):
@@ -57,32 +58,32 @@ def test_a_stop_in_the_middle_leaves_nothing_behind(calls, dressed, tmp_path):
 
     events = list(generate(recipe((str(file), 1.0)), model, out=tmp_path, stop=After()))
     assert isinstance(events[-1], Stopped)
-    assert state(model) == before
+    assert model_state(model) == before
 
 
-def test_a_run_that_is_dropped_in_the_middle_leaves_nothing_behind(dressed, tmp_path):
-    model, (file, _) = dressed
-    before = state(model)
+def test_a_run_that_is_dropped_in_the_middle_leaves_nothing_behind(model_and_loras, tmp_path):
+    model, (file, _) = model_and_loras
+    before = model_state(model)
     run = generate(recipe((str(file), 1.0)), model, out=tmp_path)
     next(event for event in run if isinstance(event, Progress))
     run.close()
-    assert state(model) == before
+    assert model_state(model) == before
 
 
-def test_a_fault_of_the_network_leaves_nothing_behind(dressed, tmp_path, monkeypatch):
-    model, (file, _) = dressed
-    before = state(model)
+def test_a_fault_of_the_network_leaves_nothing_behind(model_and_loras, tmp_path, monkeypatch):
+    model, (file, _) = model_and_loras
+    before = model_state(model)
 
     def broken(*given, **more):
         raise ValueError("broken")
 
     monkeypatch.setattr(model.unet, "forward", broken)
     assert isinstance(list(generate(recipe((str(file), 1.0)), model, out=tmp_path))[-1], Failed)
-    assert state(model) == before
+    assert model_state(model) == before
 
 
-def test_a_stage_is_named_by_what_a_lora_holds_not_by_what_it_is_called(dressed, tmp_path):
-    model, (file, other) = dressed
+def test_a_stage_is_named_by_what_a_lora_holds_not_by_what_it_is_called(model_and_loras, tmp_path):
+    model, (file, other) = model_and_loras
     copy = tmp_path / "another_name.safetensors"
     copy.write_bytes(file.read_bytes())
     of = [
@@ -93,10 +94,10 @@ def test_a_stage_is_named_by_what_a_lora_holds_not_by_what_it_is_called(dressed,
     assert len({key for one in of[1:] for key in one}) == 6
 
 
-def test_the_picture_tells_its_name_and_no_folder(dressed, tmp_path):
-    model, (file, _) = dressed
-    events = told(recipe((str(file), 0.5)), model, tmp_path)
-    text = Image.open(done(events)[0].image).text["demofusion"]
+def test_the_picture_tells_its_name_and_no_folder(model_and_loras, tmp_path):
+    model, (file, _) = model_and_loras
+    events = run_events(recipe((str(file), 0.5)), model, tmp_path)
+    text = Image.open(stage_done_events(events)[0].image).text["demofusion"]
     assert json.loads(text)["recipe"]["loras"] == [[file.name, 0.5]]
     assert str(file.parent) not in text
 
@@ -105,9 +106,9 @@ def test_the_picture_tells_its_name_and_no_folder(dressed, tmp_path):
     "loras",
     [(("no/such.safetensors", 1.0),), (("nowhere", 1.0),), (("/etc/passwd", 1.0),)],
 )
-def test_one_that_is_not_here_is_told(loras, dressed, tmp_path, monkeypatch):
+def test_one_that_is_not_here_is_told(loras, model_and_loras, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    (event,) = generate(recipe(*loras), dressed[0], out=tmp_path)
+    (event,) = generate(recipe(*loras), model_and_loras[0], out=tmp_path)
     assert (type(event), event.field) == (Failed, "loras")
     assert event.sentence == errors.LORA_NOT_HERE.format(source=short_repr(loras[0][0]))
 
@@ -123,8 +124,8 @@ def test_what_is_no_list_of_them_is_refused(loras):
     assert refused.value.field == "loras"
 
 
-def test_from_elsewhere_only_listed_names_are_taken(dressed):
+def test_from_elsewhere_only_listed_names_are_taken(model_and_loras):
     name = lora_names()[0]
     assert check_value("loras", ((name, 0.5),)) == ((name, 0.5),)
     with pytest.raises(BadRecipe, match="not offered here"):
-        check_value("loras", ((str(dressed[1][0]), 1.0),))
+        check_value("loras", ((str(model_and_loras[1][0]), 1.0),))

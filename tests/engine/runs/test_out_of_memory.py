@@ -17,19 +17,23 @@ from engine.planning import cost
 from engine.planning.cost import largest_fitting
 from engine.runs import store
 from engine.vae import codec, tiling
-from tests.support.toys import apart, done, facts, latents, slowly, small, told, total
+from tests.support.planning import make_facts, small_recipe, total_cost
+from tests.support.run_results import max_difference, run_events, run_latents, stage_done_events
+from tests.support.slow_cases import slow_cases
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")
 
 
-@pytest.mark.parametrize("seed", [2, *slowly(0, 1, 3, 4, 5)])
+@pytest.mark.parametrize("seed", [2, *slow_cases(0, 1, 3, 4, 5)])
 def test_a_retreat_at_a_random_call_leaves_the_picture_as_it_is(seed, model, monkeypatch, tmp_path):
-    recipe = small(view_batch=8, scales=(1, 2, 3), scheduler=["ddim", "dpmpp_2m", "euler_a"][seed % 3])
-    undisturbed = latents(recipe, model, tmp_path)[-1]
+    recipe = small_recipe(view_batch=8, scales=(1, 2, 3), scheduler=["ddim", "dpmpp_2m", "euler_a"][seed % 3])
+    undisturbed = run_latents(recipe, model, tmp_path)[-1]
     network, count = model.unet.forward, [0]
     planned = plan(recipe, model.facts)
     full_at = set(
-        random.Random(seed).sample(range(cost.calls(planned.stages[0]) + 1, total(cost.calls, planned)), 8)
+        random.Random(seed).sample(
+            range(cost.calls(planned.stages[0]) + 1, total_cost(cost.calls, planned)), 8
+        )
     )
 
     def sometimes_full(given, *more, **named):
@@ -39,13 +43,13 @@ def test_a_retreat_at_a_random_call_leaves_the_picture_as_it_is(seed, model, mon
         return network(given, *more, **named)
 
     monkeypatch.setattr(model.unet, "forward", sometimes_full)
-    events = told(recipe, model, tmp_path)
+    events = run_events(recipe, model, tmp_path)
     retreats = [e for e in events if isinstance(e, Retreated)]
     assert retreats
     assert [e.view_batch for e in retreats] == sorted({e.view_batch for e in retreats}, reverse=True)
-    final = load_file(done(events)[-1].latents)["latents"]
-    assert apart(final, undisturbed) < 1e-4
-    assert [e.evaluations for e in done(events)] == [s.evaluations for s in planned.stages]
+    final = load_file(stage_done_events(events)[-1].latents)["latents"]
+    assert max_difference(final, undisturbed) < 1e-4
+    assert [e.evaluations for e in stage_done_events(events)] == [s.evaluations for s in planned.stages]
 
 
 def test_views_at_once_are_halved_until_they_fit(model, monkeypatch, tmp_path):
@@ -58,7 +62,7 @@ def test_views_at_once_are_halved_until_they_fit(model, monkeypatch, tmp_path):
         return network(given, *more, **named)
 
     monkeypatch.setattr(model.unet, "forward", small_card)
-    events = told(small(view_batch=9), model, tmp_path)
+    events = run_events(small_recipe(view_batch=9), model, tmp_path)
     assert [e.view_batch for e in events if isinstance(e, Retreated)] == [1]
     tried = sizes[sizes.index(18) :] if 18 in sizes else sizes
     assert tried[:4] == sorted(tried[:4], reverse=True)
@@ -73,7 +77,7 @@ def test_what_was_run_is_recorded_after_a_retreat(model, monkeypatch, tmp_path):
         return network(given, *more, **named)
 
     monkeypatch.setattr(model.unet, "forward", small_card)
-    events = told(small(view_batch=8), model, tmp_path)
+    events = run_events(small_recipe(view_batch=8), model, tmp_path)
     run = events[0].run
     assert store.read_stage(store.find_stage(run, 1)[1]).record["view_batch"] == 8
     assert store.read_stage(store.find_stage(run, 2)[1]).record["view_batch"] == 2
@@ -81,7 +85,7 @@ def test_what_was_run_is_recorded_after_a_retreat(model, monkeypatch, tmp_path):
 
 def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypatch, tmp_path):
     network = model.unet.forward
-    base = cost.calls(plan(small(), model.facts).stages[0])
+    base = cost.calls(plan(small_recipe(), model.facts).stages[0])
     count = [0]
 
     def full(*given, **named):
@@ -91,18 +95,18 @@ def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypa
         return network(*given, **named)
 
     monkeypatch.setattr(model.unet, "forward", full)
-    events = list(generate(small(scales=(1, 8)), model, out=tmp_path))
+    events = list(generate(small_recipe(scales=(1, 8)), model, out=tmp_path))
     assert isinstance(events[-1], Failed)
     assert "even one view at a time" in events[-1].sentence
     width, _, height = events[-1].sentence.split(". ")[-1].split()[:3]
-    planned = plan(small(width=int(width), height=int(height), scales=()), model.facts)
-    whole = plan(small(scales=(1, 8)), model.facts)
+    planned = plan(small_recipe(width=int(width), height=int(height), scales=()), model.facts)
+    whole = plan(small_recipe(scales=(1, 8)), model.facts)
     one = [
         cost.memory(replace(s, recipe=replace(s.recipe, view_batch=1)))
         for s in (planned.stages[-1], whole.stages[-1])
     ]
     assert one[0] <= 0.9 * one[1]
-    assert [e.stage for e in done(events)] == [1]
+    assert [e.stage for e in stage_done_events(events)] == [1]
 
 
 def test_a_full_memory_is_known_by_what_the_system_really_says():
@@ -132,15 +136,15 @@ def test_what_filled_the_memory_is_let_go_before_what_is_free_is_asked(model, mo
     monkeypatch.setattr(
         hardware, "free_memory", lambda device: alive.append([ref() is not None for ref in held])
     )
-    assert isinstance(list(generate(small(), model, out=tmp_path))[-1], Failed)
+    assert isinstance(list(generate(small_recipe(), model, out=tmp_path))[-1], Failed)
     assert alive == [[False] * len(held)]
 
 
-SDXL = facts(hash="x")
+SDXL = make_facts(hash="x")
 
 
 def sdxl(**changes):
-    whole = plan(small(**{"steps": 20, "scales": (1, 2, 4)} | changes), SDXL)
+    whole = plan(small_recipe(**{"steps": 20, "scales": (1, 2, 4)} | changes), SDXL)
     return whole, whole.stages[-1]
 
 
@@ -161,7 +165,7 @@ def test_the_less_is_free_the_smaller_it_is_and_then_there_is_none():
 
 
 def test_as_published_nothing_lies_between_two_stages():
-    whole = plan(small(width=4096, height=4096, scales=(), faithful=True, scheduler="ddim"), SDXL)
+    whole = plan(small_recipe(width=4096, height=4096, scales=(), faithful=True, scheduler="ddim"), SDXL)
     assert largest_fitting(whole, whole.stages[-1], None) is None
 
 
@@ -195,10 +199,10 @@ def test_a_decoders_retreat_is_told_and_the_run_goes_on(model, monkeypatch, tmp_
         return decoder(z, *more)
 
     monkeypatch.setattr(model.vae.decoder, "forward", small_card)
-    events = told(small(steps=4), model, tmp_path)
+    events = run_events(small_recipe(steps=4), model, tmp_path)
     retreats = [(e.stage, e.tile) for e in events if isinstance(e, Retreated)]
     assert retreats == [(1, 8), (2, 8)]
-    assert [e.stage for e in done(events)] == [1, 2]
+    assert [e.stage for e in stage_done_events(events)] == [1, 2]
 
 
 def test_a_decoder_that_is_full_at_the_smallest_tile_is_a_fault(model, monkeypatch):
@@ -227,7 +231,7 @@ def test_a_run_gives_its_memory_back(model, tmp_path):
         gc.collect()
         return sum(t.numel() for t in gc.get_objects() if isinstance(t, torch.Tensor))
 
-    told(small(scales=(1, 2, 3)), model, tmp_path)  # Kernels are remembered.
+    run_events(small_recipe(scales=(1, 2, 3)), model, tmp_path)  # Kernels are remembered.
     before = live()
-    told(small(scales=(1, 2, 3), seed=2), model, tmp_path)
+    run_events(small_recipe(scales=(1, 2, 3), seed=2), model, tmp_path)
     assert live() <= before

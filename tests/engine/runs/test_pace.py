@@ -7,9 +7,9 @@ import pytest
 from engine import Recipe, generate, plan
 from engine.planning import cost
 from engine.runs.pace import Pace
-from tests.support.toys import facts, small, total
+from tests.support.planning import make_facts, small_recipe, total_cost
 
-FACTS = facts(device="some card", dtype="float16", name="mine")
+FACTS = make_facts(device="some card", dtype="float16", name="mine")
 
 
 def stages(model=FACTS, **changes):
@@ -54,7 +54,7 @@ def test_each_machine_model_and_format_has_a_pace_of_its_own(other, tmp_path):
 def test_known_devices_are_foretold_from_what_others_published(tmp_path):
     card = replace(FACTS, device="NVIDIA GeForce RTX 3090", name="sdxl")
     published = plan(Recipe(faithful=True, width=2048, height=2048, steps=50, scheduler="ddim"), card)
-    assert total(cost.tile_areas, published) == 1400
+    assert total_cost(cost.tile_areas, published) == 1400
     assert Pace(tmp_path).estimate(published.stages) == pytest.approx(180, rel=0.05)
 
 
@@ -79,7 +79,7 @@ def test_where_it_cannot_be_written_the_run_goes_on(tmp_path):
 
 
 def test_a_run_teaches_the_pace(model, tmp_path):
-    recipe = small()
+    recipe = small_recipe()
     assert Pace(tmp_path).estimate(plan(recipe, model.facts).stages) is None
     for _ in generate(recipe, model, out=tmp_path):
         pass

@@ -7,36 +7,45 @@ import pytest
 
 from engine import Accepted, Finished
 from engine.runs import store
-from tests.support.toys import bytes_of, done, failed, kinds, run, small
+from tests.support.planning import small_recipe
+from tests.support.run_results import (
+    event_types,
+    latent_bytes,
+    run_with_cache,
+    single_event,
+    stage_done_events,
+)
 
 
 def test_growing_on_from_a_chosen_stage_under_other_settings(model, tmp_path):
-    first = run(small(), model, tmp_path)
-    other = small(scales=(1, 2, 4), prompt="a blue boat", scheduler="euler_a", guidance=3, seed=8, alpha1=1)
-    grown = run(other, model, tmp_path, resume=(first[0].run, 2))
-    assert [e.stage for e in done(grown)] == [3]
+    first = run_with_cache(small_recipe(), model, tmp_path)
+    other = small_recipe(
+        scales=(1, 2, 4), prompt="a blue boat", scheduler="euler_a", guidance=3, seed=8, alpha1=1
+    )
+    grown = run_with_cache(other, model, tmp_path, resume=(first[0].run, 2))
+    assert [e.stage for e in stage_done_events(grown)] == [3]
     assert [e.stage for e in grown[0].kept] == [1, 2]
-    assert bytes_of(grown[0].kept[1]) == bytes_of(done(first)[1])
+    assert latent_bytes(grown[0].kept[1]) == latent_bytes(stage_done_events(first)[1])
 
 
 @pytest.mark.slow
 def test_a_grown_stage_is_found_again_by_growing_again_and_by_nothing_else(model, tmp_path):
-    first = run(small(), model, tmp_path)
-    other = small(scales=(1, 2, 3, 4), seed=8)
+    first = run_with_cache(small_recipe(), model, tmp_path)
+    other = small_recipe(scales=(1, 2, 3, 4), seed=8)
     start = (first[0].run, 2)
-    run(other, model, tmp_path, resume=start, until=3)
-    grown = run(other, model, tmp_path, resume=start)
+    run_with_cache(other, model, tmp_path, resume=start, until=3)
+    grown = run_with_cache(other, model, tmp_path, resume=start)
     assert [e.stage for e in grown[0].kept] == [1, 2, 3]
-    assert [e.stage for e in done(grown)] == [4]
-    assert kinds(run(other, model, tmp_path, resume=start)) == [Accepted, Finished]
-    assert run(other, model, tmp_path, until=1)[0].first == 1
+    assert [e.stage for e in stage_done_events(grown)] == [4]
+    assert event_types(run_with_cache(other, model, tmp_path, resume=start)) == [Accepted, Finished]
+    assert run_with_cache(other, model, tmp_path, until=1)[0].first == 1
 
 
 def test_growing_on_works_between_the_planned_sizes(model, tmp_path):
-    first = run(small(scales=(1, 1.5)), model, tmp_path)
-    grown = run(small(scales=(1, 2, 3)), model, tmp_path, resume=(first[0].run, 2))
+    first = run_with_cache(small_recipe(scales=(1, 1.5)), model, tmp_path)
+    grown = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path, resume=(first[0].run, 2))
     assert [(e.stage, e.size) for e in grown[0].kept] == [(1, (192, 192))]
-    assert [(e.stage, e.size) for e in done(grown)] == [(2, (256, 256)), (3, (384, 384))]
+    assert [(e.stage, e.size) for e in stage_done_events(grown)] == [(2, (256, 256)), (3, (384, 384))]
 
 
 @pytest.mark.parametrize(
@@ -48,29 +57,34 @@ def test_growing_on_works_between_the_planned_sizes(model, tmp_path):
     ],
 )
 def test_growing_on_is_refused_where_it_cannot_be(changes, words, model, tmp_path):
-    first = run(small(), model, tmp_path)
-    fault = failed(run(small(**changes), model, tmp_path, resume=(first[0].run, 2)))
+    first = run_with_cache(small_recipe(), model, tmp_path)
+    fault = single_event(run_with_cache(small_recipe(**changes), model, tmp_path, resume=(first[0].run, 2)))
     assert words in fault.sentence
     assert len(store.finished_stages(first[0].run)) == 2
 
 
 def test_a_model_that_sees_pictures_otherwise_cannot_grow_them(model, tmp_path):
-    first = run(small(), model, tmp_path)
+    first = run_with_cache(small_recipe(), model, tmp_path)
     other = replace(model, facts=replace(model.facts, latent_space="of another kind"))
-    fault = failed(run(small(scales=(1, 2, 3)), other, tmp_path, resume=(first[0].run, 2)))
+    fault = single_event(
+        run_with_cache(small_recipe(scales=(1, 2, 3)), other, tmp_path, resume=(first[0].run, 2))
+    )
     assert "sees pictures otherwise" in fault.sentence
 
 
 def test_another_model_of_the_same_latents_may_grow_a_picture_and_finds_none_of_its_own(model, tmp_path):
-    first = run(small(), model, tmp_path)
+    first = run_with_cache(small_recipe(), model, tmp_path)
     other = replace(model, facts=replace(model.facts, hash="other weights"))
-    assert run(small(), other, tmp_path, until=1)[0].first == 1
-    assert run(small(scales=(1, 2, 3)), other, tmp_path, resume=(first[0].run, 2))[0].first == 3
+    assert run_with_cache(small_recipe(), other, tmp_path, until=1)[0].first == 1
+    assert (
+        run_with_cache(small_recipe(scales=(1, 2, 3)), other, tmp_path, resume=(first[0].run, 2))[0].first
+        == 3
+    )
 
 
 def test_growing_on_does_not_need_the_stages_below(model, tmp_path):
-    first = run(small(), model, tmp_path)
-    Path(done(first)[0].latents).write_bytes(b"half")
-    grown = run(small(scales=(1, 2, 3), seed=8), model, tmp_path, resume=(first[0].run, 2))
+    first = run_with_cache(small_recipe(), model, tmp_path)
+    Path(stage_done_events(first)[0].latents).write_bytes(b"half")
+    grown = run_with_cache(small_recipe(scales=(1, 2, 3), seed=8), model, tmp_path, resume=(first[0].run, 2))
     assert [e.stage for e in grown[0].kept] == [2]
-    assert [e.stage for e in done(grown)] == [3]
+    assert [e.stage for e in stage_done_events(grown)] == [3]

@@ -13,7 +13,8 @@ from engine.recipe.recipe import Recipe
 from engine.sampling.denoiser import Denoiser
 from engine.sampling.fuse import blend, blur, predict
 from engine.sampling.signals import NetworkCalled
-from tests.support.toys import Echo, facts
+from tests.support.known_networks import EchoNetwork
+from tests.support.planning import make_facts
 
 UNSHIFTED = Noise(0, SimpleNamespace(jitter=lambda stage, i, view: (0, 0)))
 
@@ -35,7 +36,7 @@ def fused(stage, canvas, network, *, c2, deviation=0.0, batch=3, passes=1, noise
 
 
 def stage_of(number=2, window=16, **recipe):
-    return plan(Recipe(**recipe), facts(window)).stages[number - 1]
+    return plan(Recipe(**recipe), make_facts(window)).stages[number - 1]
 
 
 SHAPES = [
@@ -55,7 +56,7 @@ def test_cutting_and_pasting_is_the_identity(shape, c2):
     """Windows overlap, are shifted and weighted, dilated views are padded: an echo must come back as it was."""
     stage = stage_of(**shape)
     canvas = torch.randn(1, 4, stage.rows, stage.cols, generator=torch.Generator().manual_seed(0))
-    prediction = fused(stage, canvas, Echo(), c2=c2, noise=Noise(0))
+    prediction = fused(stage, canvas, EchoNetwork(), c2=c2, noise=Noise(0))
     assert torch.allclose(prediction.values, canvas, atol=1e-5)
 
 
@@ -97,7 +98,7 @@ def test_both_predictions_come_back_in_their_order():
 def test_dilated_views_see_the_canvas_blurred_and_windows_as_it_is():
     stage = stage_of(scales=(1, 2))
     canvas = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(0))
-    prediction = fused(stage, canvas, Echo(), c2=0.4, deviation=0.8)
+    prediction = fused(stage, canvas, EchoNetwork(), c2=0.4, deviation=0.8)
     smooth = blur(canvas, 0.8, stage.blur_kernel, reflect=True)
     assert torch.allclose(prediction.input, 0.6 * canvas + 0.4 * smooth, atol=1e-6)
     assert torch.allclose(prediction.values, prediction.input, atol=1e-5)
@@ -126,7 +127,7 @@ def test_the_kernel_is_the_papers_or_the_codes():
 
 
 def test_there_is_a_signal_after_every_call_of_the_network():
-    denoiser = Denoiser(Echo(), None, 1, 4)
+    denoiser = Denoiser(EchoNetwork(), None, 1, 4)
     signals = list(predicting(denoiser, stage_of(scales=(1, 2)), torch.zeros(1, 4, 32, 32), 0.5))
     assert signals == [NetworkCalled()] * 4
     assert denoiser.calls == 3 + 1
@@ -135,7 +136,7 @@ def test_there_is_a_signal_after_every_call_of_the_network():
 
 def test_there_is_a_signal_between_the_two_calls_of_noise_damped_guidance():
     stage = stage_of(number=1, method="direct", scales=(1, 2))
-    step, denoiser = Step(0, 500, 0, 0, 0), Denoiser(Echo(), Text(torch.zeros(2, 1, 1)), 2, 1)
+    step, denoiser = Step(0, 500, 0, 0, 0), Denoiser(EchoNetwork(), Text(torch.zeros(2, 1, 1)), 2, 1)
     patches = StepPatches(mild=())
     views = views_at(stage, step, UNSHIFTED)
     signals = predict(denoiser, torch.zeros(1, 4, 32, 32), stage, step, views, patches)

@@ -14,12 +14,14 @@ from engine.planning.plan import plan
 from engine.sampling.signals import StageMade
 from engine.sampling.solver import Solver
 from engine.sampling.tone import Tone
+from tests.support.known_networks import AllNoiseNetwork, TargetNetwork, run_with_network
+from tests.support.planning import make_facts
+from tests.support.slow_cases import slow_cases
 from tests.support.tiny import SCHEDULER
-from tests.support.toys import AllNoise, Wants, facts, slowly, watch
 
 CONFIG = SCHEDULER | {"prediction_type": "epsilon"}
 # Many channels make the canvas's deviation a sharp measure: its own error is 0.1 %.
-NOISY = facts(window=16, channels=192, scheduler=CONFIG)
+NOISY = make_facts(window=16, channels=192, scheduler=CONFIG)
 
 
 def at(i):
@@ -33,7 +35,7 @@ def deviations(solver):
 
 def noisy(monkeypatch, **recipe):
     recipe = {"guidance": 1, "economy": 0, "scales": (1, 4), "stride": 16, "steps": 20} | recipe
-    return watch(monkeypatch, AllNoise(), NOISY, Recipe(**recipe))
+    return run_with_network(monkeypatch, AllNoiseNetwork(), NOISY, Recipe(**recipe))
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -45,9 +47,9 @@ def test_noise_stays_sigma_at_every_step(name, pulled, monkeypatch):
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_noise_stays_sigma_in_the_base_too(name, monkeypatch):
-    large = facts(window=32, channels=256, scheduler=CONFIG)
+    large = make_facts(window=32, channels=256, scheduler=CONFIG)
     recipe = Recipe(guidance=1, scales=(1,), steps=20, scheduler=name)
-    (base,) = watch(monkeypatch, AllNoise(), large, recipe)
+    (base,) = run_with_network(monkeypatch, AllNoiseNetwork(), large, recipe)
     assert deviations(base) == pytest.approx(1, abs=0.01)
 
 
@@ -55,11 +57,11 @@ def test_noise_stays_sigma_in_the_base_too(name, monkeypatch):
 @pytest.mark.parametrize("steps", [7, 30, 61])
 @pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m"])
 def test_noise_stays_sigma_however_steps_are_spaced(name, steps, spacing, monkeypatch):
-    toy = facts(window=16, channels=64, scheduler=CONFIG | {"timestep_spacing": spacing})
+    toy = make_facts(window=16, channels=64, scheduler=CONFIG | {"timestep_spacing": spacing})
     recipe = Recipe(
         guidance=1, economy=0, scales=(1, 4), stride=16, steps=steps, scheduler=name, dilated=False
     )
-    _, upper = watch(monkeypatch, AllNoise(), toy, recipe)
+    _, upper = run_with_network(monkeypatch, AllNoiseNetwork(), toy, recipe)
     assert deviations(upper) == pytest.approx(1, abs=0.01)
 
 
@@ -99,18 +101,18 @@ def test_without_the_pull_v_is_nearly_right_and_raw_is_not(name, monkeypatch):
 
 
 def test_a_v_model_keeps_the_noise_too(monkeypatch):
-    model = facts(window=16, channels=192, scheduler=CONFIG | {"prediction_type": "v_prediction"})
+    model = make_facts(window=16, channels=192, scheduler=CONFIG | {"prediction_type": "v_prediction"})
     recipe = Recipe(guidance=1, scales=(1, 4), stride=16, steps=20, scheduler="ddim", skip_residual=False)
-    _, upper = watch(monkeypatch, AllNoise(), model, recipe)
+    _, upper = run_with_network(monkeypatch, AllNoiseNetwork(), model, recipe)
     assert deviations(upper) == pytest.approx(1, abs=0.015)
 
 
 def distance(monkeypatch, **recipe):
     """How far from an anchor at 0 a network that wants 1 ends."""
-    toy = facts(window=16, channels=16, scheduler=CONFIG)
+    toy = make_facts(window=16, channels=16, scheduler=CONFIG)
     recipe = Recipe(**{"guidance": 1, "scales": (1, 2), "dilated": False} | recipe)
     below = StageMade(plan(recipe, toy).stages[0], torch.zeros(1, 16, 16, 16), Tone(0, 1))
-    (upper,) = watch(monkeypatch, Wants(), toy, recipe, below)
+    (upper,) = run_with_network(monkeypatch, TargetNetwork(), toy, recipe, below)
     return upper.end.mean().item()
 
 
@@ -120,8 +122,8 @@ def test_the_pull_holds(steps, monkeypatch):
     assert ddim < 0.6 * distance(monkeypatch, scheduler="ddim", steps=steps, skip_residual=False)
 
 
-@pytest.mark.parametrize("steps", [4, 5, 6, 8, 12, 20, 50, 100, *slowly(7, 9, 10, 11, 15, 30)])
-@pytest.mark.parametrize("economy", [0.005, *slowly(0)])
+@pytest.mark.parametrize("steps", [4, 5, 6, 8, 12, 20, 50, 100, *slow_cases(7, 9, 10, 11, 15, 30)])
+@pytest.mark.parametrize("economy", [0.005, *slow_cases(0)])
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if n not in ("ddim", "lcm")])
 def test_every_solver_is_held_to_the_anchor_as_ddim_is(name, economy, steps, monkeypatch):
     ddim = distance(monkeypatch, scheduler="ddim", steps=steps, economy=economy)

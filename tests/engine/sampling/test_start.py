@@ -10,8 +10,8 @@ from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from engine.sampling.solver import Solver
 from engine.sampling.start import Inputs, enlarge, no_start_image, start_stage
+from tests.support.planning import make_facts
 from tests.support.tiny import SCHEDULER
-from tests.support.toys import facts
 
 CONFIG = SCHEDULER | {"prediction_type": "epsilon"}
 
@@ -33,7 +33,7 @@ def test_enlarging_keeps_a_slope_and_the_place_of_things():
 
 
 def test_a_stage_begins_at_the_noise_level_of_its_first_step():
-    toy = facts(16, scheduler=CONFIG)
+    toy = make_facts(16, scheduler=CONFIG)
     planned = plan(Recipe(scales=(1, 2), scheduler="ddim"), toy)
     stage = planned.stages[1]
     assert stage.schedule.first > 0
@@ -47,7 +47,7 @@ def test_a_stage_begins_at_the_noise_level_of_its_first_step():
 
 
 def test_a_start_image_takes_the_place_of_the_enlargement():
-    toy = facts(16, scheduler=CONFIG)
+    toy = make_facts(16, scheduler=CONFIG)
     stage = plan(Recipe(scales=(1, 2), scheduler="ddim"), toy).stages[1]
     held, photo = Solver("ddim", CONFIG, 50, stage.schedule), random(1, 4, 32, 32)
     for below in (random(1, 4, 16, 16), None):

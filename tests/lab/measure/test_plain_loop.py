@@ -11,7 +11,7 @@ import torch
 from engine import Recipe, load_model
 from lab.measure import plain_loop
 from lab.models.architecture import alphas_and_sigmas
-from tests.support.toys import latents
+from tests.support.run_results import run_latents
 
 CLOSE = 1e-5
 # SDXL's own spacing of steps. The model's own begins at pure noise, where the first step divides by
@@ -41,7 +41,7 @@ def test_the_engine_equals_the_plain_loop(method, stride, tmp_path):
         stride=stride,
         feather=False,
     )
-    (ours,) = latents(recipe, model, tmp_path, noise=StartNoise())
+    (ours,) = run_latents(recipe, model, tmp_path, noise=StartNoise())
     theirs = plain_loop.draw(
         model, "a red house", (64, 64), stride=stride, steps=4, guidance=5.0, seed=3
     ).numpy()
@@ -69,9 +69,9 @@ def dilated(unet, factors, left):
 
 
 @torch.no_grad()
-def test_damped_guidance_is_the_plain_loop(bodies, tmp_path):
+def test_damped_guidance_is_the_plain_loop(models_by_architecture, tmp_path):
     """eps = u_mild + w (c_strong - u_strong) in 3 of 4 steps; plain guidance in the last."""
-    model, unet = bodies["sdxl"], bodies["sdxl"].unet
+    model, unet = models_by_architecture["sdxl"], models_by_architecture["sdxl"].unet
     recipe = Recipe(
         prompt="a red house",
         negative="",
@@ -81,7 +81,7 @@ def test_damped_guidance_is_the_plain_loop(bodies, tmp_path):
         steps=4,
         guidance=5.0,
     )
-    (ours,) = latents(recipe, model, tmp_path, noise=StartNoise())
+    (ours,) = run_latents(recipe, model, tmp_path, noise=StartNoise())
     alpha, sigma = alphas_and_sigmas()
     text = model.encode_text("a red house", "", 2)
     time_ids = torch.tensor([[512, 512, 0, 0, 512, 512]]).expand(2, -1)

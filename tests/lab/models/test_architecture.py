@@ -14,7 +14,8 @@ from lab.models.architecture import (
     write_pipeline,
 )
 from lab.world.lessons import LESSON_SHARES, make_lesson
-from tests.support.toys import latents, small
+from tests.support.planning import small_recipe
+from tests.support.run_results import run_latents
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_the_engine_draws_with_it_at_several_sizes(folder, tmp_path):
     made = load_model(folder, "cpu", "float32")
     assert (made.facts.native, made.facts.cell, made.facts.channels) == (256, 8, 8)
     assert not made.pipeline.config.force_zeros_for_empty_prompt
-    first, second = latents(small(steps=4, scales=(1, 1.5), guidance=1), made, tmp_path)
+    first, second = run_latents(small_recipe(steps=4, scales=(1, 1.5), guidance=1), made, tmp_path)
     assert first.shape == (1, 8, 32, 32)
     assert second.shape == (1, 8, 48, 48)
 

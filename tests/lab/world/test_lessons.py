@@ -7,9 +7,9 @@ from engine import Recipe, plan
 from engine.planning.views import dilated_views, whole_canvas, windows
 from lab.world.lessons import BUCKETS, LESSON_SHARES, NATIVE_SIDE, make_lesson, training_scene
 from lab.world.scenes import is_held_out, render
-from tests.support.toys import facts
+from tests.support.planning import make_facts
 
-POSTCARDS = facts(32, buckets=BUCKETS)
+POSTCARDS = make_facts(32, buckets=BUCKETS)
 
 
 def test_buckets_have_about_the_native_area_and_come_turned():

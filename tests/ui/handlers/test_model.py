@@ -16,8 +16,16 @@ from engine.recipe.recall import recall
 from engine.runs import store
 from engine.serving.model_pool import ModelPool
 from tests.support import tiny
-from tests.support.look import expect, generate, is_done, move, pattern, press, unfold
-from tests.support.page import launched, tiny_entry
+from tests.support.page_queries import (
+    expect,
+    expect_done,
+    message_pattern,
+    open_section,
+    press_button,
+    press_generate,
+    set_number,
+)
+from tests.support.running_app import launch_app, tiny_entry
 from ui.actions.restore import first_recipe
 from ui.handlers.model import ModelHandlers, carry_over_defaults
 from ui.session.services import open_services
@@ -50,7 +58,7 @@ def model_box(page):
 
 
 def choose(page, title):
-    unfold(page, re.compile(f"^{words.MODEL_SECTION}"))
+    open_section(page, re.compile(f"^{words.MODEL_SECTION}"))
     model_box(page).click()
     page.get_by_role("option", name=title).click()
 
@@ -123,22 +131,22 @@ def test_where_there_is_none_to_let_go_it_is_said(two, monkeypatch):
 
 
 @pytest.mark.browser
-def test_a_page_of_one_model_asks_for_none(served, visit):
-    page = visit(served.url)
+def test_a_page_of_one_model_asks_for_none(running_app, open_page):
+    page = open_page(running_app.url)
     expect(page.get_by_role("button", name=re.compile(f"^{words.MODEL_SECTION}"))).to_have_count(0)
 
 
 @pytest.mark.browser
-def test_another_model_is_chosen_and_draws(services, visit):
-    with launched(services) as (url, _):
-        page = visit(url)
-        unfold(page, words.FINE_CONTROL)
-        move(page, "steps", 4)
+def test_another_model_is_chosen_and_draws(services, open_page):
+    with launch_app(services) as (url, _):
+        page = open_page(url)
+        open_section(page, words.FINE_CONTROL)
+        set_number(page, "steps", 4)
         choose(page, "Other")
         expect(page.locator("#guidance input[type=number]")).to_have_value("5")
         expect(page.locator("#badge")).to_contain_text("Other")
-        generate(page)
-        is_done(page)
+        press_generate(page)
+        expect_done(page)
         assert (made_by(services).model, made_by(services).scheduler) == ("other", "euler")
         page.reload()
         expect(page.locator("#badge")).to_contain_text("Other")
@@ -147,7 +155,7 @@ def test_another_model_is_chosen_and_draws(services, visit):
 @pytest.mark.slow
 @pytest.mark.browser
 def test_the_present_model_draws_while_another_is_fetched(
-    services, visit, tmp_path, other_folder, monkeypatch
+    services, open_page, tmp_path, other_folder, monkeypatch
 ):
     kept = shutil.move(other_folder, tmp_path / "far")
     arrives, load = threading.Event(), services.pool.model
@@ -159,30 +167,30 @@ def test_the_present_model_draws_while_another_is_fetched(
         return load(name)
 
     monkeypatch.setattr(services.pool, "model", fetched)
-    with launched(services) as (url, _):
-        page = visit(url)
+    with launch_app(services) as (url, _):
+        page = open_page(url)
         choose(page, words.MODEL_TO_DOWNLOAD.format(title="Other", size="7"))
-        expect(page.get_by_text(pattern(words.DOWNLOADING_MODEL))).to_be_visible()
+        expect(page.get_by_text(message_pattern(words.DOWNLOADING_MODEL))).to_be_visible()
         expect(model_box(page)).to_have_value("Tiny")
-        generate(page)
-        is_done(page)
+        press_generate(page)
+        expect_done(page)
         arrives.set()
         expect(model_box(page)).to_have_value("Other")
         expect(page.locator("#badge")).to_contain_text("Other")
-        expect(page.get_by_text(pattern(words.DOWNLOADING_MODEL))).to_have_count(0)
+        expect(page.get_by_text(message_pattern(words.DOWNLOADING_MODEL))).to_have_count(0)
         assert made_by(services).model == "tiny"
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_what_cannot_be_fetched_is_said_and_the_present_model_stays(services, visit, other_folder):
+def test_what_cannot_be_fetched_is_said_and_the_present_model_stays(services, open_page, other_folder):
     shutil.rmtree(other_folder)
-    with launched(services) as (url, _):
-        page = visit(url)
+    with launch_app(services) as (url, _):
+        page = open_page(url)
         choose(page, words.MODEL_TO_DOWNLOAD.format(title="Other", size="7"))
         expect(page.get_by_role("alert")).to_have_text(
             words.DOWNLOAD_FAILED.format(title="Other", present="Tiny")
         )
         expect(model_box(page)).to_have_value("Tiny")
-        press(page, words.GENERATE)
-        is_done(page)
+        press_button(page, words.GENERATE)
+        expect_done(page)

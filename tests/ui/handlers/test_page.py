@@ -8,7 +8,7 @@ import pytest
 from engine import Recipe
 from engine.runs import store
 from engine.serving.model_pool import ModelPool
-from tests.support.page import tiny_entry
+from tests.support.running_app import tiny_entry
 from ui.actions import runs
 from ui.actions.replan import set_recipe
 from ui.handlers.actions import ActionHandlers
@@ -58,9 +58,9 @@ def test_a_handler_waits_until_another_of_its_page_is_done(services, monkeypatch
         return 0
 
     monkeypatch.setattr(Services, "count_cached", count_cached)
-    given = {control: control.value for control in page.widgets.values()}
+    values = {control: control.value for control in page.widgets.values()}
     both = [
-        threading.Thread(target=on_change, args=(given | {page.widgets["alpha1"]: alpha}, request), name=name)
+        threading.Thread(target=on_change, args=(values | {page.widgets["alpha1"]: alpha}, request), name=name)
         for name, alpha in (("first", 2.0), ("second", 2.5))
     ]
     both[0].start()
@@ -86,21 +86,21 @@ REQUEST = gr.Request(session_hash="a page")
 
 
 def test_what_the_page_wrote_itself_is_no_change(filled):
-    session, handlers, given = filled
+    session, handlers, values = filled
     prompt = handlers.page.widgets["prompt"]
     on_text = PromptHandlers(handlers.services, handlers.page).on_text_change("prompt")
-    on_text(given | {prompt: "a red house"}, REQUEST)
+    on_text(values | {prompt: "a red house"}, REQUEST)
     assert session.recipe.alpha1 == 2.0
-    on_text(given | {prompt: "a green tree"}, REQUEST)
+    on_text(values | {prompt: "a green tree"}, REQUEST)
     assert (session.recipe.prompt, session.recipe.alpha1) == ("a green tree", 3.0)
 
 
 def test_what_the_page_wrote_is_applied_after_a_change_that_was_made_before(filled):
-    session, handlers, given = filled
-    handlers.on_change(given, REQUEST)
+    session, handlers, values = filled
+    handlers.on_change(values, REQUEST)
     assert session.recipe.prompt != "a red house"
     on_text = PromptHandlers(handlers.services, handlers.page).on_text_change("prompt")
-    on_text(given | {handlers.page.widgets["prompt"]: "a red house"}, REQUEST)
+    on_text(values | {handlers.page.widgets["prompt"]: "a red house"}, REQUEST)
     assert session.recipe.prompt == "a red house"
 
 
@@ -115,38 +115,38 @@ def test_what_the_page_wrote_is_applied_after_a_change_that_was_made_before(fill
     ],
 )
 def test_what_is_typed_beyond_a_slider_is_taken_as_its_box_will_show_it(filled, name, typed, shown):
-    session, handlers, given = filled
-    handlers.on_change(given | {handlers.page.widgets[name]: typed}, REQUEST)
+    session, handlers, values = filled
+    handlers.on_change(values | {handlers.page.widgets[name]: typed}, REQUEST)
     assert session.refusal is None
     assert getattr(session.recipe, "scales" if name == "stages" else name) == shown
 
 
 @pytest.fixture
-def looked_away(served):
+def looked_away(running_app):
     """A session whose run waits at the gate while no run is shown, and the handlers of actions on it."""
     session = Session()
-    set_recipe(session, served.services, Recipe(prompt="a red house"))
-    served.gate.close()
-    runs.submit(session, served.services, session.recipe, session.plan)
+    set_recipe(session, running_app.services, Recipe(prompt="a red house"))
+    running_app.gate.close()
+    runs.submit(session, running_app.services, session.recipe, session.plan)
     session.show_run(None)
-    return session, ActionHandlers(served.services, page=None)
+    return session, ActionHandlers(running_app.services, page=None)
 
 
-def stages_made(served, progress):
+def stages_made(running_app, progress):
     """How many a run has made when it ends."""
-    served.gate.open()
-    list(served.services.queue.follow(progress.name))
+    running_app.gate.open()
+    list(running_app.services.queue.follow(progress.name))
     return len(store.finished_stages(progress.run))
 
 
-def test_a_run_pauses_where_it_was_asked_to_though_another_run_was_shown_first(served, looked_away):
+def test_a_run_pauses_where_it_was_asked_to_though_another_run_was_shown_first(running_app, looked_away):
     session, acts = looked_away
     acts.do_stop_here(session, {"do": "stop_here", "stage": 1, "run": session.active_run.name})
-    assert stages_made(served, session.active_run) == 1
+    assert stages_made(running_app, session.active_run) == 1
 
 
-def test_where_another_run_is_shown_the_next_one_pauses(served, looked_away):
+def test_where_another_run_is_shown_the_next_one_pauses(running_app, looked_away):
     session, acts = looked_away
     acts.do_stop_here(session, {"do": "stop_here", "stage": 1, "run": "another"})
-    assert stages_made(served, session.active_run) == 2
+    assert stages_made(running_app, session.active_run) == 2
     assert session.pause_after == 1

@@ -8,13 +8,13 @@ from engine import Recipe, plan
 from engine.catalogue.entries import Footprint
 from engine.planning.cost import peak_memory
 from engine.serving.model_pool import ModelPool
-from tests.support.toys import facts
+from tests.support.planning import make_facts
 from ui.messages.status import cost_message
 from ui.session.services import open_services
 from ui.session.session import Session
 from ui.text.formatting import GB, format_gigabytes
 
-LOADED = facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
+LOADED = make_facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
 
 
 @pytest.fixture

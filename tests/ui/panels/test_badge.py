@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from engine.serving.model_pool import ModelPool
-from tests.support.look import expect
-from tests.support.page import tiny_entry
+from tests.support.page_queries import expect
+from tests.support.running_app import tiny_entry
 from ui.panels.badge import badge_html
 from ui.session.services import open_services
 from ui.text import words
@@ -36,16 +36,16 @@ def test_it_says_that_parts_wait_in_main_memory(services, monkeypatch):
 
 
 @pytest.mark.browser
-def test_a_person_reads_it_behind_why(served, visit):
-    page = visit(served.url)
+def test_a_person_reads_it_behind_why(running_app, open_page):
+    page = open_page(running_app.url)
     page.locator("#badge").get_by_text(words.BADGE_WHY).click()
     numbers = words.NUMBER_FORMAT.format(precision=words.PRECISION_TITLES["float32"], dtype="float32")
     expect(page.locator("#badge").get_by_text(numbers)).to_be_visible()
 
 
 @pytest.mark.browser
-def test_it_fits_in_a_hand(served, visit):
-    page = visit(served.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+def test_it_fits_in_a_hand(running_app, open_page):
+    page = open_page(running_app.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.locator("#badge").get_by_text(words.BADGE_WHY).click()
     details = page.locator("#badge p")
     expect(details).to_be_visible()

@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 import pytest
 
 from engine import Recipe, plan
-from tests.support.toys import facts
+from tests.support.planning import make_facts
 from ui.panels.curves import curve_steps, curves_svg, describe_curves
 
-TOY = facts(window=32, channels=8)
+TOY = make_facts(window=32, channels=8)
 
 
 def stage(number=2, scales=(1, 2, 4), **recipe):

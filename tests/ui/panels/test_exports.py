@@ -5,15 +5,16 @@ from pathlib import Path
 import pytest
 
 from engine.serving.model_pool import ModelPool
-from tests.support.page import tiny_entry
-from tests.support.toys import small, told
+from tests.support.planning import small_recipe
+from tests.support.run_results import run_events
+from tests.support.running_app import tiny_entry
 from ui.panels.exports import make_export, viewed_centre
 from ui.session.services import EXAMPLE, open_services
 
 
 @pytest.fixture
 def services(model, tiny_folder, tmp_path):
-    example = Path(told(small(steps=4), model, tmp_path)[0].run)
+    example = Path(run_events(small_recipe(steps=4), model, tmp_path)[0].run)
     made = open_services(
         tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=1, example=example
     )

@@ -6,10 +6,10 @@ import pytest
 
 from engine import Recipe, plan
 from engine.recipe.checks import check
-from tests.support.toys import facts
+from tests.support.planning import make_facts
 from ui.settings.complaints import COMPLAINT_MOVES, adjust_for_complaint, describe_changes
 
-TOY = facts(window=32, channels=8)
+TOY = make_facts(window=32, channels=8)
 
 
 def complain(complaint, times=1, **recipe):

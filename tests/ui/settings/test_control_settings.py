@@ -11,8 +11,8 @@ from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.serving.model_pool import ModelPool
-from tests.support import toys
-from tests.support.page import tiny_entry
+from tests.support.planning import make_facts
+from tests.support.running_app import tiny_entry
 from ui.actions.dropped import follow_start_image, remove_control
 from ui.actions.replan import set_recipe
 from ui.messages.status import status_message
@@ -35,11 +35,11 @@ from ui.text import words
 from ui.text.labels import replace_names_with_labels
 
 DIGEST = "sha256:" + "5e" * 32
-FACTS = toys.facts(window=16)
+FACTS = make_facts(window=16)
 
 
 @pytest.fixture
-def services(tiny_folder, tmp_path, offered):
+def services(tiny_folder, tmp_path, controlnet_kinds):
     made = open_services(tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
     yield made
     made.queue.close()
@@ -99,8 +99,8 @@ def test_nobody_names_a_file_or_a_net(control):
         )
 
 
-def test_widgets_that_a_kind_does_not_read_are_ineffective(offered):
-    offered += ["softedge"]
+def test_widgets_that_a_kind_does_not_read_are_ineffective(controlnet_kinds):
+    controlnet_kinds += ["softedge"]
 
     def ineffective(**changes):
         return ineffective_widgets(Recipe(controls=(Control(image=DIGEST, **changes),)), FACTS)
@@ -111,13 +111,13 @@ def test_widgets_that_a_kind_does_not_read_are_ineffective(offered):
     assert widget_name("blur") not in ineffective(kind="soft")
     assert {widget_name("low"), widget_name("high"), widget_name("blur")} <= ineffective(given=True)
     assert set(SETTING_BY_WIDGET) <= ineffective_widgets(Recipe(), FACTS)
-    offered.remove("softedge")
+    controlnet_kinds.remove("softedge")
     assert widget_name("kind") in ineffective()
 
 
-def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch):
+def test_kinds_that_cannot_be_had_are_named_with_the_reason(controlnet_kinds, monkeypatch):
     monkeypatch.setattr("engine.control.detectors.unavailable_reason", lambda kind: "it is not installed.")
-    offered += ["openpose"]
+    controlnet_kinds += ["openpose"]
     assert control_settings.selectable_kinds(FACTS, None) == ("canny",)
     assert control_settings.selectable_kinds(FACTS, Control(given=True)) == ("canny", "openpose")
     sentences = control_settings.explain_missing_kinds("Tiny", FACTS, None)
@@ -125,9 +125,9 @@ def test_kinds_that_cannot_be_had_are_named_with_the_reason(offered, monkeypatch
     assert sentences.endswith(words.KINDS_NOT_AVAILABLE.format(**values))
 
 
-def test_a_missing_detector_is_told_beside_the_price(session, services, offered, monkeypatch):
+def test_a_missing_detector_is_told_beside_the_price(session, services, controlnet_kinds, monkeypatch):
     monkeypatch.setattr("engine.control.detectors.unavailable_reason", lambda kind: "it is not installed")
-    offered += ["openpose"]
+    controlnet_kinds += ["openpose"]
     pose = replace(session.recipe.controls[0], kind="openpose")
     set_recipe(session, services, replace(session.recipe, controls=(pose,)))
     assert session.plan is None

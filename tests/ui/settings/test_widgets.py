@@ -13,8 +13,8 @@ from engine.recipe.checks import check
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from tests.engine.recipe.test_recall import ANYTHING, MANY
-from tests.support import toys
-from tests.support.recipes import RECIPES, as_a_page_sends
+from tests.support.planning import make_facts
+from tests.support.recipes import RECIPES, as_browser_sends
 from ui.messages.summaries import describe_differences
 from ui.session.finished import NOT_COMPARED
 from ui.settings.control_settings import SETTING_BY_WIDGET
@@ -30,7 +30,7 @@ from ui.settings.widgets import (
     widget_values,
 )
 
-FACTS = toys.facts(window=32, channels=8)
+FACTS = make_facts(window=32, channels=8)
 SIZED = st.builds(
     lambda recipe, growth: apply_size_settings(recipe, growth, FACTS),
     RECIPES,
@@ -43,7 +43,7 @@ SIZED = st.builds(
 def through_the_page(recipe):
     """As a browser sends it: whole numbers as floats, lists for tuples."""
     values = {
-        name: as_a_page_sends(value) if name not in ("scales", "shape") else value
+        name: as_browser_sends(value) if name not in ("scales", "shape") else value
         for name, value in widget_values(recipe, FACTS).items()
     }
     return recipe_from_widgets(json.loads(json.dumps(values)), values_without_widget(recipe), FACTS)

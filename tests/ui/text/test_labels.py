@@ -6,7 +6,16 @@ from engine import Recipe, errors
 from engine.errors import BadRecipe
 from engine.recipe.checks import check
 from engine.recipe.recipe import SETTINGS
-from tests.support.look import expect, fill_prompt, generate, line, move, pattern, press, unfold
+from tests.support.page_queries import (
+    expect,
+    fill_prompt,
+    message_pattern,
+    open_section,
+    press_button,
+    press_generate,
+    set_number,
+    status_line,
+)
 from ui.text import words
 from ui.text.labels import join_labels, replace_names_with_labels
 
@@ -42,30 +51,30 @@ def test_what_is_no_setting_keeps_its_name():
 
 
 @pytest.mark.browser
-def test_a_refusal_names_settings_as_the_page_does(served, visit):
-    page = visit(served.url)
+def test_a_refusal_names_settings_as_the_page_does(running_app, open_page):
+    page = open_page(running_app.url)
     fill_prompt(page)
-    move(page, "sigma2", 0.5)
-    move(page, "sigma1", 0.1)
+    set_number(page, "sigma2", 0.5)
+    set_number(page, "sigma1", 0.1)
     alert = page.get_by_role("alert")
     expect(alert).to_have_text(
         replace_names_with_labels(errors.SIGMAS_WRONG_ORDER.format(sigma1=0.1, sigma2=0.5))
     )
     expect(alert).to_contain_text(SMOOTHING[0])
     expect(alert).not_to_contain_text("sigma")
-    press(page, words.USE_VALUE.format(value="0.5"))
+    press_button(page, words.USE_VALUE.format(value="0.5"))
     expect(page.locator("#sigma1 input[type=number]")).to_have_value("0.5")
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_refused_size_names_its_box(served, visit):
-    page = visit(served.url)
-    unfold(page, words.FINE_CONTROL)
+def test_a_refused_size_names_its_box(running_app, open_page):
+    page = open_page(running_app.url)
+    open_section(page, words.FINE_CONTROL)
     page.get_by_label(words.OWN_WIDTH).fill("1001")
     page.get_by_label(words.OWN_HEIGHT).fill("1000")
     page.get_by_label(words.OWN_HEIGHT).press("Tab")
     expect(page.get_by_role("alert")).to_contain_text(words.OWN_WIDTH)
-    generate(page)
-    expect(line(page)).to_contain_text(pattern(words.USE_VALUE))
-    assert served.runs() == []
+    press_generate(page)
+    expect(status_line(page)).to_contain_text(message_pattern(words.USE_VALUE))
+    assert running_app.runs() == []

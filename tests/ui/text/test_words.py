@@ -12,7 +12,7 @@ from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from engine.serving.model_pool import ModelPool
-from tests.support.page import tiny_entry
+from tests.support.running_app import tiny_entry
 from ui.panels.stages import TEMPLATE, WEB, StagesPanel
 from ui.session.services import open_services
 from ui.settings.control_settings import SETTING_BY_WIDGET

@@ -16,7 +16,7 @@ from ui.studio import build_studio
 from ui.theme import launch_arguments
 
 DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0))
-WAIT = 30_000
+TIMEOUT_MS = 30_000
 """Milliseconds until an expectation gives up; nothing waits that long when all is well."""
 
 
@@ -38,8 +38,8 @@ class Gate:
     def close(self) -> None:
         self.closed = True
 
-    def pass_(self, calls: int) -> None:
-        self.let.release(calls)
+    def pass_(self, network_calls: int) -> None:
+        self.let.release(network_calls)
 
     def open(self) -> None:
         self.closed = False
@@ -51,7 +51,7 @@ class Gate:
 
 
 @dataclass
-class Served:
+class RunningApp:
     """A running app."""
 
     url: str
@@ -77,21 +77,21 @@ def tiny_entry(folder: Path, **more) -> ModelEntry:
 
 
 @contextmanager
-def serving(root: Path, model: Path | ModelEntry, **more) -> Iterator[Served]:
+def serve_app(root: Path, model: Path | ModelEntry, **more) -> Iterator[RunningApp]:
     """An app over a folder's model, or a catalogue entry, that is loaded already."""
     entry = model if isinstance(model, ModelEntry) else tiny_entry(model)
     pool = ModelPool([entry], "cpu", "float32")
     gate = Gate(pool.model().unet)
     services = open_services(root, pool, **{"age": 86400.0} | more)
-    with launched(services) as (url, demo):
+    with launch_app(services) as (url, demo):
         try:
-            yield Served(url, services, demo, gate)
+            yield RunningApp(url, services, demo, gate)
         finally:
             gate.leave()
 
 
 @contextmanager
-def launched(services: Services) -> Iterator[tuple[str, object]]:
+def launch_app(services: Services) -> Iterator[tuple[str, object]]:
     """A house's app on a port of its own: its address, and itself."""
     demo = build_studio(services)
     demo.queue(max_size=200)
@@ -105,9 +105,9 @@ def launched(services: Services) -> Iterator[tuple[str, object]]:
 
 
 @pytest.fixture
-def served(tmp_path, tiny_folder):
+def running_app(tmp_path, tiny_folder):
     """An app of its own for a test."""
-    with serving(tmp_path / "runs", tiny_folder) as app:
+    with serve_app(tmp_path / "runs", tiny_folder) as app:
         yield app
 
 
@@ -122,7 +122,7 @@ def browser():
 
 
 @pytest.fixture
-def visit(browser):
+def open_page(browser):
     """Opens a page in a browser of its own; faults of its scripts fail the test."""
     contexts, faults = [], []
 
@@ -130,7 +130,7 @@ def visit(browser):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | how)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(WAIT)
+        page.set_default_timeout(TIMEOUT_MS)
         page.on("pageerror", lambda fault: faults.append(str(fault)))
         page.on("dialog", lambda dialog: faults.append(f"a dialog: {dialog.message}") or dialog.dismiss())
         page.goto(url)

@@ -11,7 +11,7 @@ from engine.serving.entry import Request
 from engine.serving.queue import RunQueue
 
 
-class Clock:
+class FakeClock:
     def __init__(self):
         self.now = 0.0
 
@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
 
-class Work:
+class FakeRuns:
     """Runs that yield stages when a test lets them; `done` lists (prompt, stage) in the order they finished."""
 
     def __init__(self, stages=3, steps=2):
@@ -53,25 +53,25 @@ class Work:
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock()
 
 
 @pytest.fixture
-def work():
-    return Work()
+def fake_runs():
+    return FakeRuns()
 
 
 @pytest.fixture
-def queue(tmp_path, work, clock):
-    made = RunQueue(RunCache(tmp_path), work, lambda request: (10.0, 20.0, 40.0), clock=clock)
+def queue(tmp_path, fake_runs, clock):
+    made = RunQueue(RunCache(tmp_path), fake_runs, lambda request: (10.0, 20.0, 40.0), clock=clock)
     yield made
-    work.go()
+    fake_runs.go()
     made.close()
 
 
-def ask(queue, name, **more):
+def submit_prompt(queue, name, **more):
     return queue.submit(Request(Recipe(prompt=name), **more))
 
 
-def end(queue, run):
+def last_event(queue, run):
     return list(queue.follow(run))[-1]

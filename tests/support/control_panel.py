@@ -2,47 +2,47 @@
 
 from PIL import Image, ImageDraw
 
-from tests.support.dropped_files import drop, encoded
-from tests.support.look import expect, press
+from tests.support.dropped_files import drop_file, encode_image
+from tests.support.page_queries import expect, press_button
 from ui.text import words
 
 
-def drawing():
+def drawing_png():
     """A PNG of 288 x 192 px: a clear circle, and a square that is hard to see."""
     picture = Image.new("RGB", (288, 192), (120, 120, 120))
     pen = ImageDraw.Draw(picture)
     pen.ellipse((30, 30, 130, 130), fill=(230, 230, 230))
     pen.rectangle((160, 40, 260, 140), fill=(132, 132, 132))
-    return encoded(picture, "PNG")
+    return encode_image(picture, "PNG")
 
 
-def follow(page):
+def press_follow_edges(page):
     """Chooses it in the note that follows a drop."""
-    press(page.locator(".st"), words.FOLLOW_EDGES)
+    press_button(page.locator(".st"), words.FOLLOW_EDGES)
 
 
-def drop_and_follow(page):
-    drop(page, "drawing.png", drawing())
-    follow(page)
-    is_followed(page)
+def drop_control_image(page):
+    drop_file(page, "drawing.png", drawing_png())
+    press_follow_edges(page)
+    expect_control(page)
 
 
-def map_shown(page):
+def map_image(page):
     return page.get_by_role("img", name=words.MAP_ALT.partition("{")[0])
 
 
-def source(page):
+def map_source(page):
     return page.locator("#map img.whole").get_attribute("src")
 
 
-def is_followed(page):
-    expect(map_shown(page)).to_be_visible()
+def expect_control(page):
+    expect(map_image(page)).to_be_visible()
     expect(page.get_by_label(words.SHAPE_OF_PICTURE)).to_be_checked()
     expect(page.locator("#follow_scale")).to_be_visible()
 
 
-def is_followed_no_more(page):
-    expect(map_shown(page)).to_have_count(0)
+def expect_no_control(page):
+    expect(map_image(page)).to_have_count(0)
     expect(page.locator("#map")).to_have_text(words.FOLLOW_HELP)
     expect(page.locator("#follow_scale")).to_have_count(0)
     expect(page.locator("#unfollow")).to_have_count(0)

@@ -1,5 +1,5 @@
 """Kills runs at given moments and lets them go on; told as JSON. A process of its own, with one thread, so
-that each run can be a fork of it: python -m tests.support.killed <model folder> <scheduler> <out>
+that each run can be a fork of it: python -m tests.support.killed_runs <model folder> <scheduler> <out>
 """
 
 import json
@@ -14,13 +14,13 @@ from safetensors.numpy import load_file
 
 from engine import Failed, generate, load_model
 from engine.runs import store
-from tests.support.toys import small
+from tests.support.planning import small_recipe
 
 CALLS, FILES = 13, 7
 """Moments at calls of the network, and while a stage is being written."""
 
 
-def kill_at(moment, count):
+def make_killer(moment, count):
     """Lets the n-th of something through and no further."""
     seen = [0]
 
@@ -33,7 +33,7 @@ def kill_at(moment, count):
     return passing
 
 
-def before(owner, name, passing):
+def call_before(owner, name, passing):
     work = getattr(owner, name)
 
     def watched(*given, **more):
@@ -43,18 +43,18 @@ def before(owner, name, passing):
     setattr(owner, name, watched)
 
 
-def forked(work):
+def run_in_fork(fake_runs):
     """Runs work in a fork; its exit status."""
     child = os.fork()
     if not child:
         try:
-            work()
+            fake_runs()
         finally:
             os._exit(1)
     return os.waitpid(child, 0)[1]
 
 
-def kept(root):
+def stored_latents(root):
     """number -> latent bytes of every stage that is there; each must be whole."""
     found = {}
     for run in root.iterdir():
@@ -67,40 +67,40 @@ def kept(root):
     return found
 
 
-def moments(model, calls, files):
+def kill_moments(model, network_calls, files):
     """All over a run: (owner, function, which of its calls)."""
-    at_calls = [(model.unet, "forward", 1 + n * calls // CALLS) for n in range(CALLS)]
+    at_calls = [(model.unet, "forward", 1 + n * network_calls // CALLS) for n in range(CALLS)]
     return at_calls + [(store, "_to_disk", 1 + n * files // FILES) for n in range(FILES)]
 
 
 def main(folder, scheduler, out):
     torch.set_num_threads(1)
     model = load_model(folder, "cpu", "float32")
-    recipe = small(scales=(1, 1.5, 2), steps=4, scheduler=scheduler)
+    recipe = small_recipe(scales=(1, 1.5, 2), steps=4, scheduler=scheduler)
 
     def run(root, **kill):
         def work():
             for owner, name, moment in kill.values():
-                before(owner, name, kill_at(moment, []))
+                call_before(owner, name, make_killer(moment, []))
             events = list(generate(recipe, model, out=root))
             (root / "first").write_text(str(events[0].first if not isinstance(events[0], Failed) else events))
             os._exit(0)
 
-        return forked(work)
+        return run_in_fork(work)
 
     whole, calls, files = out / "whole", [], []
-    before(model.unet, "forward", kill_at(0, calls))
-    before(store, "_to_disk", kill_at(0, files))
+    call_before(model.unet, "forward", make_killer(0, calls))
+    call_before(store, "_to_disk", make_killer(0, files))
     for _ in generate(recipe, model, out=whole):
         pass
-    truth = kept(whole)
+    truth = stored_latents(whole)
     told = []
-    for n, moment in enumerate(moments(model, len(calls), len(files))):
+    for n, moment in enumerate(kill_moments(model, len(calls), len(files))):
         root = out / str(n)
         died = run(root, kill=moment)
-        left = kept(root)
+        left = stored_latents(root)
         went_on = run(root)
-        again = kept(root)
+        again = stored_latents(root)
         told.append(
             {
                 "moment": [moment[1], moment[2]],

@@ -6,20 +6,22 @@ import pytest
 
 from engine import load_model
 from tests.support import single_file, tiny
-from tests.support.toys import slowly
+from tests.support.slow_cases import slow_cases
 
-SDXL = (16, 16, 16)
-SD = (16, 16, 16, 16)
+SDXL_WIDTHS = (16, 16, 16)
+SD_WIDTHS = (16, 16, 16, 16)
 
 
 @pytest.fixture(scope="session")
-def bodies(tmp_path_factory):
+def models_by_architecture(tmp_path_factory):
     """Models by the body that they are built as."""
     root = tmp_path_factory.mktemp("bodies")
-    sdxl = load_model(tiny.write(root / "sdxl", widths=SDXL, layers=2), "cpu", "float32")
-    sd15 = load_model(single_file.sd(root / "sd15", widths=SD, layers=2), "cpu", "float32")
+    sdxl = load_model(tiny.write(root / "sdxl", widths=SDXL_WIDTHS, layers=2), "cpu", "float32")
+    sd15 = load_model(single_file.sd(root / "sd15", widths=SD_WIDTHS, layers=2), "cpu", "float32")
     sd21 = load_model(
-        single_file.sd(root / "sd21", widths=SD, layers=2, linear=True, prediction_type="v_prediction"),
+        single_file.sd(
+            root / "sd21", widths=SD_WIDTHS, layers=2, linear=True, prediction_type="v_prediction"
+        ),
         "cpu",
         "float32",
     )
@@ -27,7 +29,7 @@ def bodies(tmp_path_factory):
     return {"sdxl": sdxl, "sd15": sd15, "sd21": replace(sd21, facts=replace(sd21.facts, architecture="sd21"))}
 
 
-@pytest.fixture(params=["sdxl", "sd15", *slowly("sd21")])
-def body(request, bodies):
+@pytest.fixture(params=["sdxl", "sd15", *slow_cases("sd21")])
+def architecture_model(request, models_by_architecture):
     """One of them after the other."""
-    return bodies[request.param]
+    return models_by_architecture[request.param]
