@@ -1,6 +1,7 @@
 """The rules between the folders. import-linter holds the layers (contracts in pyproject.toml)."""
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
@@ -54,6 +55,11 @@ def test_every_light_module_is_imported_without_torch():
     code = f"import importlib\nfor name in {light_modules()!r}: importlib.import_module(name)\nprint('all')"
     done = run_without_modules(HEAVY, code)
     assert done.stdout.strip() == "all", done.stderr
+
+
+def test_every_module_is_imported():
+    for path in [*files("engine"), *files("ui"), *files("lab")]:
+        importlib.import_module(module(path))
 
 
 def test_a_folder_holds_at_most_18_files():

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from engine import Model, load_model
-from engine.export.lettering import font_of
+from engine.export.lettering import load_font
 from engine.methods import METHODS
 from lab.measure.pictures import add_signature, cached_picture, fastest_dtype
 
@@ -45,7 +45,7 @@ def sheet(rows: dict[str, list[np.ndarray]]) -> Image.Image:
     whole = Image.new("RGB", (PICTURE_PX * len(names), TITLE_PX + PICTURE_PX * len(PROMPTS)), "white")
     pen = ImageDraw.Draw(whole)
     for k, name in enumerate(names):
-        pen.text((PICTURE_PX * k + 6, 4), name, fill="black", font=font_of(18))
+        pen.text((PICTURE_PX * k + 6, 4), name, fill="black", font=load_font(18))
         for n, picture in enumerate(rows[name]):
             small = Image.fromarray(picture).resize((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
             whole.paste(small, (PICTURE_PX * k, TITLE_PX + PICTURE_PX * n))
