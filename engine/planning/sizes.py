@@ -6,6 +6,7 @@ from engine import errors
 from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
 from engine.recipe import images
+from engine.recipe.effects import is_faithful
 from engine.recipe.recipe import MAX_SIDE, Recipe
 
 Size = tuple[int, int]
@@ -29,7 +30,7 @@ def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...
     else:
         width, height = recipe.width, recipe.height
     _check_size(width, height, facts)
-    if recipe.faithful:
+    if is_faithful(recipe):
         return width, height, _published_scales(recipe, width, height, facts)
     return width, height, _free_scales(recipe, width, height, facts)
 

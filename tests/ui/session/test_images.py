@@ -1,0 +1,47 @@
+"""What the shape of a page's input image implies for the size of its recipe."""
+
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from engine import Recipe
+from engine.planning.plan import plan
+from engine.recipe import images
+from engine.recipe.controls import Control
+from engine.serving.model_pool import ModelPool
+from tests.support.running_app import tiny_entry
+from ui.session.images import recipe_with_files, without_image_size
+from ui.session.services import open_services
+from ui.session.session import Session
+
+
+@pytest.fixture
+def services(tiny_folder, tmp_path):
+    services = open_services(
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400
+    )
+    yield services
+    services.queue.close()
+
+
+@pytest.fixture
+def wide_image(tmp_path):
+    """The path of an image whose shape gives no sizes that the published code can make."""
+    path = tmp_path / "wide.png"
+    Image.new("RGB", (300, 200)).save(path)
+    return path
+
+
+@pytest.mark.usefixtures("controlnet_kinds")
+@pytest.mark.parametrize("faithful", [False, True])
+def test_a_size_that_follows_from_the_image_is_left_out_where_faithful_has_no_effect(
+    services, wide_image, faithful
+):
+    digest = images.digest(wide_image)
+    session = Session(images={digest: services.uploads.store(wide_image)})
+    free = Recipe(method="direct", faithful=faithful, scales=(1.0, 2.0), controls=(Control(image=digest),))
+    planned = plan(recipe_with_files(session, services, free), services.facts()).recipe
+    assert (planned.width, planned.height) == (312, 208)
+    sized = replace(free, width=planned.width, height=planned.height)
+    assert without_image_size(session, services, sized) == free
