@@ -1,4 +1,4 @@
-"""Memory in the status line: what a run needs beside the loaded weights, and what is free."""
+"""Tests of the status line: the memory a run needs in addition to the loaded weights, and the free memory."""
 
 from dataclasses import replace
 
@@ -19,23 +19,23 @@ LOADED = make_facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_00
 
 @pytest.fixture
 def cost_with_free(tmp_path, monkeypatch):
-    """Return the status line of a run for an amount of free memory, with the weights loaded."""
+    """A function that returns the status line of a run for an amount of free memory, with the weights loaded."""
     services = open_services(tmp_path, ModelPool([]), age=86400)
 
-    def line(free):
+    def message_with_free(free):
         monkeypatch.setattr(services.pool, "free_memory", lambda name: free)
         return cost_message(Session(plan=plan(Recipe(prompt="a house"), LOADED)), services)
 
-    yield line
+    yield message_with_free
     services.queue.close()
 
 
-def test_what_is_loaded_is_not_counted_twice(cost_with_free):
-    more = peak_memory(plan(Recipe(prompt="a house"), LOADED).stages) - 7 * GB
-    assert f"{format_gigabytes(more)} of 8.0 GB of memory" in cost_with_free(8 * GB).text
+def test_memory_of_loaded_weights_is_not_counted_twice(cost_with_free):
+    additional = peak_memory(plan(Recipe(prompt="a house"), LOADED).stages) - 7 * GB
+    assert f"{format_gigabytes(additional)} of 8.0 GB of memory" in cost_with_free(8 * GB).text
 
 
-def test_a_refusal_tells_more_than_is_free(cost_with_free):
+def test_a_refusal_names_the_needed_and_the_free_memory(cost_with_free):
     whole = peak_memory(
         plan(Recipe(prompt="a house"), replace(LOADED, footprint=Footprint(per_cell=40_000.0))).stages
     )

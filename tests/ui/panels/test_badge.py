@@ -1,4 +1,4 @@
-"""The badge: which model, where it runs, how, and why."""
+"""Tests of the badge, which shows the model, the device and the number format."""
 
 from dataclasses import replace
 
@@ -14,12 +14,14 @@ from ui.text import words
 
 @pytest.fixture
 def services(tmp_path, tiny_folder):
-    made = open_services(tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "bfloat16"), age=1)
-    yield made
-    made.queue.close()
+    services = open_services(
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "bfloat16"), age=1
+    )
+    yield services
+    services.queue.close()
 
 
-def test_it_says_the_number_format_once_the_model_is_loaded(services):
+def test_the_badge_shows_the_number_format_once_the_model_is_loaded(services):
     numbers = words.NUMBER_FORMAT.format(precision=words.PRECISION_TITLES["bfloat16"], dtype="bfloat16")
     assert "bfloat16" not in badge_html(services)
     services.pool.model()
@@ -27,7 +29,7 @@ def test_it_says_the_number_format_once_the_model_is_loaded(services):
     assert words.MODEL_OFFLOADED not in badge_html(services)
 
 
-def test_it_says_that_parts_wait_in_main_memory(services, monkeypatch):
+def test_the_badge_says_that_parts_of_the_model_are_offloaded(services, monkeypatch):
     loaded = services.pool.model()
     offloaded = replace(loaded, facts=replace(loaded.facts, offload=True))
     monkeypatch.setattr(services.pool, "model", lambda name="": offloaded)
@@ -36,7 +38,7 @@ def test_it_says_that_parts_wait_in_main_memory(services, monkeypatch):
 
 
 @pytest.mark.browser
-def test_a_person_reads_it_behind_why(running_app, open_page):
+def test_the_number_format_is_visible_after_a_click_on_why(running_app, open_page):
     page = open_page(running_app.url)
     page.locator("#badge").get_by_text(words.BADGE_WHY).click()
     numbers = words.NUMBER_FORMAT.format(precision=words.PRECISION_TITLES["float32"], dtype="float32")
@@ -44,7 +46,7 @@ def test_a_person_reads_it_behind_why(running_app, open_page):
 
 
 @pytest.mark.browser
-def test_it_fits_in_a_hand(running_app, open_page):
+def test_the_details_of_the_badge_fit_on_a_phone(running_app, open_page):
     page = open_page(running_app.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.locator("#badge").get_by_text(words.BADGE_WHY).click()
     details = page.locator("#badge p")

@@ -1,4 +1,4 @@
-"""The curves of a stage, and the sentence that they amount to."""
+"""Tests of the curves of a stage and of the sentence that describes them."""
 
 from xml.etree import ElementTree
 
@@ -12,28 +12,32 @@ TOY = make_facts(window=32, channels=8)
 
 
 def stage(number=2, scales=(1, 2, 4), **recipe):
+    """Plan a recipe and return one of its stages."""
     return plan(Recipe(scales=scales, **recipe), TOY).stages[number - 1]
 
 
 def parse_svg(*arguments, **recipe):
+    """Draw the curves of a stage and return the parsed SVG; the arguments are those of stage()."""
     return ElementTree.fromstring(curves_svg(stage(*arguments, **recipe)))
 
 
-def lines(svg):
+def line_heights(svg):
+    """Return the y coordinates of the points of each line."""
     return [[float(p.split(",")[1]) for p in line.get("points").split()] for line in svg.iter("polyline")]
 
 
 def texts(svg):
+    """Return all texts of the SVG."""
     return [element.text for element in svg.iter("text")]
 
 
-def test_the_sentence_of_the_defaults():
+def test_the_sentence_for_the_default_settings():
     assert describe_curves(stage()) == (
         "Lets go of the layout at step 24 of 50; looks at the whole until step 42; smooths until step 34."
     )
 
 
-def test_the_clauses_are_the_steps_at_which_the_schedule_crosses_their_bounds():
+def test_the_sentence_names_the_steps_at_which_the_schedule_crosses_its_thresholds():
     schedule = stage().schedule
     assert schedule.survival[22] < 0.5 <= schedule.survival[23]
     assert schedule.c2[41] >= 0.05 > schedule.c2[42]
@@ -41,7 +45,7 @@ def test_the_clauses_are_the_steps_at_which_the_schedule_crosses_their_bounds():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "words"),
+    ("recipe", "expected"),
     [
         ({"alpha1": 1}, "Lets go of the layout at step 37 of 50; "),
         ({"alpha1": 5}, "Lets go of the layout at step 18 of 50; "),
@@ -56,37 +60,38 @@ def test_the_clauses_are_the_steps_at_which_the_schedule_crosses_their_bounds():
         ({"steps": 8}, "Lets go of the layout at step 4 of 8; "),
     ],
 )
-def test_the_sentence_follows_the_settings(recipe, words):
-    assert words in describe_curves(stage(**recipe))
+def test_the_sentence_changes_with_the_settings(recipe, expected):
+    assert expected in describe_curves(stage(**recipe))
 
 
-def test_as_published_smoothing_ends_where_it_changes_nothing_any_more():
+def test_in_faithful_mode_smoothing_ends_where_the_blur_changes_nothing_any_more():
     assert curve_steps(stage(faithful=True, scales=())).last_smoothed == 34
 
 
-def test_a_base_has_no_curves_and_says_where_the_settings_act():
+def test_a_base_has_no_curves_and_its_sentence_says_that_the_settings_act_from_stage_two():
     assert curves_svg(stage(1)) == ""
     assert describe_curves(stage(1, scales=(1,))) == "These settings act from stage 2 on."
 
 
-def test_the_curves_are_the_formulas_at_every_step():
-    hold, whole, release, smoothing = lines(parse_svg(alpha3=2))
+def test_the_curves_show_the_value_of_the_formulas_at_every_step():
+    hold, whole, release, smoothing = line_heights(parse_svg(alpha3=2))
     assert len(hold) == len(whole) == len(release) == len(smoothing) == 50
-    # t = 581, step 20 of 50: c = 0.6257; 80 px high, from 88 upwards; the blur of at most 2 cells.
+    # At step 20 of 50, t = 581 and c = 0.6257. A curve of value 0 is at y = 88 and of value 1 at y = 8.
+    # The blur is drawn as a fraction of 2 cells.
     assert hold[20] == pytest.approx(88 - 80 * 0.6257**3, abs=0.1)
     assert whole[20] == pytest.approx(88 - 80 * 0.6257, abs=0.1)
     assert release[20] == pytest.approx(88 - 80 * 0.6257**2, abs=0.1)
     assert smoothing[20] == pytest.approx(88 - 80 * (0.792 * 0.6257**2 + 0.008) / 2, abs=0.1)
 
 
-def test_the_steps_that_economy_leaves_out_are_shaded():
+def test_the_steps_that_economy_skips_are_shaded():
     shade = next(parse_svg().iter("rect"))
     assert float(shade.get("width")) == pytest.approx((266 - 8) * 13 / 50, abs=0.1)
     assert "left out" in texts(parse_svg())
     assert "left out" not in texts(parse_svg(economy=0))
 
 
-def test_curves_that_a_stage_lacks_are_not_drawn():
+def test_curves_without_effect_on_a_stage_are_not_drawn():
     assert texts(parse_svg(economy=0)) == ["α₁", "α₂", "α₃", "σ", "whole", "windows"]
     assert texts(parse_svg(economy=0, dilated=False)) == ["α₁", "windows"]
     assert texts(parse_svg(economy=0, skip_residual=False)) == ["α₂", "α₃", "σ", "whole", "windows"]
@@ -97,7 +102,7 @@ def test_curves_differ_in_more_than_colour():
     assert len(set(dashes)) == 4
 
 
-def test_a_reader_that_does_not_see_hears_the_sentence():
+def test_a_screen_reader_finds_a_title_and_the_sentence():
     svg = parse_svg()
     assert svg.get("role") == "img"
     assert svg.find("title").text == "Stage 2 over its 50 steps"
@@ -111,8 +116,10 @@ def test_a_title_cannot_add_elements():
 
 
 @pytest.mark.parametrize("alphas", [(0, 0, 0), (5, 5, 5), (1, 1, 1), (0, 5, 0)])
-def test_labels_stay_inside_and_apart(alphas):
+def test_labels_are_inside_the_picture_and_do_not_overlap(alphas):
     svg = parse_svg(**dict(zip(("alpha1", "alpha2", "alpha3"), alphas, strict=True)), sigma1=2)
-    places = [(float(t.get("x")), float(t.get("y"))) for t in svg.iter("text") if t.text[0] in "ασ"]
-    assert all(0 <= x <= 310 and 8 <= y <= 92 for x, y in places)
-    assert all(abs(a[0] - b[0]) > 10 or abs(a[1] - b[1]) > 8 for a in places for b in places if a is not b)
+    positions = [(float(t.get("x")), float(t.get("y"))) for t in svg.iter("text") if t.text[0] in "ασ"]
+    assert all(0 <= x <= 310 and 8 <= y <= 92 for x, y in positions)
+    assert all(
+        abs(a[0] - b[0]) > 10 or abs(a[1] - b[1]) > 8 for a in positions for b in positions if a is not b
+    )

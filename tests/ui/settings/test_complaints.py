@@ -1,4 +1,4 @@
-"""Complaints about a picture, and the changes of settings that answer them."""
+"""Tests of the complaints about a picture and of the changes of settings that each one makes."""
 
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ TOY = make_facts(window=32, channels=8)
 
 
 def complain(complaint, times=1, **recipe):
+    """Apply a complaint so many times to a recipe; return the last adjustment."""
     adjusted = adjust_for_complaint(Recipe(**recipe), complaint, TOY)
     for _ in range(times - 1):
         adjusted = adjust_for_complaint(adjusted.recipe, complaint, TOY)
@@ -20,7 +21,7 @@ def complain(complaint, times=1, **recipe):
 
 
 @pytest.mark.parametrize(
-    ("complaint", "recipe", "words"),
+    ("complaint", "recipe", "expected"),
     [
         ("grainy", {}, "σ₁ 0.8 → 1.2, α₂ 1 → 1.5"),
         ("grainy", {"sigma1": 2, "alpha2": 5, "kernel": "code"}, "Smoothing width code → paper"),
@@ -41,20 +42,20 @@ def complain(complaint, times=1, **recipe):
         ),
     ],
 )
-def test_a_complaint_moves_the_present_values(complaint, recipe, words):
-    assert describe_changes(complain(complaint, **recipe).changes) == words
+def test_a_complaint_changes_the_present_values(complaint, recipe, expected):
+    assert describe_changes(complain(complaint, **recipe).changes) == expected
 
 
-def test_a_second_press_goes_further():
+def test_the_same_complaint_again_changes_the_values_further():
     assert describe_changes(complain("grainy", 2).changes) == "σ₁ 1.2 → 1.8, α₂ 1.5 → 2"
 
 
-def test_the_recipe_holds_the_changes_and_nothing_else():
+def test_the_adjusted_recipe_has_the_changes_and_no_others():
     assert complain("grainy").recipe == replace(Recipe(), sigma1=1.2, alpha2=1.5)
 
 
 @pytest.mark.parametrize("complaint", COMPLAINT_MOVES)
-def test_every_complaint_comes_to_an_end_and_stays_a_recipe(complaint):
+def test_every_complaint_stops_changing_the_recipe_which_stays_valid(complaint):
     recipe, presses = Recipe(kernel="code", dilated=False, feather=False, scales=(1, 2)), 0
     while (adjusted := adjust_for_complaint(recipe, complaint, TOY)).changes:
         recipe, presses = check(adjusted.recipe), presses + 1
@@ -64,19 +65,19 @@ def test_every_complaint_comes_to_an_end_and_stays_a_recipe(complaint):
     assert describe_changes(adjusted.changes) == ""
 
 
-def test_smoothing_at_first_stays_above_smoothing_at_last():
+def test_sigma1_is_not_moved_below_sigma2():
     assert complain("soft", 9, sigma1=0.9, sigma2=0.42).recipe.sigma1 == 0.45
 
 
-def test_a_value_between_the_steps_of_its_slider_moves_onto_one():
+def test_a_value_between_two_slider_steps_is_moved_onto_a_step():
     assert describe_changes(complain("stiff", alpha1=3.14159).changes) == "α₁ 3.14159 → 4.1"
 
 
-def test_a_stride_wider_than_the_window_is_halved_from_the_window():
+def test_a_stride_larger_than_the_window_is_replaced_by_half_the_window():
     assert describe_changes(complain("seams", stride=128).changes) == "Window step (stride) 32 → 16"
 
 
-def test_what_has_no_effect_is_not_moved():
+def test_settings_without_effect_are_not_changed():
     assert not complain("stiff", skip_residual=False).changes
     assert not complain("soft", dilated=False).changes
     assert not complain("grainy", dilated=False, kernel="code").changes

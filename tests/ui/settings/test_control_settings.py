@@ -1,4 +1,4 @@
-"""Settings of the control image: widgets, recipes, maps and messages. No browser."""
+"""Tests of the settings of the control image: widgets, recipes, maps and messages. No browser."""
 
 from dataclasses import replace
 
@@ -40,14 +40,16 @@ FACTS = make_facts(window=16)
 
 @pytest.fixture
 def services(tiny_folder, tmp_path, controlnet_kinds):
-    made = open_services(tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
-    yield made
-    made.queue.close()
+    services = open_services(
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400
+    )
+    yield services
+    services.queue.close()
 
 
 @pytest.fixture
 def session(services, photo):
-    """One that follows a picture of coloured squares that was dropped on it."""
+    """A session with a control whose image, of coloured squares, was dropped on its page."""
     session = Session(images={images.digest(photo): services.uploads.store(photo)})
     set_recipe(
         session, services, Recipe(prompt="a red house", controls=(Control(image=images.digest(photo)),))
@@ -57,27 +59,28 @@ def session(services, photo):
 
 
 @pytest.mark.parametrize("name", SETTING_BY_WIDGET.values())
-def test_a_widget_says_what_the_setting_says(name):
-    made, setting = control_widget(name), CONTROL_SETTINGS[name]
-    assert (made.label, made.info, made.interactive) == (setting.label, setting.help, True)
+def test_a_widget_has_label_help_and_range_of_its_setting(name):
+    widget, setting = control_widget(name), CONTROL_SETTINGS[name]
+    assert (widget.label, widget.info, widget.interactive) == (setting.label, setting.help, True)
     if setting.low is not None:
-        assert (made.minimum, made.maximum, made.step) == (setting.low, setting.high, setting.step)
+        assert (widget.minimum, widget.maximum, widget.step) == (setting.low, setting.high, setting.step)
 
 
-def test_the_widgets_are_the_first_controls_and_all_else_is_carried_along():
-    one, two = Control(image=DIGEST, scale=0.5, stages=(1.0, 0.3)), Control(image=DIGEST, kind="tile")
-    recipe = Recipe(controls=(one, two))
+def test_widgets_change_the_first_control_and_keep_all_other_settings_of_controls():
+    first = Control(image=DIGEST, scale=0.5, stages=(1.0, 0.3))
+    second = Control(image=DIGEST, kind="tile")
+    recipe = Recipe(controls=(first, second))
     values, rest = widget_values(recipe, FACTS), values_without_widget(recipe)
-    assert recipe_from_widgets(values, rest, FACTS).controls == (one, two)
-    turned = recipe_from_widgets(values | {widget_name("start"): 0.25}, rest, FACTS).controls
-    assert turned == (replace(one, start=0.25), two)
-    turned = recipe_from_widgets(values | {widget_name("scale"): 0.7}, rest, FACTS).controls
-    assert turned == (replace(one, scale=0.7, stages=()), two)
+    assert recipe_from_widgets(values, rest, FACTS).controls == (first, second)
+    changed = recipe_from_widgets(values | {widget_name("start"): 0.25}, rest, FACTS).controls
+    assert changed == (replace(first, start=0.25), second)
+    changed = recipe_from_widgets(values | {widget_name("scale"): 0.7}, rest, FACTS).controls
+    assert changed == (replace(first, scale=0.7, stages=()), second)
 
 
 @pytest.mark.parametrize("value", [9, "x", float("nan"), [1], {"a": 1}, "../../net"])
 @pytest.mark.parametrize("name", ["scale", "low", "kind", "given"])
-def test_any_value_that_a_browser_sends_for_a_widget_is_checked(name, value):
+def test_every_value_that_a_browser_sends_for_a_widget_is_checked(name, value):
     recipe = Recipe(controls=(Control(image=DIGEST),))
     values = widget_values(recipe, FACTS) | {widget_name(name): value}
     if (name, value) == ("low", 9):
@@ -92,14 +95,14 @@ def test_any_value_that_a_browser_sends_for_a_widget_is_checked(name, value):
     "control",
     [{"image": "/etc/passwd"}, {"image": DIGEST, "net": "/tmp/net"}, {"image": DIGEST, "net": "a/b"}],
 )
-def test_nobody_names_a_file_or_a_net(control):
+def test_a_control_that_names_a_file_or_a_controlnet_is_refused(control):
     with pytest.raises(BadRecipe):
         recipe_from_widgets(
             widget_values(Recipe(), FACTS), {"controls": Recipe(controls=[control]).controls}, FACTS
         )
 
 
-def test_widgets_that_a_kind_does_not_read_are_ineffective(controlnet_kinds):
+def test_widgets_that_a_kind_does_not_read_have_no_effect(controlnet_kinds):
     controlnet_kinds += ["softedge"]
 
     def ineffective(**changes):
@@ -115,7 +118,7 @@ def test_widgets_that_a_kind_does_not_read_are_ineffective(controlnet_kinds):
     assert widget_name("kind") in ineffective()
 
 
-def test_kinds_that_cannot_be_had_are_named_with_the_reason(controlnet_kinds, monkeypatch):
+def test_unavailable_kinds_are_named_with_the_reason(controlnet_kinds, monkeypatch):
     monkeypatch.setattr("engine.control.detectors.unavailable_reason", lambda kind: "it is not installed.")
     controlnet_kinds += ["openpose"]
     assert control_settings.selectable_kinds(FACTS, None) == ("canny",)
@@ -125,7 +128,7 @@ def test_kinds_that_cannot_be_had_are_named_with_the_reason(controlnet_kinds, mo
     assert sentences.endswith(words.KINDS_NOT_AVAILABLE.format(**values))
 
 
-def test_a_missing_detector_is_told_beside_the_price(session, services, controlnet_kinds, monkeypatch):
+def test_the_status_line_says_why_a_detector_is_missing(session, services, controlnet_kinds, monkeypatch):
     monkeypatch.setattr("engine.control.detectors.unavailable_reason", lambda kind: "it is not installed")
     controlnet_kinds += ["openpose"]
     pose = replace(session.recipe.controls[0], kind="openpose")
@@ -134,14 +137,14 @@ def test_a_missing_detector_is_told_beside_the_price(session, services, controln
     assert "it is not installed" in status_message(session, services).text
 
 
-def test_it_gives_its_shape_where_nothing_else_does(session, services):
+def test_without_a_size_the_recipe_takes_the_shape_of_the_control_image(session, services):
     assert (session.recipe.width, session.recipe.height) == (None, None)
     assert widget_values(session.recipe, services.facts())["shape"] == "picture"
     remove_control(session, services)
     assert widget_values(session.recipe, services.facts())["shape"] == "1:1"
 
 
-def test_the_map_is_drawn_once_for_all_widgets_that_it_does_not_read(session, services):
+def test_the_map_is_drawn_again_only_if_a_setting_that_it_depends_on_changes(session, services):
     shown = map_html(session, services)
     control = session.recipe.controls[0]
     set_recipe(
@@ -152,10 +155,10 @@ def test_the_map_is_drawn_once_for_all_widgets_that_it_does_not_read(session, se
     assert map_html(session, services) is not shown
 
 
-def test_a_stage_has_its_own_map_and_no_longer_side_than_is_shown(session, services, monkeypatch):
+def test_every_stage_has_a_map_of_its_size_reduced_to_the_longest_shown_side(session, services, monkeypatch):
     monkeypatch.setattr("ui.panels.control_map.LONGEST_MAP_SIDE", 300)
-    stages = [stage.size for stage in session.plan.stages]
-    assert stages == [(128, 128), (256, 256)]
+    sizes = [stage.size for stage in session.plan.stages]
+    assert sizes == [(128, 128), (256, 256)]
     assert words.SIZES_IN_PX.format(sizes="256 × 256") in map_html(session, services)
     session.map_stage = 1
     assert 'width="128" height="128"' in map_html(session, services)
@@ -164,7 +167,7 @@ def test_a_stage_has_its_own_map_and_no_longer_side_than_is_shown(session, servi
     assert words.MAP_REDUCED.format(size="512 × 512", shown="300 × 300") in map_html(session, services)
 
 
-def test_nobody_follows_anothers_picture_by_its_digest(session, services):
+def test_a_control_image_of_another_session_is_not_found_by_its_digest(session, services):
     other = Session()
     set_recipe(other, services, session.recipe)
     assert other.refusal.sentence == errors.CONTROL_PICTURE_GONE
@@ -172,7 +175,9 @@ def test_nobody_follows_anothers_picture_by_its_digest(session, services):
     assert [action["do"] for action in status_message(other, services).actions] == ["unfollow"]
 
 
-def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(session, services, monkeypatch):
+def test_a_control_that_the_model_does_not_support_is_refused_and_can_be_removed(
+    session, services, monkeypatch
+):
     monkeypatch.setattr(controlnets, "_listed_controlnets", tuple)
     set_recipe(session, services, session.recipe)
     message = status_message(session, services)
@@ -185,7 +190,7 @@ def test_under_a_model_that_cannot_follow_it_is_told_and_can_be_taken_away(sessi
     assert (session.refusal, session.recipe.controls) == (None, ())
 
 
-def test_a_start_picture_is_followed_instead(session, services):
+def test_the_start_image_can_become_the_control_image(session, services):
     digest = session.recipe.controls[0].image
     set_recipe(session, services, replace(session.recipe, image=digest, controls=()))
     assert follow_start_image(session, services)
@@ -193,12 +198,12 @@ def test_a_start_picture_is_followed_instead(session, services):
     assert session.undoable_change.revert(session.recipe).image == digest
 
 
-def test_a_link_names_it_and_differences_are_in_words():
-    one = check(Recipe(controls=(Control(image=DIGEST),)))
-    other = replace(one, controls=(Control(image=DIGEST, kind="soft", scale=0.5, stages=(1.0, 0.5)),))
-    assert (recipe_to_query(one), settings_left_out(one)) == ("", ("controls",))
-    assert describe_differences(Recipe(), one) == words.CONTROL_IMAGE_CHANGED
-    assert describe_differences(one, other) == (
+def test_a_link_leaves_controls_out_and_their_differences_are_described():
+    default = check(Recipe(controls=(Control(image=DIGEST),)))
+    other = replace(default, controls=(Control(image=DIGEST, kind="soft", scale=0.5, stages=(1.0, 0.5)),))
+    assert (recipe_to_query(default), settings_left_out(default)) == ("", ("controls",))
+    assert describe_differences(Recipe(), default) == words.CONTROL_IMAGE_CHANGED
+    assert describe_differences(default, other) == (
         "Follow Edges → Soft edges, How closely 1 → 0.5, At each stage – → 1 · 0.5"
     )
     table = {name: value for name, _, value in settings_table(other)}

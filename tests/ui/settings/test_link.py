@@ -1,4 +1,4 @@
-"""A recipe as a link, and what a link may bring."""
+"""Tests of links that contain a recipe, and of hostile or invalid links."""
 
 from dataclasses import replace
 from urllib.parse import parse_qsl
@@ -14,12 +14,13 @@ from tests.support.recipes import options
 from ui.settings.link import LONGEST_QUERY, recipe_from_query, recipe_to_query, recipe_url, settings_left_out
 
 
-def opened(query):
+def open_query(query):
+    """Parse a query as a web server does and read the recipe in it."""
     return recipe_from_query(dict(parse_qsl(query, keep_blank_values=True, max_num_fields=1000)))
 
 
-def values(name):
-    """Any sound value of a field that a link carries."""
+def setting_values(name):
+    """Draw any valid value of a setting that a link may contain."""
     setting = SETTINGS[name]
     if name == "scales":
         return st.lists(st.integers(1, 20), max_size=8, unique=True).map(lambda s: tuple(sorted(s)))
@@ -34,13 +35,16 @@ def values(name):
     return st.floats(setting.low, setting.high)
 
 
-CARRIED = [
-    n for n, s in SETTINGS.items() if s.kind in ("text", "choice", "flag", "integer", "number", "scales")
+# Names of the settings that a link may contain; options are drawn separately.
+LINKED_SETTINGS = [
+    name
+    for name, setting in SETTINGS.items()
+    if setting.kind in ("text", "choice", "flag", "integer", "number", "scales")
 ]
 RECIPES = st.fixed_dictionaries(
-    {}, optional={name: values(name) for name in CARRIED} | {"options": options()}
+    {}, optional={name: setting_values(name) for name in LINKED_SETTINGS} | {"options": options()}
 ).map(lambda v: Recipe(**{**v, "sigma1": max(v.get("sigma1", 0.8), v.get("sigma2", 0.008))}))
-HOSTILE = [
+HOSTILE_TEXTS = [
     "${alert(1)}",
     "{{x}}",
     "<img src=x onerror=alert(1)>",
@@ -54,10 +58,10 @@ HOSTILE = [
 
 @settings(max_examples=150, deadline=None)
 @given(RECIPES)
-def test_a_link_brings_back_what_it_took(recipe):
-    linked = opened(recipe_to_query(recipe))
-    kept = {name: getattr(recipe, name) for name in SETTINGS if name not in settings_left_out(recipe)}
-    assert linked.recipe == Recipe(**kept)
+def test_a_link_restores_the_settings_written_into_it(recipe):
+    linked = open_query(recipe_to_query(recipe))
+    written = {name: getattr(recipe, name) for name in SETTINGS if name not in settings_left_out(recipe)}
+    assert linked.recipe == Recipe(**written)
     assert linked.strange == ()
 
 
@@ -65,21 +69,21 @@ def test_a_link_brings_back_what_it_took(recipe):
 @given(
     st.dictionaries(st.one_of(st.sampled_from(list(SETTINGS)), st.text(max_size=60)), st.text(max_size=80))
 )
-def test_no_link_raises_and_every_recipe_is_sound(query):
+def test_every_link_is_read_without_an_error_as_a_valid_recipe(query):
     linked = recipe_from_query(query)
     assert check(linked.recipe)
     assert len(linked.strange) <= 8
     assert all(len(name) <= 41 and name.isprintable() for name in linked.strange)
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_comes_back_as_it_is(text):
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+def test_hostile_text_is_escaped_in_a_link_and_restored_unchanged(text):
     query = recipe_to_query(Recipe(prompt=text))
     assert not set(query) & set("<>\"'`{}\\# \n")
-    assert opened(query) == (Recipe(prompt=text), ())
+    assert open_query(query) == (Recipe(prompt=text), ())
 
 
-def test_only_what_differs_from_the_defaults_is_in_a_link():
+def test_a_link_contains_only_settings_that_differ_from_the_defaults():
     assert recipe_to_query(Recipe()) == ""
     recipe = Recipe(prompt="a red house", seed=7, scales=(1, 2, 4), alpha1=1.5, dilated=False, negative="")
     assert (
@@ -87,13 +91,13 @@ def test_only_what_differs_from_the_defaults_is_in_a_link():
     )
 
 
-def test_pictures_do_not_travel_and_are_named():
+def test_images_are_left_out_of_a_link_and_named():
     recipe = Recipe(image="/tmp/holiday.png", controls=("edges",), seed=3)
     assert recipe_to_query(recipe) == "seed=3"
     assert settings_left_out(recipe) == ("image", "controls")
 
 
-def test_what_would_make_a_link_too_long_is_left_out_and_named():
+def test_a_setting_that_would_make_a_link_too_long_is_left_out_and_named():
     recipe = Recipe(prompt="红" * 2000, negative="mist", seed=3)
     assert recipe_to_query(recipe) == "negative=mist&seed=3"
     assert settings_left_out(recipe) == ("prompt",)
@@ -103,7 +107,7 @@ def test_what_would_make_a_link_too_long_is_left_out_and_named():
     )
 
 
-def test_what_is_not_valid_is_not_written():
+def test_invalid_values_are_left_out_of_a_link():
     assert recipe_to_query(Recipe(alpha1=12, prompt="\ud800")) == ""
     assert settings_left_out(Recipe(alpha1=12)) == ("alpha1",)
 
@@ -134,25 +138,25 @@ def test_what_is_not_valid_is_not_written():
         {"hash": "x"},
     ],
 )
-def test_what_cannot_be_used_is_named_and_skipped(query):
+def test_invalid_parts_of_a_link_are_skipped_and_named(query):
     assert recipe_from_query(query) == (DEFAULTS, tuple(query))
 
 
-def test_what_is_sound_beside_it_is_used():
+def test_valid_parts_of_a_link_are_used_although_others_are_invalid():
     assert recipe_from_query({"alpha1": "12", "alpha2": "2", "colour": "red"}) == (
         replace(DEFAULTS, alpha2=2.0),
         ("alpha1", "colour"),
     )
 
 
-def test_what_the_host_adds_is_passed_over():
+def test_parameters_that_the_host_adds_are_ignored():
     assert recipe_from_query({"__theme": "dark", "__sign": "x", "logs": "container", "sign": "y"}) == (
         DEFAULTS,
         (),
     )
 
 
-def test_two_smoothings_that_do_not_go_together_are_both_named():
+def test_smoothing_values_in_the_wrong_order_are_both_named():
     assert recipe_from_query({"sigma1": "0.1", "sigma2": "0.5", "seed": "3"}) == (
         replace(DEFAULTS, seed=3),
         ("sigma1", "sigma2"),
@@ -172,9 +176,9 @@ def test_two_smoothings_that_do_not_go_together_are_both_named():
         ("http://[broken", None, "?seed=7"),
     ],
 )
-def test_where_a_link_points(url, space, expected):
+def test_a_link_points_to_the_address_of_the_page_or_of_its_space(url, space, expected):
     assert recipe_url(Recipe(seed=7), url, space) == expected
 
 
-def test_the_defaults_need_no_query():
+def test_a_link_to_the_defaults_has_no_query():
     assert recipe_url(Recipe(), "http://h/?seed=9", None) == "http://h/"

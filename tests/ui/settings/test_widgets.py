@@ -1,4 +1,4 @@
-"""Widgets and recipes: nothing is lost on the way to the page and back."""
+"""Tests of the conversion between recipes and widgets: nothing is lost in either direction."""
 
 import json
 from contextlib import suppress
@@ -31,8 +31,8 @@ from ui.settings.widgets import (
 )
 
 FACTS = make_facts(window=32, channels=8)
-SIZED = st.builds(
-    lambda recipe, growth: apply_size_settings(recipe, growth, FACTS),
+RECIPES_WITH_SIZES = st.builds(
+    lambda recipe, size_settings: apply_size_settings(recipe, size_settings, FACTS),
     RECIPES,
     st.builds(
         SizeSettings, stages=st.integers(1, 4), by_one=st.booleans(), shape=st.sampled_from(list(SHAPES))
@@ -40,8 +40,11 @@ SIZED = st.builds(
 )
 
 
-def through_the_page(recipe):
-    """As a browser sends it: whole numbers as floats, lists for tuples."""
+def recipe_sent_back(recipe):
+    """Fill the widgets with a recipe and return the recipe that a browser sends back.
+
+    It sends whole numbers as floats and tuples as lists.
+    """
     values = {
         name: as_browser_sends(value) if name not in ("scales", "shape") else value
         for name, value in widget_values(recipe, FACTS).items()
@@ -49,8 +52,8 @@ def through_the_page(recipe):
     return recipe_from_widgets(json.loads(json.dumps(values)), values_without_widget(recipe), FACTS)
 
 
-def planned(recipe):
-    """What a recipe comes to, or why it cannot be."""
+def resolved_or_refusal(recipe):
+    """Return the resolved recipe of its plan, or the sentence that refuses it."""
     try:
         return plan(recipe, FACTS).recipe
     except BadRecipe as fault:
@@ -59,21 +62,21 @@ def planned(recipe):
 
 @MANY
 @example(Recipe(faithful=True))
-@example(Recipe(method="direct", faithful=True))  # Without effect beside this method.
-@given(RECIPES | SIZED)
-def test_every_recipe_survives_the_page(recipe):
+@example(Recipe(method="direct", faithful=True))  # It has no effect with this method.
+@given(RECIPES | RECIPES_WITH_SIZES)
+def test_a_recipe_is_the_same_after_the_page_shows_it_and_sends_it_back(recipe):
     recipe = check(recipe)
-    again = through_the_page(recipe)
-    assert planned(again) == planned(recipe)
+    again = recipe_sent_back(recipe)
+    assert resolved_or_refusal(again) == resolved_or_refusal(recipe)
     assert widget_values(again, FACTS) == widget_values(recipe, FACTS)
 
 
 @MANY
 @given(RECIPES, RECIPES)
-def test_two_recipes_differ_in_words_where_they_differ(one, other):
-    named = set(SETTINGS) - set(NOT_COMPARED) | {"options"}
-    apart = any(getattr(one, name) != getattr(other, name) for name in named)
-    assert bool(describe_differences(one, other)) is apart
+def test_differences_are_described_exactly_when_two_recipes_differ(before, after):
+    compared = set(SETTINGS) - set(NOT_COMPARED) | {"options"}
+    differ = any(getattr(before, name) != getattr(after, name) for name in compared)
+    assert bool(describe_differences(before, after)) is differ
 
 
 @MANY
@@ -83,33 +86,33 @@ def test_two_recipes_differ_in_words_where_they_differ(one, other):
     ),
     st.dictionaries(st.text(), ANYTHING),
 )
-def test_anything_that_a_browser_sends_gives_a_recipe_or_a_message(values, rest):
+def test_any_values_from_a_browser_give_a_valid_recipe_or_a_refusal(values, rest):
     with suppress(BadRecipe):
         check(recipe_from_widgets(values, rest, FACTS))
 
 
-def test_every_setting_has_a_control_or_is_carried_along():
+def test_every_setting_has_a_widget_or_is_kept_separately():
     assert sorted(
         [*WIDGET_SETTINGS, *SETTINGS_WITHOUT_WIDGET, "options", "width", "height", "scales"]
     ) == sorted(SETTINGS)
 
 
 @pytest.mark.parametrize("name", WIDGET_SETTINGS)
-def test_a_control_says_what_the_setting_says(name):
-    made = setting_widget(name)
-    assert (made.label, made.info) == (SETTINGS[name].label, SETTINGS[name].help)
-    assert made.interactive is True
+def test_a_widget_has_label_and_help_of_its_setting(name):
+    widget = setting_widget(name)
+    assert (widget.label, widget.info) == (SETTINGS[name].label, SETTINGS[name].help)
+    assert widget.interactive is True
 
 
 @pytest.mark.parametrize("name", SIZE_WIDGETS)
-def test_a_control_of_sizes_can_be_moved(name):
+def test_a_size_widget_is_interactive(name):
     assert size_widget(name).interactive is True
 
 
 @pytest.mark.parametrize("name", [n for n in WIDGET_SETTINGS if SETTINGS[n].low is not None])
-def test_a_control_goes_as_far_as_the_setting(name):
-    made, setting = setting_widget(name), SETTINGS[name]
-    assert (made.minimum, made.maximum, made.step if name != "seed" else 1) == (
+def test_a_widget_has_the_range_and_step_of_its_setting(name):
+    widget, setting = setting_widget(name), SETTINGS[name]
+    assert (widget.minimum, widget.maximum, widget.step if name != "seed" else 1) == (
         setting.low,
         setting.high,
         setting.step,
@@ -126,24 +129,24 @@ def test_a_shape_has_about_the_native_area_at_every_scale(shape, size):
 
 @pytest.mark.parametrize("shape", list(SHAPES))
 @pytest.mark.parametrize("by_one", [False, True])
-def test_a_shape_is_found_again_in_its_size(shape, by_one):
-    growth = SizeSettings(stages=3, by_one=by_one, shape=shape)
-    assert size_settings_for(apply_size_settings(Recipe(), growth, FACTS), FACTS) == growth
+def test_a_shape_is_recognised_from_the_size_it_gives(shape, by_one):
+    size_settings = SizeSettings(stages=3, by_one=by_one, shape=shape)
+    assert size_settings_for(apply_size_settings(Recipe(), size_settings, FACTS), FACTS) == size_settings
 
 
-def test_scales_that_no_slider_makes_are_a_list():
+def test_scales_that_the_slider_cannot_make_are_shown_as_a_list():
     recipe = Recipe(scales=(1, 1.5, 3))
     assert size_settings_for(recipe, FACTS).scales == "1, 1.5, 3"
 
 
-def test_an_own_size_has_the_scales_that_fit_it():
+def test_the_last_stage_of_an_own_size_has_that_size():
     recipe = apply_size_settings(Recipe(), SizeSettings(stages=2, width=1024, height=768), FACTS)
     assert [stage.size for stage in plan(recipe, FACTS).stages][-1] == (768, 1024)
 
 
 @pytest.mark.parametrize("text", ["one, two", "1, nan", "1, inf", "1, 1e308", "2, 1", "0, 1", "-1"])
 @pytest.mark.parametrize("shape", ["1:1", "3:2"])
-def test_a_list_that_is_none_is_refused_by_name(text, shape):
+def test_an_invalid_list_of_scales_is_refused_with_the_field_scales(text, shape):
     with pytest.raises(BadRecipe) as fault:
         apply_size_settings(Recipe(), SizeSettings(scales=text, shape=shape), FACTS)
     assert fault.value.field == "scales"

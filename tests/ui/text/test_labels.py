@@ -1,4 +1,4 @@
-"""Labels of settings in messages: names of the engine are replaced by what the page calls them."""
+"""Tests of messages, in which the engine's names of settings are replaced by the labels on the page."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.support.page_queries import (
 from ui.text import words
 from ui.text.labels import join_labels, replace_names_with_labels
 
-SMOOTHING = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
+SMOOTHING_LABELS = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
 
 
 @pytest.mark.parametrize(
@@ -34,24 +34,24 @@ SMOOTHING = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
         ("kernel is 'it\\'s alpha1'.", "“Smoothing width” is 'it\\'s alpha1'."),
     ],
 )
-def test_a_sentence_names_settings_by_label_and_leaves_the_rest(sentence, rewritten):
+def test_names_of_settings_are_replaced_by_labels_and_the_rest_is_unchanged(sentence, rewritten):
     assert replace_names_with_labels(sentence) == rewritten
 
 
-def test_every_name_of_a_sentence_has_its_label():
+def test_every_name_in_a_sentence_is_replaced():
     with pytest.raises(BadRecipe) as fault:
         check(Recipe(sigma1=0.1, sigma2=0.5))
     rewritten = replace_names_with_labels(fault.value.sentence)
     assert "sigma" not in rewritten
-    assert [rewritten.count(label) for label in SMOOTHING] == [2, 1]
+    assert [rewritten.count(label) for label in SMOOTHING_LABELS] == [2, 1]
 
 
-def test_what_is_no_setting_keeps_its_name():
+def test_a_name_that_is_no_setting_is_unchanged():
     assert join_labels(["alpha2", "foo"]) == "“Overview release α₂”, foo"
 
 
 @pytest.mark.browser
-def test_a_refusal_names_settings_as_the_page_does(running_app, open_page):
+def test_a_refusal_on_the_page_names_settings_by_label(running_app, open_page):
     page = open_page(running_app.url)
     fill_prompt(page)
     set_number(page, "sigma2", 0.5)
@@ -60,7 +60,7 @@ def test_a_refusal_names_settings_as_the_page_does(running_app, open_page):
     expect(alert).to_have_text(
         replace_names_with_labels(errors.SIGMAS_WRONG_ORDER.format(sigma1=0.1, sigma2=0.5))
     )
-    expect(alert).to_contain_text(SMOOTHING[0])
+    expect(alert).to_contain_text(SMOOTHING_LABELS[0])
     expect(alert).not_to_contain_text("sigma")
     press_button(page, words.USE_VALUE.format(value="0.5"))
     expect(page.locator("#sigma1 input[type=number]")).to_have_value("0.5")
@@ -68,7 +68,7 @@ def test_a_refusal_names_settings_as_the_page_does(running_app, open_page):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_refused_size_names_its_box(running_app, open_page):
+def test_the_refusal_of_a_size_names_its_box(running_app, open_page):
     page = open_page(running_app.url)
     open_section(page, words.FINE_CONTROL)
     page.get_by_label(words.OWN_WIDTH).fill("1001")
