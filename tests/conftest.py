@@ -1,4 +1,4 @@
-"""Real parts for the tests: a small model with random weights."""
+"""Fixtures that all tests share: a tiny model with random weights, and a picture."""
 
 import pytest
 import torch
@@ -20,17 +20,19 @@ pytest_plugins = [
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    """Tests run side by side; threads that wait for one another's cores slow each other down tenfold."""
+    """Let torch use one thread: tests run in parallel, and threads that compete for cores are ten times slower."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory):
+    """The folder of a tiny SDXL-shaped model."""
     return tiny.write(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
 def model(tiny_folder):
+    """The tiny SDXL-shaped model, loaded on the CPU."""
     return load_model(tiny_folder, "cpu", "float32")
 
 
@@ -42,12 +44,12 @@ def photo(tmp_path):
 
 @pytest.fixture
 def network_calls(model, monkeypatch):
-    """Latents in every call of the network."""
-    made, network = [], model.unet.forward
+    """The number of latents in each call of the network, so far."""
+    batch_sizes, forward = [], model.unet.forward
 
-    def counted(latents, *given, **more):
-        made.append(len(latents))
-        return network(latents, *given, **more)
+    def counted(latents, *args, **kwargs):
+        batch_sizes.append(len(latents))
+        return forward(latents, *args, **kwargs)
 
     monkeypatch.setattr(model.unet, "forward", counted)
-    return made
+    return batch_sizes

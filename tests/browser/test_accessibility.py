@@ -91,7 +91,7 @@ def test_axe_finds_nothing_serious_while_a_run_is_at_work(running_app, open_page
     page = open_page(f"{running_app.url}?__theme={theme}")
     running_app.gate.close()
     press_generate(page)
-    running_app.gate.pass_(6)
+    running_app.gate.allow(6)
     expect(finished_cards(page)).to_have_count(1)
     expect(page.get_by_role("progressbar")).to_have_count(1)
     assert faults(page) == []
@@ -145,7 +145,7 @@ def test_stages_that_arrive_leave_the_focus_where_it_is(running_app, open_page):
     running_app.gate.close()
     press_generate(page)
     page.locator("#viewer").focus()
-    running_app.gate.pass_(6)
+    running_app.gate.allow(6)
     expect(finished_cards(page)).to_have_count(1)
     assert focused(page) == words.STAGES_PANEL["viewer"]
     running_app.gate.open()

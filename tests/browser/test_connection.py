@@ -93,7 +93,7 @@ def test_a_cut_wire_loses_neither_settings_nor_run(running_app, wire, open_page,
     expect(status_line(page)).to_contain_text("128 → 256")
     running_app.gate.close()
     press_generate(page)
-    running_app.gate.pass_(6)
+    running_app.gate.allow(6)
     expect(finished_cards(page)).to_have_count(1)
     wire.lose()
     page.get_by_text(re.compile("connection", re.I)).first.wait_for()

@@ -58,7 +58,7 @@ def test_after_a_reload_settings_and_run_stand_though_the_page_came_by_a_link(ru
     set_number(page, "scale_stages", 1)
     running_app.gate.close()
     press_generate(page)
-    running_app.gate.pass_(1)
+    running_app.gate.allow(1)
     expect(status_line(page)).to_contain_text(words.STEP_OF_STEPS.format(step=1, steps=4))
     page.reload()
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a blue boat")

@@ -25,7 +25,7 @@ def leave_in_stage_two(running_app, open_page):
     page = open_page(running_app.url)
     running_app.gate.close()
     press_generate(page)
-    running_app.gate.pass_(5)
+    running_app.gate.allow(5)
     expect(finished_cards(page)).to_have_count(1)
     (run,) = running_app.runs()
     context = page.context

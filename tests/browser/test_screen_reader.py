@@ -47,9 +47,9 @@ def test_stages_and_ends_are_spoken_and_steps_are_not(running_app, open_page):
     spoken = spoken_status(page)
     running_app.gate.close()
     press_generate(page)
-    running_app.gate.pass_(1)
+    running_app.gate.allow(1)
     expect(status_line(page)).to_contain_text(words.STEP_OF_STEPS.format(step=1, steps=4))
-    running_app.gate.pass_(1)
+    running_app.gate.allow(1)
     expect(status_line(page)).to_contain_text(words.STEP_OF_STEPS.format(step=2, steps=4))
     assert spoken.text_content() == ""
     running_app.gate.open()

@@ -145,7 +145,7 @@ def test_a_run_from_a_picture_is_stopped_found_again_and_gone_on_with(running_ap
     running_app.gate.close()
     press_generate(page)
     page.get_by_role("button", name=words.STOP, exact=True).wait_for()
-    running_app.gate.pass_(3)
+    running_app.gate.allow(3)
     expect(page.locator(".st-status")).to_have_text(message_pattern(words.RUNNING_STAGE))
     press_button(page, words.STOP)
     running_app.gate.open()

@@ -1,4 +1,4 @@
-"""Skips browser tests, with the reason, where Chromium is missing. A pytest plugin."""
+"""A pytest plugin that skips browser tests, with the reason, where Chromium is missing."""
 
 import shutil
 

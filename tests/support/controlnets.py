@@ -1,4 +1,4 @@
-"""ControlNets with random weights that are felt, in diffusers' folder format."""
+"""A pytest plugin with ControlNets whose random weights change the picture, in diffusers' folder format."""
 
 from pathlib import Path
 
@@ -14,51 +14,53 @@ EMBEDDING = (8, 8, 16, 16)
 
 
 def save_controlnet(model: Path, to: Path, seed: int = 0, union: bool = False) -> Path:
-    """One for the network in this folder. What it adds goes through convolutions that begin at zero; here
-    they do not."""
+    """Save a ControlNet for the UNet in the folder `model`; return its folder.
+
+    A new ControlNet's output convolutions are zero; here they are random, so that it changes the picture.
+    """
     torch.manual_seed(seed)
     unet = UNet2DConditionModel.from_pretrained(model / "unet")
     if union:
-        made = _make_union(unet)
+        controlnet = _make_union(unet)
     else:
-        made = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=EMBEDDING)
-    for name, weight in made.named_parameters():
+        controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=EMBEDDING)
+    for name, weight in controlnet.named_parameters():
         if name.startswith(("controlnet_down", "controlnet_mid", "controlnet_cond_embedding.conv_out")):
             torch.nn.init.normal_(weight, std=0.2)
-    made.save_pretrained(to)
+    controlnet.save_pretrained(to)
     return to
 
 
 def _make_union(unet: UNet2DConditionModel) -> ControlNetUnionModel:
-    told = unet.config
+    config = unet.config
     return ControlNetUnionModel(
-        in_channels=told.in_channels, down_block_types=told.down_block_types,
-        block_out_channels=told.block_out_channels, layers_per_block=told.layers_per_block,
-        norm_num_groups=told.norm_num_groups, cross_attention_dim=told.cross_attention_dim,
-        attention_head_dim=told.attention_head_dim, use_linear_projection=True,
-        addition_embed_type="text_time", addition_time_embed_dim=told.addition_time_embed_dim,
-        projection_class_embeddings_input_dim=told.projection_class_embeddings_input_dim,
+        in_channels=config.in_channels, down_block_types=config.down_block_types,
+        block_out_channels=config.block_out_channels, layers_per_block=config.layers_per_block,
+        norm_num_groups=config.norm_num_groups, cross_attention_dim=config.cross_attention_dim,
+        attention_head_dim=config.attention_head_dim, use_linear_projection=True,
+        addition_embed_type="text_time", addition_time_embed_dim=config.addition_time_embed_dim,
+        projection_class_embeddings_input_dim=config.projection_class_embeddings_input_dim,
         conditioning_embedding_out_channels=EMBEDDING, num_control_type=6, num_trans_channel=16,
-        num_trans_head=2, num_proj_channel=told.block_out_channels[0],
+        num_trans_head=2, num_proj_channel=config.block_out_channels[0],
     )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def controlnet_path(tiny_folder, tmp_path_factory):
-    """A ControlNet for the tiny model."""
-    return str(save_controlnet(tiny_folder, tmp_path_factory.mktemp("nets") / "edges"))
+    """The path of a ControlNet for the tiny model."""
+    return str(save_controlnet(tiny_folder, tmp_path_factory.mktemp("controlnets") / "edges"))
 
 
 @pytest.fixture
 def control_image(tmp_path):
-    """The path of a picture to follow."""
+    """The path of a picture with shapes, to be a control's image."""
     save_shapes(tmp_path / "scene.png", 256)
     return str(tmp_path / "scene.png")
 
 
 @pytest.fixture
 def controlled_recipe(controlnet_path, control_image):
-    """A recipe with a control: changes go to the control."""
+    """A function that makes a recipe with one control; its arguments change the control."""
     return lambda **changes: small_recipe(
         scales=(1, 2), steps=6, controls=({"image": control_image, "net": controlnet_path} | changes,)
     )
@@ -66,14 +68,14 @@ def controlled_recipe(controlnet_path, control_image):
 
 @pytest.fixture(scope="session")
 def controlnet_folder(tiny_folder, tmp_path_factory):
-    """A ControlNet of the small model."""
-    return save_controlnet(tiny_folder, tmp_path_factory.mktemp("nets") / "canny")
+    """The folder of a ControlNet for the tiny model, which the catalogue can list."""
+    return save_controlnet(tiny_folder, tmp_path_factory.mktemp("controlnets") / "canny")
 
 
 @pytest.fixture
 def controlnet_kinds(controlnet_folder, monkeypatch):
-    """The catalogue lists it; more kinds that it is to follow may be added to the list that this gives."""
-    follows = ["canny"]
-    listed = controlnets._ListedControlNet(str(controlnet_folder), "sdxl", 128, follows)
+    """Lists a ControlNet in the catalogue; the list of its kinds, which a test may extend."""
+    kinds = ["canny"]
+    listed = controlnets._ListedControlNet(str(controlnet_folder), "sdxl", 128, kinds)
     monkeypatch.setattr(controlnets, "_listed_controlnets", lambda: (listed,))
-    return follows
+    return kinds

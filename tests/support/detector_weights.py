@@ -1,4 +1,4 @@
-"""Detectors of others with random weights, in files such as the hub has."""
+"""A pytest plugin with detectors of other projects, whose random weights lie in files as on the Hub."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -15,32 +15,32 @@ COMMIT = "0" * 40
 
 @pytest.fixture
 def hub_files(tmp_path, monkeypatch):
-    """A cache of the hub, which cannot be reached; gives the paths of a detector's files in it."""
+    """A function that returns where a detector's files lie in the cache of the Hub, which is unreachable."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(detectors, "_loaded", {})
     monkeypatch.setattr(detectors, "_failures", {})
 
     def paths(kind):
-        origin = detectors.DETECTOR_SOURCES[kind]
-        folder = tmp_path / "hub" / f"models--{origin.repository.replace('/', '--')}"
+        source = detectors.DETECTOR_SOURCES[kind]
+        folder = tmp_path / "hub" / f"models--{source.repository.replace('/', '--')}"
         (folder / "snapshots" / COMMIT).mkdir(parents=True, exist_ok=True)
         (folder / "refs").mkdir(exist_ok=True)
         (folder / "refs" / "main").write_text(COMMIT)
-        return [folder / "snapshots" / COMMIT / name for name in origin.files]
+        return [folder / "snapshots" / COMMIT / name for name in source.files]
 
     return paths
 
 
 def colour_squares(rows, cols):
-    """A picture of coloured squares, 16 px a side."""
+    """Draw a picture of coloured squares, 16 px a side, as an array."""
     small = keyed_normal((-(-rows // 16), -(-cols // 16), 3), 1, "photo")
     large = small.repeat(16, 0).repeat(16, 1)[:rows, :cols]
     return np.clip(128 + 50 * large, 0, 255).astype(np.uint8)
 
 
 def save_detector(kind, paths):
-    """The files of a detector of controlnet-aux. They hold half precision, to be small."""
+    """Save a detector of controlnet-aux with random weights. They are in half precision, to be small."""
     torch.manual_seed(7)
     values = {name: value.half() for name, value in _make_detector(kind).state_dict().items()}
     if kind == "pidi":
@@ -72,17 +72,17 @@ def _make_detector(kind):
         case "openpose":
             return aux.open_pose.body.bodypose_model()
         case "normal":
-            told = {"architecture": "BN", "sampling_ratio": 0.4, "importance_ratio": 0.7}
-            return aux.normalbae.NNET(SimpleNamespace(mode="client", pretrained="scannet", **told))
+            settings = {"architecture": "BN", "sampling_ratio": 0.4, "importance_ratio": 0.7}
+            return aux.normalbae.NNET(SimpleNamespace(mode="client", pretrained="scannet", **settings))
     raise ValueError(kind)
 
 
 def save_depth_model(folder):
-    """A folder with a tiny network that tells depth."""
+    """Save a tiny depth estimation network in a folder."""
     from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
     torch.manual_seed(7)
-    sees = Dinov2Config(
+    backbone = Dinov2Config(
         hidden_size=16,
         num_hidden_layers=4,
         num_attention_heads=2,
@@ -92,30 +92,30 @@ def save_depth_model(folder):
         apply_layernorm=True,
         reshape_hidden_states=False,
     )
-    told = DepthAnythingConfig(
-        backbone_config=sees,
+    config = DepthAnythingConfig(
+        backbone_config=backbone,
         reassemble_hidden_size=16,
         neck_hidden_sizes=[8, 8, 8, 8],
         fusion_hidden_size=8,
         head_hidden_size=8,
     )
-    net = DepthAnythingForDepthEstimation(told)
-    for weight in net.parameters():
+    network = DepthAnythingForDepthEstimation(config)
+    for weight in network.parameters():
         if weight.ndim > 1:
             torch.nn.init.kaiming_uniform_(weight)
-    # What is below zero at its end is cut off: with random weights, all of it might be.
-    torch.nn.init.constant_(net.head.conv3.bias, 100.0)
-    net.save_pretrained(folder)
+    # The network ends in a ReLU, which could cut off everything that random weights predict.
+    torch.nn.init.constant_(network.head.conv3.bias, 100.0)
+    network.save_pretrained(folder)
 
 
 class StandingFigureDetector:
-    """Finds one figure in every picture, of whom a nose, a neck and a hip are seen."""
+    """A pose detector that finds one figure in every picture, with its points at the same places."""
 
     def __init__(self, *places):
         self.places = places
 
     def __call__(self, pixels):
-        """Points (x, y, score, number) as shares of the picture, and which of them one figure has."""
+        """Return the points (x in px, y in px, score, number), and which of them belong to the figure."""
         high, wide = pixels.shape[:2]
         points = np.array([[x * wide, y * high, 1.0, k] for k, (x, y) in enumerate(self.places)])
         figure = np.full((1, 20), -1.0)

@@ -1,4 +1,4 @@
-"""Files as people drop them, good and bad."""
+"""Files that tests drop on the page: pictures of many kinds, with and without a recipe."""
 
 import io
 import json
@@ -16,7 +16,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def drop_file(page, name, content):
-    """Gives a file to the drop zone, which is opened if it is closed."""
+    """Give a file to the drop zone, whose section is opened if it is closed."""
     zone = page.locator("#drop")
     if not zone.count():
         open_section(page, words.START_FROM_PICTURE)
@@ -26,35 +26,37 @@ def drop_file(page, name, content):
 
 
 def encode_image(picture, kind, **more):
+    """Encode a picture as a file of this kind."""
     to = io.BytesIO()
     picture.save(to, kind, **more)
     return to.getvalue()
 
 
 def png_with_recipe(**values):
-    """A PNG that tells this recipe."""
+    """Make a PNG whose metadata holds these values as a recipe."""
     info = PngInfo()
     info.add_text(RECORD, json.dumps({"recipe": values}))
     return encode_image(Image.new("RGB", (8, 8)), "PNG", pnginfo=info)
 
 
 def animated_gif():
+    """Make a GIF of two frames."""
     frames = [Image.new("P", (8, 8), colour) for colour in (0, 1)]
     return encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
 def png_of_16_bits():
-    """A PNG of 16 bits."""
+    """Make a PNG with 16 bits a pixel."""
     return encode_image(Image.new("I;16", (8, 8), 40000), "PNG")
 
 
 def cmyk_jpeg():
-    """A JPEG in the colours of print."""
+    """Make a JPEG in CMYK."""
     return encode_image(Image.new("CMYK", (8, 8)), "JPEG")
 
 
 def huge_png():
-    """A PNG of 200 megapixels in a hundred bytes."""
+    """Make a PNG that claims 200 megapixels in a hundred bytes."""
     head = b"IHDR" + struct.pack(">IIBBBBB", 20000, 10000, 8, 2, 0, 0, 0)
     parts = [head, b"IDAT" + zlib.compress(b"\0" * 64), b"IEND"]
     return PNG + b"".join(

@@ -1,4 +1,4 @@
-"""Runs of known length for the queue, which advance only as far as a test lets them."""
+"""A pytest plugin with a queue of fake runs, which advance only as far as a test lets them."""
 
 import threading
 
@@ -12,6 +12,8 @@ from engine.serving.queue import RunQueue
 
 
 class FakeClock:
+    """A clock that stands still until a test changes `now`."""
+
     def __init__(self):
         self.now = 0.0
 
@@ -20,12 +22,17 @@ class FakeClock:
 
 
 class FakeRuns:
-    """Runs that yield stages when a test lets them; `done` lists (prompt, stage) in the order they finished."""
+    """A function that starts fake runs, as a RunQueue calls it.
+
+    finished_stages: (prompt, stage) in the order in which they finished.
+    started: set when a run has begun a step since hold() was called.
+    """
 
     def __init__(self, stages=3, steps=2):
-        self.stages, self.steps, self.done = stages, steps, []
-        self.let = threading.Semaphore(10**6)
-        self.at_work = threading.Event()
+        self.stages, self.steps = stages, steps
+        self.finished_stages = []
+        self.permits = threading.Semaphore(10**6)
+        self.started = threading.Event()
 
     def __call__(self, request, run):
         name = request.recipe.prompt
@@ -35,20 +42,21 @@ class FakeRuns:
                 if (run / store.STOP_FILE).exists():
                     yield Stopped(stage, step)
                     return
-                self.at_work.set()
-                self.let.acquire()
+                self.started.set()
+                self.permits.acquire()
                 yield Progress(stage, step, self.steps, 0, 0)
-            self.done.append((name, stage))
+            self.finished_stages.append((name, stage))
             yield StageDone(stage, 1.0, (8, 8), "", "", 0.0, 1)
         yield Finished(self.stages)
 
     def hold(self):
-        """Let no run advance until go() is called."""
-        self.let = threading.Semaphore(0)
-        self.at_work.clear()
+        """Let no run advance until release() is called."""
+        self.permits = threading.Semaphore(0)
+        self.started.clear()
 
-    def go(self, steps=10**6):
-        self.let.release(steps)
+    def release(self, steps=10**6):
+        """Let runs advance by so many steps in all."""
+        self.permits.release(steps)
 
 
 @pytest.fixture
@@ -63,15 +71,17 @@ def fake_runs():
 
 @pytest.fixture
 def queue(tmp_path, fake_runs, clock):
-    made = RunQueue(RunCache(tmp_path), fake_runs, lambda request: (10.0, 20.0, 40.0), clock=clock)
-    yield made
-    fake_runs.go()
-    made.close()
+    run_queue = RunQueue(RunCache(tmp_path), fake_runs, lambda request: (10.0, 20.0, 40.0), clock=clock)
+    yield run_queue
+    fake_runs.release()
+    run_queue.close()
 
 
 def submit_prompt(queue, name, **more):
+    """Put a run with this prompt into the queue; return its name."""
     return queue.submit(Request(Recipe(prompt=name), **more))
 
 
 def last_event(queue, run):
+    """Follow a run to its end and return its last event."""
     return list(queue.follow(run))[-1]

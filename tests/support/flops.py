@@ -1,4 +1,4 @@
-"""Counting what a network's evaluation takes, without computing it (on torch's meta device)."""
+"""FLOPs of a network's evaluation, counted on torch's meta device, where nothing is computed."""
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -27,31 +27,34 @@ SD21 = SD15 | {
 }  # fmt: skip
 
 
-def make_meta_unet(told):
+def make_meta_unet(config):
+    """Make a UNet without weights."""
     with torch.device("meta"):
-        return UNet2DConditionModel(**told).eval()
+        return UNet2DConditionModel(**config).eval()
 
 
-def count_flops(unet, rows, cols, bends=()):
-    """FLOPs by the module's name and the operation; the whole is under "Global"."""
-    told, device = unet.config, unet.device
-    size = told.projection_class_embeddings_input_dim
-    given = None
+def count_flops(unet, rows, cols, patches=()):
+    """Count FLOPs by module and operation; those of the whole network are under "Global"."""
+    config, device = unet.config, unet.device
+    size = config.projection_class_embeddings_input_dim
+    added_conditions = None
     if size:
-        pooled = size - 6 * told.addition_time_embed_dim
-        given = {
+        pooled = size - 6 * config.addition_time_embed_dim
+        added_conditions = {
             "text_embeds": torch.zeros(1, pooled, device=device),
             "time_ids": torch.zeros(1, 6, device=device),
         }
-    latents = torch.zeros(1, told.in_channels, rows, cols, device=device)
-    text = torch.zeros(1, 77, told.cross_attention_dim, device=device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), apply_patches([unet], bends):
-        unet(latents, torch.zeros(1, device=device), text, added_cond_kwargs=given)
+    latents = torch.zeros(1, config.in_channels, rows, cols, device=device)
+    text = torch.zeros(1, 77, config.cross_attention_dim, device=device)
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), apply_patches([unet], patches):
+        unet(latents, torch.zeros(1, device=device), text, added_cond_kwargs=added_conditions)
     return counter.get_flop_counts()
 
 
 def level_shares(unet):
-    """Shares of a native evaluation by level, outermost first: linear in the area, and square."""
+    """Measure each level's share of a native evaluation, outermost first, as two parts: one that grows with
+    the area, and one that grows with its square.
+    """
     side = unet.config.sample_size
     native, larger = count_flops(unet, side, side), count_flops(unet, 2 * side, 2 * side)
     depth, found = len(unet.down_blocks), []
@@ -59,8 +62,8 @@ def level_shares(unet):
     for k in range(depth):
         names = [f"down_blocks.{k}", f"up_blocks.{depth - 1 - k}"] + ["mid_block"] * (k == depth - 1)
         one, four = (
-            sum(sum(told.get(f"UNet2DConditionModel.{name}", {}).values()) for name in names)
-            for told in (native, larger)
+            sum(sum(flops.get(f"UNet2DConditionModel.{name}", {}).values()) for name in names)
+            for flops in (native, larger)
         )
         square = (four - 4 * one) / 12  # linear + square = one, 4 linear + 16 square = four
         found.append(((one - square) / whole, square / whole))

@@ -1,5 +1,7 @@
-"""Kills runs at given moments and lets them go on; told as JSON. A process of its own, with one thread, so
-that each run can be a fork of it: python -m tests.support.killed_runs <model folder> <scheduler> <out>
+"""Kill runs at chosen moments, continue them, and print what was stored as JSON.
+
+This runs in a process of its own, with one thread, so that each run can be a fork of it:
+python -m tests.support.killed_runs <model folder> <scheduler> <out>
 """
 
 import json
@@ -13,64 +15,73 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from engine import Failed, generate, load_model
-from engine.runs import store
+from engine.runs import files, store
 from tests.support.planning import small_recipe
 
-CALLS, FILES = 13, 7
-"""Moments at calls of the network, and while a stage is being written."""
+# How many runs are killed at a call of the network, and how many while a stage is being written.
+KILLS_AT_CALLS = 13
+KILLS_AT_WRITES = 7
 
 
-def make_killer(moment, count):
-    """Lets the n-th of something through and no further."""
-    seen = [0]
+def make_killer(moment, counts):
+    """Return a function that kills this process when it is called for the `moment`-th time.
 
-    def passing():
-        seen[0] += 1
-        if seen[0] == moment:
+    counts: a list that gets the number of each call.
+    """
+    calls = [0]
+
+    def count_call():
+        calls[0] += 1
+        if calls[0] == moment:
             os.kill(os.getpid(), signal.SIGKILL)
-        count.append(seen[0])
+        counts.append(calls[0])
 
-    return passing
-
-
-def call_before(owner, name, passing):
-    work = getattr(owner, name)
-
-    def watched(*given, **more):
-        passing()
-        return work(*given, **more)
-
-    setattr(owner, name, watched)
+    return count_call
 
 
-def run_in_fork(fake_runs):
-    """Runs work in a fork; its exit status."""
+def call_before(owner, name, function):
+    """Replace a function of a module or object by one that calls `function` first."""
+    original = getattr(owner, name)
+
+    def replacement(*args, **kwargs):
+        function()
+        return original(*args, **kwargs)
+
+    setattr(owner, name, replacement)
+
+
+def run_in_fork(work):
+    """Run a function in a fork of this process and return the fork's exit status."""
     child = os.fork()
     if not child:
         try:
-            fake_runs()
+            work()
         finally:
             os._exit(1)
     return os.waitpid(child, 0)[1]
 
 
 def stored_latents(root):
-    """number -> latent bytes of every stage that is there; each must be whole."""
-    found = {}
+    """Read the latents of all stored stages, as bytes by stage number; each stage must be complete."""
+    latents = {}
     for run in root.iterdir():
         if run.is_dir():
             for number, (_, folder) in store.finished_stages(run).items():
                 with Image.open(folder / store.PICTURE_FILE) as picture:
                     picture.load()
                 assert (folder / "proxy.jpg").stat().st_size
-                found[number] = load_file(folder / store.LATENTS_FILE)["latents"].tobytes()
-    return found
+                latents[number] = load_file(folder / store.LATENTS_FILE)["latents"].tobytes()
+    return latents
 
 
-def kill_moments(model, network_calls, files):
-    """All over a run: (owner, function, which of its calls)."""
-    at_calls = [(model.unet, "forward", 1 + n * network_calls // CALLS) for n in range(CALLS)]
-    return at_calls + [(store, "_to_disk", 1 + n * files // FILES) for n in range(FILES)]
+def kill_moments(model, network_calls, writes):
+    """Spread moments over a run. Each is (owner, function, number of the function's call)."""
+    at_calls = [
+        (model.unet, "forward", 1 + n * network_calls // KILLS_AT_CALLS) for n in range(KILLS_AT_CALLS)
+    ]
+    return at_calls + [
+        (files, "flush_to_disk", 1 + n * writes // KILLS_AT_WRITES) for n in range(KILLS_AT_WRITES)
+    ]
 
 
 def main(folder, scheduler, out):
@@ -78,9 +89,12 @@ def main(folder, scheduler, out):
     model = load_model(folder, "cpu", "float32")
     recipe = small_recipe(scales=(1, 1.5, 2), steps=4, scheduler=scheduler)
 
-    def run(root, **kill):
+    def run(root, kill=None):
+        """Run the recipe in a fork, which is killed at a moment if there is one; return its exit status."""
+
         def work():
-            for owner, name, moment in kill.values():
+            if kill:
+                owner, name, moment = kill
                 call_before(owner, name, make_killer(moment, []))
             events = list(generate(recipe, model, out=root))
             (root / "first").write_text(str(events[0].first if not isinstance(events[0], Failed) else events))
@@ -88,31 +102,31 @@ def main(folder, scheduler, out):
 
         return run_in_fork(work)
 
-    whole, calls, files = out / "whole", [], []
-    call_before(model.unet, "forward", make_killer(0, calls))
-    call_before(store, "_to_disk", make_killer(0, files))
+    whole, network_calls, writes = out / "whole", [], []
+    call_before(model.unet, "forward", make_killer(0, network_calls))
+    call_before(files, "flush_to_disk", make_killer(0, writes))
     for _ in generate(recipe, model, out=whole):
         pass
-    truth = stored_latents(whole)
-    told = []
-    for n, moment in enumerate(kill_moments(model, len(calls), len(files))):
+    expected = stored_latents(whole)
+    report = []
+    for n, moment in enumerate(kill_moments(model, len(network_calls), len(writes))):
         root = out / str(n)
-        died = run(root, kill=moment)
+        killed_status = run(root, kill=moment)
         left = stored_latents(root)
-        went_on = run(root)
-        again = stored_latents(root)
-        told.append(
+        continued_status = run(root)
+        completed = stored_latents(root)
+        report.append(
             {
                 "moment": [moment[1], moment[2]],
-                "killed": os.WIFSIGNALED(died),
-                "kept": sorted(left),
-                "kept is right": all(left[k] == truth[k] for k in left),
-                "went on": went_on == 0,
+                "killed": os.WIFSIGNALED(killed_status),
+                "stored": sorted(left),
+                "stored is right": all(left[k] == expected[k] for k in left),
+                "continued": continued_status == 0,
                 "first": (root / "first").read_text(),
-                "same": again == truth,
+                "same": completed == expected,
             }
         )
-    print(json.dumps(told))
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""LoRAs with random weights, and what must be the same after they were worn."""
+"""LoRAs with random weights, and the state of a model that they must leave unchanged."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from tests.support import single_file, tiny
 
 
 def save_lora(folder, to, seed=0, name="style"):
-    """A LoRA with random weights for a pipeline's network and first encoder; its file."""
+    """Save a LoRA with random weights for a pipeline's UNet and first text encoder; return its file."""
     pipeline = DiffusionPipeline.from_pretrained(folder)
     layers = {}
     torch.manual_seed(seed)
@@ -27,7 +27,7 @@ def save_lora(folder, to, seed=0, name="style"):
 
 @pytest.fixture(scope="module", params=[tiny.write, single_file.sd], ids=["sdxl", "sd"])
 def model_and_loras(request, tmp_path_factory):
-    """A model, two LoRAs made for it."""
+    """A model and the files of two LoRAs for it; once with SDXL's shape, once with SD's."""
     root = tmp_path_factory.mktemp("lora")
     folder = request.param(root / "tiny")
     files = [save_lora(folder, root, seed, f"style{seed}") for seed in (1, 2)]
@@ -35,5 +35,5 @@ def model_and_loras(request, tmp_path_factory):
 
 
 def model_state(model):
-    """Every weight of the pipeline, and of what kind each of its parts is."""
+    """Return a hash of the pipeline's weights, and the class of each module of its UNet."""
     return hash_pipeline(model.pipeline), [type(module) for module in model.unet.modules()]

@@ -1,4 +1,4 @@
-"""Code in a process of its own."""
+"""Code that tests run in a new Python process."""
 
 import subprocess
 import sys
@@ -7,6 +7,6 @@ from engine.paths import ROOT
 
 
 def run_without_modules(modules, code):
-    """Run code where these modules cannot be imported."""
+    """Run code in a new process where these modules cannot be imported; return the finished process."""
     block = f"import sys\nfor name in {modules!r}: sys.modules[name] = None\n"
     return subprocess.run([sys.executable, "-c", block + code], cwd=ROOT, capture_output=True, text=True)

@@ -1,4 +1,6 @@
-"""Tiny models with the levels and block names of the real ones, whose networks bend. A pytest plugin."""
+"""A pytest plugin with tiny models that have the levels and block names of SDXL, SD 1.5 and SD 2.1, so that
+their networks can be patched like the real ones.
+"""
 
 from dataclasses import replace
 
@@ -14,8 +16,8 @@ SD_WIDTHS = (16, 16, 16, 16)
 
 @pytest.fixture(scope="session")
 def models_by_architecture(tmp_path_factory):
-    """Models by the body that they are built as."""
-    root = tmp_path_factory.mktemp("bodies")
+    """Tiny models by the architecture that they are built like."""
+    root = tmp_path_factory.mktemp("architectures")
     sdxl = load_model(tiny.write(root / "sdxl", widths=SDXL_WIDTHS, layers=2), "cpu", "float32")
     sd15 = load_model(single_file.sd(root / "sd15", widths=SD_WIDTHS, layers=2), "cpu", "float32")
     sd21 = load_model(
@@ -25,11 +27,11 @@ def models_by_architecture(tmp_path_factory):
         "cpu",
         "float32",
     )
-    # A tiny one of 2.1 reads no texts of 1024 numbers, by which it would be known.
+    # SD 2.1 is recognized by the width of its text embeddings, 1024, which a tiny model lacks.
     return {"sdxl": sdxl, "sd15": sd15, "sd21": replace(sd21, facts=replace(sd21.facts, architecture="sd21"))}
 
 
 @pytest.fixture(params=["sdxl", "sd15", *slow_cases("sd21")])
 def architecture_model(request, models_by_architecture):
-    """One of them after the other."""
+    """Each of these models in turn."""
     return models_by_architecture[request.param]

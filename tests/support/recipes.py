@@ -1,4 +1,4 @@
-"""Recipes of every kind, for tests of what they survive."""
+"""Hypothesis strategies that draw any valid recipe."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ DIGEST = "sha256:" + "5e" * 32
 
 
 def setting_values(setting):
-    """Every value that a setting takes."""
+    """Draw any value that a setting allows."""
     kinds = {
         "text": st.text(st.characters(codec="utf-8"), max_size=80),
         "number": st.floats(setting.low, setting.high) if setting.kind == "number" else None,
@@ -32,7 +32,7 @@ def setting_values(setting):
 
 
 def options():
-    """Settings of one method alone, as a recipe keeps them."""
+    """Draw the settings that only some methods have, as a recipe stores them."""
     some = {name: setting_values(setting) for name, setting in OPTIONS.items()}
     return st.fixed_dictionaries({}, optional=some).map(lambda chosen: changed_options(Options(**chosen)))
 
@@ -43,7 +43,7 @@ def _control(chosen):
 
 
 def controls():
-    """Controls whose pictures are told by their digests; the net is the model's own."""
+    """Draw controls whose images are named by their digests, with the catalogue's ControlNet."""
     known = {name: setting_values(setting) for name, setting in CONTROL_SETTINGS.items() if name != "net"}
     known |= {
         "image": st.just(DIGEST),
@@ -60,7 +60,7 @@ RECIPES = (
 
 
 def as_browser_sends(value):
-    """Sliders send whole numbers as floats, JSON has lists for tuples."""
+    """Return a value as it arrives from a browser: whole numbers as floats, tuples as lists."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A real page on a real server over a tiny model, whose network waits at a gate. A pytest plugin."""
+"""A pytest plugin with the app on a real server over a tiny model, and pages of it in Chromium."""
 
 import socket
 import threading
@@ -16,60 +16,64 @@ from ui.studio import build_studio
 from ui.theme import launch_arguments
 
 DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0))
+# When an expectation gives up. Nothing waits that long unless it fails.
 TIMEOUT_MS = 30_000
-"""Milliseconds until an expectation gives up; nothing waits that long when all is well."""
 
 
 class Gate:
-    """Lets calls of the network through; open unless it is closed."""
+    """Holds back calls of a network while it is closed; it is open at first."""
 
     def __init__(self, network) -> None:
         self.network, self.forward = network, network.forward
-        self.let = threading.Semaphore(0)
+        self.permits = threading.Semaphore(0)
         self.closed, self.calls = False, 0
         network.forward = self
 
-    def __call__(self, *given, **more):
+    def __call__(self, *args, **kwargs):
         if self.closed:
-            self.let.acquire()
+            self.permits.acquire()
         self.calls += 1
-        return self.forward(*given, **more)
+        return self.forward(*args, **kwargs)
 
     def close(self) -> None:
         self.closed = True
 
-    def pass_(self, network_calls: int) -> None:
-        self.let.release(network_calls)
+    def allow(self, calls: int) -> None:
+        """Let so many calls through a closed gate."""
+        self.permits.release(calls)
 
     def open(self) -> None:
         self.closed = False
-        self.let.release(10**6)
+        self.permits.release(10**6)
 
-    def leave(self) -> None:
+    def remove(self) -> None:
+        """Open the gate and give the network its own forward() back."""
         self.open()
         self.network.forward = self.forward
 
 
 @dataclass
 class RunningApp:
-    """A running app."""
+    """A running app and its parts."""
 
     url: str
     services: Services
-    demo: object
-    gate: Gate
+    demo: object  # Its Gradio Blocks.
+    gate: Gate  # Holds back its network.
 
     def runs(self) -> list[Path]:
         return self.services.cache.runs()
 
 
 def free_port() -> int:
+    """Find a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def tiny_entry(folder: Path, **more) -> ModelEntry:
+    """Make a catalogue entry for the tiny model in this folder."""
     return ModelEntry(
         **{"name": "tiny", "title": "Tiny", "source": str(folder), "family": "sdxl", "defaults": DEFAULTS}
         | more
@@ -78,7 +82,7 @@ def tiny_entry(folder: Path, **more) -> ModelEntry:
 
 @contextmanager
 def serve_app(root: Path, model: Path | ModelEntry, **more) -> Iterator[RunningApp]:
-    """An app over a folder's model, or a catalogue entry, that is loaded already."""
+    """Run an app whose model, from a folder or a catalogue entry, is loaded already."""
     entry = model if isinstance(model, ModelEntry) else tiny_entry(model)
     pool = ModelPool([entry], "cpu", "float32")
     gate = Gate(pool.model().unet)
@@ -87,12 +91,12 @@ def serve_app(root: Path, model: Path | ModelEntry, **more) -> Iterator[RunningA
         try:
             yield RunningApp(url, services, demo, gate)
         finally:
-            gate.leave()
+            gate.remove()
 
 
 @contextmanager
 def launch_app(services: Services) -> Iterator[tuple[str, object]]:
-    """A house's app on a port of its own: its address, and itself."""
+    """Run the app over these services on a free port; yield its address and its Gradio Blocks."""
     demo = build_studio(services)
     demo.queue(max_size=200)
     where = {"server_name": "127.0.0.1", "server_port": free_port()}
@@ -106,7 +110,7 @@ def launch_app(services: Services) -> Iterator[tuple[str, object]]:
 
 @pytest.fixture
 def running_app(tmp_path, tiny_folder):
-    """An app of its own for a test."""
+    """A new running app for one test."""
     with serve_app(tmp_path / "runs", tiny_folder) as app:
         yield app
 
@@ -123,21 +127,21 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Opens a page in a browser of its own; faults of its scripts fail the test."""
-    contexts, faults = [], []
+    """A function that opens a page in a new browser context; errors of its scripts fail the test."""
+    contexts, errors = [], []
 
-    def opened(url: str, **how):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | how)
+    def open_url(url: str, **settings):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | settings)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.on("dialog", lambda dialog: faults.append(f"a dialog: {dialog.message}") or dialog.dismiss())
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}") or dialog.dismiss())
         page.goto(url)
         page.locator("#sizes").get_by_text("px").wait_for()
         return page
 
-    yield opened
+    yield open_url
     for context in contexts:
         context.close()
-    assert not faults, faults
+    assert not errors, errors

@@ -1,4 +1,4 @@
-"""Tiny pipelines as one file in the original key layout, and the tiny SD-shaped ones."""
+"""Tiny SD-shaped pipelines, and any tiny pipeline as one file with the original code's weight names."""
 
 from pathlib import Path
 
@@ -38,7 +38,10 @@ def sd(
     seed: int = 0,
     **changes: object,
 ) -> Path:
-    """A tiny pipeline of SD's shape: one encoder, no size ids, attention at full resolution."""
+    """Save a tiny pipeline with random weights and the shape of SD 1.5, or of SD 2 if `linear`; return its folder.
+
+    It has one text encoder, no size ids, and attention at full resolution. layers: ResNets a block.
+    """
     torch.manual_seed(seed)
     tokens = tiny.tokenizer()
     pipeline = StableDiffusionPipeline(
@@ -70,7 +73,10 @@ def unet(linear: bool, widths: tuple[int, ...] = (16, 32), layers: int = 1) -> U
 
 
 def single_file(pipeline: object, path: Path, *marks: str) -> Path:
-    """The whole pipeline in one file, its keys as the original code names them; marks: empty tensors."""
+    """Save a whole pipeline in one file, its weights named as in the original code; return the file.
+
+    marks: names of empty tensors to add, by which some checkpoints say what they are.
+    """
     weights = {}
     unet = pipeline.unet
     for key, value in unet.state_dict().items():
@@ -148,7 +154,7 @@ def _clip(encoder: object, prefix: str) -> dict[str, torch.Tensor]:
 
 
 def _open_clip(encoder: object, prefix: str) -> dict[str, torch.Tensor]:
-    """Queries, keys and values lie in one tensor there."""
+    """Name weights as OpenCLIP does, where queries, keys and values lie in one tensor."""
     state, named = _bare(encoder), {}
     for key, value in state.items():
         if key in OPEN_CLIP:

@@ -1,4 +1,4 @@
-"""Finished stages on the disk that no model made."""
+"""Finished stages that tests store without running a model."""
 
 import numpy as np
 

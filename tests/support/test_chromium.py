@@ -1,4 +1,4 @@
-"""The suite's own manners."""
+"""The plugin that skips browser tests where Chromium is missing."""
 
 import stat
 
@@ -16,8 +16,8 @@ def test_page():
 
 
 @pytest.fixture
-def outcome(pytester, monkeypatch, tmp_path):
-    """Runs a browser test on a machine whose only programs are those in tmp_path."""
+def run_browser_test(pytester, monkeypatch, tmp_path):
+    """A function that runs a browser test with the programs of tmp_path alone; returns pytest's result."""
 
     def run():
         monkeypatch.setenv("PATH", str(tmp_path))
@@ -28,14 +28,14 @@ def outcome(pytester, monkeypatch, tmp_path):
     return run
 
 
-def test_browser_tests_are_skipped_with_the_reason_where_chromium_is_missing(outcome):
-    result = outcome()
+def test_browser_tests_are_skipped_with_the_reason_where_chromium_is_missing(run_browser_test):
+    result = run_browser_test()
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["SKIPPED*Chromium is not installed*"])
 
 
-def test_browser_tests_run_where_chromium_is(outcome, tmp_path):
+def test_browser_tests_run_where_chromium_is_installed(run_browser_test, tmp_path):
     chromium = tmp_path / "chromium"
     chromium.write_text("#!/bin/sh\n")
     chromium.chmod(stat.S_IRWXU)
-    outcome().assert_outcomes(passed=1)
+    run_browser_test().assert_outcomes(passed=1)

@@ -1,4 +1,4 @@
-"""A random SDXL-shaped model in a second, for tests and for a first look without any weights.
+"""A tiny SDXL-shaped model with random weights, made in a second, for tests and demonstrations.
 
 python -m tests.support.tiny [folder]      makes a picture with it, in a run folder there
 """
@@ -38,8 +38,9 @@ def write(
     second: int = WIDTH,
     seed: int = 0,
 ) -> Path:
-    """A complete pipeline with random weights, in diffusers' folder format. layers: ResNets a block.
-    second: of the second encoder.
+    """Save a complete pipeline with random weights in diffusers' folder format; return its folder.
+
+    widths: channels of each level. layers: ResNets a block. second: width of the second text encoder.
     """
     torch.manual_seed(seed)
     tokens = tokenizer()
@@ -73,7 +74,7 @@ def unet(widths: tuple[int, ...], layers: int = 1, second: int = WIDTH) -> UNet2
 
 
 def tokenizer() -> CLIPTokenizer:
-    """Every printable letter is a token."""
+    """Make a tokenizer in which every printable ASCII character is a token."""
     letters = [chr(code) for code in range(33, 127)]
     words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
     return CLIPTokenizer(

@@ -22,31 +22,31 @@ def test_a_run_is_followed_from_its_start_to_its_end(queue):
 def test_runs_take_turns_after_every_stage(queue, fake_runs):
     fake_runs.hold()
     runs = [submit_prompt(queue, name) for name in "abc"]
-    fake_runs.go()
+    fake_runs.release()
     assert [last_event(queue, run) for run in runs] == [Finished(3)] * 3
-    assert fake_runs.done == [(name, stage) for stage in (1, 2, 3) for name in "abc"]
+    assert fake_runs.finished_stages == [(name, stage) for stage in (1, 2, 3) for name in "abc"]
 
 
 def test_a_run_that_made_its_last_stage_has_ended_before_another_works(queue, fake_runs):
     fake_runs.hold()
     first, second = submit_prompt(queue, "a"), submit_prompt(queue, "b")
     # All of the first and, as they take turns, two stages of the second.
-    fake_runs.go(5 * fake_runs.steps)
+    fake_runs.release(5 * fake_runs.steps)
     assert last_event(queue, first) == Finished(3)
-    assert ("b", 3) not in fake_runs.done
-    fake_runs.go()
+    assert ("b", 3) not in fake_runs.finished_stages
+    fake_runs.release()
     assert last_event(queue, second) == Finished(3)
 
 
 def test_the_first_stage_of_a_new_run_comes_before_the_next_of_an_older_one(queue, fake_runs):
     fake_runs.hold()
     first = submit_prompt(queue, "a")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     second = submit_prompt(queue, "b")
-    fake_runs.go()
+    fake_runs.release()
     last_event(queue, first)
     last_event(queue, second)
-    assert fake_runs.done[:3] == [("a", 1), ("b", 1), ("a", 2)]
+    assert fake_runs.finished_stages[:3] == [("a", 1), ("b", 1), ("a", 2)]
 
 
 def waits(queue, run):
@@ -56,7 +56,7 @@ def waits(queue, run):
 def test_a_waiting_run_reports_its_position_and_the_seconds_before_it(queue, fake_runs, clock):
     fake_runs.hold()
     runs = [submit_prompt(queue, "a")]
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     runs += [submit_prompt(queue, "b"), submit_prompt(queue, "c")]
     assert waits(queue, runs[1]) == [Waiting(1, 10.0)]
     assert waits(queue, runs[2]) == [Waiting(2, 20.0)]
@@ -69,7 +69,7 @@ def test_without_an_estimate_no_seconds_are_reported(queue, fake_runs):
     queue.estimate = lambda request: ()
     fake_runs.hold()
     submit_prompt(queue, "a")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     assert waits(queue, submit_prompt(queue, "b")) == [Waiting(1, None)]
 
 
@@ -92,6 +92,7 @@ def test_a_run_that_cannot_start_fails_and_the_next_one_goes_on(tmp_path, fake_r
     broken, sound = submit_prompt(queue, "broken"), submit_prompt(queue, "a")
     assert isinstance(last_event(queue, broken), Failed)
     assert last_event(queue, sound) == Finished(3)
+    queue.close()
 
 
 def test_no_thread_is_left_when_the_queue_is_empty(queue):

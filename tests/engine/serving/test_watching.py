@@ -25,36 +25,36 @@ def wait_until(true):
 def test_a_waiting_run_can_be_stopped_and_never_starts(queue, fake_runs):
     fake_runs.hold()
     first = submit_prompt(queue, "a")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     second = submit_prompt(queue, "b")
     queue.stop(second)
-    fake_runs.go(1)
+    fake_runs.release(1)
     assert last_event(queue, second) == Stopped(0, 0)
-    fake_runs.go()
+    fake_runs.release()
     last_event(queue, first)
-    assert ("b", 1) not in fake_runs.done
+    assert ("b", 1) not in fake_runs.finished_stages
 
 
 def test_a_run_between_two_stages_can_be_stopped_while_another_works(queue, fake_runs):
     fake_runs.hold()
     first, second = submit_prompt(queue, "a"), submit_prompt(queue, "b")
-    fake_runs.go(fake_runs.steps)
+    fake_runs.release(fake_runs.steps)
     for event in queue.follow(first):
         if isinstance(event, StageDone):
             break
     queue.stop(first)
-    fake_runs.go(1)
+    fake_runs.release(1)
     assert last_event(queue, first) == Stopped(2, 1)
-    fake_runs.go()
+    fake_runs.release()
     assert last_event(queue, second) == Finished(3)
 
 
 def test_a_working_run_stops_before_its_next_step(queue, fake_runs):
     fake_runs.hold()
     run = submit_prompt(queue, "a")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     queue.stop(run)
-    fake_runs.go()
+    fake_runs.release()
     assert last_event(queue, run) == Stopped(1, 2)
 
 
@@ -68,10 +68,10 @@ def test_stopping_what_has_ended_changes_nothing(queue):
 def test_a_run_that_nobody_watches_is_stopped(queue, fake_runs, clock):
     fake_runs.hold()
     left, watched = submit_prompt(queue, "a"), submit_prompt(queue, "b")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     clock.now += queue.unwatched_seconds + 1
     queue.since(watched)
-    fake_runs.go()
+    fake_runs.release()
     assert last_event(queue, watched) == Finished(3)
     assert [event for event in queue.since(left)[0] if isinstance(event, END)] == [Stopped(1, 2)]
 
@@ -88,9 +88,9 @@ def test_a_log_is_followed_from_any_point_by_any_number(queue):
 def test_after_the_end_no_transient_event_is_kept(queue, fake_runs):
     fake_runs.hold()
     run = submit_prompt(queue, "a")
-    fake_runs.go(1)
-    fake_runs.let.acquire(timeout=0.2)
-    fake_runs.go()
+    fake_runs.release(1)
+    fake_runs.permits.acquire(timeout=0.2)
+    fake_runs.release()
     last_event(queue, run)
     assert not [e for e in queue.since(run)[0] if isinstance(e, Progress | Preview | Waiting)]
 
@@ -109,21 +109,21 @@ def test_runs_without_a_stage_leave_no_folder(queue, tmp_path):
 def test_a_run_pauses_after_the_stage_chosen_meanwhile_though_nobody_watches(queue, fake_runs):
     fake_runs.hold()
     run = submit_prompt(queue, "a")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     queue.pause(run, 2)
     assert queue.stop_stages(run) == (None, 2)
-    fake_runs.go()
+    fake_runs.release()
     assert last_event(queue, run) == Stopped(3, 1)
-    assert fake_runs.done == [("a", 1), ("a", 2)]
+    assert fake_runs.finished_stages == [("a", 1), ("a", 2)]
 
 
 def test_a_pause_can_be_taken_back(queue, fake_runs):
     fake_runs.hold()
     run = submit_prompt(queue, "a")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     queue.pause(run, 1)
     queue.pause(run, None)
-    fake_runs.go()
+    fake_runs.release()
     assert last_event(queue, run) == Finished(3)
 
 
@@ -135,7 +135,7 @@ def test_the_paths_that_runs_in_the_queue_need_are_known(queue, fake_runs, tmp_p
     assert queue.needed_paths() == {
         tmp_path / first, tmp_path / second, tmp_path / "before", Path("start.png"), Path("edges.png"),
     }  # fmt: skip
-    fake_runs.go()
+    fake_runs.release()
     last_event(queue, second)
 
 
@@ -159,20 +159,20 @@ def test_a_long_run_outlives_many_short_ones_in_memory(queue, fake_runs, monkeyp
     monkeypatch.setattr("engine.serving.queue.MAX_ENDED_RUNS", 2)
     fake_runs.hold()
     long = submit_prompt(queue, "long")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     for n in range(5):
         queue.stop(submit_prompt(queue, str(n)))
-    fake_runs.go()
+    fake_runs.release()
     assert last_event(queue, long) == Finished(3)
 
 
 def test_a_waiting_run_moves_up_when_one_before_it_is_stopped(queue, fake_runs):
     fake_runs.hold()
     submit_prompt(queue, "a")
-    fake_runs.at_work.wait()
+    fake_runs.started.wait()
     second, third = submit_prompt(queue, "b"), submit_prompt(queue, "c")
     queue.stop(second)
-    fake_runs.go(1)
+    fake_runs.release(1)
     last_event(queue, second)
     wait_until(lambda: [e.place for e in queue.since(third)[0] if isinstance(e, Waiting)] == [1])
 
