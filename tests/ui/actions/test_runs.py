@@ -1,4 +1,4 @@
-"""How often a page is shown how far a run is."""
+"""Tests of how often a page is updated while its run goes on."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -10,21 +10,21 @@ from engine.runs.events import Finished, Progress, StageDone
 from ui.actions import runs
 
 
-def alone(watch):
-    """In a thread of its own: Playwright's tests leave a loop running in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(watch())).result()
+def run_in_thread(function):
+    """Run an async function in another thread, as browser tests leave an event loop running in this one."""
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(lambda: asyncio.run(function())).result()
 
 
 @pytest.mark.parametrize(("age", "seconds"), [(0, 0.3), (6, 0.3), (10, 0.5), (20, 1.0), (3600, 1.0)])
-def test_the_longer_a_run_goes_on_the_less_often_it_is_shown(age, seconds):
+def test_the_page_is_updated_less_often_the_longer_a_run_goes_on(age, seconds):
     assert runs.update_interval(age) == pytest.approx(seconds)
 
 
-def test_a_stage_and_an_end_are_shown_at_once_and_steps_are_not(monkeypatch):
+def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(monkeypatch):
     step = Progress(1, 1, 20, 2, 40)
-    done = StageDone(1, 1.0, (64, 64), "picture.png", "latents.safetensors", 1.0, 40)
-    batches = iter([[step], [], [step, done], [step], [step, Finished(1)]])
+    stage_done = StageDone(1, 1.0, (64, 64), "picture.png", "latents.safetensors", 1.0, 40)
+    batches = iter([[step], [], [step, stage_done], [step], [step, Finished(1)]])
     progress = SimpleNamespace(name="run", next_event=0, end=None)
     queue = SimpleNamespace(since=lambda name, first: (next(batches), first + 1))
     applied, shown = [], []
@@ -40,11 +40,11 @@ def test_a_stage_and_an_end_are_shown_at_once_and_steps_are_not(monkeypatch):
     monkeypatch.setattr(runs, "_apply_events", apply_events)
     monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
     monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 1e9)
-    alone(watch)
+    run_in_thread(watch)
     assert shown == [3, 6]
 
 
-def test_steps_are_shown_when_it_is_time(monkeypatch):
+def test_steps_update_the_page_once_the_interval_has_passed(monkeypatch):
     batches = iter([[Progress(1, n, 20, n, 40)] for n in range(1, 4)])
     progress = SimpleNamespace(name="run", next_event=0, end=None)
     queue = SimpleNamespace(since=lambda name, first: (next(batches, [Finished(1)]), first + 1))
@@ -61,5 +61,5 @@ def test_steps_are_shown_when_it_is_time(monkeypatch):
     monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
     monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 0)
     monkeypatch.setattr(runs, "MAX_UPDATE_INTERVAL", 0)
-    alone(watch)
+    run_in_thread(watch)
     assert shown == [1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""What is kept for so many hours goes after them, whether or not anyone comes."""
+"""Tests of the removal of old runs, which needs no open page."""
 
 import os
 import threading
@@ -12,18 +12,19 @@ from ui.session.services import open_services, start_cleanup
 
 @pytest.fixture
 def services(tmp_path):
-    made = open_services(tmp_path / "runs", ModelPool([]), age=86400)
-    yield made
-    made.queue.close()
+    services = open_services(tmp_path / "runs", ModelPool([]), age=86400)
+    yield services
+    services.queue.close()
 
 
-def old_run(services):
+def create_old_run(services):
+    """Create a run that was last used long ago and return its folder."""
     run = store.create_run(services.cache.root)
     os.utime(run, (0, 0))
     return run
 
 
-def test_old_runs_go_at_once_when_the_services_are_opened(tmp_path):
+def test_old_runs_are_removed_when_the_services_are_opened(tmp_path):
     (tmp_path / "runs").mkdir()
     run = store.create_run(tmp_path / "runs")
     os.utime(run, (0, 0))
@@ -31,8 +32,8 @@ def test_old_runs_go_at_once_when_the_services_are_opened(tmp_path):
     assert not run.exists()
 
 
-def test_a_run_that_one_in_the_queue_continues_stays_and_cannot_be_forgotten(services, monkeypatch):
-    needed, other = old_run(services), old_run(services)
+def test_a_run_that_a_queued_run_needs_is_not_removed(services, monkeypatch):
+    needed, other = create_old_run(services), create_old_run(services)
     monkeypatch.setattr(services.queue, "needed_paths", lambda: frozenset([needed]))
     services.clean_up()
     assert (needed.exists(), other.exists()) == (True, False)
@@ -40,10 +41,10 @@ def test_a_run_that_one_in_the_queue_continues_stays_and_cannot_be_forgotten(ser
     assert needed.exists()
 
 
-def test_old_runs_are_removed_again_and_again(services, monkeypatch):
-    run, swept, tidy = old_run(services), threading.Semaphore(0), services.cache.sweep
-    monkeypatch.setattr(services.cache, "sweep", lambda spare: (tidy(spare), swept.release()))
-    over = start_cleanup(services, interval=0.001)
+def test_old_runs_are_removed_repeatedly(services, monkeypatch):
+    run, swept, sweep = create_old_run(services), threading.Semaphore(0), services.cache.sweep
+    monkeypatch.setattr(services.cache, "sweep", lambda spare: (sweep(spare), swept.release()))
+    stopped = start_cleanup(services, interval=0.001)
     assert all(swept.acquire(timeout=20) for _ in range(3))
-    over.set()
+    stopped.set()
     assert not run.exists()

@@ -1,4 +1,4 @@
-"""What browsers hand over: what is opened of it, and what is kept."""
+"""Tests of uploads: which files are opened, how images are stored and when they are removed."""
 
 import os
 from pathlib import Path
@@ -15,23 +15,23 @@ from ui.session.uploads import MAX_AGE, PREFIX, Uploads, find_upload
 
 @pytest.fixture
 def upload():
-    """A file where Gradio puts uploads."""
+    """The path of an empty file in Gradio's upload folder."""
     Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=get_upload_folder(), suffix=".png") as file:
         yield Path(file.name)
 
 
-def test_an_upload_is_opened(upload):
+def test_a_file_in_the_upload_folder_is_found(upload):
     assert find_upload(str(upload)) == upload.resolve()
 
 
-def test_no_other_file_is_opened_by_whatever_name(upload, photo, tmp_path):
-    way_out = upload.with_name(f"{upload.stem}-link.png")
-    way_out.symlink_to(photo)
+def test_every_other_path_is_refused(upload, photo, tmp_path):
+    outside_link = upload.with_name(f"{upload.stem}-link.png")
+    outside_link.symlink_to(photo)
     try:
         for path in (
             photo,
-            way_out,
+            outside_link,
             upload.parent,
             upload.parent / ".." / "x",
             "/etc/passwd",
@@ -43,106 +43,109 @@ def test_no_other_file_is_opened_by_whatever_name(upload, photo, tmp_path):
             with pytest.raises(BadRecipe):
                 find_upload(path)
     finally:
-        way_out.unlink()
+        outside_link.unlink()
 
 
-def test_a_picture_is_kept_as_its_pixels_and_nothing_else(photo, tmp_path):
-    told = tmp_path / "told.jpg"
+def test_an_image_is_stored_without_its_metadata(photo, tmp_path):
+    tagged = tmp_path / "tagged.jpg"
     exif = Image.Exif()
     exif[0x010E] = "where I live"
-    Image.open(photo).save(told, exif=exif, comment=b"who I am")
+    Image.open(photo).save(tagged, exif=exif, comment=b"who I am")
     uploads = Uploads()
-    kept = uploads.store(told)
-    assert images.digest(kept) == images.digest(told)
-    with Image.open(kept) as ours:
-        assert (ours.format, ours.info, dict(ours.getexif())) == ("PNG", {}, {})
+    stored = uploads.store(tagged)
+    assert images.digest(stored) == images.digest(tagged)
+    with Image.open(stored) as image:
+        assert (image.format, image.info, dict(image.getexif())) == ("PNG", {}, {})
 
 
-def test_a_kept_picture_stays_when_the_upload_goes(photo):
-    uploads, given = Uploads(), Path(photo)
-    kept, same = uploads.store(given), images.digest(given)
-    given.unlink()
-    assert images.digest(kept) == same
+def test_a_stored_image_stays_when_the_upload_is_removed(photo):
+    uploads, uploaded = Uploads(), Path(photo)
+    stored, digest = uploads.store(uploaded), images.digest(uploaded)
+    uploaded.unlink()
+    assert images.digest(stored) == digest
 
 
-def kept_in(uploads):
+def stored_images(uploads):
+    """Return the paths of all stored images."""
     return set(uploads.folder.rglob("*.png"))
 
 
-def pictures(folder, count):
+def save_images(folder, count):
+    """Save so many different images and return their paths."""
     paths = [folder / f"{n}.png" for n in range(count)]
     for n, path in enumerate(paths):
         Image.new("RGB", (64, 64), (50 + n, 0, 0)).save(path)
     return paths
 
 
-def test_the_oldest_make_room_for_a_new_one(tmp_path):
-    one, two, three = pictures(tmp_path, 3)
+def test_the_oldest_image_is_removed_if_a_new_one_does_not_fit(tmp_path):
+    one, two, three = save_images(tmp_path, 3)
     uploads = Uploads()
     first, second = uploads.store(one), uploads.store(two)
     uploads.max_bytes = int(2.5 * first.stat().st_size)
     third = uploads.store(three)
-    assert kept_in(uploads) == {second, third}
+    assert stored_images(uploads) == {second, third}
 
 
-def test_the_same_picture_takes_room_once(tmp_path):
-    (one,) = pictures(tmp_path, 1)
+def test_the_same_image_is_stored_once(tmp_path):
+    (one,) = save_images(tmp_path, 1)
     uploads = Uploads()
     assert uploads.store(one) == uploads.store(one)
-    assert len(kept_in(uploads)) == 1
+    assert len(stored_images(uploads)) == 1
 
 
-def test_who_drops_much_loses_what_is_theirs(tmp_path):
-    one, two, three, four = pictures(tmp_path, 4)
+def test_the_session_with_the_most_bytes_loses_its_own_oldest_image(tmp_path):
+    one, two, three, four = save_images(tmp_path, 4)
     uploads = Uploads()
     modest, first = uploads.store(one, "modest"), uploads.store(two, "greedy")
     uploads.max_bytes = int(3.5 * modest.stat().st_size)
     second, third = uploads.store(three, "greedy"), uploads.store(four, "greedy")
-    assert kept_in(uploads) == {modest, second, third}
+    assert stored_images(uploads) == {modest, second, third}
     assert not first.exists()
 
 
-def test_what_a_waiting_run_needs_stays(tmp_path):
-    one, two, three = pictures(tmp_path, 3)
+def test_an_image_that_a_waiting_run_needs_is_not_removed(tmp_path):
+    one, two, three = save_images(tmp_path, 3)
     needed = []
     uploads = Uploads(max_bytes=1, needed_paths=lambda: needed)
     needed.append(uploads.store(one))
     uploads.store(two)
     newest = uploads.store(three)
-    assert kept_in(uploads) == {*needed, newest}
+    assert stored_images(uploads) == {*needed, newest}
 
 
-def aged(path):
-    then = path.stat().st_mtime - MAX_AGE - 60
-    os.utime(path, (then, then))
+def make_old(path):
+    """Set the modification time of a file or folder back by more than MAX_AGE."""
+    modified = path.stat().st_mtime - MAX_AGE - 60
+    os.utime(path, (modified, modified))
 
 
-def test_none_is_kept_for_longer_than_a_day(tmp_path):
-    one, two = pictures(tmp_path, 2)
+def test_an_image_older_than_a_day_is_removed(tmp_path):
+    one, two = save_images(tmp_path, 2)
     uploads = Uploads()
-    aged(uploads.store(one))
+    make_old(uploads.store(one))
     new = uploads.store(two)
-    assert kept_in(uploads) == {new}
-    aged(new)
+    assert stored_images(uploads) == {new}
+    make_old(new)
     uploads.sweep()
-    assert kept_in(uploads) == set()
+    assert stored_images(uploads) == set()
 
 
-def test_what_another_process_left_behind_goes_in_time(tmp_path, monkeypatch):
+def test_an_old_folder_of_another_process_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr("ui.session.uploads.gettempdir", lambda: str(tmp_path))
     old, new = tmp_path / f"{PREFIX}old", tmp_path / f"{PREFIX}new"
     for folder in (old, new):
         folder.mkdir()
         (folder / "a.png").touch()
-    aged(old / "a.png")
-    aged(old)
+    make_old(old / "a.png")
+    make_old(old)
     Uploads().sweep()
     assert (old.exists(), new.exists()) == (False, True)
 
 
-def test_a_file_that_is_no_picture_leaves_nothing(tmp_path):
+def test_a_file_that_is_no_image_is_refused_and_not_stored(tmp_path):
     uploads = Uploads()
     (tmp_path / "no.png").write_bytes(b"no")
     with pytest.raises(BadRecipe):
         uploads.store(tmp_path / "no.png")
-    assert kept_in(uploads) == set()
+    assert stored_images(uploads) == set()
