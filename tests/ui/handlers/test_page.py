@@ -1,4 +1,4 @@
-"""What happens on one page at the same moment happens in turn."""
+"""Tests of the handlers of one page: changes one at a time, filled widgets, and where a run pauses."""
 
 import threading
 
@@ -18,15 +18,15 @@ from ui.session.session import Session
 from ui.studio import build_studio
 
 
-class Asked:
-    """A lock that tells when the second thread asks for it."""
+class SignallingLock:
+    """A lock that sets an event when the thread named "second" tries to acquire it."""
 
-    def __init__(self, lock, second_came):
-        self.lock, self.second_came = lock, second_came
+    def __init__(self, lock, second_arrived):
+        self.lock, self.second_arrived = lock, second_arrived
 
     def __enter__(self):
         if threading.current_thread().name == "second":
-            self.second_came.set()
+            self.second_arrived.set()
         self.lock.acquire()
 
     def __exit__(self, *fault):
@@ -39,54 +39,57 @@ def services(tmp_path, tiny_folder):
 
 
 def handler(services, name):
-    return next(each.fn for each in build_studio(services).fns.values() if each.name == name)
+    """Return the handler of this name of a page's Gradio events."""
+    return next(event.fn for event in build_studio(services).fns.values() if event.name == name)
 
 
-def test_a_handler_waits_until_another_of_its_page_is_done(services, monkeypatch):
+def test_two_handlers_of_one_page_do_not_run_at_the_same_time(services, monkeypatch):
     on_change, request = handler(services, "on_change"), gr.Request(session_hash="a page")
-    page, session, passed = on_change.__self__.page, services.sessions.get("a page"), []
-    first_is_inside, second_came = threading.Event(), threading.Event()
-    session.lock, session.is_restored = Asked(session.lock, second_came), True
+    page, session, order = on_change.__self__.page, services.sessions.get("a page"), []
+    first_is_inside, second_arrived = threading.Event(), threading.Event()
+    session.lock, session.is_restored = SignallingLock(session.lock, second_arrived), True
 
     def count_cached(self, planned):
-        """In the midst of both; the first stays until the second is here too, or waits outside."""
+        # Both handlers call this. The first waits here until the second calls it too or waits for the lock.
         name = threading.current_thread().name
-        passed.append(f"{name} in")
-        (first_is_inside if name == "first" else second_came).set()
-        second_came.wait()
-        passed.append(f"{name} out")
+        order.append(f"{name} in")
+        (first_is_inside if name == "first" else second_arrived).set()
+        second_arrived.wait()
+        order.append(f"{name} out")
         return 0
 
     monkeypatch.setattr(Services, "count_cached", count_cached)
-    values = {control: control.value for control in page.widgets.values()}
-    both = [
-        threading.Thread(target=on_change, args=(values | {page.widgets["alpha1"]: alpha}, request), name=name)
+    values = {widget: widget.value for widget in page.widgets.values()}
+    threads = [
+        threading.Thread(
+            target=on_change, args=(values | {page.widgets["alpha1"]: alpha}, request), name=name
+        )
         for name, alpha in (("first", 2.0), ("second", 2.5))
     ]
-    both[0].start()
+    threads[0].start()
     first_is_inside.wait()
-    both[1].start()
-    for thread in both:
+    threads[1].start()
+    for thread in threads:
         thread.join()
-    assert passed == ["first in", "first out", "second in", "second out"]
+    assert order == ["first in", "first out", "second in", "second out"]
     assert session.recipe.alpha1 == session.plan.recipe.alpha1 == 2.5
 
 
 @pytest.fixture
-def filled(services):
-    """A session whose page was just filled, its handlers, and the values of a browser that is not filled yet."""
+def filled_page(services):
+    """A session whose page was just filled, its handlers, and the values that the browser had before."""
     handlers = handler(services, "on_change").__self__
     session = services.sessions.get("a page")
     set_recipe(session, services, Recipe(prompt="a red house", alpha1=2.0))
     session.is_restored = bool(handlers.update_page(session, fill=True))
-    return session, handlers, {control: control.value for control in handlers.page.widgets.values()}
+    return session, handlers, {widget: widget.value for widget in handlers.page.widgets.values()}
 
 
 REQUEST = gr.Request(session_hash="a page")
 
 
-def test_what_the_page_wrote_itself_is_no_change(filled):
-    session, handlers, values = filled
+def test_a_text_that_the_page_filled_itself_is_not_a_change(filled_page):
+    session, handlers, values = filled_page
     prompt = handlers.page.widgets["prompt"]
     on_text = PromptHandlers(handlers.services, handlers.page).on_text_change("prompt")
     on_text(values | {prompt: "a red house"}, REQUEST)
@@ -95,8 +98,8 @@ def test_what_the_page_wrote_itself_is_no_change(filled):
     assert (session.recipe.prompt, session.recipe.alpha1) == ("a green tree", 3.0)
 
 
-def test_what_the_page_wrote_is_applied_after_a_change_that_was_made_before(filled):
-    session, handlers, values = filled
+def test_a_text_that_the_page_filled_is_applied_after_a_change_with_the_old_text(filled_page):
+    session, handlers, values = filled_page
     handlers.on_change(values, REQUEST)
     assert session.recipe.prompt != "a red house"
     on_text = PromptHandlers(handlers.services, handlers.page).on_text_change("prompt")
@@ -105,7 +108,7 @@ def test_what_the_page_wrote_is_applied_after_a_change_that_was_made_before(fill
 
 
 @pytest.mark.parametrize(
-    ("name", "typed", "shown"),
+    ("name", "typed", "expected"),
     [
         ("alpha1", 9, 5),
         ("alpha1", -1, 0),
@@ -114,16 +117,18 @@ def test_what_the_page_wrote_is_applied_after_a_change_that_was_made_before(fill
         ("stages", 9, (1, 2, 4, 8)),
     ],
 )
-def test_what_is_typed_beyond_a_slider_is_taken_as_its_box_will_show_it(filled, name, typed, shown):
-    session, handlers, values = filled
+def test_an_empty_or_too_small_or_too_large_number_is_replaced_by_one_in_the_range_of_its_slider(
+    filled_page, name, typed, expected
+):
+    session, handlers, values = filled_page
     handlers.on_change(values | {handlers.page.widgets[name]: typed}, REQUEST)
     assert session.refusal is None
-    assert getattr(session.recipe, "scales" if name == "stages" else name) == shown
+    assert getattr(session.recipe, "scales" if name == "stages" else name) == expected
 
 
 @pytest.fixture
-def looked_away(running_app):
-    """A session whose run waits at the gate while no run is shown, and the handlers of actions on it."""
+def session_without_shown_run(running_app):
+    """A session that shows no run while its run waits at the gate, and the handlers of its actions."""
     session = Session()
     set_recipe(session, running_app.services, Recipe(prompt="a red house"))
     running_app.gate.close()
@@ -132,21 +137,23 @@ def looked_away(running_app):
     return session, ActionHandlers(running_app.services, page=None)
 
 
-def stages_made(running_app, progress):
-    """How many a run has made when it ends."""
+def count_finished_stages(running_app, progress):
+    """Let a run go on to its end and return how many stages it finished."""
     running_app.gate.open()
     list(running_app.services.queue.follow(progress.name))
     return len(store.finished_stages(progress.run))
 
 
-def test_a_run_pauses_where_it_was_asked_to_though_another_run_was_shown_first(running_app, looked_away):
-    session, acts = looked_away
-    acts.do_stop_here(session, {"do": "stop_here", "stage": 1, "run": session.active_run.name})
-    assert stages_made(running_app, session.active_run) == 1
+def test_the_active_run_pauses_after_the_chosen_stage_although_it_is_not_shown(
+    running_app, session_without_shown_run
+):
+    session, handlers = session_without_shown_run
+    handlers.do_stop_here(session, {"do": "stop_here", "stage": 1, "run": session.active_run.name})
+    assert count_finished_stages(running_app, session.active_run) == 1
 
 
-def test_where_another_run_is_shown_the_next_one_pauses(running_app, looked_away):
-    session, acts = looked_away
-    acts.do_stop_here(session, {"do": "stop_here", "stage": 1, "run": "another"})
-    assert stages_made(running_app, session.active_run) == 2
+def test_stopping_at_a_stage_of_another_run_pauses_only_the_next_run(running_app, session_without_shown_run):
+    session, handlers = session_without_shown_run
+    handlers.do_stop_here(session, {"do": "stop_here", "stage": 1, "run": "another"})
+    assert count_finished_stages(running_app, session.active_run) == 2
     assert session.pause_after == 1
