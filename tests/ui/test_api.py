@@ -1,4 +1,4 @@
-"""The public endpoints on a real server, and one recipe through every door."""
+"""Tests of the public endpoints on a real server, and of one recipe by library, API and page."""
 
 import json
 import re
@@ -23,12 +23,12 @@ from ui.messages.status import status_message
 from ui.session.session import Session
 from ui.text import words
 
-ASKED = {
+# Every value that has a default in the catalogue is set, as the library loads the model without the catalogue.
+RECIPE_VALUES = {
     "prompt": "a green tree", "seed": 7, "alpha1": 1.5, "scales": [1, 2], "steps": 4, "guidance": 3.0,
     "scheduler": "ddim",
 }  # fmt: skip
-"""Nothing is left to the model's defaults, so that the library may load it without a catalogue."""
-RECIPE = Recipe(**ASKED)
+RECIPE = Recipe(**RECIPE_VALUES)
 
 
 @pytest.fixture
@@ -36,34 +36,37 @@ def client(running_app):
     return Client(running_app.url, verbose=False)
 
 
-def asked(client, **values):
-    """All events of a run by the API."""
+def generate_by_api(client, **values):
+    """Run a recipe by the API and return all its events."""
     return list(client.submit(api_name="/generate", **values))
 
 
-def whole(recipe):
-    """A recipe as JSON brings it."""
+def recipe_from_json(recipe):
+    """Return a recipe as a dict after it was written as JSON and read again."""
     return json.loads(json.dumps(to_dict(recipe)))
 
 
-def made(running_app, name, stage=2):
-    """The bytes of a run's finished latent."""
+def stored_latent_bytes(running_app, name, stage=2):
+    """Return the bytes of the stored latent of a run's finished stage."""
     return store.read_stage(
         store.find_stage(running_app.services.run_folder(name), stage)[1]
     ).latents.tobytes()
 
 
-def forget_all(running_app):
-    """So that the next door makes it anew."""
+def remove_all_runs(running_app):
+    """Remove all runs, so that the next one cannot reuse their stages."""
     for run in running_app.runs():
         assert running_app.services.remove_run(run.name)
 
 
-def test_plan_tells_what_the_engine_plans(running_app, client):
-    result = client.predict(api_name="/plan", **ASKED)
+def test_plan_returns_what_the_engine_plans(running_app, client):
+    result = client.predict(api_name="/plan", **RECIPE_VALUES)
     planned = plan(RECIPE, running_app.services.facts())
-    assert result["recipe"] == whole(planned.recipe)
-    assert (result["evaluations"], result["memory"]) == (planned.evaluations, cost.peak_memory(planned.stages))
+    assert result["recipe"] == recipe_from_json(planned.recipe)
+    assert (result["evaluations"], result["memory"]) == (
+        planned.evaluations,
+        cost.peak_memory(planned.stages),
+    )
     assert [
         (stage["stage"], stage["scale"], tuple(stage["size"]), stage["steps"], stage["evaluations"])
         for stage in result["stages"]
@@ -71,14 +74,16 @@ def test_plan_tells_what_the_engine_plans(running_app, client):
     assert running_app.runs() == []
 
 
-def test_plan_names_settings_that_do_nothing(client):
-    result = client.predict(api_name="/plan", dilated=False, alpha2=2.5, **ASKED)
+def test_plan_names_settings_without_effect(client):
+    result = client.predict(api_name="/plan", dilated=False, alpha2=2.5, **RECIPE_VALUES)
     assert "alpha2" in result["unused"]
 
 
 def test_plan_takes_a_method_and_its_options(running_app, client):
-    result = client.predict(api_name="/plan", method="sdedit", options={"restart": 0.5}, **ASKED)
-    planned = plan(Recipe(method="sdedit", options={"restart": 0.5}, **ASKED), running_app.services.facts())
+    result = client.predict(api_name="/plan", method="sdedit", options={"restart": 0.5}, **RECIPE_VALUES)
+    planned = plan(
+        Recipe(method="sdedit", options={"restart": 0.5}, **RECIPE_VALUES), running_app.services.facts()
+    )
     assert result["recipe"]["options"] == [["restart", 0.5]]
     assert (
         [stage["steps"] for stage in result["stages"]]
@@ -86,27 +91,27 @@ def test_plan_takes_a_method_and_its_options(running_app, client):
         == [4, 2]
     )
     with pytest.raises(AppError, match="There is no option 'stars'"):
-        client.predict(api_name="/plan", method="sdedit", options={"stars": 1}, **ASKED)
+        client.predict(api_name="/plan", method="sdedit", options={"stars": 1}, **RECIPE_VALUES)
 
 
-def test_generate_tells_every_event_and_brings_the_pictures(running_app, client):
-    events = asked(client, **ASKED)
+def test_generate_returns_every_event_and_the_pictures(running_app, client):
+    events = generate_by_api(client, **RECIPE_VALUES)
     kinds = [event["kind"] for event in events]
     assert (kinds[0], kinds[-1]) == ("Accepted", "Finished")
     assert kinds.count("StageDone") == 2
     accepted, stages = events[0], [event for event in events if event["kind"] == "StageDone"]
-    assert accepted["recipe"] == whole(plan(RECIPE, running_app.services.facts()).recipe)
+    assert accepted["recipe"] == recipe_from_json(plan(RECIPE, running_app.services.facts()).recipe)
     assert [stage["size"] for stage in stages] == [stage["size"] for stage in accepted["stages"]]
     for stage in stages:
         with Image.open(stage["image"]) as picture:
             picture.load()
             assert [picture.height, picture.width] == stage["size"]
-        assert whole(recall(stage["image"]).recipe) == accepted["recipe"]
+        assert recipe_from_json(recall(stage["image"]).recipe) == accepted["recipe"]
 
 
-def test_a_second_request_finds_what_is_kept(client):
-    asked(client, **ASKED)
-    accepted, *rest = asked(client, **ASKED)
+def test_a_second_request_reuses_the_cached_stages(client):
+    generate_by_api(client, **RECIPE_VALUES)
+    accepted, *rest = generate_by_api(client, **RECIPE_VALUES)
     assert [stage["stage"] for stage in accepted["kept"]] == [1, 2]
     assert [event["kind"] for event in rest] == ["Finished"]
     with Image.open(accepted["kept"][1]["image"]) as picture:
@@ -124,31 +129,33 @@ def test_a_second_request_finds_what_is_kept(client):
     ],
     ids=["range", "choice", "side"],
 )  # fmt: skip
-def test_what_cannot_be_is_refused_in_the_engines_words(running_app, client, endpoint, values, sentence):
+def test_an_invalid_recipe_is_refused_with_the_engines_sentence(
+    running_app, client, endpoint, values, sentence
+):
     with pytest.raises(AppError, match=re.escape(sentence)):
         client.submit(api_name=endpoint, **values).result()
     assert running_app.runs() == []
 
 
-def test_read_tells_the_recipe_of_a_picture(client, model, tmp_path):
+def test_read_returns_the_recipe_of_a_picture(client, model, tmp_path):
     picture = stage_done_events(generate(RECIPE, model, out=tmp_path / "elsewhere", until=1))[0].image
     result = client.predict(handle_file(picture), api_name="/read")
-    assert result == {"recipe": whole(recall(picture).recipe), "strange": []}
+    assert result == {"recipe": recipe_from_json(recall(picture).recipe), "strange": []}
     assert result["recipe"]["prompt"] == RECIPE.prompt
 
 
-def test_read_refuses_what_tells_no_recipe(client, tmp_path):
+def test_read_refuses_a_picture_without_a_recipe(client, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
     with pytest.raises(AppError, match=re.escape(errors.RECALL_NONE)):
         client.predict(handle_file(tmp_path / "plain.png"), api_name="/read")
 
 
-def test_a_plain_request_by_name_streams_to_its_end(running_app):
+def test_a_plain_http_request_with_named_settings_streams_all_events(running_app):
     address = f"{running_app.url}gradio_api/call/v2/generate"
     event = httpx.post(address, json={"prompt": "a red house", "steps": 4}).json()["event_id"]
     result = []
-    with httpx.stream("GET", f"{running_app.url}gradio_api/call/generate/{event}", timeout=60) as answer:
-        for text in answer.iter_lines():
+    with httpx.stream("GET", f"{running_app.url}gradio_api/call/generate/{event}", timeout=60) as response:
+        for text in response.iter_lines():
             name, _, value = text.partition(": ")
             result += [(name, value)] if name in ("event", "data") else []
             if (name, value) == ("event", "complete"):
@@ -160,35 +167,35 @@ def test_a_plain_request_by_name_streams_to_its_end(running_app):
     assert len(store.finished_stages(run)) == 2
 
 
-def test_beside_the_runs_nothing_is_served(running_app, client):
-    asked(client, **ASKED)
+def test_only_files_of_runs_are_served(running_app, client):
+    generate_by_api(client, **RECIPE_VALUES)
 
-    def answer(path):
+    def status_code(path):
         return httpx.get(f"{running_app.url}gradio_api/file={path}").status_code
 
     (run,) = running_app.runs()
-    assert answer(store.finished_stages(run)[1][1] / store.PICTURE_FILE) == 200
+    assert status_code(store.finished_stages(run)[1][1] / store.PICTURE_FILE) == 200
     root = running_app.services.cache.root
     others = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(run)]
     assert running_app.services.pace.path in others
-    assert {answer(path) for path in others} == {403}
+    assert {status_code(path) for path in others} == {403}
 
 
 @pytest.mark.browser
-def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
+def test_one_recipe_gives_the_same_picture_by_library_api_and_page_and_when_resumed(
     running_app, client, open_page, model, tmp_path
 ):
     from tests.support.page_queries import expect, expect_done, fill_prompt, press_button, set_number
 
     by_library = latent_bytes(stage_done_events(generate(RECIPE, model, out=tmp_path / "library"))[-1])
     list(generate(RECIPE, model, out=tmp_path / "resumed", until=1))
-    in_two = list(generate(RECIPE, model, out=tmp_path / "resumed"))
-    assert [stage.stage for stage in in_two[0].kept] == [1]
-    assert latent_bytes(last_stage(in_two)) == by_library
+    resumed = list(generate(RECIPE, model, out=tmp_path / "resumed"))
+    assert [stage.stage for stage in resumed[0].kept] == [1]
+    assert latent_bytes(last_stage(resumed)) == by_library
 
-    asked(client, **ASKED)
-    assert made(running_app, running_app.runs()[0].name) == by_library
-    forget_all(running_app)
+    generate_by_api(client, **RECIPE_VALUES)
+    assert stored_latent_bytes(running_app, running_app.runs()[0].name) == by_library
+    remove_all_runs(running_app)
 
     page = open_page(running_app.url)
     fill_prompt(page, RECIPE.prompt)
@@ -198,7 +205,7 @@ def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
     expect(page.locator("#curves svg")).to_be_visible()
     press_button(page, words.GENERATE)
     expect_done(page)
-    assert made(running_app, running_app.runs()[0].name) == by_library
+    assert stored_latent_bytes(running_app, running_app.runs()[0].name) == by_library
 
 
 @pytest.mark.parametrize(
@@ -219,14 +226,14 @@ def test_one_recipe_is_one_picture_by_library_and_api_and_page_and_in_two_goes(
     ],
     ids=str,
 )
-def test_the_price_on_the_page_is_what_is_paid(running_app, model, tmp_path, changes):
+def test_the_cost_shown_on_the_page_is_the_cost_of_the_run(running_app, model, tmp_path, changes):
     session = Session()
     set_recipe(session, running_app.services, Recipe(prompt="a red house", **changes))
-    result = status_message(session, running_app.services).text
-    events = list(generate(session.recipe, model, out=tmp_path / "paid"))
+    text = status_message(session, running_app.services).text
+    events = list(generate(session.recipe, model, out=tmp_path / "library"))
     assert isinstance(events[-1], Finished)
-    paid = sum(stage.evaluations for stage in stage_done_events(events))
-    assert f" {paid:,}{words.COST_OF_RUN.partition('{evaluations}')[2].partition('{')[0]}" in result
-    assert {event.evaluations for event in events if isinstance(event, Accepted)} == {paid}
-    assert [e for e in events if isinstance(e, Progress)][-1].evaluations == paid
-    assert len([e for e in events if isinstance(e, StageDone)]) == len(session.plan.stages)
+    evaluations = sum(stage.evaluations for stage in stage_done_events(events))
+    assert f" {evaluations:,}{words.COST_OF_RUN.partition('{evaluations}')[2].partition('{')[0]}" in text
+    assert {event.evaluations for event in events if isinstance(event, Accepted)} == {evaluations}
+    assert [event for event in events if isinstance(event, Progress)][-1].evaluations == evaluations
+    assert len([event for event in events if isinstance(event, StageDone)]) == len(session.plan.stages)

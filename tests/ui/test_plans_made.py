@@ -1,4 +1,4 @@
-"""A plan is made once when settings change and once by each run; what is finished needs none."""
+"""Tests of how often a recipe is planned: when settings change, by a run and for finished stages."""
 
 import sys
 
@@ -26,10 +26,12 @@ STORED_RUN = ROOT / "tests" / "properties" / "stored" / "kept" / "bb11bc75065cdd
 
 @pytest.fixture
 def services(tmp_path, tiny_folder):
-    made = open_services(tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
-    made.pool.model()
-    yield made
-    made.queue.close()
+    services = open_services(
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400
+    )
+    services.pool.model()
+    yield services
+    services.queue.close()
 
 
 @pytest.fixture
@@ -43,45 +45,45 @@ def page(services):
 
 
 @pytest.fixture
-def made(page, services, monkeypatch):
-    """The recipes of all plans that are made from now on, by whatever module."""
+def planned_recipes(page, services, monkeypatch):
+    """The recipes that any module of engine and ui plans from now on."""
     recipes = []
 
-    def counted(recipe, facts):
+    def recorded_plan(recipe, facts):
         recipes.append(recipe)
         return plan(recipe, facts)
 
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] in ("engine", "ui") and vars(module).get("plan") is plan:
-            monkeypatch.setattr(module, "plan", counted)
+            monkeypatch.setattr(module, "plan", recorded_plan)
     plan_of_stored_recipe.cache_clear()
     read_finished_stage.cache_clear()
     return recipes
 
 
 def generate(services, page, **values):
-    """Presses Generate; the finished run's progress."""
-    handlers, widgets, shown = page
-    handlers["on_generate"](shown | {widgets[name]: value for name, value in values.items()}, REQUEST)
+    """Press Generate with these values of widgets, wait for the run to end and return its progress."""
+    handlers, widgets, shown_values = page
+    handlers["on_generate"](shown_values | {widgets[name]: value for name, value in values.items()}, REQUEST)
     progress = services.sessions.get("a page").active_run
     assert list(services.queue.follow(progress.name))[-1] == Finished(2)
     return progress
 
 
-def test_one_plan_when_a_widget_moves(page, made):
+def test_a_change_of_a_widget_plans_once(page, planned_recipes):
     handlers, widgets, values = page
     handlers["on_change"](values | {widgets["alpha1"]: 2.0}, REQUEST)
-    assert [recipe.alpha1 for recipe in made] == [2.0]
+    assert [recipe.alpha1 for recipe in planned_recipes] == [2.0]
 
 
-def test_a_run_is_planned_by_the_page_and_by_itself(services, page, made):
+def test_a_run_is_planned_once_by_the_page_and_once_by_itself(services, page, planned_recipes):
     generate(services, page, prompt="a red house")
-    assert len(made) == 2
+    assert len(planned_recipes) == 2
 
 
-def test_following_a_run_and_reading_what_it_made_need_no_plan(services, page, made):
+def test_following_a_run_and_reading_its_stages_plan_nothing(services, page, planned_recipes):
     progress = generate(services, page, prompt="a red house")
-    made.clear()
+    planned_recipes.clear()
     handler = page[0]["on_change"].__self__
     session = services.sessions.get("a page")
     events, _ = services.queue.since(progress.name)
@@ -93,20 +95,22 @@ def test_following_a_run_and_reading_what_it_made_need_no_plan(services, page, m
     handler.update_progress(session)
     handler._update_after_run(session)
     assert session.cached_count == 2
-    assert made == []
+    assert planned_recipes == []
 
 
-def test_stages_of_an_earlier_version_hold_no_layout_and_are_planned_once(made):
+def test_stages_of_an_earlier_version_without_a_stored_layout_are_planned_once(planned_recipes):
     facts = load_model(ROOT / "tests" / "reference" / "tiny-sdxl", "cpu", "float32").facts
     stages = read_finished_stages(STORED_RUN, lambda name: facts if name == facts.name else None)
-    assert [recipe.scales for recipe in made] == [(1.0, 2.0, 3.0)]
-    assert [stage.layout for stage in stages] == [layout.layout_of(plan(made[0], facts), n) for n in (1, 2)]
+    assert [recipe.scales for recipe in planned_recipes] == [(1.0, 2.0, 3.0)]
+    assert [stage.layout for stage in stages] == [
+        layout.layout_of(plan(planned_recipes[0], facts), n) for n in (1, 2)
+    ]
     assert [stage.stage_count for stage in stages] == [3, 3]
     assert [stage_for_browser(stage)["lattice"] for stage in stages] == [0, 2]
 
 
-def test_stages_of_an_earlier_version_are_shown_without_windows_if_their_model_is_unknown(made):
+def test_stages_of_an_earlier_version_are_shown_without_windows_if_their_model_is_unknown(planned_recipes):
     stages = read_finished_stages(STORED_RUN, lambda name: None)
-    assert made == []
+    assert planned_recipes == []
     assert [stage.layout for stage in stages] == [None, None]
     assert [stage_for_browser(stage)["windows"] for stage in stages] == [[], []]
