@@ -1,4 +1,4 @@
-"""The rules between the folders. import-linter holds the layers (contracts in pyproject.toml)."""
+"""Rules for the modules of the project. import-linter checks the layers (contracts in pyproject.toml)."""
 
 import ast
 import importlib
@@ -13,11 +13,11 @@ from engine.paths import ROOT
 from tests.support.processes import run_without_modules
 
 LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-HEAVY = ["torch", "diffusers", "transformers"]
+HEAVY_PACKAGES = ["torch", "diffusers", "transformers"]
 
 
-def imports(path):
-    """Top-level names of everything that a file imports, wherever in it."""
+def imported_names(path):
+    """Yield the top-level package of each import in a file, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -25,50 +25,52 @@ def imports(path):
             yield node.module.split(".")[0]
 
 
-def files(folder):
+def python_files(folder):
+    """List the Python files in a folder and its subfolders."""
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def module(path):
+def module_name(path):
+    """Return the dotted name of a file's module."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def light_modules():
-    """Every module that the contract on torch names, with those in its folders."""
+    """List the modules that may not import torch, by the contract in pyproject.toml."""
     (contract,) = (
         each for each in LINTER["contracts"] if "torch" in each["name"] and "light" in each["name"]
     )
-    named = contract["source_modules"]
+    listed = contract["source_modules"]
     return [
-        module(path)
-        for path in files("engine")
-        if any(module(path) == name or module(path).startswith(f"{name}.") for name in named)
+        module_name(path)
+        for path in python_files("engine")
+        if any(module_name(path) == name or module_name(path).startswith(f"{name}.") for name in listed)
     ]
 
 
-def test_the_layers_hold(monkeypatch, capsys):
+def test_no_module_imports_from_a_higher_layer(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
 
 
 def test_every_light_module_is_imported_without_torch():
     code = f"import importlib\nfor name in {light_modules()!r}: importlib.import_module(name)\nprint('all')"
-    done = run_without_modules(HEAVY, code)
+    done = run_without_modules(HEAVY_PACKAGES, code)
     assert done.stdout.strip() == "all", done.stderr
 
 
 def test_every_module_is_imported():
-    for path in [*files("engine"), *files("ui"), *files("lab")]:
-        importlib.import_module(module(path))
+    for path in [*python_files("engine"), *python_files("ui"), *python_files("lab")]:
+        importlib.import_module(module_name(path))
 
 
 def test_a_folder_holds_at_most_18_files():
     for top in ("engine", "ui", "lab"):
-        for folder in {path.parent for path in files(top)}:
+        for folder in {path.parent for path in python_files(top)}:
             assert len(list(folder.glob("*.py"))) <= 18, folder
 
 
-def test_no_exported_name_is_a_submodules():
+def test_no_exported_name_equals_a_submodules():
     for path in ROOT.glob("engine/**/__init__.py"):
         names = {each.stem for each in path.parent.glob("*.py")} | {
             each.parent.name for each in path.parent.glob("*/__init__.py")
@@ -83,8 +85,8 @@ def test_no_exported_name_is_a_submodules():
         assert not names & exported, path
 
 
-def test_app_imports_no_network():
-    assert not {"torch", "diffusers", "transformers", "lab"} & set(imports(ROOT / "app.py"))
+def test_app_imports_no_heavy_package():
+    assert not {"torch", "diffusers", "transformers", "lab"} & set(imported_names(ROOT / "app.py"))
 
 
 def test_importing_the_app_loads_no_weights(tmp_path):
@@ -110,7 +112,7 @@ facts = Facts(name="x", family="sdxl", window=128, cell=8, channels=4, scheduler
               defaults=family_defaults("sdxl"), buckets=family_buckets("sdxl", 1024))
 print(plan(Recipe(scales=(1, 2), economy=0, guidance=1), facts).evaluations)
 """
-    done = run_without_modules(HEAVY, code)
+    done = run_without_modules(HEAVY_PACKAGES, code)
     assert done.stdout.strip() == str(50 * (1 + 9 + 4)), done.stderr
 
 
@@ -122,38 +124,42 @@ def test_importing_the_engine_does_not_load_torch():
     assert done.stdout.split() == ["False", "generate", "True"], done.stderr
 
 
-def calls(name):
-    """The engine's modules in which something of this name is called."""
-    for path in files("engine"):
+def modules_that_call(name):
+    """Yield each engine module that calls a function or method of this name."""
+    for path in python_files("engine"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == name:
-                yield module(path)
+                yield module_name(path)
 
 
-def test_only_models_load_weights():
-    assert set(calls("from_pretrained")) == set(calls("from_single_file")) == {"engine.network.models"}
+def test_only_one_module_loads_weights():
+    assert (
+        set(modules_that_call("from_pretrained"))
+        == set(modules_that_call("from_single_file"))
+        == {"engine.network.models"}
+    )
 
 
 def test_only_one_module_loads_loras():
-    assert set(calls("load_lora_weights")) == {"engine.network.lora"}
+    assert set(modules_that_call("load_lora_weights")) == {"engine.network.lora"}
 
 
 def test_only_the_denoiser_calls_the_network():
-    assert set(calls("predict")) == {"engine.sampling.denoiser"}
+    assert set(modules_that_call("predict")) == {"engine.sampling.denoiser"}
 
 
 def test_noise_is_never_added_by_a_scheduler():
-    assert not set(calls("add_noise"))
+    assert not set(modules_that_call("add_noise"))
 
 
-def test_nothing_reads_a_pickle():
-    for path in files("engine"):
+def test_no_module_reads_a_pickle():
+    for path in python_files("engine"):
         text = path.read_text(encoding="utf-8")
         assert "torch.load" not in text, path
         assert "pickle.load" not in text, path
 
 
-RANDOM = {
+RANDOM_FUNCTIONS = {
     "random",
     "rand",
     "randn",
@@ -166,20 +172,24 @@ RANDOM = {
 }
 
 
-def test_every_random_draw_is_keyed():
-    for path in files("engine"):
-        if module(path) == "engine.formulas.noise":
+def test_only_the_noise_module_draws_random_numbers():
+    for path in python_files("engine"):
+        if module_name(path) == "engine.formulas.noise":
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         called = {getattr(node.func, "attr", "") for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        assert not RANDOM & called, path
-        assert "random" not in set(imports(path)), path
+        assert not RANDOM_FUNCTIONS & called, path
+        assert "random" not in set(imported_names(path)), path
 
 
 def test_only_the_codec_calls_the_vae():
-    users = {module(path) for path in files("engine") if "vae.decode" in path.read_text(encoding="utf-8")}
+    users = {
+        module_name(path)
+        for path in python_files("engine")
+        if "vae.decode" in path.read_text(encoding="utf-8")
+    }
     assert users == {"engine.vae.codec"}
 
 
-def test_the_loop_fits_on_a_page():
+def test_the_loop_has_at_most_40_lines():
     assert (ROOT / "engine" / "loop.py").read_text(encoding="utf-8").count("\n") <= 40

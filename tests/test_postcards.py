@@ -1,4 +1,4 @@
-"""The model in the box: whole, small, in the catalogue, and what the page makes its first picture with."""
+"""The bundled Postcards model: complete, small, in the catalogue, and the default of a new page."""
 
 import os
 import subprocess
@@ -30,25 +30,27 @@ from tests.support.running_app import serve_app
 from ui.text import words
 
 POSTCARDS = model_entries()[0]
-PLAIN_FILE = 9 * 2**20
-"""Bytes up to which the Hub takes a file as it is."""
-TREE = 48 * 2**20
-LONG = 240_000
-"""Milliseconds that a stage may take on a busy machine."""
+# The largest file, in bytes, that the Hub accepts without Git LFS.
+MAX_PLAIN_FILE = 9 * 2**20
+# The largest size of all tracked files, in bytes.
+MAX_TREE = 48 * 2**20
+# How long a stage may take on a busy machine.
+STAGE_TIMEOUT_MS = 240_000
 
 
 @pytest.fixture(scope="module")
 def loaded():
+    """The Postcards model."""
     return load_model(POSTCARDS.source, "cpu", "float32")
 
 
-def test_it_is_here_and_comes_first():
+def test_it_is_bundled_and_listed_first():
     assert POSTCARDS.name == "postcards"
     assert Path(POSTCARDS.source) == ASSETS / "postcards"
 
 
 def test_no_file_is_too_large_for_the_hub():
-    large = [path for path in ASSETS.rglob("*") if path.is_file() and path.stat().st_size > PLAIN_FILE]
+    large = [path for path in ASSETS.rglob("*") if path.is_file() and path.stat().st_size > MAX_PLAIN_FILE]
     assert large == []
 
 
@@ -57,36 +59,36 @@ def test_the_tracked_tree_stays_small():
     if listed.returncode:
         pytest.skip("not a checkout")
     files = [ROOT / name.decode() for name in listed.stdout.split(b"\0") if name]
-    assert sum(path.stat().st_size for path in files if path.is_file()) < TREE
+    assert sum(path.stat().st_size for path in files if path.is_file()) < MAX_TREE
 
 
-def test_its_facts_are_foreseen_before_it_is_loaded(loaded):
-    early = facts_from_configs(POSTCARDS)
+def test_its_facts_are_predicted_before_it_is_loaded(loaded):
+    predicted = facts_from_configs(POSTCARDS)
     for name in ("window", "cell", "channels", "family", "buckets", "native", "train_steps"):
-        assert getattr(early, name) == getattr(loaded.facts, name), name
+        assert getattr(predicted, name) == getattr(loaded.facts, name), name
 
 
-def test_its_controlnet_lies_beside_it_and_fits(loaded):
-    net = controlnet_for(Control(), loaded.facts)
-    assert net.folder == ASSETS / "postcards" / "controlnet"
-    check_compatible(net, dict(loaded.unet.config))
+def test_its_controlnet_is_bundled_and_compatible(loaded):
+    controlnet = controlnet_for(Control(), loaded.facts)
+    assert controlnet.folder == ASSETS / "postcards" / "controlnet"
+    check_compatible(controlnet, dict(loaded.unet.config))
     assert [kind for kind, offers in offered_kinds(loaded.facts).items() if offers] == ["canny"]
 
 
 @pytest.mark.slow
-def test_it_follows_edges():
-    """Of three scenes that it was not taught, the edges agree better with control than without."""
+def test_edges_agree_better_with_its_controlnet_than_without():
+    """On three scenes that it was not trained on."""
     draw = engine_drawing(Path(POSTCARDS.source), (1,), steps=12)
     found = [pair.agreements for pair in draw_pairs(draw, held_out_scenes(3), 256)]
-    led, plain = (sum(scores.score for scores in each) / 3 for each in zip(*found, strict=True))
-    assert led > plain + 0.05
+    controlled, plain = (sum(scores.score for scores in each) / 3 for each in zip(*found, strict=True))
+    assert controlled > plain + 0.05
 
 
-def test_a_folder_of_the_catalogue_has_the_entrys_defaults(loaded):
+def test_it_has_the_default_settings_of_its_catalogue_entry(loaded):
     assert loaded.facts.defaults == POSTCARDS.defaults
 
 
-def test_lent_it_is_called_by_the_entrys_name():
+def test_the_model_pool_names_it_like_its_catalogue_entry():
     pool = ModelPool([POSTCARDS], "cpu", "float32")
     assert not pool.is_loaded()
     assert pool.model().facts.name == pool.facts().name == "postcards"
@@ -101,8 +103,8 @@ def test_the_example_was_made_by_these_weights(loaded):
     assert [record["scale"] for record in records] == [1.0, 2.0, 4.0]
 
 
-def test_the_examples_keys_stay_what_they_were(loaded):
-    """Whoever changes these lines makes every finished stage of every visitor be made again."""
+def test_the_keys_of_the_example_are_unchanged(loaded):
+    """Other keys would make every finished stage of every user be made again."""
     folders = [folder for _, folder in store.finished_stages(ASSETS / "example").values()]
     stages = plan(recall(folders[-1] / store.PICTURE_FILE).recipe, loaded.facts).stages
     assert list(stage_keys(stages)) == [
@@ -113,7 +115,7 @@ def test_the_examples_keys_stay_what_they_were(loaded):
 
 
 @pytest.mark.browser
-def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_path, open_page):
+def test_a_phone_shows_its_example_on_the_first_screen_without_scrolling_sideways(tmp_path, open_page):
     with serve_app(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
         page = open_page(app.url, viewport={"width": 390, "height": 844}, has_touch=True)
         expect(finished_cards(page)).to_have_count(3)
@@ -124,7 +126,7 @@ def test_its_page_fits_a_phone_and_shows_the_picture_on_the_first_screen(tmp_pat
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_newcomer_gets_a_picture_from_it(tmp_path, open_page):
+def test_it_makes_a_picture_on_a_new_page(tmp_path, open_page):
     with serve_app(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
         page = open_page(app.url)
         expect(finished_cards(page)).to_have_count(3)
@@ -134,7 +136,7 @@ def test_a_newcomer_gets_a_picture_from_it(tmp_path, open_page):
         page.get_by_label(words.PROMPT_LABEL).fill("a blue boat on water at dawn")
         press_generate(page)
         page.locator(".st-earlier-run").wait_for()
-        finished_cards(page).nth(1).wait_for(timeout=LONG)
+        finished_cards(page).nth(1).wait_for(timeout=STAGE_TIMEOUT_MS)
         expect_done(page, 2)
         (run,) = app.runs()
         assert (
@@ -144,8 +146,8 @@ def test_a_newcomer_gets_a_picture_from_it(tmp_path, open_page):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_asked_for_while_the_model_is_loaded_waits_for_it(tmp_path):
-    """In a process of its own, where nothing has been imported yet."""
+def test_a_run_that_starts_while_the_model_is_loading_waits_for_it(tmp_path):
+    """In a new process, where nothing has been imported yet."""
     code = """
 import sys, threading
 from pathlib import Path
@@ -166,12 +168,12 @@ print(list(pool.start(Request(Recipe(prompt="a red house", scales=(1,), steps=4)
     assert done.stdout.split()[-1:] == ["Finished(stage=1)"], done.stdout + done.stderr
 
 
-def test_no_network_is_asked_for_the_first_picture(tmp_path):
-    """Every name that is looked up fails; the picture is made all the same."""
+def test_its_first_picture_needs_no_internet(tmp_path):
+    """Every look-up of a host name fails, and the picture is made all the same."""
     code = """
 import socket
-def none(*given, **more): raise OSError("no network")
-socket.getaddrinfo = none
+def fail(*args, **kwargs): raise OSError("no network")
+socket.getaddrinfo = fail
 from engine import Recipe, StageDone, generate, load_model
 from engine.catalogue.entries import model_entries
 import sys

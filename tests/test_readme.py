@@ -1,4 +1,4 @@
-"""The README's promises: its front matter for Spaces, its commands, its links, what it says is installed."""
+"""The README: its front matter for Spaces, commands, examples, links, and the requirements it names."""
 
 import importlib.metadata
 import re
@@ -13,30 +13,32 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def front():
+def front_matter():
+    """The README's front matter, which Hugging Face Spaces reads."""
     return yaml.safe_load(README.split("---\n")[1])
 
 
 def requirements(name):
+    """Read a file of requirements."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-def test_front_matter_is_what_spaces_read(front):
-    assert front["sdk"] == "gradio"
-    assert front["python_version"] == "3.12"
-    assert front["app_file"] == "app.py"
-    assert front["license"] == "apache-2.0"
-    assert len(front["short_description"]) <= 60
-    assert front["tags"]
-    assert front["models"]
+def test_the_front_matter_is_valid_for_spaces(front_matter):
+    assert front_matter["sdk"] == "gradio"
+    assert front_matter["python_version"] == "3.12"
+    assert front_matter["app_file"] == "app.py"
+    assert front_matter["license"] == "apache-2.0"
+    assert len(front_matter["short_description"]) <= 60
+    assert front_matter["tags"]
+    assert front_matter["models"]
     for end in ("colorFrom", "colorTo"):
-        assert front[end] in ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+        assert front_matter[end] in ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 
 
-def test_the_gradio_of_spaces_is_one_that_the_requirements_allow(front):
+def test_the_gradio_of_spaces_is_one_that_the_requirements_allow(front_matter):
     (gradio,) = (r for r in requirements("requirements.txt") if r.name == "gradio")
-    assert gradio.specifier.contains(front["sdk_version"])
+    assert gradio.specifier.contains(front_matter["sdk_version"])
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
@@ -46,7 +48,7 @@ def test_every_requirement_has_an_upper_bound_and_is_met_here(name):
         assert requirement.specifier.contains(importlib.metadata.version(requirement.name)), requirement
 
 
-def test_there_is_one_cv2():
+def test_only_one_opencv_is_installed():
     names = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions()}
     assert len([name for name in names if name.startswith("opencv")]) == 1
 
@@ -58,14 +60,14 @@ def test_two_commands_each_make_their_own_environment():
 
 
 def example(word):
-    """The one example that says this word."""
+    """Return the only Python example of the README that contains this word."""
     (found,) = (
         part.split("```")[0] for part in README.split("```python\n")[1:] if word in part.split("```")[0]
     )
     return found
 
 
-def test_the_example_of_the_endpoints_does_what_it_says(running_app, capsys):
+def test_the_example_of_the_endpoints_works(running_app, capsys):
     exec(
         example("gradio_client").replace("http://127.0.0.1:7860", running_app.url).replace("[1, 2]", "[1]"),
         {},
@@ -75,7 +77,7 @@ def test_the_example_of_the_endpoints_does_what_it_says(running_app, capsys):
     assert kinds[-1] == "Finished"
 
 
-def test_the_example_of_the_engine_does_what_it_says(tiny_folder, tmp_path, monkeypatch, capsys):
+def test_the_example_of_the_engine_works(tiny_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(example("load_model").replace("stabilityai/stable-diffusion-xl-base-1.0", str(tiny_folder)), {})
     lines = capsys.readouterr().out.splitlines()
@@ -83,7 +85,7 @@ def test_the_example_of_the_engine_does_what_it_says(tiny_folder, tmp_path, monk
     assert all(Path(line.split(") ")[1]).is_file() for line in lines)
 
 
-def test_links_within_the_project_lead_somewhere():
+def test_links_within_the_project_point_to_files():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
 

@@ -1,4 +1,4 @@
-"""The page for those who read it by a screen reader, use it by keys, or hold it in a hand."""
+"""The page with a screen reader, with the keyboard alone, and on a phone."""
 
 import re
 from pathlib import Path
@@ -26,95 +26,93 @@ pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 THEMES = ("light", *slow_cases("dark"))
-TARGET = 44
-"""Pixels that a finger needs."""
+# The smallest height, in px, of a button that a finger hits reliably.
+TOUCH_TARGET = 44
 
 
-def faults(page):
-    """What axe finds serious or critical: (rule, where)."""
+def serious_violations(page):
+    """Run axe and return what it finds serious or critical, as (rule, element, summary)."""
     page.evaluate(axe.AXE_SCRIPT)
-    told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
-        (fault["id"], node["target"], node["failureSummary"])
-        for fault in told["violations"]
-        for node in fault["nodes"]
-        if fault["impact"] in ("serious", "critical")
+        (violation["id"], node["target"], node["failureSummary"])
+        for violation in report["violations"]
+        for node in violation["nodes"]
+        if violation["impact"] in ("serious", "critical")
     ]
 
 
-def focused(page):
-    """What a screen reader would say of the place of the focus: its name, or its id."""
+def focused_name(page):
+    """Return the accessible name of the focused element, or its id."""
     return page.evaluate(
         "(({ activeElement: a }) => a.getAttribute('aria-label') || a.innerText || a.id)(document)"
     )
 
 
 def tab_to(page, name, most=40):
-    """Presses Tab until the focus is there; the names that it passed."""
+    """Press Tab until an element of this name has the focus; return the names that were passed."""
     passed = []
-    while not re.search(name, focused(page)):
-        passed.append(focused(page))
+    while not re.search(name, focused_name(page)):
+        passed.append(focused_name(page))
         assert len(passed) < most, passed
         page.keyboard.press("Tab")
     return passed
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_serious_on_a_page_just_opened(running_app, open_page, theme):
+def test_axe_finds_nothing_serious_on_a_new_page(running_app, open_page, theme):
     page = open_page(f"{running_app.url}?__theme={theme}")
     for heading in (words.START_FROM_PICTURE, words.FINE_CONTROL):
         open_section(page, heading)
     page.get_by_label(words.OWN_SCALES).wait_for()
-    assert faults(page) == []
+    assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_serious_with_a_start_picture(running_app, open_page, photo, theme):
+def test_axe_finds_nothing_serious_with_a_start_image(running_app, open_page, photo, theme):
     page = open_page(f"{running_app.url}?__theme={theme}")
     drop_file(page, "photo.png", Path(photo).read_bytes())
     page.get_by_role("img", name=words.START_IMAGE_ALT).wait_for()
-    assert faults(page) == []
+    assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_serious_with_a_picture_to_follow(running_app, open_page, theme, controlnet_kinds):
+def test_axe_finds_nothing_serious_with_a_control(running_app, open_page, theme, controlnet_kinds):
     controlnet_kinds += ["softedge", "depth"]
     page = open_page(f"{running_app.url}?__theme={theme}")
     drop_control_image(page)
-    assert faults(page) == []
+    assert serious_violations(page) == []
     page.get_by_label(words.MAP_ONE_TO_ONE).check()
-    assert faults(page) == []
+    assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_serious_while_a_run_is_at_work(running_app, open_page, theme):
+def test_axe_finds_nothing_serious_during_a_run(running_app, open_page, theme):
     page = open_page(f"{running_app.url}?__theme={theme}")
     running_app.gate.close()
     press_generate(page)
     running_app.gate.allow(6)
     expect(finished_cards(page)).to_have_count(1)
     expect(page.get_by_role("progressbar")).to_have_count(1)
-    assert faults(page) == []
+    assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_serious_when_pictures_are_compared_and_a_fault_is_told(
-    running_app, open_page, theme
-):
+def test_axe_finds_nothing_serious_in_a_comparison_and_beside_an_error(running_app, open_page, theme):
     page = open_page(f"{running_app.url}?__theme={theme}")
     press_generate(page)
     expect_done(page)
     press_button(page, words.STAGES_PANEL["compare"])
     expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
-    assert faults(page) == []
+    assert serious_violations(page) == []
     fill_prompt(page, "")
     expect(page.locator(".st-note-since")).to_be_visible()
     press_generate(page)
     expect(page.get_by_role("alert")).to_have_text(words.PROMPT_EMPTY)
-    assert faults(page) == []
+    assert serious_violations(page) == []
 
 
-def test_tab_goes_from_the_prompt_to_generate_to_the_picture_to_the_settings(running_app, open_page):
+def test_tab_moves_from_the_prompt_to_generate_to_the_picture_to_the_settings(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_label(words.PROMPT_LABEL).focus()
     for name in (f"^{words.GENERATE}$", f"^{words.SURPRISE_ME}$", f"^{words.STAGES_PANEL['viewer']}$"):
@@ -122,7 +120,7 @@ def test_tab_goes_from_the_prompt_to_generate_to_the_picture_to_the_settings(run
     tab_to(page, "Scale stages")
 
 
-def test_keys_alone_lead_from_the_prompt_to_the_file(running_app, open_page):
+def test_the_keyboard_alone_suffices_from_the_prompt_to_the_download(running_app, open_page):
     page = open_page(running_app.url)
     page.keyboard.press("Tab")
     while page.evaluate("document.activeElement.tagName") != "TEXTAREA":
@@ -140,20 +138,20 @@ def test_keys_alone_lead_from_the_prompt_to_the_file(running_app, open_page):
     )
 
 
-def test_stages_that_arrive_leave_the_focus_where_it_is(running_app, open_page):
+def test_a_finished_stage_does_not_move_the_focus(running_app, open_page):
     page = open_page(running_app.url)
     running_app.gate.close()
     press_generate(page)
     page.locator("#viewer").focus()
     running_app.gate.allow(6)
     expect(finished_cards(page)).to_have_count(1)
-    assert focused(page) == words.STAGES_PANEL["viewer"]
+    assert focused_name(page) == words.STAGES_PANEL["viewer"]
     running_app.gate.open()
     expect_done(page)
-    assert focused(page) == words.STAGES_PANEL["viewer"]
+    assert focused_name(page) == words.STAGES_PANEL["viewer"]
 
 
-def test_enter_in_the_prompt_generates_and_stays_there(running_app, open_page):
+def test_enter_in_the_prompt_generates_and_keeps_the_focus(running_app, open_page):
     page = open_page(running_app.url)
     prompt = page.get_by_label(words.PROMPT_LABEL)
     prompt.press("Enter")
@@ -161,7 +159,7 @@ def test_enter_in_the_prompt_generates_and_stays_there(running_app, open_page):
     expect(prompt).to_be_focused()
 
 
-def test_keys_of_the_viewer_do_nothing_while_a_person_writes(running_app, open_page):
+def test_shortcuts_of_the_viewer_do_nothing_while_a_prompt_is_written(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -172,7 +170,7 @@ def test_keys_of_the_viewer_do_nothing_while_a_person_writes(running_app, open_p
     expect(page.get_by_role("group", name=words.STAGES_PANEL["compare"], exact=True)).to_have_count(0)
 
 
-def test_a_button_keeps_the_keys_when_its_row_is_drawn_anew(running_app, open_page):
+def test_a_button_keeps_the_focus_when_its_row_is_rendered_again(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -183,7 +181,9 @@ def test_a_button_keeps_the_keys_when_its_row_is_drawn_anew(running_app, open_pa
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_phone_shows_the_picture_on_its_first_screen_and_nothing_beside_it(running_app, open_page, theme):
+def test_a_phone_shows_the_picture_on_its_first_screen_and_never_scrolls_sideways(
+    running_app, open_page, theme
+):
     page = open_page(f"{running_app.url}?__theme={theme}", **PHONE)
     assert page.locator("#viewer").bounding_box()["y"] < 560
     press_generate(page)
@@ -196,7 +196,7 @@ def test_a_phone_shows_the_picture_on_its_first_screen_and_nothing_beside_it(run
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_a_finger_hits_every_button_of_the_picture(running_app, open_page):
+def test_buttons_of_the_picture_are_large_enough_for_a_finger(running_app, open_page):
     page = open_page(running_app.url, **PHONE)
     press_generate(page)
     expect_done(page)
@@ -208,13 +208,13 @@ def test_a_finger_hits_every_button_of_the_picture(running_app, open_page):
         for target in targets.all()
     }
     assert len(sizes) > 15
-    assert {name: height for name, height in sizes.items() if height < TARGET} == {}
+    assert {name: height for name, height in sizes.items() if height < TOUCH_TARGET} == {}
 
 
-def test_a_finger_hits_every_button_of_the_page(running_app, open_page):
+def test_buttons_of_the_page_are_large_enough_for_a_finger(running_app, open_page):
     page = open_page(running_app.url, **PHONE)
     page.get_by_role("button", name=words.FROM_STAGE_TWO).click()  # Folded on phones.
     for name in ("generate", "surprise", "dice", "defaults"):
         button = page.locator(f"#{name}")
         button.wait_for()
-        assert button.bounding_box()["height"] >= TARGET, name
+        assert button.bounding_box()["height"] >= TOUCH_TARGET, name

@@ -1,4 +1,4 @@
-"""What crosses the wire: lost connections, bytes, requests, and what two visitors see of each other."""
+"""The connection between page and server: losses of it, bytes, requests, and what sessions may see."""
 
 import re
 import socket
@@ -24,70 +24,73 @@ from ui.text import words
 
 pytestmark = pytest.mark.browser
 
-DRAWING = "document.querySelector('#curves svg')?.outerHTML"
+CURVES_HTML = "document.querySelector('#curves svg')?.outerHTML"
 
 
-class Wire:
-    """A proxy between a browser and a server that can be cut."""
+class Proxy:
+    """A proxy between a browser and a server, whose connections a test can cut."""
 
     def __init__(self, port: int) -> None:
-        self.port, self.cut = port, False
-        self.pairs: list[socket.socket] = []
-        self.ear = socket.create_server(("127.0.0.1", 0))
+        self.port, self.is_cut = port, False
+        self.sockets: list[socket.socket] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.ear.getsockname()[1]}/"
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
 
     def _listen(self) -> None:
         while True:
             try:
-                near, _ = self.ear.accept()
+                client, _ = self.listener.accept()
             except OSError:
                 return
-            if self.cut:
-                near.close()
+            if self.is_cut:
+                client.close()
                 continue
-            far = socket.create_connection(("127.0.0.1", self.port))
-            self.pairs += [near, far]
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+            server = socket.create_connection(("127.0.0.1", self.port))
+            self.sockets += [client, server]
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
 
-    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
         try:
-            while data := one.recv(65536):
-                other.sendall(data)
+            while data := source.recv(65536):
+                target.sendall(data)
         except OSError:
             pass
-        for end in (one, other):
+        for end in (source, target):
             end.close()
 
-    def lose(self) -> None:
-        self.cut = True
-        for end in self.pairs:
+    def cut(self) -> None:
+        """Close all connections and accept no new ones."""
+        self.is_cut = True
+        for end in self.sockets:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        self.pairs.clear()
+        self.sockets.clear()
 
-    def mend(self) -> None:
-        self.cut = False
+    def restore(self) -> None:
+        """Accept connections again."""
+        self.is_cut = False
 
     def close(self) -> None:
-        self.ear.close()
-        self.lose()
+        self.listener.close()
+        self.cut()
 
 
 @pytest.fixture
-def wire(running_app):
-    made = Wire(int(running_app.url.rstrip("/").rsplit(":", 1)[1]))
+def proxy(running_app):
+    """A proxy in front of the running app."""
+    made = Proxy(int(running_app.url.rstrip("/").rsplit(":", 1)[1]))
     yield made
     made.close()
 
 
 @pytest.mark.slow
-def test_a_cut_wire_loses_neither_settings_nor_run(running_app, wire, open_page, model, tmp_path):
-    page = open_page(wire.url)
+def test_a_lost_connection_loses_neither_settings_nor_run(running_app, proxy, open_page, model, tmp_path):
+    page = open_page(proxy.url)
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     set_number(page, "alpha1", 2)
     expect(status_line(page)).to_contain_text("128 → 256")
@@ -95,9 +98,9 @@ def test_a_cut_wire_loses_neither_settings_nor_run(running_app, wire, open_page,
     press_generate(page)
     running_app.gate.allow(6)
     expect(finished_cards(page)).to_have_count(1)
-    wire.lose()
+    proxy.cut()
     page.get_by_text(re.compile("connection", re.I)).first.wait_for()
-    wire.mend()
+    proxy.restore()
     expect(finished_cards(page)).to_have_count(1)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
@@ -111,102 +114,110 @@ def test_a_cut_wire_loses_neither_settings_nor_run(running_app, wire, open_page,
 
 
 @pytest.mark.slow
-def test_a_run_costs_little_and_each_file_is_fetched_once(running_app, open_page):
+def test_a_run_transfers_few_bytes_and_each_file_once(running_app, open_page):
     page = open_page(running_app.url)
-    carrier = page.context.new_cdp_session(page)
-    carrier.send("Network.enable")
-    carried, fetched = [], []
-    carrier.on("Network.loadingFinished", lambda told: carried.append(told["encodedDataLength"]))
-    carrier.on("Network.dataReceived", lambda told: carried.append(told["encodedDataLength"]))
-    page.on("request", lambda asked: fetched.append(asked.url) if "/file=" in asked.url else None)
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    received, fetched = [], []
+    devtools.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    devtools.on("Network.dataReceived", lambda event: received.append(event["encodedDataLength"]))
+    page.on("request", lambda request: fetched.append(request.url) if "/file=" in request.url else None)
     set_number(page, "scale_stages", 3)
     expect(status_line(page)).to_contain_text("128 → 256 → 512")
     press_generate(page)
     expect_done(page, 3)
     page.wait_for_function("[...document.images].every((image) => image.complete)")
-    assert 0 < sum(carried) < 3_000_000
+    assert 0 < sum(received) < 3_000_000
     assert fetched
     assert len(fetched) == len(set(fetched))
     assert not [url for url in fetched if url.endswith(store.PICTURE_FILE)]
 
 
-def test_a_slider_moves_with_one_request(running_app, open_page):
+def test_moving_a_slider_sends_one_request(running_app, open_page):
     page = open_page(running_app.url)
     page.locator("#curves svg").wait_for()
-    before, asked = page.evaluate(DRAWING), []
-    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    before, posted = page.evaluate(CURVES_HTML), []
+    page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
     slider = page.get_by_label(re.compile("range slider for Layout release"))
     slider.focus()
     with page.expect_request(lambda request: request.method == "POST"):
         slider.press("ArrowRight")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("3.1")
-    page.wait_for_function(f"before => {DRAWING} !== before", arg=before)
-    assert len(asked) == 1, asked
+    page.wait_for_function(f"before => {CURVES_HTML} !== before", arg=before)
+    assert len(posted) == 1, posted
 
 
-def test_presses_are_answered_in_turn(running_app, open_page):
-    page, held, came_after = open_page(running_app.url), [], []
+def test_requests_are_answered_in_order(running_app, open_page):
+    page = open_page(running_app.url)
+    held = []  # The first request, until the test lets it go on.
+    came_after_release = []  # Of each request: whether it came when the first one had been let go on.
 
-    def heard(route):
-        came_after.append(released := bool(came_after) and not held)
-        route.continue_() if released else held.append(route)
+    def hold_first(route):
+        is_released = bool(came_after_release) and not held
+        came_after_release.append(is_released)
+        if is_released:
+            route.continue_()
+        else:
+            held.append(route)
 
-    page.route("**/gradio_api/run/**", heard)
+    page.route("**/gradio_api/run/**", hold_first)
     with page.expect_request("**/gradio_api/run/**"):
         page.get_by_label(re.compile("range slider for Layout release")).press("ArrowRight")
     press_button(page, words.NEW_SEED)
-    page.evaluate("fetch('theme.css').then((answer) => answer.text())")  # Sent after the press, and answered.
+    page.evaluate("fetch('theme.css').then((answer) => answer.text())")  # A request after the press.
     seed = page.get_by_label(SETTINGS["seed"].label).input_value()
     held.pop().continue_()
     expect(page.get_by_label(SETTINGS["seed"].label)).not_to_have_value(seed)
-    assert came_after[:2] == [False, True]
+    assert came_after_release[:2] == [False, True]
 
 
-UNANSWERED = """
+# Replaces fetch() before the page's own scripts load: answers to "test-" requests begin at once and end when
+# window.finish() is called, which ends the one that began last.
+UNFINISHED_ANSWERS = """
 const send = window.fetch.bind(window);
 window.sent = [];
-window.fetch = (asked, how) => {
-  const name = String(asked).split("/gradio_api/run/test-")[1];
-  if (!name) return send(asked, how);
+window.fetch = (address, options) => {
+  const name = String(address).split("/gradio_api/run/test-")[1];
+  if (!name) return send(address, options);
   window.sent.push(name);
   const begun = (body) => { window.finish = () => body.close(); };
   return Promise.resolve(new Response(new ReadableStream({ start: begun })));
 };
 """
-"""Beneath the page's own scripts: answers that begin, and end when the last of them is let."""
-ASK = """(name) => {
+# Sends a "test-" request; returns the names of those that have really been sent after another request is done.
+SEND = """(name) => {
   window.fetch(`/gradio_api/run/test-${name}`);
   return fetch("theme.css").then(() => window.sent);
 }"""
 
 
-def test_a_press_is_sent_when_the_one_before_is_answered_in_full_or_not_for_long(running_app, open_page):
+def test_a_request_is_sent_once_the_one_before_is_answered_in_full_or_takes_too_long(running_app, open_page):
     page = open_page(running_app.url)
     page.clock.install()
-    page.add_init_script(UNANSWERED)
+    page.add_init_script(UNFINISHED_ANSWERS)
     page.reload()
     page.locator("#sizes").get_by_text("px").wait_for()
-    assert page.evaluate(ASK, "first") == ["first"]
-    assert page.evaluate(ASK, "second") == ["first"]
+    assert page.evaluate(SEND, "first") == ["first"]
+    assert page.evaluate(SEND, "second") == ["first"]
     page.evaluate("window.finish()")
     page.wait_for_function("window.sent.length == 2")
-    assert page.evaluate(ASK, "third") == ["first", "second"]
+    assert page.evaluate(SEND, "third") == ["first", "second"]
     page.clock.fast_forward(5000)
     page.wait_for_function("window.sent.length == 3")
 
 
-def test_two_visitors_see_nothing_of_each_other(running_app, open_page):
-    first, heard = open_page(running_app.url), []
+def test_two_browsers_see_nothing_of_each_other(running_app, open_page):
+    first, responses = open_page(running_app.url), []
     press_generate(first)
     expect_done(first)
     (run,) = running_app.runs()
-    # A page of its own: of one that is left, answers under way could not be read any more.
+    # A new tab: the bodies of responses cannot be read once their page has been left.
     second = open_page(running_app.url).context.new_page()
-    second.on("response", lambda answer: heard.append(answer))
+    second.on("response", lambda response: responses.append(response))
     second.goto(running_app.url)
     second.locator("#sizes").get_by_text("px").wait_for()
     assert run.name not in second.content()
-    answers = tuple(heard)  # More may come meanwhile.
+    answers = tuple(responses)  # A copy, as more may arrive.
     kinds = [answer.headers.get("content-type", "") for answer in answers]
     texts = [
         answer.text()
@@ -219,5 +230,5 @@ def test_two_visitors_see_nothing_of_each_other(running_app, open_page):
 
 
 @pytest.mark.parametrize("name", ["f" * 32, "../../etc/passwd", "", 7, None])
-def test_a_guessed_run_and_an_expired_one_are_the_same(running_app, name):
+def test_an_unknown_run_has_no_progress(running_app, name):
     assert running_app.services.run_progress(name) is None

@@ -1,4 +1,4 @@
-"""A picture to follow on the page: dropped, seen as a map, drawn along, kept."""
+"""A control on the page: its image is dropped, its map is shown, runs use it and store it."""
 
 from pathlib import Path
 
@@ -41,14 +41,14 @@ LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
 
 
 def records(running_app):
-    """The recipes of all finished last stages."""
+    """Yield (run, recipe) of every run that finished its second stage."""
     for run in running_app.runs():
         stages = store.finished_stages(run)
         if 2 in stages:
             yield run, recall(stages[2][1] / store.PICTURE_FILE).recipe
 
 
-def test_a_dropped_picture_is_followed_and_no_longer_started_from(running_app, open_page):
+def test_a_dropped_picture_becomes_a_control_instead_of_the_start_image(running_app, open_page):
     page = open_page(running_app.url)
     fill_prompt(page, "a red house")
     drop_file(page, "drawing.png", drawing_png())
@@ -68,7 +68,7 @@ def test_a_dropped_picture_is_followed_and_no_longer_started_from(running_app, o
     expect(page.get_by_role("img", name=words.START_IMAGE_ALT)).to_have_count(0)
 
 
-def test_a_run_follows_it_is_stopped_and_gone_on_with(running_app, open_page):
+def test_a_run_with_a_control_is_stopped_and_continued(running_app, open_page):
     page = open_page(running_app.url)
     drop_control_image(page)
     set_number(page, "follow_scale", 0.7)
@@ -92,7 +92,7 @@ def test_a_run_follows_it_is_stopped_and_gone_on_with(running_app, open_page):
     )
 
 
-def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(running_app, open_page):
+def test_a_control_changes_the_picture_and_is_named_in_a_comparison(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -100,15 +100,15 @@ def test_it_changes_what_is_drawn_and_is_told_when_pictures_are_compared(running
     page.get_by_label("1:1", exact=True).check()
     press_generate(page)
     expect_runs_done(page, 2)
-    plain, followed = sorted(records(running_app), key=lambda each: len(each[1].controls))
-    made = [store.read_stage(store.find_stage(run, 1)[1]).latents for run, _ in (plain, followed)]
+    plain, controlled = sorted(records(running_app), key=lambda each: len(each[1].controls))
+    made = [store.read_stage(store.find_stage(run, 1)[1]).latents for run, _ in (plain, controlled)]
     assert (made[0] != made[1]).any()
     press_button(page, words.STAGES_PANEL["compare"])
     page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=0)
     expect(page.locator(".st-differ")).to_contain_text(MAP_KINDS["canny"].title)
 
 
-def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(
+def test_a_picture_made_here_offers_three_uses_and_its_missing_control_image_is_requested(
     running_app, open_page, model, tmp_path
 ):
     (tmp_path / "drawing.png").write_bytes(drawing_png())
@@ -133,7 +133,7 @@ def test_one_of_ours_offers_three_things_and_its_control_is_asked_for_again(
     expect_no_control(page)
 
 
-def test_it_is_taken_away_and_a_file_that_cannot_be_read_leaves_it_as_it_is(running_app, open_page):
+def test_an_unreadable_file_leaves_the_control_which_can_be_removed(running_app, open_page):
     page = open_page(running_app.url)
     drop_control_image(page)
     drop_file(page, "torn.png", drawing_png()[:200])
@@ -145,7 +145,7 @@ def test_it_is_taken_away_and_a_file_that_cannot_be_read_leaves_it_as_it_is(runn
     expect_no_control(page)
 
 
-def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(running_app, open_page):
+def test_a_reload_requests_a_control_image_that_no_run_used(running_app, open_page):
     page = open_page(running_app.url)
     drop_control_image(page)
     page.wait_for_function("localStorage.getItem('demofusion-studio').length > 0")
@@ -154,7 +154,7 @@ def test_a_reload_asks_for_a_picture_of_which_nothing_was_made(running_app, open
     drop_control_image(page)
 
 
-def test_a_model_without_controlnets_shows_nothing_of_it(running_app, open_page, monkeypatch):
+def test_a_model_without_controlnets_offers_no_control(running_app, open_page, monkeypatch):
     monkeypatch.setattr("engine.planning.controlnets._listed_controlnets", tuple)
     page = open_page(running_app.url)
     drop_file(page, "drawing.png", drawing_png())

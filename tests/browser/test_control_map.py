@@ -1,4 +1,4 @@
-"""The map of a picture to follow, as the page shows it."""
+"""The control map that the page shows."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("co
 LABELS = {name: setting.label for name, setting in CONTROL_SETTINGS.items()}
 
 
-def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(running_app, open_page):
+def test_settings_change_the_map_at_once_and_stages_show_it_at_their_sizes(running_app, open_page):
     page = open_page(running_app.url)
     drop_control_image(page)
     circle = map_source(page)
@@ -35,7 +35,7 @@ def test_knobs_change_the_map_at_once_and_stages_show_it_at_their_sizes(running_
     expect(page.get_by_role("alert")).to_have_text(errors.CONTROL_THRESHOLDS.format(high=8, low=20))
 
 
-def test_a_map_that_is_too_small_is_refused_before_the_work(running_app, open_page):
+def test_a_map_that_is_too_small_is_refused_before_a_run(running_app, open_page):
     page = open_page(running_app.url)
     drop_control_image(page)
     page.get_by_label(LABELS["given"]).check()
@@ -46,7 +46,7 @@ def test_a_map_that_is_too_small_is_refused_before_the_work(running_app, open_pa
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_of_several_kinds_one_is_chosen_and_has_its_own_knobs(running_app, open_page, controlnet_kinds):
+def test_each_kind_of_map_has_its_own_settings(running_app, open_page, controlnet_kinds):
     controlnet_kinds += ["softedge", "openpose"]
     page = open_page(running_app.url)
     drop_control_image(page)
@@ -59,7 +59,7 @@ def test_of_several_kinds_one_is_chosen_and_has_its_own_knobs(running_app, open_
     expect(page.locator("#map img.whole")).not_to_have_attribute("src", lines)
 
 
-def test_in_a_page_of_a_hand_it_fits_and_its_targets_are_large(running_app, open_page):
+def test_a_phone_shows_the_map_without_scrolling_sideways_and_its_buttons_are_large(running_app, open_page):
     page = open_page(running_app.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     drop_control_image(page)
     for target in ("#unfollow", "#map-toggle .toggle", "#map-stage label >> nth=0"):

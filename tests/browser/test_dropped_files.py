@@ -1,4 +1,4 @@
-"""Files on the drop zone: ours bring their settings back, what is no picture ends in a sentence."""
+"""Files on the drop zone: pictures made here restore their settings, unreadable files are refused in a sentence."""
 
 import base64
 import json
@@ -26,18 +26,18 @@ from ui.text.labels import join_labels
 pytestmark = pytest.mark.browser
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><rect width="8" height="8"/></svg>'
-UNREADABLE = errors.PICTURE_UNREADABLE
 
 
 def unreadable(name):
-    return UNREADABLE.format(name=short_repr(name))
+    """Return the message of a file that is no picture."""
+    return errors.PICTURE_UNREADABLE.format(name=short_repr(name))
 
 
-def test_every_bad_file_ends_in_a_sentence_and_changes_nothing(running_app, open_page):
+def test_every_bad_file_is_refused_in_a_sentence_and_changes_nothing(running_app, open_page):
     page = open_page(running_app.url)
     fill_prompt(page, "my own words")
     set_number(page, "alpha1", 2)
-    # No sentence twice in a row, or the one before could be taken for it.
+    # No message comes twice in a row, so that the one before is not mistaken for it.
     for name, content, sentence in (
         ("torn.png", PNG + b"torn" * 20, unreadable("torn.png")),
         ("drawing.png", SVG, unreadable("drawing.png")),
@@ -54,7 +54,7 @@ def test_every_bad_file_ends_in_a_sentence_and_changes_nothing(running_app, open
     assert running_app.runs() == []
 
 
-def test_a_picture_made_here_brings_its_settings_back(running_app, open_page, model, tmp_path):
+def test_a_picture_made_here_restores_its_settings(running_app, open_page, model, tmp_path):
     recipe = small_recipe(prompt="a green tree", alpha1=1.5, seed=7, dilated=False, scales=(1, 2, 4))
     picture = stage_done_events(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
     page = open_page(running_app.url)
@@ -73,7 +73,7 @@ def test_a_picture_made_here_brings_its_settings_back(running_app, open_page, mo
     expect(page.get_by_label("Look at the whole")).not_to_be_checked()
 
 
-def test_what_a_picture_tells_and_nobody_understands_is_named(running_app, open_page):
+def test_unknown_and_invalid_settings_of_a_picture_are_named(running_app, open_page):
     page = open_page(running_app.url)
     drop_file(page, "odd.png", png_with_recipe(prompt="a green tree", colour="red", alpha1=99))
     note = page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))
@@ -83,31 +83,31 @@ def test_what_a_picture_tells_and_nobody_understands_is_named(running_app, open_
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("3")
 
 
-def test_a_recipe_as_json_is_taken_like_a_picture(running_app, open_page):
+def test_a_recipe_in_json_is_accepted_like_a_picture(running_app, open_page):
     page = open_page(running_app.url)
     drop_file(page, "recipe.json", json.dumps({"prompt": "a green tree", "alpha2": 2.5}).encode())
     press_button(page, words.USE_SETTINGS)
     expect(page.locator("#alpha2 input[type=number]")).to_have_value("2.5")
 
 
-def test_a_file_let_go_over_the_zone_is_taken(running_app, open_page):
+def test_a_file_dropped_on_the_zone_is_accepted(running_app, open_page):
     page = open_page(running_app.url)
     open_section(page, words.START_FROM_PICTURE)
     zone = page.locator("#drop button").first
-    carried = page.evaluate_handle(
+    transfer = page.evaluate_handle(
         """(bytes) => {
-            const carried = new DataTransfer();
+            const transfer = new DataTransfer();
             const content = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
-            carried.items.add(new File([content], "tree.png", { type: "image/png" }));
-            return carried;
+            transfer.items.add(new File([content], "tree.png", { type: "image/png" }));
+            return transfer;
         }""",
         base64.b64encode(png_with_recipe(prompt="a green tree")).decode(),
     )
-    zone.dispatch_event("drop", {"dataTransfer": carried})
+    zone.dispatch_event("drop", {"dataTransfer": transfer})
     expect(page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
 
 
-def test_the_next_good_file_follows_a_bad_one_without_ado(running_app, open_page):
+def test_a_good_file_after_a_bad_one_clears_the_error(running_app, open_page):
     page = open_page(running_app.url)
     drop_file(page, "torn.png", PNG)
     expect(page.get_by_role("alert")).to_have_text(unreadable("torn.png"))
@@ -116,7 +116,7 @@ def test_the_next_good_file_follows_a_bad_one_without_ado(running_app, open_page
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_file_is_taken_though_a_control_is_refused(running_app, open_page):
+def test_a_file_is_accepted_while_a_setting_is_invalid(running_app, open_page):
     page = open_page(running_app.url)
     set_number(page, "seed", -1)
     expect(page.get_by_role("alert")).to_contain_text("-1")

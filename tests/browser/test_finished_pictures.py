@@ -1,4 +1,4 @@
-"""Finished pictures on the page: the example, what is shared of one, two compared."""
+"""Finished pictures on the page: the example, exports of a picture, comparison of two."""
 
 import re
 import threading
@@ -46,7 +46,7 @@ def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, open_page
         expect(page.get_by_text(message_pattern(words.EXAMPLE_NOTE))).to_have_count(0)
 
 
-def test_a_finished_picture_is_shared_as_link_label_and_dive(running_app, open_page):
+def test_a_finished_picture_is_exported_as_link_captioned_picture_and_zoom_film(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     press_generate(page)
@@ -82,10 +82,10 @@ def test_any_two_stages_are_compared_in_words(running_app, open_page):
     expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
 
 
-def test_what_is_made_for_sharing_stands_beside_its_own_run(running_app, open_page, monkeypatch, request):
-    gate, labelled = threading.Event(), exports.caption_image
-    request.addfinalizer(gate.set)  # Or a test that fails would never end.
-    monkeypatch.setattr(exports, "caption_image", lambda *given: gate.wait() and labelled(*given))
+def test_an_export_is_shown_with_its_own_run(running_app, open_page, monkeypatch, request):
+    gate, caption_image = threading.Event(), exports.caption_image
+    request.addfinalizer(gate.set)  # Otherwise the export of a failed test would never end.
+    monkeypatch.setattr(exports, "caption_image", lambda *args: gate.wait() and caption_image(*args))
     page = open_page(running_app.url)
     for runs, prompt in enumerate(("a green tree", "a blue boat"), 1):
         fill_prompt(page, prompt)
@@ -106,16 +106,16 @@ def test_what_is_made_for_sharing_stands_beside_its_own_run(running_app, open_pa
     expect(save).to_have_count(1)
 
 
-def test_what_a_link_cannot_hold_is_told_where_it_is_copied(running_app, open_page):
+def test_a_link_says_which_settings_it_cannot_hold(running_app, open_page):
     page = open_page(running_app.url)
     fill_prompt(page, "红" * 800)
     set_number(page, "alpha1", 2)
     press_generate(page)
     expect_done(page)
     expect(page.get_by_role("button", name=words.COPY_LINK)).to_be_visible()
-    told = page.get_by_text(words.LINK_WITHOUT_SETTINGS.format(names=join_labels(["prompt"])))
-    expect(told).to_be_visible()
+    note = page.get_by_text(words.LINK_WITHOUT_SETTINGS.format(names=join_labels(["prompt"])))
+    expect(note).to_be_visible()
     fill_prompt(page, "a blue boat")
     press_generate(page)
     expect_runs_done(page, 2)
-    expect(told).to_have_count(0)
+    expect(note).to_have_count(0)

@@ -1,4 +1,4 @@
-"""A run that is asked for while the page still listens to the one before is shown all the same."""
+"""A run that starts while the page still listens to the one before."""
 
 import asyncio
 import threading
@@ -22,22 +22,22 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def lingering(monkeypatch):
-    """Keeps every listener open after its last word, until it is set."""
-    over, followed = threading.Event(), PageHandlers.on_follow_run
+def slow_listeners(monkeypatch):
+    """Keeps every listener open after its last event, until the event that this returns is set."""
+    over, on_follow_run = threading.Event(), PageHandlers.on_follow_run
 
-    async def slow(self, request: gr.Request) -> AsyncIterator[Outputs]:
-        async for outputs in followed(self, request):
+    async def follow_slowly(self, request: gr.Request) -> AsyncIterator[Outputs]:
+        async for outputs in on_follow_run(self, request):
             yield outputs
         await asyncio.to_thread(over.wait)
 
-    monkeypatch.setattr(PageHandlers, "on_follow_run", slow)
+    monkeypatch.setattr(PageHandlers, "on_follow_run", follow_slowly)
     yield over
     over.set()
 
 
-def test_a_second_run_is_followed_while_the_first_ones_listener_lingers(
-    lingering, tmp_path, tiny_folder, open_page
+def test_a_second_run_is_shown_while_the_listener_of_the_first_is_open(
+    slow_listeners, tmp_path, tiny_folder, open_page
 ):
     with serve_app(tmp_path / "runs", tiny_folder) as app:
         page = open_page(app.url)
@@ -47,4 +47,4 @@ def test_a_second_run_is_followed_while_the_first_ones_listener_lingers(
         press_generate(page)
         expect_runs_done(page, 2)
         assert finished_cards(page).count() == 2
-        lingering.set()
+        slow_listeners.set()

@@ -1,4 +1,4 @@
-"""A run that is forgotten leaves the page at once, and what else is kept takes its place."""
+"""A run that is forgotten disappears from the page at once, and another picture takes its place."""
 
 import re
 
@@ -24,11 +24,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def forget(page):
-    """The run that is shown."""
+    """Forget the run that is shown."""
     press_button(page, words.STAGES_PANEL["forget"])
 
 
 def make_two(page):
+    """Make two runs."""
     fill_prompt(page, "a green tree")
     press_generate(page)
     expect_runs_done(page, 1)
@@ -37,7 +38,7 @@ def make_two(page):
     expect_runs_done(page, 2)
 
 
-def test_the_newest_other_run_takes_its_place_on_screen_and_in_comparison(running_app, open_page):
+def test_the_newest_other_run_takes_the_place_of_a_forgotten_one(running_app, open_page):
     page = open_page(running_app.url)
     make_two(page)
     press_button(page, words.STAGES_PANEL["compare"])
@@ -54,7 +55,7 @@ def test_the_newest_other_run_takes_its_place_on_screen_and_in_comparison(runnin
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a blue boat")
 
 
-def test_with_the_last_run_the_screen_is_empty(running_app, open_page):
+def test_the_page_is_empty_when_the_last_run_is_forgotten(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -71,7 +72,7 @@ def test_with_the_last_run_the_screen_is_empty(running_app, open_page):
     )
 
 
-def test_with_the_last_run_the_example_comes_back(tmp_path, tiny_folder, open_page):
+def test_the_example_returns_when_the_last_run_is_forgotten(tmp_path, tiny_folder, open_page):
     make_example(
         tiny_folder, tmp_path / "example", small_recipe(prompt="a white cat", scales=(1, 1.5, 2), steps=4)
     )

@@ -1,4 +1,4 @@
-"""Weights that cannot be loaded: the page says so and why, and a later run tries again."""
+"""Weights that cannot be loaded: the page says why, and the next run tries again."""
 
 import shutil
 
@@ -15,29 +15,29 @@ WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture
-def torn(tiny_folder, tmp_path):
-    """A model whose weights are cut short, and the way to mend it."""
-    folder = shutil.copytree(tiny_folder, tmp_path / "torn")
+def broken_model(tiny_folder, tmp_path):
+    """The folder of a model whose weights are cut short, and a function that repairs them."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "broken")
     whole = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(whole[:1000])
     return folder, lambda: (folder / WEIGHTS).write_bytes(whole)
 
 
-def test_a_lender_says_why_and_tries_again(torn):
-    folder, mend = torn
+def test_the_model_pool_says_why_loading_failed_and_tries_again(broken_model):
+    folder, repair = broken_model
     pool = ModelPool([tiny_entry(folder)], "cpu", "float32")
     assert pool.load_error() == ""
     with pytest.raises(WeightsMissing) as fault:
         pool.model()
     assert pool.load_error() == fault.value.sentence
-    mend()
+    repair()
     assert pool.model() is pool.model()
     assert pool.load_error() == ""
 
 
 @pytest.mark.browser
-def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_path, open_page):
-    folder, mend = torn
+def test_the_badge_says_that_loading_failed_and_generate_tries_again(broken_model, tmp_path, open_page):
+    folder, repair = broken_model
     services = open_services(tmp_path / "runs", ModelPool([tiny_entry(folder)], "cpu", "float32"), age=86400)
     with launch_app(services) as (url, _):
         page = open_page(url)
@@ -47,11 +47,11 @@ def test_the_badge_says_that_loading_failed_and_generate_tries_again(torn, tmp_p
         expect(
             badge.get_by_text(words.LOADING_FAILED_REASON.format(reason=services.pool.load_error()))
         ).to_be_visible()
-        fill_prompt(page, "a red boat")  # Takes what was said of loading off the line.
+        fill_prompt(page, "a red boat")  # Removes the message from the status line.
         expect(status_line(page)).not_to_contain_text(services.pool.load_error())
         press_generate(page)
         expect(status_line(page)).to_contain_text(services.pool.load_error())
-        mend()
+        repair()
         press_generate(page)
         expect_done(page)
         expect(badge).to_contain_text(words.BADGE_LOADED.format(title="Tiny", place=words.CPU_ONLY))

@@ -1,4 +1,4 @@
-"""Another method in a real browser: its settings come, others go, and the picture knows how it was made."""
+"""Another method on the page: its settings are shown, those of others hidden, and the picture records it."""
 
 import re
 
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.browser
 
 
 def choose(page, method):
+    """Choose a method."""
     open_section(page, re.compile(f"^{methods.METHOD_HEADING}"))
     page.locator(f"#method input[value={method}]").check()
     expect(
@@ -32,7 +33,7 @@ def choose(page, method):
     ).to_be_visible()
 
 
-def test_a_method_brings_its_settings_and_the_picture_names_it(running_app, open_page):
+def test_a_method_shows_its_settings_and_the_picture_records_it(running_app, open_page):
     page = open_page(running_app.url)
     fill_prompt(page)
     alpha, restart = page.locator("#alpha1"), page.locator("#restart")
@@ -51,7 +52,7 @@ def test_a_method_brings_its_settings_and_the_picture_names_it(running_app, open
     assert (recipe.method, dict(recipe.options)) == ("sdedit", {"restart": 0.5})
 
 
-def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(running_app, open_page):
+def test_a_method_of_one_stage_can_be_changed_back_to_one_of_several(running_app, open_page):
     page = open_page(running_app.url)
     fill_prompt(page)
     choose(page, "direct")
@@ -67,7 +68,7 @@ def test_what_is_drawn_at_once_is_one_stage_and_goes_back_to_several(running_app
     expect(page.locator(".st-earlier")).to_contain_text(f"{methods.METHOD_TITLES['direct']} · a red house")
 
 
-def test_a_start_picture_of_a_method_that_takes_none_offers_the_one_that_does(running_app, open_page, photo):
+def test_a_method_without_start_images_offers_one_that_takes_them(running_app, open_page, photo):
     page = open_page(running_app.url)
     fill_prompt(page)
     open_section(page, words.START_FROM_PICTURE)

@@ -1,4 +1,4 @@
-"""What a page takes from its link, once, and what it does when something does not come."""
+"""What a page takes from its link, and what it does when a file or an image is missing."""
 
 import re
 
@@ -25,33 +25,35 @@ from ui.text import words
 
 @pytest.fixture
 def services(tiny_folder, tmp_path):
+    """Services with two models, of which the second is not on this machine."""
     here, far = tiny_entry(tiny_folder), tiny_entry(tmp_path / "far", name="far", title="Far")
     made = open_services(tmp_path / "runs", ModelPool([here, far], "cpu", "float32"), age=86400)
     yield made
     made.queue.close()
 
 
-def found(services, **query):
+def restored_session(services, **query):
+    """Return a session as it begins with a link of this query."""
     session = Session()
     restore_session(session, services, {}, recipe_from_query({"prompt": "a house"} | query))
     return session
 
 
-def test_a_link_made_with_a_model_that_is_not_on_offer_says_so(services):
-    session = found(services, model="juggernaut")
-    told = {"model": short_repr("juggernaut"), "title": services.entry().title}
-    assert session.message.text == words.SETTINGS_OF_OTHER_MODEL.format(**told)
+def test_a_link_of_a_model_that_is_not_in_the_catalogue_says_so(services):
+    session = restored_session(services, model="juggernaut")
+    names = {"model": short_repr("juggernaut"), "title": services.entry().title}
+    assert session.message.text == words.SETTINGS_OF_OTHER_MODEL.format(**names)
     assert session.model == ""
 
 
-def test_a_links_model_that_is_not_here_is_fetched(services):
-    session = found(services, model="far")
+def test_the_model_of_a_link_is_downloaded_if_it_is_missing(services):
+    session = restored_session(services, model="far")
     assert session.wanted_model == "far"
     assert session.message.text == words.LINK_READ
 
 
 @pytest.mark.browser
-def test_after_a_reload_settings_and_run_stand_though_the_page_came_by_a_link(running_app, open_page):
+def test_a_reload_keeps_settings_and_run_of_a_page_that_was_opened_by_a_link(running_app, open_page):
     page = open_page(f"{running_app.url}?prompt=a+green+tree&seed=7")
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     page.get_by_label(words.PROMPT_LABEL).fill("a blue boat")
@@ -68,7 +70,7 @@ def test_after_a_reload_settings_and_run_stand_though_the_page_came_by_a_link(ru
 
 
 @pytest.mark.browser
-def test_a_price_is_read_once_what_was_spoken_has_passed(running_app, open_page):
+def test_the_cost_is_readable_but_not_spoken_once_a_run_has_ended(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -78,7 +80,7 @@ def test_a_price_is_read_once_what_was_spoken_has_passed(running_app, open_page)
 
 
 @pytest.mark.browser
-def test_a_picture_whose_file_is_gone_is_not_saved_as_something_else(running_app, open_page):
+def test_downloading_a_picture_whose_file_is_gone_says_so(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -91,7 +93,7 @@ def test_a_picture_whose_file_is_gone_is_not_saved_as_something_else(running_app
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_an_image_that_did_not_come_is_asked_for_again_and_again(running_app, open_page):
+def test_an_image_that_fails_to_load_is_requested_again(running_app, open_page):
     page, refused = open_page(running_app.url), []
 
     def refuse(route):

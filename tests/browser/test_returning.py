@@ -1,4 +1,4 @@
-"""What a page finds when it comes back, and what it hides."""
+"""What a page finds when it is opened again, and settings that it hides."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def leave_in_stage_two(running_app, open_page):
-    """The browser of a page that was closed while its second stage was made, and that run."""
+    """Close a page during the second stage of its run; return its browser context and the run."""
     page = open_page(running_app.url)
     running_app.gate.close()
     press_generate(page)
@@ -34,12 +34,13 @@ def leave_in_stage_two(running_app, open_page):
 
 
 def come_back(context, running_app):
+    """Open the page again in the same browser context."""
     page = context.new_page()
     page.goto(running_app.url)
     return page
 
 
-def test_a_run_that_was_stopped_meanwhile_can_be_continued(running_app, open_page):
+def test_a_run_that_was_stopped_while_the_page_was_closed_can_be_continued(running_app, open_page):
     context, run = leave_in_stage_two(running_app, open_page)
     running_app.services.queue.stop(run.name)
     running_app.gate.open()
@@ -51,7 +52,7 @@ def test_a_run_that_was_stopped_meanwhile_can_be_continued(running_app, open_pag
     expect_done(page)
 
 
-def test_a_run_that_ended_meanwhile_is_shown_whole(running_app, open_page):
+def test_a_run_that_ended_while_the_page_was_closed_is_shown(running_app, open_page):
     context, run = leave_in_stage_two(running_app, open_page)
     running_app.gate.open()
     for _ in running_app.services.queue.follow(run.name):
@@ -60,7 +61,7 @@ def test_a_run_that_ended_meanwhile_is_shown_whole(running_app, open_page):
     expect_done(page)
 
 
-def test_a_run_whose_files_are_gone_leaves_its_settings(running_app, open_page):
+def test_a_run_whose_files_are_gone_keeps_its_settings_on_the_page(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     press_generate(page)
@@ -83,7 +84,7 @@ def test_settings_without_effect_are_hidden(running_app, open_page):
     expect(page.locator("#alpha2")).to_be_visible()
 
 
-def test_a_page_that_the_server_forgot_keeps_its_runs_and_settings(running_app, open_page):
+def test_a_page_whose_session_the_server_forgot_keeps_its_runs_and_settings(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     press_generate(page)
@@ -97,15 +98,15 @@ def test_a_page_that_the_server_forgot_keeps_its_runs_and_settings(running_app, 
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
 
 
-def test_refused_settings_are_found_again(running_app, open_page):
+def test_invalid_settings_survive_a_reload(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_role("button", name=words.FINE_CONTROL).click()
 
-    def typed():
+    def type_width():
         page.locator("#width input").fill("1001")
         page.locator("#width input").press("Tab")
 
-    wait_until_stored(page, typed)
+    wait_until_stored(page, type_width)
     wait_until_stored(page, lambda: page.get_by_label(words.PROMPT_LABEL).fill("a green tree"))
     expect(page.get_by_role("alert")).not_to_have_text("")
     page.reload()
@@ -113,11 +114,11 @@ def test_refused_settings_are_found_again(running_app, open_page):
     expect(page.get_by_role("alert")).not_to_have_text("")
 
 
-def test_no_host_but_the_apps_is_asked(running_app, open_page):
-    page, asked = open_page(running_app.url), []
-    page.on("request", lambda request: asked.append(request.url))
+def test_the_page_requests_nothing_from_other_hosts(running_app, open_page):
+    page, requested = open_page(running_app.url), []
+    page.on("request", lambda request: requested.append(request.url))
     page.reload()
     press_generate(page)
     expect_done(page)
-    assert asked
-    assert [url for url in asked if not url.startswith((running_app.url, "data:", "blob:"))] == []
+    assert requested
+    assert [url for url in requested if not url.startswith((running_app.url, "data:", "blob:"))] == []

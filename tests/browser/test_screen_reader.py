@@ -1,4 +1,4 @@
-"""What a screen reader says without being asked."""
+"""What a screen reader speaks when the page changes."""
 
 import re
 
@@ -20,29 +20,29 @@ from ui.text import words
 pytestmark = pytest.mark.browser
 
 
-def test_notes_are_heard_when_they_come(running_app, open_page):
+def test_new_notes_are_spoken(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
-    expect(live_notes(page)).to_have_count(2)  # They are there before what they tell.
+    expect(live_notes(page)).to_have_count(2)  # Live regions must exist before their text does.
     fill_prompt(page, "a blue boat")
     expect(live_notes(page).get_by_text(message_pattern(words.CHANGED_SINCE_PICTURE))).to_be_visible()
 
 
-def test_what_is_ready_is_heard_and_the_run_can_still_be_gone_on_with(running_app, open_page):
+def test_a_finished_export_is_spoken_and_the_run_can_still_be_continued(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
     press_generate(page)
-    go_on = status_line(page).get_by_role("button", name=re.compile("^Continue"))
-    expect(go_on).to_be_visible()
+    continue_button = status_line(page).get_by_role("button", name=re.compile("^Continue"))
+    expect(continue_button).to_be_visible()
     press_button(page, words.LABELLED_PICTURE)
     expect(
         live_notes(page).get_by_text(words.EXPORT_READY.format(label=words.SAVE_LABELLED_PICTURE))
     ).to_be_visible()
-    expect(go_on).to_be_visible()
+    expect(continue_button).to_be_visible()
 
 
-def test_stages_and_ends_are_spoken_and_steps_are_not(running_app, open_page):
+def test_finished_runs_are_spoken_and_steps_are_not(running_app, open_page):
     page = open_page(running_app.url)
     spoken = spoken_status(page)
     running_app.gate.close()

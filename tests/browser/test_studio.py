@@ -1,4 +1,4 @@
-"""The page in a real browser: made, watched, stopped, gone on with, found again."""
+"""Runs on the page in a real browser: started, watched, stopped, continued, found again."""
 
 import re
 
@@ -24,7 +24,7 @@ from ui.text.labels import join_labels
 pytestmark = pytest.mark.browser
 
 
-def test_a_newcomer_presses_generate_and_gets_every_stage(running_app, open_page):
+def test_generate_makes_every_stage_on_a_new_page(running_app, open_page):
     page = open_page(running_app.url)
     expect(status_line(page)).to_contain_text("128 → 256")
     press_generate(page)
@@ -41,7 +41,7 @@ def test_a_newcomer_presses_generate_and_gets_every_stage(running_app, open_page
     assert re.fullmatch(r"[a-z-]+_s0_256_a3-1-1\.png", download.value.suggested_filename)
 
 
-def test_stop_keeps_what_is_finished_and_continue_goes_on(running_app, open_page):
+def test_stop_keeps_finished_stages_and_continue_makes_the_rest(running_app, open_page):
     page = open_page(running_app.url)
     running_app.gate.close()
     press_generate(page)
@@ -50,7 +50,7 @@ def test_stop_keeps_what_is_finished_and_continue_goes_on(running_app, open_page
     expect_done(page)
 
 
-def test_a_run_that_was_stopped_in_its_first_stage_goes_on_too(running_app, open_page):
+def test_a_run_that_was_stopped_in_its_first_stage_can_be_continued(running_app, open_page):
     page = open_page(running_app.url)
     running_app.gate.close()
     press_generate(page)
@@ -63,7 +63,7 @@ def test_a_run_that_was_stopped_in_its_first_stage_goes_on_too(running_app, open
     expect_done(page)
 
 
-def test_what_still_holds_is_kept_and_said(running_app, open_page):
+def test_a_stage_that_a_change_does_not_affect_is_reused_and_the_page_says_so(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -79,7 +79,7 @@ def test_what_still_holds_is_kept_and_said(running_app, open_page):
     assert first[2][0] != second[2][0]
 
 
-def test_the_same_picture_again_has_a_new_seed(running_app, open_page):
+def test_generating_another_picture_uses_a_new_seed(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -99,7 +99,7 @@ def test_stop_here_pauses_after_a_stage(running_app, open_page):
     expect_done(page)
 
 
-def test_stop_here_holds_while_another_run_is_looked_at(running_app, open_page):
+def test_stop_here_stays_set_while_another_run_is_shown(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -121,7 +121,7 @@ def test_stop_here_holds_while_another_run_is_looked_at(running_app, open_page):
     assert len(store.finished_stages(newest)) == 1
 
 
-def test_continue_pauses_where_it_was_asked_to(running_app, open_page):
+def test_continue_pauses_after_the_chosen_stage(running_app, open_page):
     page = open_page(running_app.url)
     set_number(page, "scale_stages", 3)
     page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
@@ -135,7 +135,7 @@ def test_continue_pauses_where_it_was_asked_to(running_app, open_page):
     expect(finished_cards(page)).to_have_count(2)
 
 
-def test_a_stage_is_kept_under_changed_settings(running_app, open_page):
+def test_a_stage_is_enlarged_with_changed_settings(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
     press_generate(page)
@@ -147,7 +147,7 @@ def test_a_stage_is_kept_under_changed_settings(running_app, open_page):
     assert len(store.finished_stages(newest)) == 2
 
 
-def test_a_stage_arrives_under_the_same_eye(running_app, open_page):
+def test_a_new_stage_keeps_the_zoom_and_place_of_the_viewer(running_app, open_page):
     page = open_page(running_app.url)
     running_app.gate.close()
     press_generate(page)
@@ -164,7 +164,7 @@ def test_a_stage_arrives_under_the_same_eye(running_app, open_page):
     assert visible_rectangle(page) == pytest.approx(before, abs=1e-3)
 
 
-def test_finished_cards_are_never_drawn_again(running_app, open_page):
+def test_cards_of_finished_stages_are_never_rendered_again(running_app, open_page):
     page = open_page(running_app.url)
     running_app.gate.close()
     press_generate(page)
@@ -176,7 +176,7 @@ def test_finished_cards_are_never_drawn_again(running_app, open_page):
     assert finished_cards(page).first.evaluate("node => node.closest('li').marked")
 
 
-def test_a_reload_finds_settings_and_the_run_that_goes_on(running_app, open_page):
+def test_a_reload_keeps_settings_and_the_active_run(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     set_number(page, "alpha2", 2.5)
@@ -194,7 +194,7 @@ def test_a_reload_finds_settings_and_the_run_that_goes_on(running_app, open_page
 
 
 @pytest.mark.slow
-def test_an_earlier_run_is_shown_used_and_forgotten(running_app, open_page):
+def test_an_earlier_run_can_be_shown_used_and_forgotten(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_label(words.PROMPT_LABEL).fill("a green tree")
     press_generate(page)
@@ -211,7 +211,7 @@ def test_an_earlier_run_is_shown_used_and_forgotten(running_app, open_page):
     assert len(running_app.runs()) == 1
 
 
-def test_a_complaint_nudges_and_waits(running_app, open_page):
+def test_a_complaint_changes_a_setting_and_starts_no_run(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
@@ -226,7 +226,7 @@ def test_a_complaint_nudges_and_waits(running_app, open_page):
     assert len(running_app.runs()) == 1
 
 
-def test_a_refusal_offers_what_would_fit(running_app, open_page):
+def test_an_invalid_size_offers_one_that_fits(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_role("button", name=words.FINE_CONTROL).click()
     for name, side in (("width", 1000), ("height", 200)):
@@ -239,7 +239,7 @@ def test_a_refusal_offers_what_would_fit(running_app, open_page):
     expect(page.locator(".st-alarm")).to_have_text("")
 
 
-def test_a_link_fills_the_page_and_names_what_it_cannot(running_app, open_page):
+def test_a_link_fills_in_settings_and_names_those_it_cannot(running_app, open_page):
     page = open_page(f"{running_app.url}?prompt=a+white+cat&alpha1=2.5&alpha2=99&foo=1")
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a white cat")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("2.5")

@@ -1,4 +1,4 @@
-"""What a browser sends may be anything: it is taken, or refused in words; nothing raises."""
+"""Anything that a browser sends is accepted or refused in words, and never raises."""
 
 import gradio as gr
 import pytest
@@ -16,46 +16,48 @@ ANYTHING = (
 
 
 @pytest.fixture
-def presses(tmp_path, tiny_folder):
-    """What answers to presses, with what the page gives it."""
+def page_handlers(tmp_path, tiny_folder):
+    """The page's handlers of user events, each with the components that are its inputs."""
     services = open_services(tmp_path, ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
-    found = build_studio(services).fns.values()
-    yield [each for each in found if each.inputs_as_dict and not each.preprocess]
+    handlers = build_studio(services).fns.values()
+    yield [each for each in handlers if each.inputs_as_dict and not each.preprocess]
     services.queue.close()
 
 
-def named(presses, name):
-    return next(press for press in presses if press.name == name)
+def find_handler(page_handlers, name):
+    return next(handler for handler in page_handlers if handler.name == name)
 
 
-def answer(press, given, asked=None):
-    more = [gr.EventData(None, asked)] if press.name == "on_action" else []
-    return press.fn(given, gr.Request(session_hash=""), *more)
+def call_handler(handler, values, action=None):
+    """Call a handler with values of its inputs, and on_action with an action too; return its outputs."""
+    more = [gr.EventData(None, action)] if handler.name == "on_action" else []
+    return handler.fn(values, gr.Request(session_hash=""), *more)
 
 
-def shown(press):
-    return {each: getattr(each, "value", None) for each in press.inputs}
-
-
-@pytest.mark.parametrize("anything", ANYTHING, ids=lambda value: repr(value)[:12])
-def test_each_control_may_hold_it(presses, anything):
-    press = named(presses, "on_change")
-    for control in press.inputs:
-        assert answer(press, shown(press) | {control: anything})
+def initial_values(handler):
+    """Return the values of a handler's inputs on a new page."""
+    return {each: getattr(each, "value", None) for each in handler.inputs}
 
 
 @pytest.mark.parametrize("anything", ANYTHING, ids=lambda value: repr(value)[:12])
-def test_every_press_may_bring_it(presses, anything):
-    assert len(presses) > 10
-    for press in presses:
-        assert answer(press, dict.fromkeys(press.inputs, anything), anything)
+def test_each_input_accepts_any_value(page_handlers, anything):
+    handler = find_handler(page_handlers, "on_change")
+    for component in handler.inputs:
+        assert call_handler(handler, initial_values(handler) | {component: anything})
+
+
+@pytest.mark.parametrize("anything", ANYTHING, ids=lambda value: repr(value)[:12])
+def test_every_handler_accepts_any_value_in_all_its_inputs(page_handlers, anything):
+    assert len(page_handlers) > 10
+    for handler in page_handlers:
+        assert call_handler(handler, dict.fromkeys(handler.inputs, anything), anything)
 
 
 @pytest.mark.parametrize(
-    "act", [name.removeprefix("do_") for name in dir(ActionHandlers) if name.startswith("do_")]
+    "action", [name.removeprefix("do_") for name in dir(ActionHandlers) if name.startswith("do_")]
 )
-def test_every_act_may_be_about_it(presses, act):
-    press = named(presses, "on_action")
+def test_every_action_accepts_any_value_in_its_fields(page_handlers, action):
+    handler = find_handler(page_handlers, "on_action")
     for anything in ANYTHING:
-        about = dict.fromkeys(("run", "stage", "of", "fit", "place"), anything)
-        assert answer(press, shown(press), {"do": act} | about)
+        fields = dict.fromkeys(("run", "stage", "of", "fit", "place"), anything)
+        assert call_handler(handler, initial_values(handler), {"do": action} | fields)

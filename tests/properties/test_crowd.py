@@ -1,4 +1,4 @@
-"""Several people at once, with the real engine: all ends once, nothing is mixed up, nothing is left."""
+"""Runs of several people at once, with the real engine: each ends once, none are mixed up, nothing leaks."""
 
 import gc
 import os
@@ -25,55 +25,57 @@ from tests.support.slow_cases import slow_cases
 
 @pytest.fixture
 def queue(model, tmp_path):
-    cache = RunCache(tmp_path / "desk")
+    """A queue of real runs of the tiny model."""
+    cache = RunCache(tmp_path / "queue")
 
     def start(request, run):
         return generate(
             request.recipe, model, out=cache.root, run=run, resume=request.resume, until=request.until
         )
 
-    def price(request):
+    def estimate(request):
         return Pace(cache.root).estimate_each(plan(request.recipe, model.facts).stages)
 
-    made = RunQueue(cache, start, price, max_waiting=40)
+    made = RunQueue(cache, start, estimate, max_waiting=40)
     yield made
     made.close()
 
 
-def last_bytes(run, stage):
+def stage_bytes(run, stage):
+    """Read the latents of a stage as bytes."""
     return load_file(store.find_stage(run, stage)[1] / store.LATENTS_FILE)["latents"].tobytes()
 
 
 @pytest.mark.parametrize("scheduler", slow_cases("ddim", "dpmpp_2m", "euler_a"))
-def test_by_library_by_desk_resumed_and_grown_it_is_the_same_picture(scheduler, model, queue, tmp_path):
+def test_library_queue_resumed_run_and_enlargement_make_the_same_picture(scheduler, model, queue, tmp_path):
     recipe = small_recipe(scales=(1, 2, 4), scheduler=scheduler, steps=5)
     shorter = replace(recipe, scales=(1, 2))
 
-    def made(name, recipe, **more):
+    def run_in_folder(name, recipe, **more):
         events = list(generate(recipe, model, out=tmp_path / name, **more))
         return events[0].run
 
-    library = made("library", recipe)
-    by_desk = queue.submit(Request(recipe))
-    assert list(queue.follow(by_desk))[-1] == Finished(3)
-    grown = made("grown", recipe, resume=(made("shorter", shorter), 2))
-    resumed = made("resumed", recipe, resume=(made("resumed", recipe, until=2), 2))
-    wanted = last_bytes(library, 3)
-    for run in (queue.cache.root / by_desk, grown, resumed):
-        assert last_bytes(run, 3) == wanted
-        assert last_bytes(run, 1) == last_bytes(library, 1)
+    library = run_in_folder("library", recipe)
+    queued = queue.submit(Request(recipe))
+    assert list(queue.follow(queued))[-1] == Finished(3)
+    enlarged = run_in_folder("enlarged", recipe, resume=(run_in_folder("shorter", shorter), 2))
+    resumed = run_in_folder("resumed", recipe, resume=(run_in_folder("resumed", recipe, until=2), 2))
+    expected = stage_bytes(library, 3)
+    for run in (queue.cache.root / queued, enlarged, resumed):
+        assert stage_bytes(run, 3) == expected
+        assert stage_bytes(run, 1) == stage_bytes(library, 1)
 
 
-def test_stop_is_obeyed_within_one_call(model, network_calls, queue):
+def test_a_stopped_run_makes_at_most_one_more_call(model, network_calls, queue):
     run = queue.submit(Request(small_recipe(scales=(1, 2, 3), view_batch=1)))
     for event in queue.follow(run):
         if isinstance(event, Progress) and event.stage == 2:
             queue.stop(run)
-            asked = len(network_calls)
+            calls_before_stop = len(network_calls)
             break
     assert isinstance(list(queue.follow(run))[-1], Stopped)
-    # One that was under way when Stop was asked, and none after it.
-    assert len(network_calls) <= asked + 1
+    # A call that was under way when the run was stopped, and none after it.
+    assert len(network_calls) <= calls_before_stop + 1
 
 
 @pytest.mark.slow
@@ -84,10 +86,10 @@ def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(queue):
 
     def person(k):
         for n in range(3):
-            asked = Request(small_recipe(prompt=f"{k} {n}", seed=10 * k + n, steps=4, scales=(1, 1.5)))
-            run = queue.submit(asked)
+            request = Request(small_recipe(prompt=f"{k} {n}", seed=10 * k + n, steps=4, scales=(1, 1.5)))
+            run = queue.submit(request)
             with lock:
-                runs[run] = asked
+                runs[run] = request
             if to_stop[k, n]:
                 queue.stop(run)
 
@@ -98,51 +100,53 @@ def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(queue):
         one.join()
     assert len(runs) == 30
     ends = {}
-    for run, asked in runs.items():
+    for run, request in runs.items():
         events = list(queue.follow(run))
         assert [isinstance(e, END) for e in events].count(True) == 1
         ends[run] = events[-1]
         assert not isinstance(ends[run], Failed)
         for event in stage_done_events(events):
             record = store.read_stage(Path(event.latents).parent).record
-            assert record["recipe"]["prompt"] == asked.recipe.prompt
+            assert record["recipe"]["prompt"] == request.recipe.prompt
             assert Path(event.image).parents[1].name == run
     assert sum(isinstance(end, Stopped) for end in ends.values()) >= 3
     assert sum(isinstance(end, Finished) for end in ends.values()) >= 15
 
 
-def test_the_line_turns_after_every_stage(queue):
+def test_runs_take_turns_after_every_stage(queue):
     turns, lock = [], threading.Lock()
     start = queue.start_run
 
-    def noted(request, run):
+    def start_and_record(request, run):
         for event in start(request, run):
             if isinstance(event, StageDone):
                 with lock:
                     turns.append((request.recipe.prompt, event.stage))
             yield event
 
-    queue.start_run = noted
+    queue.start_run = start_and_record
     gate = threading.Event()
     recipes = [small_recipe(prompt=name, seed=n, steps=4, scales=(1, 1.5, 2)) for n, name in enumerate("abc")]
-    price, queue.estimate = queue.estimate, lambda request: gate.wait(0.1) or price(request)
+    estimate = queue.estimate
+    queue.estimate = lambda request: gate.wait(0.1) or estimate(request)
     runs = [queue.submit(Request(recipe)) for recipe in recipes]
     for run in runs:
         assert list(queue.follow(run))[-1] == Finished(3)
     for name in "abc":
         assert [stage for who, stage in turns if who == name] == [1, 2, 3]
-    # Once all three wait, nobody makes two stages in a row.
+    # Once all three wait, no run makes two stages in a row while another one is left.
     together = turns[turns.index(("c", 1)) :]
-    alone = [k for k in range(len(together)) if len({who for who, _ in together[k:]}) > 1]
-    assert alone
-    assert all(together[k][0] != together[k + 1][0] for k in alone)
+    contested = [k for k in range(len(together)) if len({who for who, _ in together[k:]}) > 1]
+    assert contested
+    assert all(together[k][0] != together[k + 1][0] for k in contested)
 
 
 @pytest.mark.slow
-def test_two_hundred_runs_leave_no_thread_handle_or_memory_behind(queue):
+def test_two_hundred_runs_leak_no_thread_handle_or_memory(queue):
     process = psutil.Process()
 
-    def some(count, first):
+    def run_many(count, first):
+        """Run so many recipes one after the other; return threads, handles and bytes in use afterwards."""
         for n in range(count):
             recipe = small_recipe(seed=first + n, steps=4, scales=(1,), guidance=1)
             assert list(queue.follow(queue.submit(Request(recipe))))[-1] == Finished(1)
@@ -150,10 +154,10 @@ def test_two_hundred_runs_leave_no_thread_handle_or_memory_behind(queue):
         gc.collect()
         return threading.active_count(), process.num_fds(), process.memory_info().rss
 
-    some(40, 0)
-    threads, handles, memory = some(20, 1000)
+    run_many(40, 0)
+    threads, handles, memory = run_many(20, 1000)
     for _ in range(2):
-        again = some(100, 2000 + random.randrange(10**6))
+        again = run_many(100, 2000 + random.randrange(10**6))
     assert again[:2] == (threads, handles)
     assert again[2] < memory + 40 * 2**20
     assert os.getpid() == process.pid

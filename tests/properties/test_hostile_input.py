@@ -1,4 +1,4 @@
-"""Text that would be code, a template or a tag if anybody took it for one, through every door of the page."""
+"""Text that looks like code, a template or a tag stays text wherever the page accepts it."""
 
 from urllib.parse import quote_plus
 
@@ -26,18 +26,18 @@ from ui.text.labels import replace_names_with_labels
 
 pytestmark = pytest.mark.browser
 
-DRAWS = {"colour": ("red",), "subject": ("house",), "ground": ("snow",), "sky": ("night",)}
+VOCABULARY = {"colour": ("red",), "subject": ("house",), "ground": ("snow",), "sky": ("night",)}
 HOSTILE = ("${alert(1)}", "{{x}}", "<img src=x onerror=alert(1)>", "`", "${5", "\\")
 
 
-def is_unharmed(page):
-    """No text became an element, and every component is drawn. That no script ran, `visit` looks to."""
+def expect_unharmed(page):
+    """Check that no text became an element and every component is rendered; `open_page` checks for scripts."""
     expect(page.locator("img[src='x'], [onerror]")).to_have_count(0)
     expect(page.get_by_text("Error rendering")).to_have_count(0)
     expect(page.locator(".st")).to_have_count(1)
 
 
-def test_a_prompt_stays_text_wherever_it_is_told(running_app, open_page):
+def test_a_prompt_stays_text_wherever_it_is_shown(running_app, open_page):
     page = open_page(running_app.url)
     set_number(page, "scale_stages", 1)
     for runs, text in enumerate(HOSTILE, 1):
@@ -47,7 +47,7 @@ def test_a_prompt_stays_text_wherever_it_is_told(running_app, open_page):
         expect(page.locator(".st-title").first).to_contain_text(text)
         expect(page.locator("#viewer-description")).to_contain_text(text)
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
-    is_unharmed(page)
+    expect_unharmed(page)
     press_button(page, words.STAGES_PANEL["compare"])
     expect(finished_cards(page)).to_have_count(1)
     names = page.get_by_label(words.STAGES_PANEL["picture_a"]).locator("option")
@@ -55,11 +55,11 @@ def test_a_prompt_stays_text_wherever_it_is_told(running_app, open_page):
         expect(name).to_contain_text(text)
     page.locator(".st-look").last.click()
     expect(page.get_by_text(message_pattern(words.CHANGED_SINCE_PICTURE))).to_be_visible()
-    is_unharmed(page)
+    expect_unharmed(page)
 
 
 @pytest.mark.slow
-def test_a_prompt_stays_text_when_the_page_is_found_again(running_app, open_page):
+def test_a_prompt_stays_text_after_a_reload(running_app, open_page):
     page = open_page(running_app.url)
     set_number(page, "scale_stages", 1)
     fill_prompt(page, HOSTILE[2])
@@ -69,43 +69,43 @@ def test_a_prompt_stays_text_when_the_page_is_found_again(running_app, open_page
     expect_runs_done(page, 1, stages=1)
     expect(page.locator(".st-title")).to_contain_text(HOSTILE[2])
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(HOSTILE[2])
-    is_unharmed(page)
+    expect_unharmed(page)
 
 
-def test_a_link_brings_text_and_its_unknown_names_are_told_as_text(running_app, open_page):
+def test_prompts_and_unknown_names_in_a_link_stay_text(running_app, open_page):
     page = open_page(running_app.url)
     for text in HOSTILE:
         page.goto(f"{running_app.url}?prompt={quote_plus(text)}&{quote_plus(text)}=1")
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
         expect(page.get_by_role("alert")).to_have_text(words.LINK_READ_EXCEPT.format(strange=text))
-        is_unharmed(page)
+        expect_unharmed(page)
 
 
-def test_a_dropped_picture_brings_text_and_its_unknown_names_are_told_as_text(running_app, open_page):
+def test_prompts_and_unknown_names_in_a_dropped_picture_stay_text(running_app, open_page):
     page = open_page(running_app.url)
     for text in HOSTILE:
         drop_file(page, "picture.png", png_with_recipe(**{"prompt": text, text: 1}))
         offer = page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))
         expect(offer).to_contain_text(words.RESTORED_EXCEPT.format(strange=text))
-        is_unharmed(page)
+        expect_unharmed(page)
         press_button(page, words.USE_SETTINGS)
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)
-    is_unharmed(page)
+    expect_unharmed(page)
 
 
 @pytest.mark.slow
-def test_a_file_may_have_any_name(running_app, open_page):
+def test_a_dropped_file_can_have_any_name(running_app, open_page):
     page = open_page(running_app.url)
     for text in HOSTILE:
         drop_file(page, f"{text}.png", b"\x89PNG\r\n\x1a\n")
         expect(page.get_by_role("alert")).to_have_text(message_pattern(errors.PICTURE_UNREADABLE))
-        is_unharmed(page)
+        expect_unharmed(page)
         drop_file(page, f"{text}.json", b"[]")
         expect(page.get_by_role("alert")).to_have_text(errors.NOT_A_RECIPE)
-    is_unharmed(page)
+    expect_unharmed(page)
 
 
-def test_a_fault_names_what_was_written_as_text(running_app, open_page):
+def test_an_error_quotes_what_was_written_as_text(running_app, open_page):
     page = open_page(running_app.url)
     open_section(page, words.FINE_CONTROL)
     for text in HOSTILE:
@@ -113,10 +113,10 @@ def test_a_fault_names_what_was_written_as_text(running_app, open_page):
         expect(page.get_by_role("alert")).to_have_text(
             errors.SCALES_NOT_RISING.format(scales=short_repr(text))
         )
-        is_unharmed(page)
+        expect_unharmed(page)
 
 
-def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(running_app, open_page):
+def test_a_number_out_of_range_is_refused_in_a_sentence_until_it_is_corrected(running_app, open_page):
     page = open_page(running_app.url)
     set_number(page, "seed", -1)
     low, high = 0, MAX_SEED
@@ -128,16 +128,16 @@ def test_a_number_out_of_range_is_told_in_a_sentence_and_taken_back(running_app,
 
 
 @pytest.mark.slow
-def test_words_that_the_model_does_not_know_are_told_as_text(tmp_path, tiny_folder, open_page, monkeypatch):
+def test_words_that_the_model_does_not_know_are_quoted_as_text(tmp_path, tiny_folder, open_page, monkeypatch):
     monkeypatch.setattr(
-        tests.support.running_app, "tiny_entry", lambda folder: tiny_entry(folder, vocabulary=DRAWS)
+        tests.support.running_app, "tiny_entry", lambda folder: tiny_entry(folder, vocabulary=VOCABULARY)
     )
     with serve_app(tmp_path / "runs", tiny_folder) as app:
         page = open_page(app.url)
         fill_prompt(page, HOSTILE[2])
-        told = describe_unknown_words(HOSTILE[2], app.services.entry())
-        assert "onerror" in told
+        message = describe_unknown_words(HOSTILE[2], app.services.entry())
+        assert "onerror" in message
         press_button(page, words.GENERATE)
-        expect(page.get_by_role("alert")).to_have_text(told)
-        expect(page.locator(".st-note-words")).to_have_text(told)
-        is_unharmed(page)
+        expect(page.get_by_role("alert")).to_have_text(message)
+        expect(page.locator(".st-note-words")).to_have_text(message)
+        expect_unharmed(page)

@@ -1,4 +1,4 @@
-"""Faithful mode against numbers of the published code, and plain sampling against diffusers' own pipeline."""
+"""Faithful mode against latents of the published code, and plain sampling against diffusers' pipeline."""
 
 import json
 from pathlib import Path
@@ -22,8 +22,8 @@ CASES = json.loads((REFERENCE / "cases.json").read_text())
 NUMBERS = np.load(REFERENCE / "cases.npz")
 
 
-class Recorded:
-    """The draws of the published code in one case."""
+class RecordedNoise:
+    """The random numbers that the published code drew in one case."""
 
     def __init__(self, case):
         self.case = case
@@ -38,11 +38,13 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def published():
+def published_model():
+    """The model with which the published code was run."""
     return load_model(REFERENCE / "tiny-sdxl", "cpu", "float32")
 
 
 def case_recipe(case):
+    """Make the recipe of a case in which the published code was run."""
     spec = CASES[case]
     alpha1, alpha2, alpha3 = spec["alphas"]
     return Recipe(
@@ -53,8 +55,8 @@ def case_recipe(case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_faithful_is_the_published_code_at_every_stage(case, published, tmp_path):
-    made = run_latents(case_recipe(case), published, tmp_path, noise=Recorded(case))
+def test_faithful_mode_equals_the_published_code_at_every_stage(case, published_model, tmp_path):
+    made = run_latents(case_recipe(case), published_model, tmp_path, noise=RecordedNoise(case))
     assert len(made) == 2
     for stage, latent in enumerate(made, 1):
         reference = NUMBERS[f"{case}/latent/{stage}"]
@@ -71,23 +73,27 @@ def test_faithful_is_the_published_code_at_every_stage(case, published, tmp_path
         ((384, 112), 16, [(32, 128), (72, 256), (112, 384)]),
     ],
 )
-def test_faithful_runs_where_the_published_code_does(size, stride, expected, published, tmp_path):
+def test_faithful_mode_runs_at_every_size_of_the_published_code(
+    size, stride, expected, published_model, tmp_path
+):
     width, height = size
     recipe = Recipe(faithful=True, width=width, height=height, steps=6, scheduler="ddim", stride=stride)
-    done = [event for event in generate(recipe, published, out=tmp_path) if isinstance(event, StageDone)]
+    done = [
+        event for event in generate(recipe, published_model, out=tmp_path) if isinstance(event, StageDone)
+    ]
     assert [event.size for event in done] == expected
     for event in done:
         with Image.open(event.image) as picture:
             assert picture.size == event.size[::-1]
     # Finished stages are found, and any of them can be enlarged again.
-    assert next(generate(recipe, published, out=tmp_path)).first == len(expected) + 1
-    again = generate(recipe, published, out=tmp_path, resume=(Path(done[0].image).parents[1], 1))
+    assert next(generate(recipe, published_model, out=tmp_path)).first == len(expected) + 1
+    again = generate(recipe, published_model, out=tmp_path, resume=(Path(done[0].image).parents[1], 1))
     assert isinstance(list(again)[-1], Finished)
 
 
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if not SCHEDULERS[n].draws_noise])
 @pytest.mark.parametrize("guidance", [1.0, 5.0])
-def test_native_size_is_plain_sdxl(name, guidance, tiny_folder, model, tmp_path):
+def test_the_first_stage_equals_diffusers_pipeline(name, guidance, tiny_folder, model, tmp_path):
     recipe = small_recipe(scales=(1,), steps=8, scheduler=name, guidance=guidance, negative="blue")
     pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder)
     kind, settings = resolve_scheduler(name, model.facts.scheduler)
@@ -102,7 +108,7 @@ def test_native_size_is_plain_sdxl(name, guidance, tiny_folder, model, tmp_path)
     assert np.abs(ours - theirs).max() / np.abs(theirs).max() < 1e-5
 
 
-def test_an_omitted_negative_is_what_the_pipeline_makes_of_it(tiny_folder, model, tmp_path):
+def test_an_omitted_negative_prompt_is_encoded_as_by_diffusers_pipeline(tiny_folder, model, tmp_path):
     pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_folder)
     ours = model.encode_text("a house", None, 2)
     theirs = pipeline.encode_prompt("a house", device="cpu", do_classifier_free_guidance=True)

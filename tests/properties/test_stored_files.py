@@ -1,4 +1,4 @@
-"""Files that an earlier version wrote are read for ever: pictures, links, browser states and runs.
+"""Files that an earlier version wrote can still be read: pictures, links, browser states and runs.
 
 `stored/` was written before the folders were rearranged, by the model in tests/reference/tiny-sdxl and by
 Postcards. Nothing in it may be rewritten: names inside these files and inside a key's JSON are frozen.
@@ -36,22 +36,24 @@ BROWSERS = json.loads((STORED / "browser.json").read_text())
 
 @pytest.fixture(scope="module")
 def tiny():
+    """The tiny model with which most of the stored files were made."""
     return load_model(TINY, "cpu", "float32")
 
 
 def as_json(recipe: Recipe) -> dict:
+    """Return a recipe as it is read from JSON."""
     return json.loads(json.dumps(to_dict(recipe)))
 
 
 @pytest.mark.parametrize("name", [*KEYS, "control"])
-def test_a_picture_gives_its_recipe_back(name):
+def test_a_stored_picture_gives_its_recipe_back(name):
     recalled = recall(STORED / f"{name}.png")
     assert recalled.strange == ()
     assert as_json(recalled.recipe) == recalled.record["recipe"]
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_a_stages_key_stays_what_it_was(name, tiny):
+def test_the_key_of_a_stored_stage_is_unchanged(name, tiny):
     recalled = recall(STORED / f"{name}.png")
     assert recalled.record["key"] == KEYS[name]
     recipe = recalled.recipe
@@ -61,20 +63,20 @@ def test_a_stages_key_stays_what_it_was(name, tiny):
 
 
 @pytest.mark.parametrize("name", LINKS)
-def test_a_link_gives_its_recipe_back(name):
+def test_a_stored_link_gives_its_recipe_back(name):
     linked = recipe_from_query(dict(parse_qsl(LINKS[name]["query"], keep_blank_values=True)))
     assert linked.strange == ()
     assert as_json(linked.recipe) == LINKS[name]["recipe"]
 
 
 @pytest.mark.parametrize("name", BROWSERS)
-def test_a_browsers_state_gives_its_recipe_back(name):
+def test_a_stored_browser_state_gives_its_recipe_back(name):
     recalled = recall_json(json.dumps(BROWSERS[name]["recipe"]))
     assert recalled.strange == ()
     assert as_json(recalled.recipe) == BROWSERS[name]["recipe"]
 
 
-def test_a_stored_run_is_continued_and_none_of_its_stages_is_made_again(tiny, tmp_path):
+def test_a_stored_run_is_continued_without_repeating_its_stages(tiny, tmp_path):
     shutil.copytree(RUN, tmp_path / RUN.name)
     recipe = recall(next(RUN.glob("stage-2-*/picture.png"))).recipe
     events = list(generate(recipe, tiny, out=tmp_path))
@@ -84,7 +86,7 @@ def test_a_stored_run_is_continued_and_none_of_its_stages_is_made_again(tiny, tm
     assert events[-1] == Finished(3)
 
 
-def test_a_stored_run_is_grown_from_by_its_folder(tiny, tmp_path):
+def test_a_stored_run_is_enlarged_by_the_name_of_its_folder(tiny, tmp_path):
     shutil.copytree(RUN, tmp_path / RUN.name)
     recipe = recall(next(RUN.glob("stage-2-*/picture.png"))).recipe
     events = list(generate(recipe, tiny, out=tmp_path / "other", resume=(str(tmp_path / RUN.name), 2)))

@@ -1,4 +1,4 @@
-"""The models on offer, and what can be said of them before any is loaded."""
+"""The catalogue of models, and what is known of a model before it is loaded."""
 
 import shutil
 from dataclasses import replace
@@ -18,26 +18,26 @@ LISTED = {entry.name: entry for entry in model_entries()}
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch, tmp_path):
-    """No network, and nothing fetched before."""
+    """No internet, and an empty cache of the Hub."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
 
 
-def cached(tmp_path, repository, folder):
-    """Puts a folder where the hub's library keeps what it has fetched."""
+def cache_model(tmp_path, repository, folder):
+    """Copy a folder into the cache of the Hub, as if it had been downloaded."""
     home = tmp_path / "cache" / f"models--{repository.replace('/', '--')}"
     shutil.copytree(folder, home / "snapshots" / ("0" * 40))
     (home / "refs").mkdir()
     (home / "refs" / "main").write_text("0" * 40)
 
 
-def test_the_model_in_the_box_comes_first_and_is_here():
+def test_the_bundled_model_is_listed_first_and_on_this_machine():
     assert next(iter(LISTED)) == "postcards"
-    assert LISTED["postcards"].is_here
+    assert LISTED["postcards"].is_local
     assert not LISTED["postcards"].needs_gpu
 
 
-def test_every_other_one_says_what_it_is_and_what_it_costs():
+def test_every_other_entry_has_a_description_and_a_size():
     others = [entry for name, entry in LISTED.items() if name != "postcards"]
     assert {entry.family for entry in others} == {"sdxl", "sd"}
     assert {"sdxl", "sdxl-turbo", "sdxl-lightning", "sd21", "sd15"} <= set(LISTED)
@@ -45,35 +45,35 @@ def test_every_other_one_says_what_it_is_and_what_it_costs():
     assert all(is_hub_id(entry.source) for entry in others)
 
 
-def test_what_was_never_fetched_is_not_here():
-    assert [name for name, entry in LISTED.items() if entry.is_here] == ["postcards"]
+def test_a_model_that_was_never_downloaded_is_not_on_this_machine():
+    assert [name for name, entry in LISTED.items() if entry.is_local] == ["postcards"]
     assert find_lora("lcm-sdxl") is None
 
 
-def test_what_was_fetched_is_here_and_foreseen(tmp_path):
-    cached(tmp_path, LISTED["sd15"].source, single_file.sd(tmp_path / "sd"))
-    assert LISTED["sd15"].is_here
+def test_a_downloaded_model_is_on_this_machine_and_its_facts_are_predicted(tmp_path):
+    cache_model(tmp_path, LISTED["sd15"].source, single_file.sd(tmp_path / "sd"))
+    assert LISTED["sd15"].is_local
     facts = facts_from_configs(LISTED["sd15"])
     assert (facts.family, facts.window, facts.cell, facts.channels) == ("sd", 16, 8, 4)
     assert load_model(LISTED["sd15"].source, "cpu").facts.window == 16
 
 
-def test_configs_alone_are_no_model(tmp_path):
+def test_configs_without_weights_are_no_model(tmp_path):
     folder = single_file.sd(tmp_path / "sd")
     for weights in folder.rglob("*.safetensors"):
         weights.unlink()
-    cached(tmp_path, LISTED["sd15"].source, folder)
-    assert not LISTED["sd15"].is_here
+    cache_model(tmp_path, LISTED["sd15"].source, folder)
+    assert not LISTED["sd15"].is_local
     assert facts_from_configs(LISTED["sd15"]).window == 16
 
 
-def test_a_single_file_is_foreseen_by_the_configs_beside_it(tmp_path):
+def test_facts_of_a_single_file_are_predicted_from_the_configs_beside_it(tmp_path):
     pipeline = DiffusionPipeline.from_pretrained(tiny.write(tmp_path / "own", second=24))
     file = single_file.single_file(pipeline, tmp_path / "own.safetensors")
     assert facts_from_configs(replace(LISTED["sdxl"], source=str(file))).window == 16
 
 
-def test_an_entry_lays_its_steps_as_it_says(tmp_path):
+def test_an_entry_uses_the_timesteps_of_its_scheduler(tmp_path):
     entry = replace(LISTED["sdxl-lightning"], source=str(tiny.write(tmp_path / "tiny")), loras=())
     facts = ModelPool([entry], "cpu").model().facts
     assert facts.name == "sdxl-lightning"
@@ -84,7 +84,7 @@ def test_an_entry_lays_its_steps_as_it_says(tmp_path):
     assert laid.tolist() == [999, 749, 499, 249]
 
 
-def test_a_lora_has_a_name_or_is_a_file(tmp_path):
+def test_a_lora_is_a_catalogue_name_or_a_file(tmp_path):
     file = tmp_path / "style.safetensors"
     file.write_bytes(b"")
     assert find_lora(str(file)) == file
@@ -94,11 +94,11 @@ def test_a_lora_has_a_name_or_is_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("source", ["../etc", "a/b/c", "/etc/passwd", "", "a b/c", "nobody/nothing"])
-def test_what_is_no_model_is_not_found(source):
+def test_a_source_that_is_no_model_is_not_found(source):
     assert find_local(source) is None
 
 
-def test_the_layout_of_a_file_is_told_by_its_keys(tmp_path):
+def test_the_layout_of_a_file_is_detected_from_its_keys(tmp_path):
     for name, write, pipeline in (
         ("xl", lambda to: tiny.write(to, second=24), "StableDiffusionXLPipeline"),
         ("sd1", single_file.sd, "StableDiffusionPipeline"),
@@ -110,14 +110,14 @@ def test_the_layout_of_a_file_is_told_by_its_keys(tmp_path):
         assert ("xl" in layout.reference, "2-1" in layout.reference) == (name == "xl", name == "sd2")
 
 
-def test_offered_is_what_is_here_first_what_the_machine_is_good_for(tmp_path):
+def test_models_on_this_machine_are_listed_with_the_most_suitable_first(tmp_path):
     assert [entry.name for entry in select_models([], gpu=True)] == ["postcards"]
-    cached(tmp_path, LISTED["sd15"].source, single_file.sd(tmp_path / "sd"))
+    cache_model(tmp_path, LISTED["sd15"].source, single_file.sd(tmp_path / "sd"))
     assert [entry.name for entry in select_models([], gpu=False)] == ["postcards", "sd15"]
     assert [entry.name for entry in select_models([], gpu=True)] == ["sd15", "postcards"]
 
 
-def test_the_operator_may_name_others_in_any_order():
+def test_the_operator_can_list_other_models_in_any_order():
     assert [entry.name for entry in select_models(["sdxl", "postcards"], gpu=False)] == ["sdxl", "postcards"]
     with pytest.raises(Fault, match="lists no juggernaut"):
         select_models(["sdxl", "juggernaut"], gpu=False)

@@ -1,4 +1,4 @@
-"""The small model's words: those that it knows, those that it does not, and the sentence builder."""
+"""The vocabulary of the Postcards model: words that it knows, words that it does not, the sentence builder."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from ui.text import words
 
 @pytest.fixture(scope="session")
 def postcards(tmp_path_factory):
-    """The entry of the model in the box, over the same body with random weights."""
+    """The catalogue entry of Postcards, for a model of the same architecture with random weights."""
     folder = architecture.write_pipeline(
         architecture.new_pipeline(), tmp_path_factory.mktemp("models") / "postcards"
     )
@@ -45,12 +45,12 @@ def test_every_word_of_the_sentence_builder_is_known(postcards):
             assert vocabulary.unknown_words(word, postcards) == (), (kind, word)
 
 
-def test_the_builder_offers_the_whole_world(postcards):
+def test_the_sentence_builder_offers_the_whole_vocabulary(postcards):
     assert set(postcards.vocabulary["colour"]) == set(COLOURS)
 
 
 @pytest.mark.parametrize("colour", ["red", "orange"])
-def test_a_built_sentence_is_read_back(postcards, colour):
+def test_a_built_sentence_can_be_parsed(postcards, colour):
     picked = {"subject": "boat", "colour": colour, "ground": "autumn leaves", "sky": "dawn"}
     prompt = vocabulary.build_prompt(picked)
     assert prompt == f"{'an' if colour == 'orange' else 'a'} {colour} boat on autumn leaves at dawn"
@@ -68,12 +68,14 @@ def test_a_built_sentence_is_read_back(postcards, colour):
         ("boat, autumn leaves", {"ground": "sand"}, "boat, sand"),
     ],
 )
-def test_a_chosen_word_takes_its_place_and_leaves_the_rest_of_a_typed_prompt(postcards, prompt, wanted, then):
+def test_a_chosen_word_replaces_one_of_its_kind_and_leaves_the_rest_of_a_typed_prompt(
+    postcards, prompt, wanted, then
+):
     assert vocabulary.replace_words(prompt, wanted, postcards) == then
 
 
 @pytest.mark.browser
-def test_unknown_words_are_named_as_one_types_and_the_builder_helps(tmp_path, postcards, open_page):
+def test_unknown_words_are_named_while_typing_and_the_builder_replaces_them(tmp_path, postcards, open_page):
     with serve_app(tmp_path / "runs", postcards) as app:
         page = open_page(app.url)
         prompt = page.get_by_label(words.PROMPT_LABEL)

@@ -1,4 +1,4 @@
-"""Learned maps: of the picture's size and at its places, whatever its shape."""
+"""Maps made by learned detectors: they match their picture in size and place, for any shape."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ LEARNED = ("hed", "pidi", "teed", "mlsd", "lineart_fine", "lineart_anime", "open
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LEARNED)
-def test_a_map_has_the_size_of_its_picture_and_is_found_again(kind, hub_files, recwarn, capfd):
+def test_a_map_has_the_size_of_its_picture_and_is_repeatable(kind, hub_files, recwarn, capfd):
     detector_weights.save_detector(kind, hub_files(kind))
     capfd.readouterr()
     recwarn.clear()
@@ -33,35 +33,35 @@ def test_a_map_has_the_size_of_its_picture_and_is_found_again(kind, hub_files, r
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hed", "lineart_fine", "mlsd"])
-def test_no_px_is_resized_and_the_padding_is_cut_off(kind, hub_files):
-    """At a size that the package would not touch, the map is the package's; a cut picture's is a cut map."""
+def test_pictures_are_padded_instead_of_resized_and_maps_cropped(kind, hub_files):
+    """At a size that the package does not resize, the map is the package's; for other sizes it is cropped."""
     detector_weights.save_detector(kind, hub_files(kind))
     detectors.load_detector(kind)
     pixels = colour_squares(192, 128)
     made = detectors._loaded[kind].detector
-    theirs = made(pixels, detect_resolution=128, image_resolution=128, output_type="np")
-    assert (detectors.detect(kind, pixels) == theirs).all()
+    expected = made(pixels, detect_resolution=128, image_resolution=128, output_type="np")
+    assert (detectors.detect(kind, pixels) == expected).all()
     repeated = np.concatenate([pixels[:150], np.repeat(pixels[149:150], 42, 0)])
-    theirs = made(repeated, detect_resolution=128, image_resolution=128, output_type="np")
-    assert (detectors.detect(kind, pixels[:150]) == theirs[:150]).all()
+    expected = made(repeated, detect_resolution=128, image_resolution=128, output_type="np")
+    assert (detectors.detect(kind, pixels[:150]) == expected[:150]).all()
 
 
 @pytest.mark.slow
-def test_a_change_shows_where_it_is(hub_files):
+def test_a_change_of_the_picture_changes_the_map_at_the_same_place(hub_files):
     detector_weights.save_detector("hed", hub_files("hed"))
     pixels = colour_squares(100, 300)
     changed = pixels.copy()
     changed[40:44, 230:234] = 255
-    apart = np.abs(
+    difference = np.abs(
         detectors.detect("hed", pixels)[..., 0].astype(int) - detectors.detect("hed", changed)[..., 0]
     )
-    rows, cols = np.indices(apart.shape)
-    assert abs((rows * apart).sum() / apart.sum() - 41.5) < 1
-    assert abs((cols * apart).sum() / apart.sum() - 231.5) < 1
+    rows, cols = np.indices(difference.shape)
+    assert abs((rows * difference).sum() / difference.sum() - 41.5) < 1
+    assert abs((cols * difference).sum() / difference.sum() - 231.5) < 1
 
 
 @pytest.mark.slow
-def test_a_large_picture_is_seen_in_tiles_that_blend(hub_files, monkeypatch):
+def test_a_large_picture_is_detected_in_blended_tiles(hub_files, monkeypatch):
     detector_weights.save_detector("hed", hub_files("hed"))
     pixels = colour_squares(64, 1500)
     whole = detectors.detect("hed", pixels).astype(int)
@@ -74,7 +74,7 @@ def test_a_large_picture_is_seen_in_tiles_that_blend(hub_files, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(256, 512), (1024, 768)])
-def test_a_figure_is_drawn_where_it_stands_at_the_size_of_the_picture(size):
+def test_a_figure_is_drawn_at_its_place_and_at_the_size_of_the_picture(size):
     figure = detector_adapters.PoseDetector(detector_weights.Standing((0.25, 0.25), (0.25, 0.5)))
     drawn = figure(np.zeros((*size, 3), np.uint8))
     assert drawn.shape == (*size, 3)
@@ -87,7 +87,7 @@ def test_a_figure_is_drawn_where_it_stands_at_the_size_of_the_picture(size):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(60, 100), (700, 40), (1100, 1100)])
-def test_depth_goes_from_far_to_near(size, hub_files):
+def test_depth_maps_use_the_full_range_of_greys(size, hub_files):
     detector_weights.save_depth_model(hub_files("depth")[0].parent)
     drawn = detectors.detect("depth", colour_squares(*size))
     assert (drawn.shape, drawn.dtype) == ((*size, 3), np.uint8)
@@ -97,16 +97,16 @@ def test_depth_goes_from_far_to_near(size, hub_files):
 
 
 @pytest.mark.slow
-def test_what_a_network_calls_near_is_white(hub_files):
+def test_the_nearest_place_of_a_depth_map_is_white(hub_files):
     detector_weights.save_depth_model(hub_files("depth")[0].parent)
     pixels = colour_squares(518, 518)
     drawn = detectors.detect("depth", pixels)
-    net = detectors._loaded["depth"].network
+    network = detectors._loaded["depth"].network
     with torch.no_grad():
-        given = torch.from_numpy(
+        inputs = torch.from_numpy(
             (pixels / 255 - detector_adapters.MEAN) / detector_adapters.DEVIATION
         ).permute(2, 0, 1)[None]
-        near = net(given.float()).predicted_depth[0].numpy()
+        near = network(inputs.float()).predicted_depth[0].numpy()
     assert drawn[np.unravel_index(near.argmax(), near.shape)].tolist() == [255] * 3
     assert drawn[np.unravel_index(near.argmin(), near.shape)].tolist() == [0] * 3
 
@@ -121,9 +121,10 @@ def test_padding_repeats_the_edge(size, whole):
     assert (seen[:, -1] == seen[:, size[1] - 1]).all()
 
 
-def test_a_map_seen_small_ends_where_the_large_picture_does():
-    """A bright disc is nearer than the dark around it. Seen at an eighth and enlarged, its rim would be eight
-    px wide and more; led by the picture it is as sharp as that."""
+def test_an_enlarged_map_is_as_sharp_as_its_picture():
+    """A bright disc is nearer than its dark surroundings. Found at an eighth of the size and enlarged, its rim
+    would be at least eight px wide; refined by the picture it is as sharp as there.
+    """
     rows, cols = np.indices((512, 512))
     disc = ((rows - 250) ** 2 + (cols - 260) ** 2 < 150**2)[..., None].repeat(3, -1)
     pixels = np.where(disc, 220, 40).astype(np.uint8)
@@ -137,7 +138,7 @@ def test_a_map_seen_small_ends_where_the_large_picture_does():
     assert between[0] == 0 < 1000 < between[1]
 
 
-def test_a_map_seen_at_its_own_size_stays_as_it_is():
+def test_a_map_that_is_not_enlarged_is_unchanged():
     pixels = np.zeros((20, 20, 3), np.uint8)
     levels = np.random.RandomState(0).rand(20, 20)
     assert upsample_guided(levels, pixels, pixels) is levels

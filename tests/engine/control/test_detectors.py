@@ -1,4 +1,4 @@
-"""Having detectors: a sentence where one cannot be had, and no code of their weights is run."""
+"""Loading detectors: one that is unavailable is reported in a sentence, and weights never run code."""
 
 import os
 import pickle
@@ -17,19 +17,21 @@ from tests.support import detector_weights
 from tests.support.processes import run_without_modules
 
 
-def refused(kind):
+def refusal(kind):
     with pytest.raises(BadRecipe) as fault:
         detectors.load_detector(kind)
     assert fault.value.field == "controls"
     return fault.value.sentence
 
 
-def test_every_kind_that_others_make_has_an_origin():
-    assert set(detectors.DETECTOR_SOURCES) == {name for name, kind in MAP_KINDS.items() if kind.source}
+def test_every_kind_of_learned_map_has_a_source():
+    assert set(detectors.DETECTOR_SOURCES) == {
+        name for name, kind in MAP_KINDS.items() if kind.detector_package
+    }
 
 
 @pytest.mark.parametrize("package", ["controlnet_aux", "torchvision"])
-def test_a_package_that_is_not_installed_is_told(package):
+def test_a_package_that_is_not_installed_is_reported(package):
     code = """
 from engine.control.detectors import unavailable_reason
 print(unavailable_reason("hed"))
@@ -39,10 +41,10 @@ print(unavailable_reason("openpose"))
     assert done.stdout.splitlines() == [f"{package} is not installed"] * 2, done.stderr
 
 
-def test_asking_imports_nothing_and_asks_no_network():
+def test_checking_for_detectors_imports_nothing_and_needs_no_internet():
     code = """
 import socket, sys
-def refuse(*given): raise SystemExit("the network was asked")
+def refuse(*args): raise SystemExit("the internet was used")
 socket.socket.connect = socket.getaddrinfo = refuse
 from engine.control.detectors import DETECTOR_SOURCES, unavailable_reason
 for kind in DETECTOR_SOURCES: unavailable_reason(kind)
@@ -52,7 +54,7 @@ print({"torch", "torchvision", "controlnet_aux", "transformers"} & set(sys.modul
     assert done.stdout.strip() == "set()", done.stderr
 
 
-def test_a_package_that_breaks_on_import_is_told(tmp_path):
+def test_a_package_that_fails_to_import_is_reported(tmp_path):
     (tmp_path / "controlnet_aux.py").write_text("import sys\nsys.solutions\n")
     code = """
 from engine.control import detectors
@@ -71,7 +73,7 @@ print(detectors.unavailable_reason("hed"))
 
 
 @pytest.mark.slow
-def test_others_packages_are_loaded_in_silence(tmp_path):
+def test_packages_print_nothing_when_they_are_loaded(tmp_path):
     code = """
 import sys
 from engine.control import detectors
@@ -85,26 +87,26 @@ print("controlnet_aux" in sys.modules)
     assert done.stderr == ""
 
 
-def test_weights_that_are_not_here_are_told(hub_files):
+def test_missing_weights_are_reported(hub_files):
     assert detectors.unavailable_reason("depth") == errors.DETECTOR_NOT_HERE
-    assert refused("depth") == (
+    assert refusal("depth") == (
         "Depth cannot be found in a picture here (transformers: its weights are not on this machine and "
         "could not be fetched). Choose another kind, or give the map itself."
     )
 
 
-def test_what_could_be_fetched_is_offered_until_it_was_asked_for_in_vain(hub_files, monkeypatch):
+def test_a_downloadable_detector_is_offered_until_a_download_has_failed(hub_files, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("engine.catalogue.weights.download", lambda source, only: None)
     assert detectors.unavailable_reason("depth") == ""
-    refused("depth")
+    refusal("depth")
     assert detectors.unavailable_reason("depth") == errors.DETECTOR_NOT_HERE
     monkeypatch.setattr(detectors, "RETRY_AFTER", 0.0)
     assert detectors.unavailable_reason("depth") == ""
 
 
 class Trap:
-    """What makes a folder when it is unpickled."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -116,33 +118,33 @@ class Trap:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["zip", "plain"])
 @pytest.mark.parametrize("allowed", ["0", "1"])
-def test_code_in_weights_is_not_run(form, allowed, hub_files, tmp_path, monkeypatch):
-    """Not even where the environment would let it."""
+def test_code_in_weights_is_never_run(form, allowed, hub_files, tmp_path, monkeypatch):
+    """Not even if the environment allows it."""
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", allowed)
     (path,) = hub_files("hed")
     trap = {"norm": Trap(tmp_path / "sprung")}
     torch.save(trap, path) if form == "zip" else path.write_bytes(pickle.dumps(trap))
-    assert "broken, or hold more than numbers and were not read" in refused("hed")
+    assert "broken, or hold more than numbers and were not read" in refusal("hed")
     assert detectors.unavailable_reason("hed") == errors.DETECTOR_BROKEN
     assert not (tmp_path / "sprung").exists()
     assert os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] == allowed
     assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
-    # It is a trap indeed.
+    # Unpickling it without protection does run its code.
     torch.load(path, weights_only=False) if form == "zip" else pickle.loads(path.read_bytes())
     assert (tmp_path / "sprung").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("data", [b"", b"<html>not found</html>", b"PK\x03\x04 cut off"])
-def test_broken_weights_are_told(data, hub_files):
+def test_broken_weights_are_reported(data, hub_files):
     hub_files("hed")[0].write_bytes(data)
-    assert "its weights are broken" in refused("hed")
+    assert "its weights are broken" in refusal("hed")
 
 
-def test_depth_is_not_read_from_a_pickle(hub_files, tmp_path):
+def test_depth_weights_are_not_read_from_a_pickle(hub_files, tmp_path):
     folder = hub_files("depth")[0].parent
     detector_weights.save_depth_model(folder)
     (folder / "model.safetensors").unlink()
     torch.save({"x": Trap(tmp_path / "sprung")}, folder / "pytorch_model.bin")
-    assert "its weights are not on this machine" in refused("depth")
+    assert "its weights are not on this machine" in refusal("depth")
     assert not (tmp_path / "sprung").exists()

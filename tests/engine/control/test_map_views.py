@@ -1,4 +1,4 @@
-"""Every view follows the part of the map that lies where it lies itself, and lines keep their strength."""
+"""Every view gets the part of the map at its own place, and lines keep their strength."""
 
 from functools import partial
 from itertools import product
@@ -12,7 +12,7 @@ from engine.control.maps import StageMaps, crop_map, resize_map
 from engine.formulas.noise import Noise
 from engine.planning import views
 from engine.planning.plan import plan
-from engine.planning.views import Place
+from engine.planning.views import ViewPosition
 from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
 from tests.support.pictures import save_shapes
@@ -29,8 +29,8 @@ SHAPES = {
 }
 
 
-def looks(stage):
-    """All views of a stage; windows as they are shaken at some step."""
+def all_views(stage):
+    """List all views of a stage, with windows shifted as at some step."""
     if stage.is_base:
         return views.whole_canvas(stage)
     shake = partial(Noise(3).jitter, stage.number, 4, (stage.rows, stage.cols))
@@ -38,9 +38,8 @@ def looks(stage):
 
 
 def cells_of(stage, view):
-    """Row and column of the canvas for every cell of a view, cut as the field cuts it; those that only the
-    padding shows are negative."""
-    left, right, top, bottom = views.dilation_padding(stage) if view.place.step > 1 else (0, 0, 0, 0)
+    """Return the canvas row and column of every cell of a view; they are negative in the padding."""
+    left, right, top, bottom = views.dilation_padding(stage) if view.position.spacing > 1 else (0, 0, 0, 0)
     rows, cols = (
         np.pad(np.arange(n), pads, constant_values=-1)
         for n, pads in ((stage.rows, (top, bottom)), (stage.cols, (left, right)))
@@ -49,19 +48,19 @@ def cells_of(stage, view):
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_map_and_latent_point_at_the_same_place(shape):
-    """The map tells of every px where it is; the mean over a cell of a share is the middle of that cell."""
+def test_map_and_latent_show_the_same_place(shape):
+    """Each px of the map holds its own place, so the mean over a cell of a view is the middle of that cell."""
     for stage in plan(Recipe(**shape), make_facts(window=16)).stages:
         height, width = stage.size
         where = np.zeros((height, width, 3), np.float32)
         where[..., 0], where[..., 1] = np.arange(height)[:, None], np.arange(width)
-        for view in looks(stage):
+        for view in all_views(stage):
             rows, cols = cells_of(stage, view)
-            seen = crop_map(SOFT, where, where, view.place, (len(rows), len(cols)), 8)
+            seen = crop_map(SOFT, where, where, view.position, (len(rows), len(cols)), 8)
             assert seen.shape == (8 * len(rows), 8 * len(cols), 3)
             middle = seen.reshape(len(rows), 8, len(cols), 8, 3).mean((1, 3))
-            # A widened cell at the picture's edge reaches beyond it, where the edge repeats.
-            reach = view.place.step // 2 + view.place.step % 2
+            # A cell of a dilated view at the picture's edge reaches beyond it, where the edge repeats.
+            reach = view.position.spacing // 2 + view.position.spacing % 2
             inner = [(r >= reach) & (r < n - reach) for r, n in ((rows, stage.rows), (cols, stage.cols))]
             assert middle[inner[0], :, 0] == pytest.approx(_middles(rows[inner[0]], len(cols)), abs=1e-3)
             assert pytest.approx(_middles(cols[inner[1]], len(rows)), abs=1e-3) == middle[:, inner[1], 1].T
@@ -71,19 +70,19 @@ def _middles(cells, times):
     return np.repeat((8 * cells + 3.5)[:, None], times, 1)
 
 
-def test_the_first_px_of_a_component():
-    """Component (1, 2) at factor 3: px (y, x) stands for map rows 3 y + 8 - 8 and columns 3 x + 16 - 8."""
+def test_the_first_px_of_a_dilated_view():
+    """Of view (1, 2) at factor 3, px (y, x) is at row 3 y + 8 - 8 and column 3 x + 16 - 8 of the map."""
     where = (
         np.arange(96, dtype=np.float32)[None, :, None] + 1000 * np.arange(96, dtype=np.float32)[:, None, None]
     )
-    seen = crop_map(SOFT, *[np.repeat(where, 3, -1)] * 2, Place(1, 2, 3), (2, 2), 8)[..., 0]
+    seen = crop_map(SOFT, *[np.repeat(where, 3, -1)] * 2, ViewPosition(1, 2, 3), (2, 2), 8)[..., 0]
     assert seen[0, 0] == pytest.approx(1000 * (0 + 1) + (8 + 1))
     assert seen[5, 7] == pytest.approx(1000 * (15 + 1) + (8 + 21 + 1))
 
 
-def test_outside_the_picture_its_edge_repeats():
+def test_the_edge_of_the_picture_repeats_outside_it():
     grey = np.repeat(np.arange(16, dtype=np.uint8)[:, None, None], 16, 1).repeat(3, -1)
-    seen = crop_map(SOFT, grey, grey, Place(-1, 0, 1), (3, 2), 8)[..., 0]
+    seen = crop_map(SOFT, grey, grey, ViewPosition(-1, 0, 1), (3, 2), 8)[..., 0]
     assert seen[:8, 0].tolist() == [0] * 8
     assert seen[8:, 0].tolist() == list(range(16))
 
@@ -98,12 +97,12 @@ def test_lines_keep_full_strength_in_every_view(drawn, given):
     stage = plan(Recipe(scales=(1, 2, 4)), make_facts(window=16)).stages[2]
     control = Control(kind="canny", given=given)
     made = StageMaps(control, drawn if not given else _lines(drawn), stage, None)
-    for view in looks(stage):
+    for view in all_views(stage):
         rows, cols = cells_of(stage, view)
-        seen = made.view_map(view.place, (len(rows), len(cols)))
+        seen = made.view_map(view.position, (len(rows), len(cols)))
         assert set(np.unique(seen)) <= {0, 255}
-        if view.place.step > 1:
-            # A line across the whole picture is a line across a quarter as many px.
+        if view.position.spacing > 1:
+            # A line across the picture crosses a quarter as many px of the view.
             assert 0.5 < (seen > 0).sum() / ((made.full_map > 0).sum() / 4) < 3
 
 
@@ -113,18 +112,18 @@ def _lines(picture):
 
 def test_a_soft_map_is_averaged_in_a_wide_view():
     board = np.indices((64, 64)).sum(0)[..., None].repeat(3, -1) % 2 * 200
-    seen = crop_map(Control(kind="soft"), *[board.astype(np.uint8)] * 2, Place(1, 1, 2), (2, 2), 8)
+    seen = crop_map(Control(kind="soft"), *[board.astype(np.uint8)] * 2, ViewPosition(1, 1, 2), (2, 2), 8)
     assert np.unique(seen).tolist() == [100]
 
 
-def test_a_window_is_a_plain_cut_of_the_map(drawn):
+def test_a_window_is_a_crop_of_the_map(drawn):
     stage = plan(Recipe(scales=(1, 2)), make_facts(window=16)).stages[1]
     made = StageMaps(Control(kind="canny"), drawn, stage, None)
-    assert (made.view_map(Place(3, 5), (16, 16)) == made.full_map[24:152, 40:168]).all()
+    assert (made.view_map(ViewPosition(3, 5), (16, 16)) == made.full_map[24:152, 40:168]).all()
 
 
-def test_a_map_is_made_of_the_original_at_each_stage(drawn):
-    """Never by enlarging a small one: at every size lines are one or two px thin."""
+def test_each_stage_makes_its_map_of_the_original_image(drawn):
+    """A small map is never enlarged: at every size lines are one or two px thin."""
     for stage in plan(Recipe(scales=(1, 2, 4)), make_facts(window=16)).stages:
         made = StageMaps(Control(kind="canny"), drawn, stage, None).full_map[..., 0] > 0
         assert made.shape == stage.size
@@ -133,9 +132,10 @@ def test_a_map_is_made_of_the_original_at_each_stage(drawn):
 
 
 @pytest.mark.parametrize("side", [128, 200])
-def test_edges_of_a_picture_that_is_enlarged_are_found_as_they_were(drawn, side):
-    """A picture of a quarter of the side has edges a quarter as steep per px. They are the same edges, within
-    one of its own px, and there are no others."""
+def test_an_enlarged_picture_has_the_same_edges(drawn, side):
+    """A picture enlarged four times has edges a quarter as steep per px. They are the edges of the original,
+    within one of its px, and no others.
+    """
     stage = plan(Recipe(scales=(1, 2, 4)), make_facts(window=16)).stages[2]
     small = drawn.resize((side, side), Image.Resampling.BOX)
     there = StageMaps(Control(kind="canny"), small, stage, None).full_map[..., 0] > 0
@@ -145,7 +145,7 @@ def test_edges_of_a_picture_that_is_enlarged_are_found_as_they_were(drawn, side)
         assert away[found].max() <= 512 / side
 
 
-def test_a_given_line_map_is_made_smaller_by_its_strongest_px():
+def test_a_supplied_line_map_is_reduced_by_its_strongest_px():
     drawn = np.zeros((300, 300, 3), np.uint8)
     drawn[::50] = 255
     small = resize_map(drawn, (128, 128), lines=True)
@@ -154,9 +154,9 @@ def test_a_given_line_map_is_made_smaller_by_its_strongest_px():
     assert (small[:, 0, 0] > 0).sum() == 6
 
 
-def test_each_place_is_drawn_once(drawn, monkeypatch):
+def test_each_map_is_made_once(drawn, monkeypatch):
     stage = plan(Recipe(scales=(1, 2)), make_facts(window=16)).stages[1]
     made = StageMaps(Control(kind="canny"), drawn, stage, None)
-    first = [made.view_map(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
-    again = [made.view_map(Place(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
+    first = [made.view_map(ViewPosition(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
+    again = [made.view_map(ViewPosition(h, w, 2), (16, 16)) for h, w in product(range(2), repeat=2)]
     assert all(a is b for a, b in zip(first, again, strict=True))
