@@ -1,4 +1,4 @@
-"""Where a model is placed: number format, offloading and views at once, from what memory is free."""
+"""The placement of a model: number format, offloading and view batch, chosen by free memory."""
 
 import psutil
 import pytest
@@ -13,11 +13,11 @@ from tests.support import single_file, tiny
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 GB = 10**9
-# SDXL, counted; its guided native view and its decoded tile in bytes for each byte of a number.
+# SDXL as counted. A guided native view and a decoded tile are in bytes for each byte of the number format.
 SDXL = MemoryNeed(
     {"unet": 2_570_000_000, "vae": 84_000_000, "text_encoder": 123_000_000, "text_encoder_2": 695_000_000},
-    view_values=int(2 * 128**2 * evaluation_bytes_per_cell("sdxl", (320,), 1)),
-    tile_values=1024**2 * (4 * 128 + 256),
+    view_activations=int(2 * 128**2 * evaluation_bytes_per_cell("sdxl", (320,), 1)),
+    tile_activations=1024**2 * (4 * 128 + 256),
 )
 
 
@@ -32,44 +32,44 @@ SDXL = MemoryNeed(
         (CPU, 12, Placement(CPU, torch.bfloat16, False, 4)),
     ],
 )
-def test_what_is_free_decides(device, free, placed):
+def test_placement_depends_on_free_memory(device, free, placed):
     assert choose_placement(device, SDXL, int(free * GB)) == placed
 
 
-def test_where_nobody_says_what_is_free_all_of_it_is_used():
+def test_without_known_free_memory_the_whole_model_is_placed_on_the_device():
     assert choose_placement(CPU, SDXL, None) == Placement(CPU, torch.float32, False, 4)
 
 
-def test_what_is_asked_for_is_done():
+def test_requested_placements_are_used():
     assert choose_placement(GPU, SDXL, 80 * GB, torch.bfloat16, True) == Placement(
         GPU, torch.bfloat16, True, 8
     )
     assert not choose_placement(GPU, SDXL, 8 * GB, offload=False).offload
 
 
-def test_parts_that_wait_by_turns_take_the_room_of_the_largest():
+def test_offloaded_parts_need_the_memory_of_the_largest():
     assert SDXL.weight_bytes(2) == 2 * (2_570_000_000 + 123_000_000 + 695_000_000) + 4 * 84_000_000
     assert SDXL.weight_bytes(2, offload=True) == 2 * 2_570_000_000
 
 
 @pytest.mark.parametrize("write", [tiny.write, single_file.sd], ids=["sdxl", "sd"])
-def test_what_a_model_needs_is_known_before_it_is_read(write, tmp_path):
+def test_the_memory_of_a_model_is_known_before_its_weights_are_read(write, tmp_path):
     folder = write(tmp_path / "tiny")
     model = load_model(folder, "cpu", "float32")
     need, footprint = estimate_need(folder, folder, model.facts.family), model.facts.footprint
     assert need.weight_bytes(4) == footprint.weights
-    assert need.view_values * 4 == pytest.approx(2 * 16**2 * footprint.per_cell, abs=8)
-    assert need.tile_values * 4 == pytest.approx(128**2 * footprint.per_px, abs=8)
+    assert need.view_activations * 4 == pytest.approx(2 * 16**2 * footprint.per_cell, abs=8)
+    assert need.tile_activations * 4 == pytest.approx(128**2 * footprint.per_px, abs=8)
     assert sum(count_parameters(folder).values()) * 4 == footprint.weights
 
 
-def test_the_memory_of_a_view_of_sd_is_what_a_call_takes():
+def test_the_predicted_memory_of_a_view_of_sd_is_what_a_call_uses():
     unet = single_file.unet(True, (32, 64, 128, 128), layers=2)
     taken = peak(lambda: unet(torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 16)), unet)
     assert evaluation_bytes_per_cell("sd", (32,), 4) * 8 * 16 * 16 == pytest.approx(taken, rel=0.15)
 
 
-def test_by_turns_a_picture_is_the_same(tmp_path):
+def test_offloading_does_not_change_the_picture(tmp_path):
     folder = tiny.write(tmp_path / "tiny")
     whole, turns = (load_model(folder, "cpu", "float32", offload=offload) for offload in (False, True))
     assert turns.facts.offload
@@ -84,7 +84,7 @@ def test_free_memory_is_what_the_system_can_allocate(monkeypatch):
     assert hardware.free_memory(CPU) is None
 
 
-def test_a_cpu_is_called_by_its_model_and_the_threads_in_use(monkeypatch):
+def test_a_cpu_is_named_by_its_model_and_the_threads_in_use(monkeypatch):
     cpuinfo = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\n"
     monkeypatch.setattr(
         hardware.Path, "read_text", lambda self: cpuinfo if str(self) == "/proc/cpuinfo" else ""
@@ -93,7 +93,7 @@ def test_a_cpu_is_called_by_its_model_and_the_threads_in_use(monkeypatch):
     assert hardware.device_name(CPU) == "AMD EPYC, 2 threads"
 
 
-def test_a_cpu_without_a_listed_name_is_called_by_what_the_platform_knows(monkeypatch):
+def test_a_cpu_without_a_listed_name_is_named_by_its_platform(monkeypatch):
     monkeypatch.setattr(hardware.Path, "read_text", lambda self: "processor\t: 0\n")
     monkeypatch.setattr(hardware.platform, "processor", lambda: "")
     monkeypatch.setattr(hardware.platform, "machine", lambda: "aarch64")

@@ -1,4 +1,4 @@
-"""Every method on every body: it runs as planned, again, after a stop; and is none of the others."""
+"""Every method with every architecture: it runs as planned, is repeatable, can be continued, and is unique."""
 
 from itertools import combinations
 
@@ -15,7 +15,7 @@ from engine.formulas.timesteps import resolve_scheduler
 from engine.methods import METHODS
 from engine.network.patching.hooks import use_hooks
 from engine.planning import cost
-from engine.recipe.effects import ineffective_settings, unused_settings
+from engine.recipe.effects import changed_but_ineffective_settings, ineffective_settings
 from tests.engine.network.test_families import CLOSE
 from tests.support import single_file, tiny
 from tests.support.planning import make_facts, small_recipe, total_cost
@@ -31,7 +31,7 @@ from tests.support.run_results import (
 from tests.support.slow_cases import slow_cases
 
 AT_ONCE = ("direct", "attention", "multidiffusion", "scalecrafter", "hidiffusion")
-BENT = ("scalecrafter", "hidiffusion")
+PATCHED_METHODS = ("scalecrafter", "hidiffusion")
 SHAPES = {
     "2x": {"scales": (1, 2)},
     "1:2": {"scales": (1, 2), "width": 176, "height": 352},
@@ -40,82 +40,87 @@ SHAPES = {
 }
 
 
-def recipe(method, **changes):
+def recipe_for(method, **changes):
     return small_recipe(method=method, **{"scales": (1, 2), "steps": 6} | changes)
 
 
-def made(method, model, out, **changes):
-    return run_latents(recipe(method, **changes), model, out)[-1]
+def final_latents(method, model, out, **changes):
+    return run_latents(recipe_for(method, **changes), model, out)[-1]
 
 
 @pytest.mark.parametrize("shape", ["2x", *slow_cases("1:2", "4x", "4x, 1:2")])
 @pytest.mark.parametrize("method", METHODS)
-def test_it_takes_what_was_planned_and_can_be_made_again(method, shape, architecture_model, tmp_path):
-    asked = recipe(method, **SHAPES[shape])
-    planned = plan(asked, architecture_model.facts)
-    events = stage_done_events(run_events(asked, architecture_model, tmp_path))
+def test_a_run_costs_what_was_planned_and_is_repeatable(method, shape, architecture_model, tmp_path):
+    recipe = recipe_for(method, **SHAPES[shape])
+    planned = plan(recipe, architecture_model.facts)
+    events = stage_done_events(run_events(recipe, architecture_model, tmp_path))
     assert [event.size for event in events] == [stage.size for stage in planned.stages]
     assert sum(event.evaluations for event in events) == planned.evaluations
     first, again = (
-        load_file(stage_done_events(run_events(asked, architecture_model, tmp_path))[-1].latents)["latents"]
+        load_file(stage_done_events(run_events(recipe, architecture_model, tmp_path))[-1].latents)["latents"]
         for _ in range(2)
     )
     assert np.isfinite(first).all()
     assert first.tobytes() == again.tobytes()
 
 
-@pytest.mark.parametrize("method", ["direct", *slow_cases("attention", "multidiffusion"), *BENT])
+@pytest.mark.parametrize("method", ["direct", *slow_cases("attention", "multidiffusion"), *PATCHED_METHODS])
 def test_four_times_the_side_is_one_stage(method, architecture_model, tmp_path):
-    asked = recipe(method, scales=(1, 4), steps=4)
-    (event,) = stage_done_events(run_events(asked, architecture_model, tmp_path))
+    recipe = recipe_for(method, scales=(1, 4), steps=4)
+    (event,) = stage_done_events(run_events(recipe, architecture_model, tmp_path))
     assert event.size == (512, 512)
-    assert event.evaluations == plan(asked, architecture_model.facts).evaluations
+    assert event.evaluations == plan(recipe, architecture_model.facts).evaluations
 
 
-def test_no_two_methods_draw_the_same(architecture_model, tmp_path):
-    pictures = {method: made(method, architecture_model, tmp_path) for method in METHODS}
+def test_every_method_makes_a_different_picture(architecture_model, tmp_path):
+    pictures = {method: final_latents(method, architecture_model, tmp_path) for method in METHODS}
     for one, other in combinations(pictures, 2):
         assert max_difference(pictures[one], pictures[other]) > 1e-3, (one, other)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_calls_are_as_planned_and_views_at_once_change_nothing(method, models_by_architecture, tmp_path):
+def test_calls_are_as_planned_and_the_view_batch_changes_nothing(method, models_by_architecture, tmp_path):
     model, pictures = models_by_architecture["sdxl"], []
     for batch in (1, 4):
         called = []
         with use_hooks(model.unet.register_forward_hook(lambda *_, called=called: called.append(1))):
-            pictures.append(made(method, model, tmp_path, view_batch=batch))
-        assert len(called) == total_cost(cost.calls, plan(recipe(method, view_batch=batch), model.facts))
+            pictures.append(final_latents(method, model, tmp_path, view_batch=batch))
+        assert len(called) == total_cost(
+            cost.network_call_count, plan(recipe_for(method, view_batch=batch), model.facts)
+        )
     assert max_difference(*pictures) < 1e-4
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_stopped_run_begins_its_stage_anew_and_ends_in_the_same_bits(method, architecture_model, tmp_path):
-    model, asked = architecture_model, recipe(method)
-    stopped = run_with_cache(asked, model, tmp_path / "kept", stop=StopAfter(4))
+def test_a_stopped_run_repeats_its_stage_and_ends_in_the_same_bits(method, architecture_model, tmp_path):
+    model, recipe = architecture_model, recipe_for(method)
+    stopped = run_with_cache(recipe, model, tmp_path / "kept", stop=StopAfter(4))
     assert type(stopped[-1]).__name__ == "Stopped"
-    went_on = stage_done_events(run_with_cache(asked, model, tmp_path / "kept"))[-1]
-    anew = stage_done_events(run_events(asked, model, tmp_path))[-1]
-    assert load_file(went_on.latents)["latents"].tobytes() == load_file(anew.latents)["latents"].tobytes()
+    continued = stage_done_events(run_with_cache(recipe, model, tmp_path / "kept"))[-1]
+    uninterrupted = stage_done_events(run_events(recipe, model, tmp_path))[-1]
+    assert (
+        load_file(continued.latents)["latents"].tobytes()
+        == load_file(uninterrupted.latents)["latents"].tobytes()
+    )
 
 
 @pytest.mark.parametrize("family", ["sdxl", "sd"])
-def test_direct_at_native_size_is_diffusers_own(family, tmp_path):
+def test_the_direct_method_at_native_size_equals_diffusers_pipeline(family, tmp_path):
     from engine import load_model
 
     folder = (tiny.write if family == "sdxl" else single_file.sd)(tmp_path / "tiny")
     model, pipeline = load_model(folder, "cpu", "float32"), DiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
-    asked = recipe("direct", scales=(1,), steps=8, scheduler="ddim", negative="blue")
+    recipe = recipe_for("direct", scales=(1,), steps=8, scheduler="ddim", negative="blue")
     kind, settings = resolve_scheduler("ddim", model.facts.scheduler)
     pipeline.scheduler = getattr(diffusers, kind.class_name).from_config(settings)
-    theirs = pipeline(
-        asked.prompt, negative_prompt="blue", num_inference_steps=8, guidance_scale=7.5,
-        latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), asked.seed, "base", 1, 4, 16, 16)),
+    expected = pipeline(
+        recipe.prompt, negative_prompt="blue", num_inference_steps=8, guidance_scale=7.5,
+        latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
         output_type="latent",
     ).images.numpy()  # fmt: skip
-    (ours,) = run_latents(asked, model, tmp_path)
-    assert np.abs(ours - theirs).max() / np.abs(theirs).max() < CLOSE
+    (ours,) = run_latents(recipe, model, tmp_path)
+    assert np.abs(ours - expected).max() / np.abs(expected).max() < CLOSE
 
 
 @pytest.mark.parametrize("method", AT_ONCE)
@@ -125,12 +130,12 @@ def test_a_method_with_one_stage_has_the_final_size_in_its_size_ids(method):
     assert stage.whole_canvas_id == (4096, 4096)
 
 
-def test_noise_damped_guidance_evaluates_once_more():
-    """At four times the side, in 35 of 50 steps, a third evaluation; without guidance nothing is damped."""
+def test_noise_damped_guidance_costs_a_third_evaluation():
+    """At four times the side, 35 of 50 steps need a third evaluation; without guidance none does."""
     damped = plan(Recipe(method="scalecrafter", steps=50), make_facts()).stages[0]
-    assert (damped.evaluations, cost.calls(damped)) == (50 * 2 + 35, 50 + 35)
+    assert (damped.evaluations, cost.network_call_count(damped)) == (50 * 2 + 35, 50 + 35)
     plain = plan(Recipe(method="scalecrafter", steps=50, guidance=1), make_facts()).stages[0]
-    assert (plain.evaluations, cost.calls(plain)) == (50, 50)
+    assert (plain.evaluations, cost.network_call_count(plain)) == (50, 50)
 
 
 def test_attention_over_the_whole_canvas_costs_the_square_of_its_area():
@@ -149,10 +154,10 @@ def test_a_stage_of_sdedit_begins_at_a_middle_step():
     by_windows = plan(
         Recipe(method="sdedit", scales=(1, 2), options={"views": "windows"}), make_facts()
     ).stages[1]
-    assert by_windows.windows == 9
+    assert by_windows.window_count == 9
 
 
-def test_windows_of_multidiffusion_are_not_shifted_and_may_have_true_size_ids():
+def test_windows_of_multidiffusion_are_not_shifted_and_can_have_true_size_ids():
     (stage,) = plan(Recipe(method="multidiffusion", scales=(1, 2)), make_facts()).stages
     assert (stage.jitter_reach, stage.method.true_size_ids) == (0, False)
     (stage,) = plan(
@@ -164,20 +169,20 @@ def test_windows_of_multidiffusion_are_not_shifted_and_may_have_true_size_ids():
 @pytest.mark.parametrize("views", ["large", "whole"])
 @pytest.mark.parametrize("network", ["scalecrafter", "hidiffusion", "attention"])
 @pytest.mark.parametrize("method", ["demofusion", "multidiffusion", "sdedit"])
-def test_a_bent_network_looks_at_more_than_its_own_size(
+def test_a_patched_network_is_used_on_views_larger_than_native(
     method, network, views, models_by_architecture, tmp_path
 ):
-    """Combinations: every network inside every loop that can show it more."""
+    """Every way to patch the network is combined with every loop that uses views larger than native."""
     model = models_by_architecture["sdxl"]
-    asked = recipe(method, scales=(1, 3), steps=4, options={"views": views, "network": network})
-    events = stage_done_events(run_events(asked, model, tmp_path))
-    assert sum(event.evaluations for event in events) == plan(asked, model.facts).evaluations
-    straight = made(method, model, tmp_path, scales=(1, 3), steps=4, options={"views": views})
+    recipe = recipe_for(method, scales=(1, 3), steps=4, options={"views": views, "network": network})
+    events = stage_done_events(run_events(recipe, model, tmp_path))
+    assert sum(event.evaluations for event in events) == plan(recipe, model.facts).evaluations
+    straight = final_latents(method, model, tmp_path, scales=(1, 3), steps=4, options={"views": views})
     assert max_difference(load_file(events[-1].latents)["latents"], straight) > 1e-4
 
 
 @pytest.mark.parametrize("method", ["demofusion", "multidiffusion"])
-def test_a_network_is_not_bent_for_native_windows(method):
+def test_a_network_is_not_patched_for_native_windows(method):
     with pytest.raises(BadRecipe, match="windows are native") as refused:
         plan(Recipe(method=method, options={"network": "hidiffusion"}), make_facts())
     assert refused.value.field == "options"
@@ -186,40 +191,42 @@ def test_a_network_is_not_bent_for_native_windows(method):
 
 
 @pytest.mark.parametrize("method", AT_ONCE)
-def test_what_draws_from_words_alone_takes_no_start_picture(method, photo):
+def test_methods_that_use_only_a_prompt_refuse_a_start_image(method, photo):
     with pytest.raises(BadRecipe, match="from words alone") as refused:
         plan(Recipe(method=method, image=photo), make_facts())
     plan(Recipe(image=photo, **refused.value.fit), make_facts())
 
 
-def test_a_cascade_starts_from_a_picture(models_by_architecture, photo, tmp_path):
+def test_sdedit_starts_from_an_image(models_by_architecture, photo, tmp_path):
     low, high = (
-        made("sdedit", models_by_architecture["sdxl"], tmp_path, image=photo, options={"restart": restart})
+        final_latents(
+            "sdedit", models_by_architecture["sdxl"], tmp_path, image=photo, options={"restart": restart}
+        )
         for restart in (0.2, 1.0)
     )
     assert max_difference(low, high) > 0.1
 
 
-def test_stages_that_do_not_differ_are_shared(models_by_architecture, tmp_path):
-    """DemoFusion and a cascade begin with the same small picture."""
+def test_methods_share_stages_that_do_not_differ(models_by_architecture, tmp_path):
+    """DemoFusion and SDEdit make the same first stage."""
     model = models_by_architecture["sdxl"]
-    run_with_cache(recipe("demofusion"), model, tmp_path)
-    accepted = run_with_cache(recipe("sdedit"), model, tmp_path)[0]
+    run_with_cache(recipe_for("demofusion"), model, tmp_path)
+    accepted = run_with_cache(recipe_for("sdedit"), model, tmp_path)[0]
     assert [stage.stage for stage in accepted.kept] == [1]
 
 
-def test_as_published_there_is_demofusion_only():
+def test_faithful_mode_allows_only_demofusion():
     assert not plan(Recipe(method="direct", faithful=True), make_facts()).recipe.faithful
     assert "faithful" in ineffective_settings(Recipe(method="direct"))
 
 
-def test_options_of_other_methods_are_named_as_without_effect():
-    asked = Recipe(method="direct", alpha1=2, options={"restart": 0.3})
-    assert set(unused_settings(asked)) == {"alpha1", "restart"}
+def test_options_of_other_methods_are_reported_as_without_effect():
+    recipe = Recipe(method="direct", alpha1=2, options={"restart": 0.3})
+    assert set(changed_but_ineffective_settings(recipe)) == {"alpha1", "restart"}
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "reason"),
     [
         ({"restart": 2}, "goes from 0.1 to 1"),
         ({"views": "all"}, "Known: windows, large, whole"),
@@ -229,18 +236,18 @@ def test_options_of_other_methods_are_named_as_without_effect():
         ((("restart",),), "names with values"),
     ],
 )
-def test_options_that_are_none_are_refused_in_words(options, said):
-    with pytest.raises(BadRecipe, match=said):
+def test_invalid_options_are_refused_in_a_sentence(options, reason):
+    with pytest.raises(BadRecipe, match=reason):
         plan(Recipe(method="sdedit", options=options), make_facts())
 
 
-def test_options_at_their_defaults_are_no_options():
+def test_options_at_their_defaults_are_not_stored():
     planned = plan(Recipe(method="sdedit", options={"restart": 0.6, "views": "windows"}), make_facts())
     assert planned.recipe.options == (("views", "windows"),)
 
 
-def test_a_network_of_another_build_is_refused_before_any_work(model, tmp_path):
-    for method in BENT:
-        fault = single_event(run_with_cache(recipe(method, scales=(1, 4)), model, tmp_path))
+def test_a_network_of_another_architecture_is_refused_before_a_run(model, tmp_path):
+    for method in PATCHED_METHODS:
+        fault = single_event(run_with_cache(recipe_for(method, scales=(1, 4)), model, tmp_path))
         assert fault.field == "method"
         assert "has no part" in fault.sentence

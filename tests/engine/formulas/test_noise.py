@@ -4,7 +4,7 @@ import pytest
 from engine.formulas.noise import Noise
 
 SHAPE = (1, 4, 8, 8)
-# The first numbers of seed 0: a picture made today must come out the same in years.
+# The first numbers of seed 0. They must never change, or a recipe would no longer make the same picture.
 KNOWN = [1.317595, -0.06466765, 0.7040367]
 
 
@@ -19,7 +19,7 @@ def test_a_stage_of_the_same_size_keeps_its_noise_when_a_scale_is_inserted_below
     assert np.array_equal(Noise(5).stage(2.0, SHAPE), Noise(5).stage(3.0, SHAPE))
 
 
-def test_different_keys_give_strangers():
+def test_different_keys_draw_uncorrelated_noise():
     noise = Noise(5)
     draws = [
         noise.base(SHAPE),
@@ -32,14 +32,14 @@ def test_different_keys_give_strangers():
     assert np.abs(np.corrcoef(rows) - np.eye(5)).max() < 0.2
 
 
-def test_draws_have_unit_variance_and_never_change():
+def test_draws_have_unit_variance_and_are_repeatable():
     drawn = Noise(0).base((1, 4, 64, 64))
     assert drawn.dtype == np.float32
     assert drawn.std() == pytest.approx(1, abs=0.02)
     assert drawn.ravel()[:3] == pytest.approx(KNOWN, abs=1e-6)
 
 
-def test_what_is_given_replaces_the_seed_and_what_it_lacks_does_not():
+def test_a_noise_source_replaces_only_the_draws_that_it_has():
     class Given:
         def base(self, shape):
             return np.full(shape, 2.0)

@@ -32,14 +32,14 @@ def test_coefficients_at_a_known_step():
     assert schedule.blur[20] == pytest.approx(0.792 * 0.6257 + 0.008, abs=5e-4)
 
 
-def test_the_pull_is_the_papers_at_fifty_uniform_steps():
+def test_the_pull_equals_the_papers_at_fifty_uniform_steps():
     c1 = cosine(T50.astype(float), 1000) ** 3
     corrected = c1_per_training_time(3, T50.astype(float), 1000)
     assert corrected[:-1] == pytest.approx(c1[:-1], abs=1e-12)
     assert corrected[-1] < 1e-12
 
 
-def test_a_long_step_holds_as_the_many_short_ones_would_that_it_covers():
+def test_a_long_step_pulls_like_the_short_ones_that_it_covers():
     every = c1_per_training_time(3, np.arange(999.0, -1, -1), 1000)
     uneven = np.array([999.0, 687, 146, 0])
     longest = c1_per_training_time(3, uneven, 1000)[1]
@@ -47,7 +47,7 @@ def test_a_long_step_holds_as_the_many_short_ones_would_that_it_covers():
 
 
 @pytest.mark.parametrize(("alpha1", "pull"), [(0, 1), (np.inf, 0)])
-def test_uneven_steps_hold_always_or_never(alpha1, pull):
+def test_extreme_exponents_pull_fully_or_not_at_all(alpha1, pull):
     assert c1_per_training_time(alpha1, np.array([999.0, 687, 146]), 1000) == pytest.approx(pull)
 
 
@@ -58,14 +58,14 @@ def test_survival_at_fifty_steps(t, survives):
 
 
 @pytest.mark.parametrize("steps", [10, 20, 25, 40, 100])
-def test_the_hold_does_not_depend_on_the_number_of_steps(steps):
+def test_the_effect_of_the_pull_does_not_depend_on_the_number_of_steps(steps):
     """Half of a step's work survives at about the same noise level, whatever the spacing."""
     t = np.arange(steps)[::-1] * (1000 // steps) + 1
 
     def half(schedule):
         return np.interp(0.5, schedule.survival, schedule.t)
 
-    covered = 1000 / steps  # The output of a step belongs to where it arrives.
+    covered = 1000 / steps  # The output of a step is at the noise level at which the step ends.
     assert half(schedule_of(t)) - covered == pytest.approx(
         half(schedule_of()) - 20, abs=max(20, 0.4 * covered)
     )
@@ -75,14 +75,14 @@ def test_survival_is_the_product_over_later_steps():
     assert survival(np.array([0.5, 0.25, 0.5])) == pytest.approx([0.375, 0.5, 1.0])
 
 
-def test_economy_leaves_out_the_steps_of_which_nothing_survives():
+def test_economy_skips_steps_of_which_nothing_survives():
     schedule = schedule_of(economy=0.005)
     assert schedule.first == 13
     assert schedule.survival[12] < 0.005 <= schedule.survival[13]
     assert [step.index for step in schedule.steps] == list(range(13, 50))
 
 
-def test_economy_leaves_out_the_path_without_a_share():
+def test_economy_skips_views_without_a_share():
     schedule = schedule_of(economy=0.05, skip_residual=False)
     c2 = cosine(T50.astype(float), 1000)
     assert schedule.c2[c2 < 0.05].tolist() == [0] * 8
@@ -91,25 +91,25 @@ def test_economy_leaves_out_the_path_without_a_share():
     assert schedule.window_steps == 43
 
 
-def test_without_economy_every_step_is_worked():
+def test_without_economy_every_step_is_evaluated():
     schedule = schedule_of(economy=0.0)
     assert (schedule.first, schedule.window_steps, schedule.dilated_steps) == (0, 50, 50)
 
 
-def test_the_blur_is_left_out_where_no_neighbour_would_be_seen():
+def test_the_blur_is_skipped_where_it_would_not_reach_a_neighbour():
     schedule = schedule_of()
     assert schedule.blur[0] == pytest.approx(0.8, abs=2e-3)
     assert schedule.blur[-1] == 0
     assert schedule_of(faithful=True).blur[-1] > 0
 
 
-def test_faithful_keeps_the_papers_pull_at_any_number_of_steps():
+def test_faithful_mode_uses_the_papers_pull_at_any_number_of_steps():
     t = np.arange(4)[::-1] * 250 + 1
     assert schedule_of(t, faithful=True).c1 == pytest.approx(cosine(t.astype(float), 1000) ** 3)
     assert schedule_of(t).c1[1] > schedule_of(t, faithful=True).c1[1]
 
 
-def test_a_base_is_not_pulled_and_sees_no_lattice():
+def test_the_first_stage_is_not_pulled_and_has_no_dilated_views():
     schedule = base_schedule(T50)
     assert not schedule.c1.any()
     assert (schedule.window_steps, schedule.dilated_steps, schedule.first) == (50, 0, 0)

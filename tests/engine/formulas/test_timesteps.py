@@ -14,23 +14,23 @@ BETAS = {
 }
 
 
-def theirs(name, config, steps):
+def diffusers_timesteps(name, config, steps):
     kind, settings = resolve_scheduler(name, config)
     scheduler = getattr(diffusers, kind.class_name).from_config(settings)
     scheduler.set_timesteps(steps)
-    # Trailing in 61 steps, diffusers lays a 62nd at t = -1.
+    # With trailing spacing and 61 steps, diffusers adds a 62nd at t = -1.
     return scheduler.timesteps.numpy()[:steps]
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace", None])
 @pytest.mark.parametrize("zero_snr", [False, True])
-def test_every_named_scheduler_lays_its_steps_as_diffusers_does(name, spacing, zero_snr):
+def test_every_named_scheduler_has_the_timesteps_of_diffusers(name, spacing, zero_snr):
     config = BETAS | ({"timestep_spacing": spacing} if spacing else {})
     if zero_snr:
         config |= {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
     for steps in range(4, 51 if name == "lcm" else 101):
-        assert np.array_equal(timesteps(name, config, steps), theirs(name, config, steps)), steps
+        assert np.array_equal(timesteps(name, config, steps), diffusers_timesteps(name, config, steps)), steps
 
 
 @pytest.mark.parametrize("cls", ["EulerDiscreteScheduler", "UniPCMultistepScheduler"])
@@ -38,11 +38,13 @@ def test_every_named_scheduler_lays_its_steps_as_diffusers_does(name, spacing, z
 def test_a_models_own_karras_schedule(cls, betas):
     own = BETAS | {"_class_name": cls, "use_karras_sigmas": True, "beta_schedule": betas}
     for steps in (4, 7, 20, 50, 100):
-        assert np.allclose(timesteps("model", own, steps), theirs("model", own, steps), atol=1e-3)
+        assert np.allclose(
+            timesteps("model", own, steps), diffusers_timesteps("model", own, steps), atol=1e-3
+        )
 
 
 @pytest.mark.parametrize("betas", ["linear", "scaled_linear", "squaredcos_cap_v2"])
-def test_noise_levels_are_those_of_diffusers(betas):
+def test_noise_levels_equal_those_of_diffusers(betas):
     settings = BETAS | {"beta_schedule": betas}
     kept = diffusers.DPMSolverMultistepScheduler(**settings).alphas_cumprod.numpy()
     assert np.allclose(noise_levels(settings), np.sqrt((1 - kept) / kept), rtol=1e-4)
@@ -67,7 +69,7 @@ def test_noise_levels_are_those_of_diffusers(betas):
     ],
 )
 @pytest.mark.parametrize("name", ["ddim", "euler", "model"])
-def test_a_model_that_no_solver_here_follows_is_refused_by_every_name(strange, words, name):
+def test_a_model_that_no_solver_supports_is_refused_with_every_scheduler(strange, words, name):
     config = BETAS | {"_class_name": "DDIMScheduler", "prediction_type": "epsilon"} | strange
     with pytest.raises(BadRecipe, match=words):
         timesteps(name, config, 20)
@@ -75,14 +77,14 @@ def test_a_model_that_no_solver_here_follows_is_refused_by_every_name(strange, w
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
-def test_there_are_as_many_steps_as_asked_and_none_beyond_the_ends(name, spacing):
+def test_there_are_as_many_steps_as_requested_and_none_beyond_the_ends(name, spacing):
     for steps in range(4, 51 if name == "lcm" else 101):
         t = timesteps(name, BETAS | {"timestep_spacing": spacing}, steps)
         assert len(t) == steps
         assert 0 <= t[-1] <= t[0] <= 999
 
 
-def test_lcm_takes_no_more_steps_than_it_was_taught():
+def test_lcm_takes_no_more_steps_than_it_was_trained_for():
     with pytest.raises(BadRecipe, match="at most 50"):
         timesteps("lcm", BETAS, 51)
 
@@ -104,6 +106,6 @@ def test_a_solver_with_two_evaluations_a_step_is_refused(cls):
         {"timestep_type": "continuous"},
     ],
 )
-def test_a_schedule_that_the_plan_cannot_foretell_is_refused(strange):
+def test_a_schedule_that_cannot_be_planned_is_refused(strange):
     with pytest.raises(BadRecipe, match=next(iter(strange))):
         timesteps("model", BETAS | {"_class_name": "EulerDiscreteScheduler"} | strange, 20)

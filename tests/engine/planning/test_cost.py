@@ -1,4 +1,4 @@
-"""What an evaluation takes, against the operations of the real networks' shapes, counted."""
+"""The estimated cost of an evaluation, against counted FLOPs of networks with the shapes of the real ones."""
 
 import json
 
@@ -16,31 +16,31 @@ from tests.support.slow_cases import slow_cases
 
 POSTCARDS = ASSETS / "postcards"
 SLACK = 0.08
+# In place of a step: the network without patches.
 PLAIN = -1
-"""In place of a step: the network as it is."""
 
 
 def postcards():
-    told = json.loads((POSTCARDS / "unet" / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((POSTCARDS / "unet" / "config.json").read_text(encoding="utf-8"))
     with torch.device("meta"):
-        return UNet2DConditionModel.from_config(told).eval()
+        return UNet2DConditionModel.from_config(config).eval()
 
 
 @pytest.fixture(scope="module")
-def networks():
-    """By body: networks without weights, and the operations of a native evaluation of each."""
+def networks_by_architecture():
+    """By architecture: a network without weights, and the FLOPs of its native evaluation."""
     made = {"sdxl": make_meta_unet(SDXL), "sd15": make_meta_unet(SD15)}
-    return {body: (unet, counted(unet, 1, 1)) for body, unet in made.items()}
+    return {architecture: (unet, count_all_flops(unet, 1, 1)) for architecture, unet in made.items()}
 
 
-def counted(unet, rows, cols, bends=()):
-    """Operations for a canvas of so many native sides."""
+def count_all_flops(unet, rows, cols, patches=()):
+    """Count the FLOPs of an evaluation; rows and cols are in native sides."""
     side = unet.config.sample_size
-    return sum(count_flops(unet, rows * side, cols * side, bends)["Global"].values())
+    return sum(count_flops(unet, rows * side, cols * side, patches)["Global"].values())
 
 
 @pytest.mark.parametrize(
-    ("made", "source", "body"),
+    ("made", "source", "architecture"),
     [
         (lambda: make_meta_unet(SDXL), "nobody/nothing", "sdxl"),
         (lambda: make_meta_unet(SD15), "nobody/nothing", "sd15"),
@@ -49,17 +49,19 @@ def counted(unet, rows, cols, bends=()):
     ],
     ids=["sdxl", "sd15", "sd21", "postcards"],
 )
-def test_the_catalogue_tells_how_work_is_spread_over_the_levels(made, source, body):
-    wanted, told = level_shares(made()), entries.level_costs_for(source, body)
-    assert len(told) == len(wanted)
-    for level, known in zip(told, wanted, strict=True):
+def test_the_catalogue_knows_the_cost_of_each_level(made, source, architecture):
+    wanted, estimate = level_shares(made()), entries.level_costs_for(source, architecture)
+    assert len(estimate) == len(wanted)
+    for level, known in zip(estimate, wanted, strict=True):
         assert level == pytest.approx(known, abs=0.01)
 
 
-def test_the_shares_are_of_nearly_all_work():
-    """What is left is the first and the last convolution, outside every level."""
-    for body in ("sdxl", "sd15", "sd21"):
-        assert 0.97 < sum(sum(level) for level in entries.level_costs_for("nobody/nothing", body)) <= 1.0
+def test_the_levels_make_up_nearly_all_of_the_cost():
+    """The rest is the first and the last convolution, which belong to no level."""
+    for architecture in ("sdxl", "sd15", "sd21"):
+        assert (
+            0.97 < sum(sum(level) for level in entries.level_costs_for("nobody/nothing", architecture)) <= 1.0
+        )
 
 
 CASES = [
@@ -75,25 +77,25 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_whole_canvas_is_told_at_what_it_takes(networks, case):
-    """Of an evaluation at native size. HiDiffusion's bends are other ones from step to step of 50."""
-    body, side, step, windowed = case
-    (unet, native), bends = networks[body], ()
+def test_the_cost_of_a_whole_canvas_is_estimated(networks_by_architecture, case):
+    """Costs are in evaluations of native size. HiDiffusion's patches change over the 50 steps."""
+    architecture, side, step, windowed = case
+    (unet, native), patches = networks_by_architecture[architecture], ()
     window = unet.config.sample_size
     if step != PLAIN:
-        look = PatchContext(side * window, side * window, window, body, step, 50, (0,))
-        bends = hidiffusion(look, {"bent_until": None, "windowed": windowed}).strong
-    told = evaluation_areas(entries.level_costs_for("nobody/nothing", body), side**2, bends)
-    assert told == pytest.approx(counted(unet, side, side, bends) / native, rel=SLACK)
+        context = PatchContext(side * window, side * window, window, architecture, step, 50, (0,))
+        patches = hidiffusion(context, {"bent_until": None, "windowed": windowed}).strong
+    estimate = evaluation_areas(entries.level_costs_for("nobody/nothing", architecture), side**2, patches)
+    assert estimate == pytest.approx(count_all_flops(unet, side, side, patches) / native, rel=SLACK)
 
 
 @pytest.mark.slow
-def test_an_oblong_canvas_is_told_at_what_it_takes(networks):
-    unet, native = networks["sdxl"]
-    told = evaluation_areas(entries.level_costs_for("nobody/nothing", "sdxl"), 2 * 4)
-    assert told == pytest.approx(counted(unet, 2, 4) / native, rel=SLACK)
+def test_the_cost_of_an_oblong_canvas_is_estimated(networks_by_architecture):
+    unet, native = networks_by_architecture["sdxl"]
+    estimate = evaluation_areas(entries.level_costs_for("nobody/nothing", "sdxl"), 2 * 4)
+    assert estimate == pytest.approx(count_all_flops(unet, 2, 4) / native, rel=SLACK)
 
 
-def test_a_view_of_about_native_size_is_told_as_its_area():
+def test_a_view_of_about_native_size_costs_its_area():
     levels = entries.level_costs_for("nobody/nothing", "sdxl")
     assert [evaluation_areas(levels, area) for area in (0.5, 1.0, 1.25)] == [0.5, 1.0, 1.25]

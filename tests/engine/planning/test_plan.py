@@ -19,14 +19,14 @@ def sizes(**recipe):
     return [stage.size for stage in plan(Recipe(**recipe), SDXL).stages]
 
 
-def test_an_empty_recipe_is_filled():
+def test_an_empty_recipe_is_completed_from_the_models_defaults():
     recipe = plan(Recipe(), SDXL).recipe
     assert (recipe.width, recipe.height, recipe.scales) == (4096, 4096, (1, 2, 4))
     assert (recipe.steps, recipe.guidance, recipe.scheduler, recipe.stride) == (50, 7.5, "model", 64)
     assert recipe.model == "toy"
 
 
-def test_a_filled_recipe_plans_the_same():
+def test_a_completed_recipe_has_the_same_plan():
     first = plan(Recipe(width=2000, height=1200), SDXL)
     again = plan(first.recipe, SDXL)
     assert again.recipe == first.recipe
@@ -51,7 +51,7 @@ def test_a_filled_recipe_plans_the_same():
         ({"scales": (1, 2, 4), "progressive": False}, [(1024, 1024), (4096, 4096)]),
     ],
 )
-def test_stages(recipe, expected):
+def test_stage_sizes(recipe, expected):
     assert sizes(**recipe) == expected
 
 
@@ -66,7 +66,7 @@ def test_stages(recipe, expected):
         ({"width": 3072, "height": 2304}, [(768, 1024), (1536, 2048), (2304, 3072)]),
     ],
 )
-def test_stages_as_published(recipe, expected):
+def test_stage_sizes_in_faithful_mode(recipe, expected):
     assert sizes(faithful=True, **recipe) == expected
 
 
@@ -92,7 +92,7 @@ def cells(window, **recipe):
         ),
     ],
 )
-def test_stages_as_published_are_rounded_down_to_whole_cells(window, width, height, expected):
+def test_faithful_mode_rounds_stages_down_to_whole_cells(window, width, height, expected):
     assert cells(window, width=width, height=height) == expected
     planned = plan(Recipe(faithful=True, width=width, height=height), make_facts(window=window))
     assert [stage.size for stage in planned.stages] == [(8 * rows, 8 * cols) for rows, cols in expected]
@@ -135,52 +135,57 @@ def test_every_size_of_a_few_cells_plans_to_whole_cells():
 @pytest.mark.parametrize(
     ("scale", "factor"), [(2, 2), (3, 3), (1.5, 2), (1.2, 1), (2.5, 2), (2.6, 3), (3.9, 4)]
 )
-def test_dilation_of_whole_and_broken_scales(scale, factor):
+def test_dilation_of_whole_and_fractional_scales(scale, factor):
     assert plan(Recipe(scales=(1, scale)), SDXL).stages[-1].dilation == factor
 
 
 def test_the_published_cost_of_4096_px():
     planned = plan(Recipe(faithful=True, scales=(1, 2, 3, 4)), SDXL)
-    assert [(s.windows, s.dilated_views) for s in planned.stages] == [(1, 0), (9, 4), (25, 9), (49, 16)]
+    assert [(s.window_count, s.dilated_view_count) for s in planned.stages] == [
+        (1, 0),
+        (9, 4),
+        (25, 9),
+        (49, 16),
+    ]
     assert planned.evaluations == 2 * 5650
     assert total_cost(cost.tile_areas, planned) == pytest.approx(2 * 5650)
-    assert cost.economy_saves(planned) == 0
+    assert cost.fraction_saved_by_economy(planned) == 0
 
 
-def test_economy_says_what_it_leaves_out():
+def test_economy_counts_what_it_skips():
     free, thrifty = (plan(Recipe(economy=e, scales=(1, 2)), SDXL) for e in (0, 0.005))
-    assert cost.economy_saves(free) == 0
+    assert cost.fraction_saved_by_economy(free) == 0
     assert thrifty.stages[1].step_count == 37
     assert thrifty.evaluations == 100 + 2 * (37 * 9 + 34 * 4)
     saved = total_cost(cost.tile_areas, free) - total_cost(cost.tile_areas, thrifty)
-    assert cost.economy_saves(thrifty) == pytest.approx(saved / total_cost(cost.tile_areas, free))
+    assert cost.fraction_saved_by_economy(thrifty) == pytest.approx(saved / total_cost(cost.tile_areas, free))
 
 
-def test_what_the_settings_leave_out_is_not_credited_to_economy():
-    assert cost.economy_saves(plan(Recipe(alpha2=0, economy=0, scales=(1, 2)), SDXL)) == 0
-    assert cost.economy_saves(plan(Recipe(dilated=False, economy=0), SDXL)) == 0
+def test_views_that_the_settings_exclude_are_not_counted_as_skipped_by_economy():
+    assert cost.fraction_saved_by_economy(plan(Recipe(alpha2=0, economy=0, scales=(1, 2)), SDXL)) == 0
+    assert cost.fraction_saved_by_economy(plan(Recipe(dilated=False, economy=0), SDXL)) == 0
 
 
-def test_without_lattices_no_lattice_is_paid_for():
+def test_disabled_dilated_views_cost_nothing():
     stage = plan(Recipe(dilated=False, economy=0), SDXL).stages[-1]
-    assert (stage.windows, stage.dilated_views) == (49, 0)
+    assert (stage.window_count, stage.dilated_view_count) == (49, 0)
     assert stage.evaluations == 2 * 50 * 49
 
 
 def test_guidance_one_halves_the_evaluations():
     guided, plain = (plan(Recipe(guidance=g), SDXL) for g in (7.5, 1))
     assert guided.evaluations == 2 * plain.evaluations
-    assert total_cost(cost.calls, guided) == total_cost(cost.calls, plain)
+    assert total_cost(cost.network_call_count, guided) == total_cost(cost.network_call_count, plain)
 
 
-def test_calls_follow_the_view_batch():
+def test_the_number_of_calls_depends_on_the_view_batch():
     calls = [
-        total_cost(cost.calls, plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL)) for b in (1, 4, 16)
+        total_cost(cost.network_call_count, plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL)) for b in (1, 4, 16)
     ]
     assert calls == [50 * (1 + 13), 50 * (1 + 3 + 1), 50 * (1 + 1 + 1)]
 
 
-def test_stages_above_the_base_do_not_touch_its_cost():
+def test_later_stages_do_not_change_the_cost_of_the_first():
     alone, grown = (plan(Recipe(scales=s), SDXL).stages[0] for s in ((1,), (1, 2, 4)))
     assert (alone.size, alone.evaluations, alone.whole_canvas_id) == (
         grown.size,
@@ -189,14 +194,14 @@ def test_stages_above_the_base_do_not_touch_its_cost():
     )
 
 
-def test_memory_grows_with_the_views_at_once():
+def test_memory_grows_with_the_view_batch():
     small, large = (
         cost.peak_memory(plan(Recipe(view_batch=b), make_facts(footprint=FOOTPRINT)).stages) for b in (1, 8)
     )
     assert large > small > FOOTPRINT.weights
 
 
-def test_a_scheduler_that_the_default_cannot_use_is_replaced_and_an_asked_one_refused():
+def test_an_unusable_default_scheduler_is_replaced_and_a_chosen_one_is_refused():
     strange = make_facts(scheduler=SCHEDULER | {"_class_name": "HeunDiscreteScheduler"})
     assert plan(Recipe(), strange).recipe.scheduler == "ddim"
     with pytest.raises(BadRecipe, match="Heun"):
@@ -239,7 +244,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("recipe", "field", "words"), BAD)
-def test_what_cannot_be_planned_is_refused_with_what_would_fit(recipe, field, words):
+def test_a_size_that_cannot_be_planned_is_refused_with_one_that_fits(recipe, field, words):
     with pytest.raises(BadRecipe, match=words) as fault:
         plan(Recipe(**recipe), SDXL)
     assert fault.value.field == field
@@ -250,7 +255,7 @@ def test_what_cannot_be_planned_is_refused_with_what_would_fit(recipe, field, wo
     "recipe",
     [{"width": 64, "height": 64}, {"width": 992, "height": 248}, {"width": 5000, "height": 1000}],
 )
-def test_the_size_that_a_refusal_names_does_fit(recipe):
+def test_the_size_that_a_refusal_suggests_fits(recipe):
     with pytest.raises(BadRecipe) as fault:
         plan(Recipe(**recipe), SDXL)
     width, height = [int(word) for word in fault.value.sentence.replace(" px", "").split() if word.isdigit()][
@@ -259,11 +264,14 @@ def test_the_size_that_a_refusal_names_does_fit(recipe):
     assert plan(Recipe(width=width, height=height), SDXL)
 
 
-def test_another_view_batch_changes_nothing_else_in_a_plan():
+def test_a_view_batch_changes_nothing_else_in_a_plan():
     recipe = Recipe(scales=(1, 2), seed=7)
     changed, planned = with_view_batch(plan(recipe, SDXL), 3), plan(replace(recipe, view_batch=3), SDXL)
     assert changed.recipe == planned.recipe
     assert [stage.view_batch for stage in changed.stages] == [3, 3]
     for one, other in zip(changed.stages, planned.stages, strict=True):
         assert (one.recipe, one.size, one.patches) == (other.recipe, other.size, other.patches)
-        assert (cost.calls(one), cost.memory(one)) == (cost.calls(other), cost.memory(other))
+        assert (cost.network_call_count(one), cost.stage_memory(one)) == (
+            cost.network_call_count(other),
+            cost.stage_memory(other),
+        )

@@ -1,4 +1,4 @@
-"""A stage that starts from a picture: its size, its schedule, its key, its anchor."""
+"""A stage that starts from an image: its size, schedule, key and anchor."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from tests.support.run_results import run_latents, run_with_cache
 SDXL = make_facts()
 
 
-def sized(path, width, height):
+def save_picture(path, width, height):
     Image.new("RGB", (width, height)).save(path)
     return str(path)
 
@@ -32,15 +32,15 @@ def sized(path, width, height):
         (1, 200, [(2048, 512), (4096, 1024)]),
     ],
 )
-def test_a_picture_without_a_size_keeps_its_shape_up_to_four_to_one(width, height, sizes, tmp_path):
-    asked = Recipe(image=sized(tmp_path / "p.png", width, height), scales=(1, 2))
-    planned = plan(asked, SDXL)
+def test_a_start_image_gives_its_shape_up_to_four_to_one(width, height, sizes, tmp_path):
+    recipe = Recipe(image=save_picture(tmp_path / "p.png", width, height), scales=(1, 2))
+    planned = plan(recipe, SDXL)
     assert [stage.size for stage in planned.stages] == sizes
     assert plan(planned.recipe, SDXL).recipe == planned.recipe
 
 
-def test_its_scales_are_those_of_any_other_size(tmp_path):
-    image = sized(tmp_path / "p.png", 600, 400)
+def test_its_size_is_scaled_like_any_other(tmp_path):
+    image = save_picture(tmp_path / "p.png", 600, 400)
     planned = plan(Recipe(image=image), SDXL)
     same = plan(Recipe(width=planned.recipe.width, height=planned.recipe.height), SDXL)
     assert planned.recipe.scales == same.recipe.scales
@@ -55,7 +55,7 @@ def test_its_scales_are_those_of_any_other_size(tmp_path):
         ({"image": "no/such/file.png"}, errors.PICTURE_UNREADABLE.format(name="'file.png'")),
     ],
 )
-def test_what_cannot_be_planned_with_a_picture_is_told(changes, sentence, photo):
+def test_settings_that_do_not_fit_a_start_image_are_refused(changes, sentence, photo):
     with pytest.raises(BadRecipe) as fault:
         plan(Recipe(**{"image": photo} | changes), SDXL)
     assert (fault.value.field, fault.value.sentence) == ("image", sentence)
@@ -66,7 +66,7 @@ def schedules(photo, **changes):
     return [stage.schedule for stage in stages]
 
 
-def test_half_fidelity_is_the_papers_pull_at_every_stage_the_first_too(photo):
+def test_half_fidelity_is_the_papers_pull_at_every_stage_and_the_first(photo):
     first, second = schedules(photo, fidelity=0.5)
     plain = plan(Recipe(scales=(1, 2), scheduler="ddim"), SDXL).stages[1].schedule
     assert np.array_equal(first.c1, plain.c1)
@@ -82,7 +82,7 @@ def test_fidelity_is_an_exponent_of_the_pull(photo):
     assert pulled.c1 == pytest.approx(firm.c1)
 
 
-def test_full_fidelity_always_holds_and_none_never_does(photo):
+def test_full_fidelity_pulls_fully_and_zero_not_at_all(photo):
     for held, free in zip(schedules(photo, fidelity=1), schedules(photo, fidelity=0), strict=True):
         assert held.c1 == pytest.approx(1)
         assert not free.c1.any()
@@ -97,38 +97,38 @@ def keys_of(photo, **changes):
 @pytest.mark.parametrize(
     "changes", [{"alpha1": 2}, {"economy": 0}, {"fidelity": 0.6}, {"skip_residual": False}, {"image": None}]
 )
-def test_what_the_first_stage_reads_under_a_picture_is_in_its_key(changes, photo):
+def test_settings_that_the_first_stage_uses_with_a_start_image_are_in_its_key(changes, photo):
     size = {"width": 4096, "height": 4096}
     assert not set(keys_of(photo, **size | changes)) & set(keys_of(photo, **size))
 
 
-def test_what_it_does_not_read_is_not(photo):
+def test_settings_that_it_does_not_use_are_not_in_its_key(photo):
     assert keys_of(photo, alpha2=2, jitter=False, sigma1=1)[0] == keys_of(photo)[0]
     assert keys_of(photo, fidelity=1, alpha1=2) == keys_of(photo, fidelity=1)
 
 
-def test_a_copy_of_the_picture_has_the_same_key_and_other_pixels_have_not(photo, tmp_path):
+def test_a_copy_of_the_image_has_the_same_key_and_other_pixels_another(photo, tmp_path):
     Image.open(photo).save(tmp_path / "copy.tiff", description="else")
     Image.open(photo).rotate(180).save(tmp_path / "other.png")
     assert keys_of(str(tmp_path / "copy.tiff")) == keys_of(photo)
     assert not set(keys_of(str(tmp_path / "other.png"))) & set(keys_of(photo))
 
 
-def encoded(model, photo, side):
-    given = images.crop_to_fill(images.read(photo), (side, side))
-    return codec.encode(model.vae, given, model.facts.window)
+def encode_photo(model, photo, side):
+    image = images.crop_to_fill(images.read(photo), (side, side))
+    return codec.encode(model.vae, image, model.facts.window)
 
 
 @pytest.fixture
-def handed(monkeypatch):
-    """Sizes in px at which the picture was encoded."""
+def encoded_sizes(monkeypatch):
+    """The sizes, in px, at which the start image was encoded so far."""
     sizes, encode = [], codec.encode
 
-    def watched(vae, given, *more):
-        sizes.append(given.size)
-        return encode(vae, given, *more)
+    def record_size(vae, image, *more):
+        sizes.append(image.size)
+        return encode(vae, image, *more)
 
-    monkeypatch.setattr(codec, "encode", watched)
+    monkeypatch.setattr(codec, "encode", record_size)
     return sizes
 
 
@@ -142,41 +142,41 @@ def handed(monkeypatch):
         (320, [(128, 128), (256, 256), (512, 512)]),
     ],
 )
-def test_stages_start_from_the_picture_while_it_has_more_px_than_the_one_below(
-    side, sizes, model, handed, tmp_path
+def test_stages_start_from_the_image_while_it_is_larger_than_the_stage_below(
+    side, sizes, model, encoded_sizes, tmp_path
 ):
     image = save_squares(tmp_path / "p.png", side, side)
     run_with_cache(small_recipe(image=image, scales=(1, 2, 4), fidelity=1), model, tmp_path)
-    assert handed == sizes
+    assert encoded_sizes == sizes
 
 
-def test_of_a_long_picture_only_the_part_that_is_seen_counts(model, handed, tmp_path):
+def test_of_a_long_image_only_the_cropped_part_counts(model, encoded_sizes, tmp_path):
     image = save_squares(tmp_path / "p.png", 128, 1024)
     run_with_cache(
         small_recipe(image=image, width=256, height=256, scales=(1, 2), fidelity=1), model, tmp_path
     )
-    assert handed == [(128, 128)]
+    assert encoded_sizes == [(128, 128)]
 
 
-def test_the_first_stage_draws_the_noise_of_an_enlargement_and_none_of_a_base(model, photo, tmp_path):
+def test_the_first_stage_with_a_start_image_draws_the_noise_of_a_later_stage(model, photo, tmp_path):
     class Given:
         def __init__(self):
-            self.asked = []
+            self.requests = []
 
         def base(self, shape):
             raise AssertionError
 
         def stage(self, scale, shape):
-            self.asked.append((scale, shape))
+            self.requests.append((scale, shape))
             return np.zeros(shape)
 
     drawn = Given()
     run_with_cache(small_recipe(image=photo), model, tmp_path, noise=drawn)
-    assert drawn.asked == [(1.0, (1, 4, 16, 16)), (2.0, (1, 4, 32, 32))]
+    assert drawn.requests == [(1.0, (1, 4, 16, 16)), (2.0, (1, 4, 32, 32))]
 
 
-def test_more_fidelity_is_nearer_to_the_picture(model, photo, tmp_path):
-    anchor = encoded(model, photo, 128).numpy()
+def test_more_fidelity_is_closer_to_the_start_image(model, photo, tmp_path):
+    anchor = encode_photo(model, photo, 128).numpy()
     recipes = [
         small_recipe(image=photo, scales=(1,), fidelity=f, steps=10) for f in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]

@@ -9,7 +9,7 @@ from engine.planning.stage import window_starts
 from engine.planning.views import (
     dilated_views,
     dilation_padding,
-    feather,
+    feather_weights,
     jitter_range,
     whole_canvas,
     windows,
@@ -22,11 +22,11 @@ def stage_of(number=2, window=16, **recipe):
     return plan(Recipe(**recipe), make_facts(window)).stages[number - 1]
 
 
-def still(view, ranges):
+def unshifted(view, ranges):
     return 0, 0
 
 
-def shaken(stage, seed, i=0):
+def shifted_windows(stage, seed, i=0):
     return partial(Noise(seed).jitter, stage.number, i, (stage.rows, stage.cols))
 
 
@@ -51,32 +51,32 @@ def test_windows_start_on_a_grid_and_the_last_ends_with_the_axis(length, window,
     assert window_starts(length, window, stride) == expected
 
 
-def test_windows_of_a_still_stage():
+def test_windows_of_a_stage_without_jitter():
     stage = stage_of(scales=(1, 2), stride=8, jitter=False)
-    assert corners(windows(stage, still)) == [(r, c) for r in (0, 8, 16) for c in (0, 8, 16)]
-    assert all(view.rows.stop - view.rows.start == 16 for view in windows(stage, still))
+    assert corners(windows(stage, unshifted)) == [(r, c) for r in (0, 8, 16) for c in (0, 8, 16)]
+    assert all(view.rows.stop - view.rows.start == 16 for view in windows(stage, unshifted))
 
 
-def test_a_window_knows_its_true_place():
+def test_true_size_ids_hold_the_place_of_a_window():
     stage = stage_of(width=256, height=128, stride=8, jitter=False)
-    view = windows(stage, still)[-1]
+    view = windows(stage, unshifted)[-1]
     assert (view.rows, view.cols) == (slice(0, 16), slice(16, 32))
-    assert view.ids == (128, 256, 0, 128, 128, 128)
+    assert view.size_ids == (128, 256, 0, 128, 128, 128)
 
 
-def test_whole_canvas_and_lattices_are_told_the_trained_size_nearest_to_the_base():
+def test_size_ids_of_whole_canvas_and_dilated_views_are_the_trained_size_closest_to_the_first_stage():
     stage = stage_of(number=1, width=256, height=128)
     assert stage.size == (88, 184)
-    assert [view.ids for view in whole_canvas(stage)] == [(88, 184, 0, 0, 88, 184)]
+    assert [view.size_ids for view in whole_canvas(stage)] == [(88, 184, 0, 0, 88, 184)]
     upper = stage_of(width=256, height=128)
-    assert {view.ids for view in dilated_views(upper)} == {(88, 184, 0, 0, 88, 184)}
+    assert {view.size_ids for view in dilated_views(upper)} == {(88, 184, 0, 0, 88, 184)}
 
 
-def test_published_ids_speak_of_the_final_picture_and_of_padded_corners():
+def test_faithful_size_ids_hold_the_final_size_and_padded_corners():
     stage = stage_of(width=256, height=256, stride=8, faithful=True)
     assert stage.jitter_padding == 2
-    assert windows(stage, still)[0].ids == (256, 256, 16, 16, 256, 256)
-    assert dilated_views(stage)[0].ids == (256, 256, 0, 0, 256, 256)
+    assert windows(stage, unshifted)[0].size_ids == (256, 256, 16, 16, 256, 256)
+    assert dilated_views(stage)[0].size_ids == (256, 256, 0, 0, 256, 256)
 
 
 @pytest.mark.parametrize(
@@ -90,16 +90,16 @@ def test_published_ids_speak_of_the_final_picture_and_of_padded_corners():
         (16, True, (0, 2)),
     ],
 )
-def test_windows_move_inwards_only_in_free_mode(start, faithful, expected):
+def test_windows_at_the_edge_shift_inwards_unless_in_faithful_mode(start, faithful, expected):
     assert jitter_range(start, 32, 16, 2, faithful) == expected
 
 
-def test_an_axis_of_one_window_does_not_move():
+def test_a_window_as_long_as_its_axis_does_not_shift():
     assert jitter_range(0, 16, 16, 2, True) == (0, 0)
     assert jitter_range(0, 8, 16, 2, False) == (0, 0)
 
 
-def test_a_window_longer_than_its_axis_moves_into_the_padding_as_published():
+def test_a_window_longer_than_its_axis_shifts_into_the_padding_in_faithful_mode():
     assert jitter_range(0, 14, 16, 2, True) == (-2, 0)
 
 
@@ -121,10 +121,10 @@ SHAPES = [
 def test_windows_cover_every_cell_at_every_step(shape):
     stage = stage_of(number=2, **shape)
     m = stage.jitter_padding
-    seeds = range(1000) if stage.windows < 30 else range(20)
+    seeds = range(1000) if stage.window_count < 30 else range(20)
     for seed in seeds:
         count = np.zeros((stage.rows + 2 * m, stage.cols + 2 * m), int)
-        for view in windows(stage, shaken(stage, seed)):
+        for view in windows(stage, shifted_windows(stage, seed)):
             cut = count[view.rows, view.cols]
             assert cut.shape == stage.window
             cut += 1
@@ -132,7 +132,7 @@ def test_windows_cover_every_cell_at_every_step(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_lattices_cover_every_cell_once(shape):
+def test_dilated_views_cover_every_cell_once(shape):
     stage = stage_of(number=2, **shape)
     left, right, top, bottom = dilation_padding(stage)
     count = np.zeros((stage.rows + top + bottom, stage.cols + left + right), int)
@@ -144,7 +144,7 @@ def test_lattices_cover_every_cell_once(shape):
     assert len(sizes) == 1
 
 
-def test_lattices_are_padded_below_and_right_and_as_published_above_and_left():
+def test_dilated_views_are_padded_below_and_right_and_above_and_left_in_faithful_mode():
     odd = {"width": 264, "height": 248}
     assert dilation_padding(stage_of(**odd, scales=(1, 2))) == (0, 1, 0, 1)
     shape = {"width": 384, "height": 264, "faithful": True, "stride": 8}
@@ -152,8 +152,8 @@ def test_lattices_are_padded_below_and_right_and_as_published_above_and_left():
     assert dilation_padding(stage_of(number=2, **shape)) == (0, 0, 0, 0)
 
 
-def test_feather_falls_off_over_the_overlap_and_stays_positive():
-    weights = feather(6, 8, 3, 0)
+def test_feathered_weights_fall_over_the_overlap_and_stay_positive():
+    weights = feather_weights(6, 8, 3, 0)
     assert weights[:, 0].tolist() == pytest.approx([0.25, 0.5, 0.75, 0.75, 0.5, 0.25])
     assert (weights[0] == 0.25).all()
     assert weights.min() > 0

@@ -28,7 +28,7 @@ def test_the_skip_residual_mixes_canvas_and_anchor(name):
     z0, eps, canvas = random(3, 1, 4, 8, 8)
     held = solver(name)
     anchor = Anchor(z0, eps, held)
-    alpha, sigma = held.level(3)
+    alpha, sigma = held.noise_level(3)
     pulled = anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), None)
     assert torch.allclose(pulled, 0.75 * canvas + 0.25 * (alpha * z0 + sigma * eps), atol=1e-5)
     assert torch.equal(anchor.pull(canvas, Step(3, 0, 0, 0, 0), None), canvas)
@@ -37,7 +37,7 @@ def test_the_skip_residual_mixes_canvas_and_anchor(name):
 def test_lcm_which_keeps_nothing_of_its_canvas_is_pulled_from_the_predicted_x0():
     z0, eps, canvas, x0 = random(4, 1, 4, 8, 8)
     held = solver("lcm")
-    alpha, _ = held.level(3)
+    alpha, _ = held.noise_level(3)
     anchor = Anchor(z0, eps, held)
     assert torch.equal(anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), None), canvas)
     pulled = anchor.pull(canvas, Step(3, 0, 0.25, 0, 0), x0)
@@ -53,9 +53,9 @@ def test_an_ancestral_step_leaves_the_picture_that_its_anchor_follows():
     canvas = z0  # Without its noise.
     for n, x0 in enumerate(predicted):
         i = step.index + n
-        sigma = held.level(i)[1]
+        sigma = held.noise_level(i)[1]
         canvas = held.step((canvas - x0) / sigma, step._replace(index=i), canvas, silence, 1)
         pulled = anchor.pull(canvas, step._replace(index=i + 1), x0)
-        assert torch.allclose(pulled, anchor.picture, atol=1e-5)
+        assert torch.allclose(pulled, anchor.canvas_x0, atol=1e-5)
         assert not torch.allclose(pulled, canvas, atol=1e-3)
         canvas = pulled

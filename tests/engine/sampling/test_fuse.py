@@ -52,7 +52,7 @@ SHAPES = [
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("c2", [0.0, 0.3, 1.0])
-def test_cutting_and_pasting_is_the_identity(shape, c2):
+def test_cropping_and_blending_is_the_identity(shape, c2):
     """Windows overlap, are shifted and weighted, dilated views are padded: an echo must come back as it was."""
     stage = stage_of(**shape)
     canvas = torch.randn(1, 4, stage.rows, stage.cols, generator=torch.Generator().manual_seed(0))
@@ -83,7 +83,7 @@ def test_c2_weighs_dilated_views_against_windows():
     assert prediction.values.unique().tolist() == pytest.approx([0.3])
 
 
-def test_both_predictions_come_back_in_their_order():
+def test_both_predictions_of_guidance_keep_their_order():
     class Texts:
         """The first half of a batch is under the first text."""
 
@@ -121,7 +121,7 @@ def test_blur_is_a_gaussian():
     assert ((row[4] - floor) / (row[3] - floor)).item() == pytest.approx(2.718281828**0.5, rel=1e-4)
 
 
-def test_the_kernel_is_the_papers_or_the_codes():
+def test_the_blur_kernel_is_the_papers_or_the_published_codes():
     assert stage_of(scales=(1, 3)).blur_kernel == 9
     assert stage_of(scales=(1, 3), kernel="code").blur_kernel == 5
 

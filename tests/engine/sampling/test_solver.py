@@ -1,4 +1,4 @@
-"""Solvers keep the noise right and the pull firm, with networks whose predictions are known."""
+"""Solvers keep the noise at its level and the canvas close to its anchor, with networks of known predictions."""
 
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ from tests.support.slow_cases import slow_cases
 from tests.support.tiny import SCHEDULER
 
 CONFIG = SCHEDULER | {"prediction_type": "epsilon"}
-# Many channels make the canvas's deviation a sharp measure: its own error is 0.1 %.
+# With many channels, the deviation of a canvas is measured to 0.1 %.
 NOISY = make_facts(window=16, channels=192, scheduler=CONFIG)
 
 
@@ -29,11 +29,11 @@ def at(i):
 
 
 def deviations(solver):
-    """The canvas's deviation over sigma_t, at every step."""
-    return np.array([canvas.std().item() / solver.level(i)[1] for i, canvas in solver.canvases])
+    """Return the deviation of the canvas divided by sigma_t, at every step."""
+    return np.array([canvas.std().item() / solver.noise_level(i)[1] for i, canvas in solver.canvases])
 
 
-def noisy(monkeypatch, **recipe):
+def run_all_noise(monkeypatch, **recipe):
     recipe = {"guidance": 1, "economy": 0, "scales": (1, 4), "stride": 16, "steps": 20} | recipe
     return run_with_network(monkeypatch, AllNoiseNetwork(), NOISY, Recipe(**recipe))
 
@@ -41,12 +41,12 @@ def noisy(monkeypatch, **recipe):
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("pulled", [True, False])
 def test_noise_stays_sigma_at_every_step(name, pulled, monkeypatch):
-    _, upper = noisy(monkeypatch, scheduler=name, skip_residual=pulled, dilated=False)
+    _, upper = run_all_noise(monkeypatch, scheduler=name, skip_residual=pulled, dilated=False)
     assert deviations(upper) == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_noise_stays_sigma_in_the_base_too(name, monkeypatch):
+def test_noise_stays_sigma_in_the_first_stage(name, monkeypatch):
     large = make_facts(window=32, channels=256, scheduler=CONFIG)
     recipe = Recipe(guidance=1, scales=(1,), steps=20, scheduler=name)
     (base,) = run_with_network(monkeypatch, AllNoiseNetwork(), large, recipe)
@@ -56,7 +56,7 @@ def test_noise_stays_sigma_in_the_base_too(name, monkeypatch):
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
 @pytest.mark.parametrize("steps", [7, 30, 61])
 @pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m"])
-def test_noise_stays_sigma_however_steps_are_spaced(name, steps, spacing, monkeypatch):
+def test_noise_stays_sigma_with_any_spacing_of_steps(name, steps, spacing, monkeypatch):
     toy = make_facts(window=16, channels=64, scheduler=CONFIG | {"timestep_spacing": spacing})
     recipe = Recipe(
         guidance=1, economy=0, scales=(1, 4), stride=16, steps=steps, scheduler=name, dilated=False
@@ -81,34 +81,36 @@ def test_a_surplus_step_of_diffusers_is_dropped(name):
 @pytest.mark.parametrize("name", ["ddim", "euler_a", "dpmpp_2m"])
 @pytest.mark.slow
 def test_noise_stays_sigma_with_few_and_many_steps(name, steps, monkeypatch):
-    _, upper = noisy(monkeypatch, scheduler=name, dilated=False, steps=steps)
+    _, upper = run_all_noise(monkeypatch, scheduler=name, dilated=False, steps=steps)
     assert deviations(upper) == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_blurred_dilated_views_leave_the_noise_right_by_way_of_v(name, monkeypatch):
-    _, upper = noisy(monkeypatch, scheduler=name, lattice="v")
+def test_blurred_dilated_views_keep_the_noise_when_v_is_blended(name, monkeypatch):
+    _, upper = run_all_noise(monkeypatch, scheduler=name, lattice="v")
     assert deviations(upper) == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_without_the_pull_v_is_nearly_right_and_raw_is_not(name, monkeypatch):
-    _, by_v = noisy(monkeypatch, scheduler=name, lattice="v", skip_residual=False)
-    _, raw = noisy(monkeypatch, scheduler=name, lattice="raw", skip_residual=False)
+def test_without_the_pull_blending_v_nearly_keeps_the_noise_and_blending_raw_predictions_does_not(
+    name, monkeypatch
+):
+    _, by_v = run_all_noise(monkeypatch, scheduler=name, lattice="v", skip_residual=False)
+    _, raw = run_all_noise(monkeypatch, scheduler=name, lattice="raw", skip_residual=False)
     assert deviations(by_v) == pytest.approx(1, abs=0.015)
     assert deviations(raw).max() > 1.25
 
 
-def test_a_v_model_keeps_the_noise_too(monkeypatch):
+def test_a_v_prediction_model_keeps_the_noise(monkeypatch):
     model = make_facts(window=16, channels=192, scheduler=CONFIG | {"prediction_type": "v_prediction"})
     recipe = Recipe(guidance=1, scales=(1, 4), stride=16, steps=20, scheduler="ddim", skip_residual=False)
     _, upper = run_with_network(monkeypatch, AllNoiseNetwork(), model, recipe)
     assert deviations(upper) == pytest.approx(1, abs=0.015)
 
 
-def distance(monkeypatch, **recipe):
-    """How far from an anchor at 0 a network that wants 1 ends."""
+def final_distance(monkeypatch, **recipe):
+    """Return how far from an anchor at 0 a network with target 1 ends."""
     toy = make_facts(window=16, channels=16, scheduler=CONFIG)
     recipe = Recipe(**{"guidance": 1, "scales": (1, 2), "dilated": False} | recipe)
     below = StageMade(plan(recipe, toy).stages[0], torch.zeros(1, 16, 16, 16), Tone(0, 1))
@@ -117,41 +119,41 @@ def distance(monkeypatch, **recipe):
 
 
 @pytest.mark.parametrize("steps", [12, 20, 50, 100])
-def test_the_pull_holds(steps, monkeypatch):
-    ddim = distance(monkeypatch, scheduler="ddim", steps=steps)
-    assert ddim < 0.6 * distance(monkeypatch, scheduler="ddim", steps=steps, skip_residual=False)
+def test_the_pull_keeps_the_canvas_close_to_its_anchor(steps, monkeypatch):
+    ddim = final_distance(monkeypatch, scheduler="ddim", steps=steps)
+    assert ddim < 0.6 * final_distance(monkeypatch, scheduler="ddim", steps=steps, skip_residual=False)
 
 
 @pytest.mark.parametrize("steps", [4, 5, 6, 8, 12, 20, 50, 100, *slow_cases(7, 9, 10, 11, 15, 30)])
 @pytest.mark.parametrize("economy", [0.005, *slow_cases(0)])
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if n not in ("ddim", "lcm")])
-def test_every_solver_is_held_to_the_anchor_as_ddim_is(name, economy, steps, monkeypatch):
-    ddim = distance(monkeypatch, scheduler="ddim", steps=steps, economy=economy)
-    assert distance(monkeypatch, scheduler=name, steps=steps, economy=economy) == pytest.approx(
+def test_every_solver_stays_as_close_to_the_anchor_as_ddim(name, economy, steps, monkeypatch):
+    ddim = final_distance(monkeypatch, scheduler="ddim", steps=steps, economy=economy)
+    assert final_distance(monkeypatch, scheduler=name, steps=steps, economy=economy) == pytest.approx(
         ddim, rel=0.15
     )
 
 
-def test_unipc_with_its_corrector_would_not_be_held(monkeypatch):
-    held = distance(monkeypatch, scheduler="unipc", steps=20)
+def test_unipc_with_its_corrector_would_leave_the_anchor(monkeypatch):
+    held = final_distance(monkeypatch, scheduler="unipc", steps=20)
     monkeypatch.setattr("engine.sampling.solver.NEGLIGIBLE_PULL", 2.0)
-    assert distance(monkeypatch, scheduler="unipc", steps=20) > 1.4 * held
+    assert final_distance(monkeypatch, scheduler="unipc", steps=20) > 1.4 * held
 
 
 @pytest.mark.parametrize("steps", [10, 20, 100])
-def test_the_hold_is_that_of_fifty_steps(steps, monkeypatch):
-    fifty = distance(monkeypatch, scheduler="ddim", steps=50)
-    assert distance(monkeypatch, scheduler="ddim", steps=steps) == pytest.approx(fifty, rel=0.12)
+def test_the_pull_at_any_number_of_steps_equals_that_of_fifty(steps, monkeypatch):
+    fifty = final_distance(monkeypatch, scheduler="ddim", steps=50)
+    assert final_distance(monkeypatch, scheduler="ddim", steps=steps) == pytest.approx(fifty, rel=0.12)
 
 
-def test_karras_timesteps_repeat_and_are_stepped_by_index(monkeypatch):
+def test_repeated_karras_timesteps_are_stepped_by_index(monkeypatch):
     assert len(set(timesteps("dpmpp_2m_karras", CONFIG, 100).tolist())) < 100
-    _, upper = noisy(monkeypatch, scheduler="dpmpp_2m_karras", dilated=False, steps=100)
+    _, upper = run_all_noise(monkeypatch, scheduler="dpmpp_2m_karras", dilated=False, steps=100)
     assert deviations(upper) == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("name", [n for n in SCHEDULERS if SCHEDULERS[n].draws_noise])
-def test_a_scheduler_that_draws_noise_takes_ours(name):
+def test_a_scheduler_that_draws_noise_uses_keyed_noise(name):
     t = timesteps(name, CONFIG, 8)
     canvas = torch.ones(1, 4, 8, 8)
 
@@ -170,15 +172,15 @@ def test_a_scheduler_that_draws_noise_takes_ours(name):
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
-def test_x0_is_exact_when_the_prediction_is(name, kind):
+def test_x0_is_exact_when_the_prediction_is_exact(name, kind):
     config = CONFIG | {"prediction_type": kind}
     solver = Solver(name, config, 12, base_schedule(timesteps(name, config, 12)))
     generator = torch.Generator().manual_seed(0)
     clean, noise = torch.randn(2, 1, 4, 8, 8, generator=generator)
     for i in (0, 5, 11):
-        alpha, sigma = solver.level(i)
+        alpha, sigma = solver.noise_level(i)
         model_input = solver.model_input(alpha * clean + sigma * noise, at(i))
-        alpha, sigma = solver.input_level(i)
+        alpha, sigma = solver.input_noise_level(i)
         assert torch.allclose(model_input, alpha * clean + sigma * noise, atol=1e-5)
         prediction = noise if kind == "epsilon" else alpha * noise - sigma * clean
         assert torch.allclose(solver.x0(prediction, at(i), model_input), clean, atol=1e-4)

@@ -9,7 +9,7 @@ from engine.formulas.noise import Noise
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
 from engine.sampling.solver import Solver
-from engine.sampling.start import Inputs, enlarge, no_start_image, start_stage
+from engine.sampling.start import LoopInputs, enlarge, no_start_image, start_stage
 from tests.support.planning import make_facts
 from tests.support.tiny import SCHEDULER
 
@@ -21,10 +21,10 @@ def random(*shape):
 
 
 def inputs(start_image=no_start_image):
-    return Inputs(SimpleNamespace(device=torch.device("cpu")), Noise(0), start_image)
+    return LoopInputs(SimpleNamespace(device=torch.device("cpu")), Noise(0), start_image)
 
 
-def test_enlarging_keeps_a_slope_and_the_place_of_things():
+def test_enlarging_keeps_gradients_and_positions():
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
     large = enlarge(ramp, (8, 16))
     assert large[0, 0, 4, 4:12].tolist() == pytest.approx(
@@ -41,7 +41,7 @@ def test_a_stage_begins_at_the_noise_level_of_its_first_step():
     below = random(1, 4, 16, 16)
     canvas, anchor = start_stage(below, stage, held, inputs())
     assert torch.equal(canvas, anchor.noised(stage.schedule.first))
-    alpha, sigma = held.level(stage.schedule.first)
+    alpha, sigma = held.noise_level(stage.schedule.first)
     noise = torch.from_numpy(Noise(0).stage(2.0, (1, 4, 32, 32)))
     assert torch.allclose(canvas, alpha * enlarge(below, (32, 32)) + sigma * noise)
 
@@ -52,5 +52,5 @@ def test_a_start_image_takes_the_place_of_the_enlargement():
     held, photo = Solver("ddim", CONFIG, 50, stage.schedule), random(1, 4, 32, 32)
     for below in (random(1, 4, 16, 16), None):
         canvas, anchor = start_stage(below, stage, held, inputs(lambda stage, below: photo))
-        assert anchor.clean is photo
+        assert anchor.enlargement is photo
         assert torch.equal(canvas, anchor.noised(stage.schedule.first))

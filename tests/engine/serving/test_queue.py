@@ -1,4 +1,4 @@
-"""The queue: one stage at a time, fair, bounded."""
+"""The queue: runs take turns stage by stage, and only so many may wait."""
 
 import threading
 from dataclasses import replace
@@ -27,7 +27,7 @@ def test_runs_take_turns_after_every_stage(queue, fake_runs):
     assert fake_runs.finished_stages == [(name, stage) for stage in (1, 2, 3) for name in "abc"]
 
 
-def test_a_run_that_made_its_last_stage_has_ended_before_another_works(queue, fake_runs):
+def test_a_run_ends_right_after_its_last_stage_before_another_run_continues(queue, fake_runs):
     fake_runs.hold()
     first, second = submit_prompt(queue, "a"), submit_prompt(queue, "b")
     # All of the first and, as they take turns, two stages of the second.
@@ -50,7 +50,7 @@ def test_the_first_stage_of_a_new_run_comes_before_the_next_of_an_older_one(queu
 
 
 def waits(queue, run):
-    return [e for e in queue.since(run)[0] if isinstance(e, Waiting)]
+    return [e for e in queue.events_since(run)[0] if isinstance(e, Waiting)]
 
 
 def test_a_waiting_run_reports_its_position_and_the_seconds_before_it(queue, fake_runs, clock):
@@ -82,7 +82,7 @@ def test_a_full_queue_says_when_to_try_again(queue, fake_runs):
         submit_prompt(queue, "d")
 
 
-def test_a_run_that_cannot_start_fails_and_the_next_one_goes_on(tmp_path, fake_runs):
+def test_a_run_that_cannot_start_fails_and_the_next_one_runs(tmp_path, fake_runs):
     def start(request, run):
         if request.recipe.prompt == "broken":
             raise ZeroDivisionError

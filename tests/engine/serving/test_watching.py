@@ -1,4 +1,4 @@
-"""Stopping, watching, forgetting."""
+"""Runs in the queue are stopped, paused, watched and forgotten."""
 
 import time
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_a_waiting_run_can_be_stopped_and_never_starts(queue, fake_runs):
     assert ("b", 1) not in fake_runs.finished_stages
 
 
-def test_a_run_between_two_stages_can_be_stopped_while_another_works(queue, fake_runs):
+def test_a_run_between_two_stages_can_be_stopped_while_another_is_active(queue, fake_runs):
     fake_runs.hold()
     first, second = submit_prompt(queue, "a"), submit_prompt(queue, "b")
     fake_runs.release(fake_runs.steps)
@@ -49,7 +49,7 @@ def test_a_run_between_two_stages_can_be_stopped_while_another_works(queue, fake
     assert last_event(queue, second) == Finished(3)
 
 
-def test_a_working_run_stops_before_its_next_step(queue, fake_runs):
+def test_an_active_run_stops_before_its_next_step(queue, fake_runs):
     fake_runs.hold()
     run = submit_prompt(queue, "a")
     fake_runs.started.wait()
@@ -58,7 +58,7 @@ def test_a_working_run_stops_before_its_next_step(queue, fake_runs):
     assert last_event(queue, run) == Stopped(1, 2)
 
 
-def test_stopping_what_has_ended_changes_nothing(queue):
+def test_stopping_a_run_that_has_ended_changes_nothing(queue):
     run = submit_prompt(queue, "a")
     assert last_event(queue, run) == Finished(3)
     queue.stop(run)
@@ -70,18 +70,18 @@ def test_a_run_that_nobody_watches_is_stopped(queue, fake_runs, clock):
     left, watched = submit_prompt(queue, "a"), submit_prompt(queue, "b")
     fake_runs.started.wait()
     clock.now += queue.unwatched_seconds + 1
-    queue.since(watched)
+    queue.events_since(watched)
     fake_runs.release()
     assert last_event(queue, watched) == Finished(3)
-    assert [event for event in queue.since(left)[0] if isinstance(event, END)] == [Stopped(1, 2)]
+    assert [event for event in queue.events_since(left)[0] if isinstance(event, END)] == [Stopped(1, 2)]
 
 
-def test_a_log_is_followed_from_any_point_by_any_number(queue):
+def test_a_log_can_be_followed_from_any_event_by_several_readers(queue):
     run = submit_prompt(queue, "a")
     last_event(queue, run)
-    whole, after = queue.since(run)
-    assert queue.since(run, after) == ([], after)
-    assert queue.since(run, after - 1) == ([Finished(3)], after)
+    whole, after = queue.events_since(run)
+    assert queue.events_since(run, after) == ([], after)
+    assert queue.events_since(run, after - 1) == ([Finished(3)], after)
     assert list(queue.follow(run)) == list(queue.follow(run)) == whole
 
 
@@ -92,12 +92,12 @@ def test_after_the_end_no_transient_event_is_kept(queue, fake_runs):
     fake_runs.permits.acquire(timeout=0.2)
     fake_runs.release()
     last_event(queue, run)
-    assert not [e for e in queue.since(run)[0] if isinstance(e, Progress | Preview | Waiting)]
+    assert not [e for e in queue.events_since(run)[0] if isinstance(e, Progress | Preview | Waiting)]
 
 
 def test_an_unknown_name_is_refused(queue):
     with pytest.raises(UnknownRun, match="not known here"):
-        queue.since("0" * 32)
+        queue.events_since("0" * 32)
 
 
 def test_runs_without_a_stage_leave_no_folder(queue, tmp_path):
@@ -106,18 +106,18 @@ def test_runs_without_a_stage_leave_no_folder(queue, tmp_path):
     wait_until(lambda: not list(tmp_path.iterdir()))
 
 
-def test_a_run_pauses_after_the_stage_chosen_meanwhile_though_nobody_watches(queue, fake_runs):
+def test_a_run_pauses_after_a_stage_chosen_while_it_is_active_even_if_nobody_watches(queue, fake_runs):
     fake_runs.hold()
     run = submit_prompt(queue, "a")
     fake_runs.started.wait()
     queue.pause(run, 2)
-    assert queue.stop_stages(run) == (None, 2)
+    assert queue.stage_limits(run) == (None, 2)
     fake_runs.release()
     assert last_event(queue, run) == Stopped(3, 1)
     assert fake_runs.finished_stages == [("a", 1), ("a", 2)]
 
 
-def test_a_pause_can_be_taken_back(queue, fake_runs):
+def test_a_pause_can_be_cancelled(queue, fake_runs):
     fake_runs.hold()
     run = submit_prompt(queue, "a")
     fake_runs.started.wait()
@@ -145,17 +145,17 @@ def test_old_logs_are_forgotten(queue, monkeypatch):
     for run in runs[-3:]:
         last_event(queue, run)
     with pytest.raises(UnknownRun):
-        queue.since(runs[0])
+        queue.events_since(runs[0])
 
 
 def test_following_from_past_the_end_ends(queue):
     run = submit_prompt(queue, "a")
     last_event(queue, run)
-    _, after = queue.since(run)
+    _, after = queue.events_since(run)
     assert list(queue.follow(run, after)) == []
 
 
-def test_a_long_run_outlives_many_short_ones_in_memory(queue, fake_runs, monkeypatch):
+def test_the_log_of_an_active_run_outlives_those_of_many_ended_runs(queue, fake_runs, monkeypatch):
     monkeypatch.setattr("engine.serving.queue.MAX_ENDED_RUNS", 2)
     fake_runs.hold()
     long = submit_prompt(queue, "long")
@@ -174,11 +174,11 @@ def test_a_waiting_run_moves_up_when_one_before_it_is_stopped(queue, fake_runs):
     queue.stop(second)
     fake_runs.release(1)
     last_event(queue, second)
-    wait_until(lambda: [e.place for e in queue.since(third)[0] if isinstance(e, Waiting)] == [1])
+    wait_until(lambda: [e.place for e in queue.events_since(third)[0] if isinstance(e, Waiting)] == [1])
 
 
-def test_faults_around_a_run_leave_the_queue_going(queue, monkeypatch):
-    def broken(*given):
+def test_exceptions_outside_a_run_leave_the_queue_working(queue, monkeypatch):
+    def broken(*args):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(queue.cache, "remove_run", broken)

@@ -21,15 +21,15 @@ def test_a_latent_decodes_to_its_size_in_px(model):
     assert codec.decode(model.vae, random(12, 20)).size == (160, 96)
 
 
-def test_decoding_is_what_the_vae_says(model):
+def test_decoding_equals_the_vaes(model):
     latent = random(16, 16)
     with torch.inference_mode():
-        said = model.vae.decode(latent / model.vae.config.scaling_factor).sample[0]
+        expected = model.vae.decode(latent / model.vae.config.scaling_factor).sample[0]
     ours = pixels(codec.decode(model.vae, latent))
-    assert np.abs(ours - said.clamp(-1, 1).permute(1, 2, 0).numpy()).max() <= 1 / 127.5
+    assert np.abs(ours - expected.clamp(-1, 1).permute(1, 2, 0).numpy()).max() <= 1 / 127.5
 
 
-def test_latents_with_a_mean_and_deviation_of_their_own_are_put_back(model):
+def test_latents_normalized_by_mean_and_deviation_are_restored_before_decoding(model):
     latent = random(16, 16)
     mean, deviation = [1.0, -1, 0.5, 0], [2.0, 3, 4, 5]
     plain = codec.decode(
@@ -44,7 +44,7 @@ def test_latents_with_a_mean_and_deviation_of_their_own_are_put_back(model):
 
 
 @pytest.mark.parametrize("own", [{}, {"latents_mean": [1.0, -1, 0.5, 0], "latents_std": [2.0, 3, 4, 5]}])
-def test_encoding_ends_where_decoding_begins(model, own):
+def test_encoding_is_the_reverse_of_decoding(model, own):
     picture = Image.fromarray(np.random.RandomState(0).randint(0, 255, (96, 160, 3), np.uint8))
     held = {"scaling_factor": 0.3, "shift_factor": 0.1, "block_out_channels": (8,) * 4, **own}
 
@@ -57,19 +57,19 @@ def test_encoding_ends_where_decoding_begins(model, own):
     assert latent.shape == (1, 4, 12, 20)
     assert latent.dtype == torch.float32
     with torch.inference_mode():
-        given = torch.tensor(pixels(picture)).permute(2, 0, 1)[None]
-        said = model.vae.decode(model.vae.encode(given).latent_dist.mode()).sample[0]
+        pixels_in = torch.tensor(pixels(picture)).permute(2, 0, 1)[None]
+        expected = model.vae.decode(model.vae.encode(pixels_in).latent_dist.mode()).sample[0]
     ours = pixels(codec.decode(Shifted, latent))
-    assert np.abs(ours - said.clamp(-1, 1).permute(1, 2, 0).numpy()).max() <= 1 / 127.5
+    assert np.abs(ours - expected.clamp(-1, 1).permute(1, 2, 0).numpy()).max() <= 1 / 127.5
 
 
-def test_a_vae_that_names_its_latents_is_encoded_too():
+def test_a_vae_whose_encoder_returns_latents_can_encode():
     torch.manual_seed(0)
     vae = AutoencoderTiny(encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4).eval()
     picture = Image.fromarray(np.random.RandomState(0).randint(0, 255, (128, 128, 3), np.uint8))
     with torch.inference_mode():
-        said = vae.encode(torch.tensor(pixels(picture)).permute(2, 0, 1)[None]).latents
-    assert torch.allclose(codec.encode(vae, picture), said, atol=1e-5)
+        expected = vae.encode(torch.tensor(pixels(picture)).permute(2, 0, 1)[None]).latents
+    assert torch.allclose(codec.encode(vae, picture), expected, atol=1e-5)
 
 
 def test_a_large_latent_is_decoded_in_tiles(model, monkeypatch):
@@ -83,8 +83,8 @@ def test_a_large_latent_is_decoded_in_tiles(model, monkeypatch):
     assert max(max(size) for size in sizes) <= model.facts.window
 
 
-def test_a_fitted_preview_is_nearer_to_the_picture_than_its_mean_colour(model):
-    # What a preview can show: broad colours, as the fit has seen them in other samples.
+def test_a_fitted_preview_is_closer_to_the_picture_than_its_mean_colour(model):
+    # A preview can only show broad colours, like those of the samples of the fit.
     latent = random(4, 4, seed=5).repeat_interleave(4, -1).repeat_interleave(4, -2)
     picture = codec.decode(model.vae, latent)
     small = pixels(picture.resize((16, 16), Image.BOX))
@@ -93,7 +93,7 @@ def test_a_fitted_preview_is_nearer_to_the_picture_than_its_mean_colour(model):
     assert np.square(shown - small).mean() < 0.8 * np.square(small - small.mean((0, 1))).mean()
 
 
-def test_a_fit_finds_the_matrix_of_a_decoder_that_is_one():
+def test_a_fit_finds_the_matrix_of_a_linear_decoder():
     truth = torch.tensor([[0.3, 0.1, 0], [0, -0.2, 0.1], [0.1, 0, 0.2], [-0.1, 0.1, 0.1], [0.05, 0, -0.05]])
 
     class Linear:
@@ -107,7 +107,7 @@ def test_a_fit_finds_the_matrix_of_a_decoder_that_is_one():
     assert torch.allclose(codec.preview_matrix(Linear()), truth, atol=1e-4)
 
 
-def test_a_preview_stands_the_way_the_picture_stands(model):
+def test_a_preview_has_the_orientation_of_the_picture(model):
     matrix = torch.tensor([[0.5, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
     latent = torch.zeros(1, 4, 32, 48)
     latent[0, 0, :16, :24] = 2
@@ -119,11 +119,11 @@ def test_a_preview_stands_the_way_the_picture_stands(model):
 
 def test_a_preview_is_small(model):
     image = Image.open(io.BytesIO(codec.preview(random(600, 1200), model.preview_matrix)))
-    assert max(image.size) == codec.PREVIEW_SIDE
+    assert max(image.size) == codec.MAX_PREVIEW_SIDE
 
 
-class Known:
-    """As much of a VAE as tells which one it is."""
+class KnownVae:
+    """The attributes of a VAE by which it is recognized."""
 
     device = torch.device("cpu")
 
@@ -134,13 +134,13 @@ class Known:
 
 
 @pytest.mark.parametrize("factor", [0.13025, 0.18215])
-def test_known_vaes_have_their_matrix(factor):
-    matrix = codec.preview_matrix(Known(factor))
+def test_known_vaes_have_a_fitted_matrix(factor):
+    matrix = codec.preview_matrix(KnownVae(factor))
     assert matrix.shape == (5, 3)
     # A larger first channel is a brighter picture in both.
     assert (matrix[0] > 0.2).all()
 
 
-def test_a_models_own_matrix_comes_first(model):
+def test_a_models_own_matrix_takes_precedence(model):
     own = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
     assert codec.preview_matrix(model.vae, own).tolist() == own

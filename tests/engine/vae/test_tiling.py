@@ -1,4 +1,4 @@
-"""A picture by tiles is the picture as a whole: the same tone, no borders, and at most twice the pixels."""
+"""Decoding and encoding in tiles equals doing it at once: same tone, no borders, at most twice the pixels."""
 
 import threading
 from itertools import pairwise
@@ -19,9 +19,10 @@ FULL = torch.OutOfMemoryError("CUDA out of memory")
 
 
 @pytest.fixture(scope="module")
-def taught():
-    """A VAE with group norms and attention that has seen a few pictures. One with random weights would not
-    do: it spreads what happens at a border over the whole picture, whatever the borders are like.
+def trained_vae():
+    """A VAE with group norms and attention, trained on a few pictures.
+
+    One with random weights would not do: it spreads errors at borders over the whole picture.
     """
     torch.manual_seed(0)
     vae = AutoencoderKL(
@@ -40,7 +41,7 @@ def taught():
     return vae.requires_grad_(False).eval()
 
 
-def scene(seed, size=(320, 448)):
+def random_scene(seed, size=(320, 448)):
     return Image.fromarray(world.render(world.make_scene(seed), size))
 
 
@@ -48,8 +49,8 @@ def levels(picture):
     return np.asarray(picture, np.float32)
 
 
-def apart(made, whole, side):
-    """Mean differences of two pictures, 0 to 255: everywhere, and by the worst border of tiles."""
+def compare(made, whole, side):
+    """Return the mean difference of two pictures, 0 to 255: everywhere, and at the worst border of tiles."""
     off = np.abs(levels(made) - levels(whole)).mean(2)
     lines = []
     for across in (off, off.T):
@@ -62,30 +63,30 @@ def apart(made, whole, side):
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [24, 32])
 @pytest.mark.parametrize("seed", [3, 4])
-def test_a_decode_by_tiles_is_the_whole_one(taught, seed, side):
-    latent = codec.encode(taught, scene(seed))
-    whole = codec.decode(taught, latent)
-    mean, border = apart(codec.decode(taught, latent, side), whole, side)
+def test_decoding_in_tiles_equals_decoding_at_once(trained_vae, seed, side):
+    latent = codec.encode(trained_vae, random_scene(seed))
+    whole = codec.decode(trained_vae, latent)
+    mean, border = compare(codec.decode(trained_vae, latent, side), whole, side)
     assert mean < 1
     assert border < 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [24, 32])
-def test_an_encode_by_tiles_is_the_whole_one(taught, side):
-    picture = scene(3)
-    whole = codec.decode(taught, codec.encode(taught, picture))
-    mean, border = apart(codec.decode(taught, codec.encode(taught, picture, side)), whole, side)
+def test_encoding_in_tiles_equals_encoding_at_once(trained_vae, side):
+    picture = random_scene(3)
+    whole = codec.decode(trained_vae, codec.encode(trained_vae, picture))
+    mean, border = compare(codec.decode(trained_vae, codec.encode(trained_vae, picture, side)), whole, side)
     assert mean < 1
     assert border < 3
 
 
 @pytest.mark.slow
-def test_tiles_that_know_of_nothing_else_would_not_do(taught, monkeypatch):
-    latent = codec.encode(taught, scene(3))
-    whole = codec.decode(taught, latent)
+def test_tiles_without_shared_statistics_would_differ(trained_vae, monkeypatch):
+    latent = codec.encode(trained_vae, random_scene(3))
+    whole = codec.decode(trained_vae, latent)
     monkeypatch.setattr(codec, "measure_statistics", lambda *asked: None)
-    mean, border = apart(codec.decode(taught, latent, 16), whole, 16)
+    mean, border = compare(codec.decode(trained_vae, latent, 16), whole, 16)
     assert mean > 3
     assert border > 3
 
@@ -105,8 +106,8 @@ def test_at_most_twice_the_pixels_are_decoded(size, side, model, monkeypatch):
     assert sum(pixels) <= 2 * 64 * size[0] * size[1]
 
 
-class Work(TorchFunctionMode):
-    """Counts the multiplications of all convolutions while it is open."""
+class ConvolutionCost(TorchFunctionMode):
+    """Counts the multiplications of all convolutions while it is entered."""
 
     count = 0
 
@@ -118,21 +119,21 @@ class Work(TorchFunctionMode):
 
 
 @pytest.mark.slow
-def test_tiles_are_at_most_twice_the_work(taught):
-    picture = scene(3, (640, 640))
-    with Work() as encoding:
-        latent = codec.encode(taught, picture)
-    with Work() as decoding:
-        codec.decode(taught, latent)
-    with Work() as by_tiles:
-        codec.encode(taught, picture, 32)
+def test_tiles_cost_at_most_twice_as_much(trained_vae):
+    picture = random_scene(3, (640, 640))
+    with ConvolutionCost() as encoding:
+        latent = codec.encode(trained_vae, picture)
+    with ConvolutionCost() as decoding:
+        codec.decode(trained_vae, latent)
+    with ConvolutionCost() as by_tiles:
+        codec.encode(trained_vae, picture, 32)
     assert by_tiles.count <= 2 * encoding.count
-    with Work() as by_tiles:
-        codec.decode(taught, latent, 32)
+    with ConvolutionCost() as by_tiles:
+        codec.decode(trained_vae, latent, 32)
     assert by_tiles.count <= 2 * decoding.count
 
 
-def test_a_vae_without_group_norms_decodes_its_tiles_and_nothing_else(monkeypatch):
+def test_a_vae_without_group_norms_decodes_each_tile_once(monkeypatch):
     vae = AutoencoderTiny(encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4).eval()
     decode, sizes = vae.decode, []
     monkeypatch.setattr(vae, "decode", lambda z: sizes.append(tuple(z.shape)) or decode(z))
@@ -141,7 +142,7 @@ def test_a_vae_without_group_norms_decodes_its_tiles_and_nothing_else(monkeypatc
 
 
 @pytest.mark.parametrize("at", [1, 2])
-def test_a_fault_leaves_the_vae_as_it_was(at, model, monkeypatch):
+def test_an_exception_leaves_the_vae_unchanged(at, model, monkeypatch):
     whole = codec.decode(model.vae, random(24, 24)).tobytes()
     decode, calls = model.vae.decode, []
 
@@ -158,20 +159,20 @@ def test_a_fault_leaves_the_vae_as_it_was(at, model, monkeypatch):
     assert codec.decode(model.vae, random(24, 24)).tobytes() == whole
 
 
-def test_another_thread_shares_the_vae_undisturbed(model):
-    latent, said = random(24, 24), []
+def test_another_thread_can_use_the_vae_at_the_same_time(model):
+    latent, decoded = random(24, 24), []
     whole = codec.decode(model.vae, latent).tobytes()
     known = global_statistics.measure_statistics(
         model.vae.decode, lambda rows, cols: latent[..., rows, cols], (24, 24), 8, 16
     )
     with torch.inference_mode(), known.use_for_tile(slice(0, 16), slice(0, 16)):
-        other = threading.Thread(target=lambda: said.append(codec.decode(model.vae, latent).tobytes()))
+        other = threading.Thread(target=lambda: decoded.append(codec.decode(model.vae, latent).tobytes()))
         other.start()
         other.join()
-    assert said == [whole]
+    assert decoded == [whole]
 
 
-def test_tiles_that_are_cut_from_a_picture_give_it_back_row_by_row():
+def test_tiles_cropped_from_a_picture_blend_into_it_again():
     whole = torch.rand(3, 50, 37)
     rows = list(tiling.blend_tiles(lambda rows, cols: whole[:, rows, cols], (50, 37), 16))
     assert torch.allclose(torch.cat([part for _, part in rows], 1), whole, atol=1e-6)
@@ -179,7 +180,7 @@ def test_tiles_that_are_cut_from_a_picture_give_it_back_row_by_row():
 
 
 @pytest.mark.parametrize("length", [5, 9, 10, 23, 33, 64, 100, 1024])
-def test_patches_lie_side_by_side_from_end_to_end(length):
+def test_patches_cover_an_axis_without_gaps_or_overlap(length):
     starts, patch = global_statistics.crop_starts(length, 32)
     assert starts[0] == 0
     assert all(b - a >= patch for a, b in pairwise(starts))
@@ -187,8 +188,8 @@ def test_patches_lie_side_by_side_from_end_to_end(length):
     assert len(starts) * patch >= 0.8 * length or length < 20
 
 
-def test_an_encode_that_is_full_takes_smaller_tiles(model, monkeypatch):
-    encoder, told = model.vae.encoder.forward, []
+def test_encoding_uses_smaller_tiles_when_memory_is_full(model, monkeypatch):
+    encoder, sides = model.vae.encoder.forward, []
 
     def small_card(x):
         if max(x.shape[-2:]) > 96:
@@ -196,5 +197,5 @@ def test_an_encode_that_is_full_takes_smaller_tiles(model, monkeypatch):
         return encoder(x)
 
     monkeypatch.setattr(model.vae.encoder, "forward", small_card)
-    assert codec.encode(model.vae, scene(3, (192, 256)), 32, told.append).shape == (1, 4, 24, 32)
-    assert told == [16, 8]
+    assert codec.encode(model.vae, random_scene(3, (192, 256)), 32, sides.append).shape == (1, 4, 24, 32)
+    assert sides == [16, 8]
