@@ -1,11 +1,11 @@
-"""Builds the page: its components in their places, and the event handlers that they call."""
+"""Builds the page: its components, and the connection of their events with the event handlers."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from engine.methods import COMBINATIONS
+from engine.methods import COMBINATION_OPTIONS
 from engine.recipe.options import OPTIONS
 from ui import api
 from ui.actions import restore
@@ -17,7 +17,7 @@ from ui.handlers.prompt import PromptHandlers
 from ui.page import Page
 from ui.panels.badge import badge_html
 from ui.panels.control import build_control_panel
-from ui.panels.stages import WEB, StagesPanel
+from ui.panels.stages import WEB_FOLDER, StagesPanel
 from ui.session.services import Services
 from ui.settings.widgets import (
     ALPHAS,
@@ -32,34 +32,38 @@ from ui.settings.widgets import (
 )
 from ui.text import methods, words
 
-# The browser's stored settings are found under this key; Gradio's own would change with every start.
+# The key in the browser's local storage under which the page stores its state. Gradio's default key changes with
+# every start of the app.
 STORAGE_KEY = "demofusion-studio"
+# The secret with which Gradio encrypts the stored state. It is fixed, so that a restarted app can read the state.
 STORAGE_SECRET = "settings-are-no-secret"
-SHARED_RUNS_SCRIPT = WEB / "shared_runs.js"
-OPENED_SCRIPT = WEB / "opened.js"
-# Arguments of an event that is handled at once. Without preprocessing, values arrive as the browser has them:
-# the checks of a recipe answer an unusable one with a sentence, where Gradio would raise.
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
-# Arguments of an event whose handler sends updates for as long as a run or a download takes.
-STREAMING = {
+# The script that merges the runs of this tab into the list of all tabs of the browser.
+SHARED_RUNS_SCRIPT = WEB_FOLDER / "shared_runs.js"
+# The script that runs when the page is opened, on the stored state.
+OPENED_SCRIPT = WEB_FOLDER / "opened.js"
+# Gradio's arguments for an event that is handled at once. Values arrive without preprocessing, because Gradio's
+# would raise on an unusable value, while the checks of a recipe answer it with a sentence.
+INSTANT_EVENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
+# Gradio's arguments for an event whose handler sends updates for as long as a run or a download takes.
+STREAMING_EVENT = {
     "show_progress": "hidden",
     "concurrency_limit": None,
     "api_visibility": "private",
     # Otherwise Gradio would drop an event that arrives while its handler is still sending updates.
     "trigger_mode": "multiple",
 }
-# Seconds between two checks of Gradio's own cache of uploads, and the age at which it deletes them.
-UPLOAD_CACHE = (3600, 86400)
+# Seconds between two checks of Gradio's cache of uploads, and the age in seconds at which Gradio deletes an upload.
+UPLOAD_CACHE_SECONDS = (3600, 86400)
 
 
 def build_studio(services: Services) -> gr.Blocks:
-    """Build the whole app."""
+    """Return the whole app: the page, its events and the public endpoints."""
     gr.set_static_paths([services.cache.root, *([services.example] if services.example else [])])
     with gr.Blocks(
-        title=words.TITLE, analytics_enabled=False, delete_cache=UPLOAD_CACHE, fill_width=True
+        title=words.TITLE, analytics_enabled=False, delete_cache=UPLOAD_CACHE_SECONDS, fill_width=True
     ) as demo:
         page, buttons = _PageBuilder(services).build()
-        _wire(demo, page, buttons, services)
+        _connect_events(demo, page, buttons, services)
         api.add_endpoints(services)
     return demo
 
@@ -69,16 +73,17 @@ class _PageBuilder:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        # What the widgets show at first, by name.
+        # The first values of the widgets, by name.
         self.values: dict[str, Any] = restore.initial_values(services)
+        # The widgets that have been built, by name.
         self.widgets: dict[str, gr.components.Component] = {}
-        # Further fields of Page, by name.
+        # The other fields of Page that have been built, by name.
         self.parts: dict[str, Any] = {}
-        # Buttons that no handler writes, by name.
+        # Buttons that no handler updates, by name. They are no fields of Page.
         self.buttons: dict[str, gr.Button] = {}
 
     def build(self) -> tuple[Page, Mapping[str, gr.Button]]:
-        """Build everything. Returns the page, and the buttons that are not part of it."""
+        """Build all components. Return the page, and by name the buttons that are no fields of it."""
         with gr.Row(elem_id="head"):
             gr.Markdown(f"# {words.TITLE}", elem_id="title")
             self.parts["badge"] = gr.HTML(badge_html(self.services), elem_id="badge")
@@ -99,19 +104,19 @@ class _PageBuilder:
         return Page(widgets=self.widgets, **self.parts), self.buttons
 
     def _add_setting(self, name: str, **changes: Any) -> None:
-        """Build the widget of a setting."""
+        """Build the widget of a setting; changes override arguments of its Gradio component."""
         self.widgets[name] = setting_widget(name, self.values.get(name), **changes)
 
     def _add_size(self, name: str, **changes: Any) -> None:
-        """Build a size widget."""
+        """Build the widget of a size setting; changes override arguments of its Gradio component."""
         self.widgets[name] = size_widget(name, self.values.get(name), **changes)
 
     def _add_option(self, name: str) -> None:
-        """Build the widget of a setting that only some methods read."""
+        """Build the widget of an option, which is a setting that only some methods read."""
         self.widgets[name] = option_widget(name, self.values.get(name))
 
     def _build_prompt(self) -> None:
-        """Build the prompt with the buttons beside it."""
+        """Build the prompt and the buttons Generate, Stop and "Surprise me" beside it."""
         with gr.Row(elem_id="ask", equal_height=True):
             self._add_setting(
                 "prompt",
@@ -133,7 +138,10 @@ class _PageBuilder:
                 self.buttons["surprise"] = gr.Button(words.SURPRISE_ME, size="sm", elem_id="surprise")
 
     def _build_word_choices(self) -> None:
-        """Build the sentence builder: the words, by kind, of the model that has a small vocabulary."""
+        """Build one row of words for each kind of word in the small model's vocabulary.
+
+        A person builds a prompt by choosing words. The rows are hidden while another model is selected.
+        """
         vocabularies = (entry.vocabulary for entry in self.services.pool.entries.values())
         vocabulary = next((vocabulary for vocabulary in vocabularies if vocabulary), {})
         present_vocabulary = self.services.entry().vocabulary
@@ -152,7 +160,7 @@ class _PageBuilder:
         self.parts["word_choices"] = choices
 
     def _build_size_section(self) -> None:
-        """Build number of stages, shape and seed."""
+        """Build the widgets of the number of stages, the shape and the seed."""
         with gr.Group():
             self._add_size("stages", elem_id="scale_stages")
             self.parts["size_line"] = gr.HTML(elem_id="sizes")
@@ -164,13 +172,13 @@ class _PageBuilder:
                 )
 
     def _build_method_section(self) -> None:
-        """Build the choice of the method."""
+        """Build the section in which a method is chosen."""
         with gr.Accordion(methods.METHOD_HEADING, open=False, elem_id="methods") as fold:
             self.widgets["method"] = method_widget(self.values.get("method"))
         self.parts["method_fold"] = fold
 
     def _build_growth_section(self) -> None:
-        """Build the settings of the method, which act on stages above the base, with their curves."""
+        """Build the section with the settings of the stages after the first, and with the curves of these stages."""
         with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as fold:
             for name in ALPHAS:
                 self._add_setting(name)
@@ -178,7 +186,7 @@ class _PageBuilder:
             for name in SMOOTHING_AND_STRIDE:
                 self._add_setting(name)
             for name in OPTIONS:
-                if name not in COMBINATIONS:
+                if name not in COMBINATION_OPTIONS:
                     self._add_option(name)
             self.parts["window_line"] = gr.HTML(elem_id="windows")
             self.parts["curves"] = gr.HTML(elem_id="curves")
@@ -186,7 +194,7 @@ class _PageBuilder:
         self.parts["growth_fold"] = fold
 
     def _build_start_section(self) -> None:
-        """Build the drop zone, and the start image with its settings."""
+        """Build the section with the drop zone, the start image and the start image's settings."""
         with gr.Accordion(words.START_FROM_PICTURE, open=False, elem_id="start") as fold:
             gr.Markdown(words.DROP_HELP)
             self.parts["drop_zone"] = gr.File(
@@ -203,7 +211,7 @@ class _PageBuilder:
         self.parts["start_fold"] = fold
 
     def _build_fine_section(self) -> None:
-        """Build the settings that most people leave alone."""
+        """Build the section with the settings that most people leave unchanged."""
         with gr.Accordion(words.FINE_CONTROL, open=False, elem_id="fine"):
             for name in FINE_SETTINGS:
                 self._add_setting(name)
@@ -215,19 +223,21 @@ class _PageBuilder:
             for name in METHOD_PARTS:
                 self._add_setting(name)
             self._add_setting("kernel")
-            for name in sorted(COMBINATIONS, reverse=True):
+            for name in sorted(COMBINATION_OPTIONS, reverse=True):
                 self._add_option(name)
             self._add_setting("faithful")
 
     def _build_model_section(self) -> None:
-        """Build the choice of the model, hidden if there is only one."""
+        """Build the section in which a model is chosen, hidden if there is only one model."""
         entries = self.services.pool.entries
         with gr.Accordion(words.MODEL_SECTION, open=False, visible=len(entries) > 1):
             self.widgets["model"] = model_widget(entries.values())
 
 
-def _wire(demo: gr.Blocks, page: Page, buttons: Mapping[str, gr.Button], services: Services) -> None:
-    """Connect the components' events with their handlers."""
+def _connect_events(
+    demo: gr.Blocks, page: Page, buttons: Mapping[str, gr.Button], services: Services
+) -> None:
+    """Connect the events of the page's components with their handlers."""
     page_handlers, action_handlers = PageHandlers(services, page), ActionHandlers(services, page)
     model_handlers, prompt_handlers = ModelHandlers(services, page), PromptHandlers(services, page)
     widgets, word_choices = page.widgets, page.word_choices.values()
@@ -252,51 +262,55 @@ def _wire(demo: gr.Blocks, page: Page, buttons: Mapping[str, gr.Button], service
         *widgets.values(),
         *word_choices,
     ]
-    streaming = {"outputs": outputs} | STREAMING
+    streaming = {"outputs": outputs} | STREAMING_EVENT
 
     shared_runs = SHARED_RUNS_SCRIPT.read_text(encoding="utf-8")
-    page.browser_state.change(None, [page.browser_state], js=shared_runs, **QUIET)
+    page.browser_state.change(None, [page.browser_state], js=shared_runs, **INSTANT_EVENT)
     opened = OPENED_SCRIPT.read_text(encoding="utf-8")
     on_open = f"(stored) => ({opened})(...({shared_runs})(stored))"
-    loaded = demo.load(page_handlers.on_load, [page.browser_state], outputs, js=on_open, **QUIET)
+    loaded = demo.load(page_handlers.on_load, [page.browser_state], outputs, js=on_open, **INSTANT_EVENT)
     loaded.then(page_handlers.on_follow_run, **streaming)
     loaded.then(model_handlers.on_load_model, **streaming)
 
     textboxes = {name: widget for name, widget in widgets.items() if isinstance(widget, gr.Textbox)}
     moves = [widget.input for name, widget in widgets.items() if name not in ("model", *textboxes)]
-    gr.on(moves, page_handlers.on_change, inputs, outputs, trigger_mode="always_last", **QUIET)
+    gr.on(moves, page_handlers.on_change, inputs, outputs, trigger_mode="always_last", **INSTANT_EVENT)
     # A textbox's `input` event does not report pasted text, so `change` is used.
     for name, textbox in textboxes.items():
         on_text = prompt_handlers.on_text_change(name)
-        textbox.change(on_text, inputs, outputs, trigger_mode="always_last", **QUIET)
+        textbox.change(on_text, inputs, outputs, trigger_mode="always_last", **INSTANT_EVENT)
     word_events = [choice.input for choice in word_choices]
-    gr.on(word_events, prompt_handlers.on_word_choice, inputs, outputs, **QUIET)
-    chosen = widgets["model"].input(model_handlers.on_model_choice, inputs, outputs, **QUIET)
+    gr.on(word_events, prompt_handlers.on_word_choice, inputs, outputs, **INSTANT_EVENT)
+    chosen = widgets["model"].input(model_handlers.on_model_choice, inputs, outputs, **INSTANT_EVENT)
     chosen.then(model_handlers.on_load_model, **streaming)
-    buttons["surprise"].click(prompt_handlers.on_surprise, inputs, outputs, **QUIET)
-    buttons["new_seed"].click(prompt_handlers.on_new_seed, inputs, outputs, **QUIET)
-    buttons["defaults"].click(action_handlers.on_defaults, inputs, outputs, **QUIET)
-    _wire_images(page, action_handlers, ControlHandlers(services, page), inputs, outputs)
+    buttons["surprise"].click(prompt_handlers.on_surprise, inputs, outputs, **INSTANT_EVENT)
+    buttons["new_seed"].click(prompt_handlers.on_new_seed, inputs, outputs, **INSTANT_EVENT)
+    buttons["defaults"].click(action_handlers.on_defaults, inputs, outputs, **INSTANT_EVENT)
+    _connect_image_events(page, action_handlers, ControlHandlers(services, page), inputs, outputs)
     for event in (page.generate_button.click, widgets["prompt"].submit):
-        started = event(page_handlers.on_generate, inputs, outputs, **QUIET)
+        started = event(page_handlers.on_generate, inputs, outputs, **INSTANT_EVENT)
         started.then(page_handlers.on_follow_run, **streaming)
-    page.stop_button.click(page_handlers.on_stop, None, [page.stages], **QUIET)
-    acted = page.stages.act(action_handlers.on_action, inputs, outputs, trigger_mode="multiple", **QUIET)
+    page.stop_button.click(page_handlers.on_stop, None, [page.stages], **INSTANT_EVENT)
+    acted = page.stages.act(
+        action_handlers.on_action, inputs, outputs, trigger_mode="multiple", **INSTANT_EVENT
+    )
     acted.then(page_handlers.on_follow_run, **streaming)
     acted.then(action_handlers.on_make_export, **streaming | {"concurrency_limit": 1})
 
 
-def _wire_images(
+def _connect_image_events(
     page: Page,
     action_handlers: ActionHandlers,
     control_handlers: ControlHandlers,
     inputs: set[Any],
     outputs: list[Any],
 ) -> None:
-    """Connect the events of the start image and the control image."""
+    """Connect the events of the start image and the control image with their handlers."""
     drop_zone, panel = page.drop_zone, page.control_panel
-    drop_zone.upload(action_handlers.on_drop_file, {*inputs, drop_zone}, [*outputs, drop_zone], **QUIET)
-    page.remove_image_button.click(action_handlers.on_remove_start_image, inputs, outputs, **QUIET)
-    page.control_button.click(control_handlers.on_follow_start_image, inputs, outputs, **QUIET)
-    panel.remove.click(control_handlers.on_remove_control, inputs, outputs, **QUIET)
-    panel.stage.input(control_handlers.on_map_stage, {*inputs, panel.stage}, outputs, **QUIET)
+    drop_zone.upload(
+        action_handlers.on_drop_file, {*inputs, drop_zone}, [*outputs, drop_zone], **INSTANT_EVENT
+    )
+    page.remove_image_button.click(action_handlers.on_remove_start_image, inputs, outputs, **INSTANT_EVENT)
+    page.control_button.click(control_handlers.on_follow_start_image, inputs, outputs, **INSTANT_EVENT)
+    panel.remove.click(control_handlers.on_remove_control, inputs, outputs, **INSTANT_EVENT)
+    panel.stage.input(control_handlers.on_map_stage, {*inputs, panel.stage}, outputs, **INSTANT_EVENT)

@@ -4,17 +4,19 @@ from typing import Any
 
 import gradio as gr
 
-from ui.panels.stages import STYLESHEET, WEB
+from ui.panels.stages import STYLESHEET, WEB_FOLDER
 from ui.session.services import Services
 
-LARGEST_UPLOAD = "40mb"
-# Scripts that run once when the page is opened; each holds one function.
+# Gradio refuses an upload larger than this.
+MAX_UPLOAD_SIZE = "40mb"
+# Scripts that run once when the page is opened, in this order; each file holds one JavaScript function.
 PAGE_SCRIPTS = ("ordered_requests.js", "page.js")
+# The page's fonts; the browser takes the first one that is installed.
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 
 
 def theme() -> gr.themes.Base:
-    """Return a plain theme without shadows and borders; the browser chooses between light and dark."""
+    """Return the page's theme, without shadows and borders; the browser chooses between light and dark."""
     return gr.themes.Base(
         primary_hue="indigo",
         neutral_hue="stone",
@@ -41,24 +43,27 @@ def theme() -> gr.themes.Base:
 
 
 def _page_script() -> str:
-    """Return the scripts that run when the page is opened, as one function.
+    """Return the text of a JavaScript function that calls the functions of PAGE_SCRIPTS in order.
 
-    Requests are put in order first, as everything else sends requests.
+    The script that puts requests in order comes first, because the others cause requests.
     """
-    scripts = [(WEB / name).read_text(encoding="utf-8") for name in PAGE_SCRIPTS]
+    scripts = [(WEB_FOLDER / name).read_text(encoding="utf-8") for name in PAGE_SCRIPTS]
     calls = "\n".join(f"({script})();" for script in scripts)
     return f"() => {{\n{calls}\n}}"
 
 
 def launch_arguments(services: Services) -> dict[str, Any]:
-    """Return the arguments of Gradio's launch(). Browsers may fetch runs, but not the measured speeds."""
+    """Return the keyword arguments of Gradio's launch().
+
+    Browsers may fetch files of runs, but not the folder of the measured speeds.
+    """
     return {
         "blocked_paths": [str(services.pace.folder)],
         "theme": theme(),
-        "css_paths": [STYLESHEET, WEB / "page.css"],
-        "head": f"<style>{(WEB / 'phone.css').read_text(encoding='utf-8')}</style>",
+        "css_paths": [STYLESHEET, WEB_FOLDER / "page.css"],
+        "head": f"<style>{(WEB_FOLDER / 'phone.css').read_text(encoding='utf-8')}</style>",
         "js": _page_script(),
-        "max_file_size": LARGEST_UPLOAD,
+        "max_file_size": MAX_UPLOAD_SIZE,
         "footer_links": ["api"],
         "enable_monitoring": False,
         "run_history": False,

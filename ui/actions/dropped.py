@@ -16,7 +16,7 @@ from ui.session.services import Services
 from ui.session.session import DroppedFile, Session, SettingsChange
 from ui.session.uploads import find_upload
 from ui.settings.control_settings import default_kind, supported_kinds
-from ui.settings.sizes import scales_beyond
+from ui.settings.sizes import scales_larger_than
 from ui.settings.widgets import summarize_settings
 from ui.text import words
 from ui.text.labels import join_labels
@@ -103,7 +103,7 @@ def enlarge_image(session: Session, services: Services) -> bool:
         return False
     before = session.recipe
     height, width = images.measure(dropped.image)
-    scales = scales_beyond(before.scales, height * width, services.facts(before.model))
+    scales = scales_larger_than(before.scales, height * width, services.facts(before.model))
     prompts = {"prompt": dropped.recipe.prompt, "negative": dropped.recipe.negative}
     _set_start_image(session, services, dropped.image, scales=scales, **prompts)
     session.undoable_change = SettingsChange(before, session.recipe)

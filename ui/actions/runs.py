@@ -96,7 +96,7 @@ async def follow(session: Session, services: Services, progress: RunProgress) ->
     has_news = False
     while progress.end is None:
         try:
-            events, progress.next_event = services.queue.since(progress.name, progress.next_event)
+            events, progress.next_event = services.queue.events_since(progress.name, progress.next_event)
         except UnknownRun as fault:
             events = [Failed(fault.sentence)]
         if events:
@@ -193,7 +193,7 @@ def _describe_finished(services: Services, progress: RunProgress) -> str:
     height, width = progress.finished[progress.last_stage].size
     values = {
         "size": formatting.format_size(height, width),
-        "stages": formatting.count_stages(len(progress.finished)),
+        "stages": formatting.format_stage_count(len(progress.finished)),
         "hours": formatting.format_hours(services.cache.max_age),
     }
     if not seconds:

@@ -17,7 +17,7 @@ from ui.panels.exports import make_export, viewed_centre
 from ui.session.notes import make_note
 from ui.session.services import EXAMPLE
 from ui.session.session import Session, SettingsChange
-from ui.settings.complaints import COMPLAINT_MOVES, adjust_for_complaint, describe_changes
+from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint, describe_changes
 from ui.settings.control_settings import reset_first_control
 from ui.text import formatting, words
 
@@ -73,7 +73,7 @@ class ActionHandlers(Handlers):
     def do_complain(self, session: Session, action: Mapping[str, Any]) -> bool:
         """Change the settings against a complaint about the picture, and offer to try or to undo that."""
         complaint = action.get("of")
-        if not isinstance(complaint, str) or complaint not in COMPLAINT_MOVES or session.plan is None:
+        if not isinstance(complaint, str) or complaint not in COMPLAINT_ADJUSTERS or session.plan is None:
             return False
         adjusted = adjust_for_complaint(session.recipe, complaint, self.services.facts(session.model))
         if not adjusted.changes:
@@ -100,7 +100,7 @@ class ActionHandlers(Handlers):
         stage = session.plan.stages[max(session.cached_count, min(1, len(session.plan.stages) - 1))]
         seconds = self.services.pace.estimate([stage])
         about = "" if seconds is None else f" · {formatting.format_short_duration(seconds)}"
-        return words.COST_OF_TRY.format(size=formatting.format_side(*stage.size), about=about)
+        return words.COST_OF_TRY.format(size=formatting.format_short_size(*stage.size), about=about)
 
     def do_try(self, session: Session, action: Mapping[str, Any]) -> None:
         """Run the changed settings up to the first stage that they change, but at least to the second."""

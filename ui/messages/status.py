@@ -1,4 +1,4 @@
-"""The status line: the state of a run, what Generate would cost, or why the settings are refused."""
+"""The status line of the page: the state of a run, the cost of the next run, or why settings are refused."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from engine.catalogue import vocabulary
 from engine.catalogue.entries import ModelEntry
 from engine.errors import BadRecipe, short_repr
-from engine.planning.cost import largest_fitting, memory, peak_memory
+from engine.planning.cost import largest_fitting, peak_memory, stage_memory
 from engine.planning.plan import Plan
 from engine.recipe.checks import check_value
 from engine.recipe.fields import freeze
@@ -18,7 +18,7 @@ from ui.session.session import Message, Session
 from ui.text import formatting, methods, words
 from ui.text.labels import replace_names_with_labels
 
-# Settings that a refusal may offer a value for.
+# Names of the settings for which a refusal may offer a button with a value that fits.
 FIT_SETTINGS = frozenset(
     {
         "width",
@@ -33,14 +33,18 @@ FIT_SETTINGS = frozenset(
         "options",
     }
 )
-# Fraction of a stage's steps in which it is softer than the stage before it.
+# During this first fraction of its steps, a stage looks softer than the stage before it.
 SOFT_FRACTION = 1 / 3
-# Unknown words of a prompt that are named.
-MOST_UNKNOWN_WORDS = 6
+# At most this many unknown words of a prompt are listed.
+MAX_UNKNOWN_WORDS = 6
 
 
 def status_message(session: Session, services: Services) -> Message:
-    """Return the status line: an error, the active run, the last message, or what Generate would cost."""
+    """Return what the status line shows.
+
+    The first of these that exists: an error, the state of the active run, the last message, why the settings are
+    refused, the cost of a run with the present settings.
+    """
     work = session.active_run
     if session.message and session.message.fault:
         return session.message
@@ -61,7 +65,7 @@ def status_message(session: Session, services: Services) -> Message:
 
 
 def refusal_message(fault: BadRecipe) -> Message:
-    """Return why settings are refused, with a button for the values that would fit."""
+    """Return a message with the reason why settings are refused, and a button that sets values that fit."""
     actions = []
     if fault.fit:
         label = words.USE_VALUE.format(value=_format_fit(fault.fit))
@@ -73,7 +77,10 @@ def refusal_message(fault: BadRecipe) -> Message:
 
 
 def checked_fit(fit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the checked settings of a refusal's button from a browser; none if any is out of range."""
+    """Return the settings that a refusal's button sets, by name; empty if any value is out of range.
+
+    fit: the button's settings as a browser sends them; values may be of any type.
+    """
     try:
         return {
             name: check_value(name, freeze(value) if isinstance(value, list) else value)
@@ -85,7 +92,7 @@ def checked_fit(fit: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _format_fit(fit: Mapping[str, Any]) -> str:
-    """Write the offered values of a refusal: a size, or the value of one setting."""
+    """Return the values that a refusal offers as text: a size, or the value of one setting."""
     if {"width", "height"} <= set(fit):
         return formatting.format_size(fit["height"], fit["width"])
     ((name, value),) = fit.items()
@@ -101,7 +108,7 @@ def _format_fit(fit: Mapping[str, Any]) -> str:
 
 
 def cost_message(session: Session, services: Services) -> Message:
-    """Return what Generate would do, and how long it would take."""
+    """Return a message on what Generate would do and how long it would take; session.plan must not be None."""
     plan, cached = session.plan, session.cached_count
     assert plan is not None
     last = session.pause_after or len(plan.stages)
@@ -118,7 +125,7 @@ def cost_message(session: Session, services: Services) -> Message:
     evaluations = f"{sum(stage.evaluations for stage in stages_to_run):,}"
     if not cached and session.pause_after is None:
         text = words.COST_OF_RUN.format(
-            stages=formatting.count_stages(last),
+            stages=formatting.format_stage_count(last),
             sizes=formatting.format_sizes([stage.size for stage in plan.stages]),
             memory=_memory_text(plan, services),
             time=time,
@@ -137,36 +144,43 @@ def cost_message(session: Session, services: Services) -> Message:
 
 
 def _cached_stages_text(count: int) -> str:
-    """Return a sentence on the cached stages; empty if there are none."""
+    """Return a sentence that the first `count` stages are cached; empty if none is."""
     if not count:
         return ""
     return words.STAGE_ONE_CACHED if count == 1 else words.STAGES_CACHED.format(last=count)
 
 
 def _memory_text(plan: Plan, services: Services) -> str:
-    """Return how much memory a run needs and how much is free; empty if that is not known."""
+    """Return a text on how much memory a run needs and how much is free; empty if the latter is unknown."""
     free = services.pool.free_memory(plan.recipe.model)
     if free is None:
         return ""
     return words.MEMORY_NEEDED.format(
-        need=formatting.format_gigabytes(_memory_beyond_weights(plan)), free=formatting.format_gigabytes(free)
+        need=formatting.format_gigabytes(_memory_besides_weights(plan)),
+        free=formatting.format_gigabytes(free),
     )
 
 
-def _memory_beyond_weights(plan: Plan) -> int:
-    """Return the bytes that a run needs beside the weights, which are loaded when free memory is known."""
+def _memory_besides_weights(plan: Plan) -> int:
+    """Return the bytes that a run needs in addition to the model's weights.
+
+    Free memory is measured when the weights are loaded already, so this is what it must cover.
+    """
     return peak_memory(plan.stages) - plan.facts.footprint.weights
 
 
 def too_large_message(plan: Plan, services: Services) -> Message | None:
-    """Return a refusal if a plan needs more memory than is free, with a button for a size that would fit."""
+    """Return a refusal, with a button for a size that fits, if a plan needs more memory than is free.
+
+    Returns None if the plan fits or if the free memory is unknown.
+    """
     free = services.pool.free_memory(plan.recipe.model)
-    if free is None or _memory_beyond_weights(plan) <= free:
+    if free is None or _memory_besides_weights(plan) <= free:
         return None
-    stage = max(plan.stages, key=memory)
+    stage = max(plan.stages, key=stage_memory)
     values = {
         "size": formatting.format_size(*stage.size),
-        "need": formatting.format_gigabytes(_memory_beyond_weights(plan)),
+        "need": formatting.format_gigabytes(_memory_besides_weights(plan)),
         "free": formatting.format_gigabytes(free),
     }
     fitting_size = largest_fitting(plan, stage, free)
@@ -183,23 +197,23 @@ def too_large_message(plan: Plan, services: Services) -> Message | None:
 
 
 def describe_progress(progress: RunProgress, services: Services) -> str:
-    """Return where a run is: in the queue, starting, or in which stage and step."""
+    """Return sentences on the state of a run: its place in the queue, its start, or its stage and step."""
     if progress.waiting:
         return _describe_waiting(progress.waiting)
     latest, plan = progress.last_progress, progress.plan
     if latest and plan:
-        return " ".join([_describe_step(latest, plan, progress, services), *_remarks(progress)])
+        return " ".join([_describe_step(latest, plan, progress, services), *_explanations(progress)])
     if progress.accepted and progress.last_stage:
         return words.STAGE_FINISHED.format(
             stage=progress.last_stage,
             of=len(progress.accepted.stages),
-            size=formatting.format_side(*progress.finished[progress.last_stage].size),
+            size=formatting.format_short_size(*progress.finished[progress.last_stage].size),
         )
     return words.STARTING if services.pool.is_loaded(progress.model) else words.LOADING_MODEL
 
 
 def _describe_waiting(waiting: Waiting) -> str:
-    """Return how many runs are before this one in the queue, and for about how long."""
+    """Return a sentence on how many runs are ahead in the queue and about how long they take."""
     time = ""
     if waiting.seconds is not None:
         time = words.WAITING_TIME.format(time=formatting.format_estimate(waiting.seconds))
@@ -208,7 +222,7 @@ def _describe_waiting(waiting: Waiting) -> str:
 
 
 def _describe_step(latest: Progress, plan: Plan, progress: RunProgress, services: Services) -> str:
-    """Return the stage and step of a run, and the time left as far as it is known."""
+    """Return a text with the stage and step of a run, and with the time left if it can be estimated."""
     in_stage, in_run = progress.seconds_left(services.pace.estimate_each(plan.stages))
     in_stage_text = in_run_text = ""
     if in_stage is not None:
@@ -218,7 +232,7 @@ def _describe_step(latest: Progress, plan: Plan, progress: RunProgress, services
     return words.RUNNING_STAGE.format(
         stage=latest.stage,
         of=len(plan.stages),
-        size=formatting.format_side(*plan.stages[latest.stage - 1].size),
+        size=formatting.format_short_size(*plan.stages[latest.stage - 1].size),
         step=latest.step,
         steps=latest.steps,
         here=in_stage_text,
@@ -226,8 +240,8 @@ def _describe_step(latest: Progress, plan: Plan, progress: RunProgress, services
     )
 
 
-def _remarks(progress: RunProgress) -> Iterator[str]:
-    """Yield sentences on what may look wrong during a stage and is not."""
+def _explanations(progress: RunProgress) -> Iterator[str]:
+    """Yield sentences that explain what a person may take for a fault while a stage is in progress."""
     latest = progress.last_progress
     if latest and latest.stage > 1 and latest.step <= latest.steps * SOFT_FRACTION:
         yield words.SOFT_AT_FIRST
@@ -241,7 +255,10 @@ def is_complete(progress: RunProgress) -> bool:
 
 
 def continue_action(services: Services, progress: RunProgress, until: int | None = None) -> dict[str, str]:
-    """Return the button that continues a run, labelled with the time it takes up to the stage `until`."""
+    """Return the action of a button that continues a run; its label includes the estimated time.
+
+    until: the stage up to which the time is estimated; None for the last one.
+    """
     if until is not None and until <= progress.last_stage:
         until = None
     seconds = None
@@ -254,7 +271,10 @@ def continue_action(services: Services, progress: RunProgress, until: int | None
 
 
 def describe_settings_used(recipe: Recipe, services: Services, present_model: str) -> str:
-    """Return that a picture's settings are set, and which model replaces its own if that is not offered."""
+    """Return a sentence that the settings of a picture are set now.
+
+    If the page does not offer the picture's model, the sentence names both this model and the one in its place.
+    """
     if recipe.model in ("", *services.pool.entries):
         return words.SETTINGS_USED
     title = services.entry(present_model).title
@@ -262,14 +282,17 @@ def describe_settings_used(recipe: Recipe, services: Services, present_model: st
 
 
 def describe_unknown_words(prompt: str, entry: ModelEntry) -> str:
-    """Return which words of a prompt a model does not know, and what it can draw; empty if it knows all."""
+    """Return a sentence on the words of a prompt that a model does not know, and on the subjects that it draws.
+
+    Returns an empty text if the model knows all words.
+    """
     unknown = vocabulary.unknown_words(prompt, entry)
     if not unknown:
         return ""
     example = {kind: choices[0] for kind, choices in entry.vocabulary.items()}
     return words.UNKNOWN_WORDS.format(
         title=entry.title,
-        words=formatting.quote_names(unknown[:MOST_UNKNOWN_WORDS]),
+        words=formatting.quote_names(unknown[:MAX_UNKNOWN_WORDS]),
         subjects=", ".join(entry.vocabulary["subject"]),
         example=vocabulary.build_prompt(example),
     )

@@ -11,33 +11,39 @@ from ui.settings import control_settings
 from ui.settings.complaints import SettingChange, describe_changes
 from ui.text import formatting, methods, words
 
-# Settings of which only the name is shown when they change, not the old and new value.
+# Texts for changed settings whose old and new values are not shown, by setting.
 NAMED_WITHOUT_VALUES = {"prompt": words.PROMPT_CHANGED, "image": words.START_IMAGE_CHANGED}
 
 
 def describe_sizes(plan: Plan | None) -> str:
-    """Write the sizes of a plan's stages: "256 → 512 → 1024 px"; empty without a plan."""
+    """Return the sizes of a plan's stages as text: "256 → 512 → 1024 px"; empty without a plan."""
     if plan is None:
         return ""
     return words.SIZES_IN_PX.format(sizes=formatting.format_sizes([stage.size for stage in plan.stages]))
 
 
 def describe_windows(plan: Plan | None) -> str:
-    """Describe the windows of the last stage: overlap, number, and the share of work that economy saves."""
+    """Return a text on the windows of a plan's last stage: overlap, number, and the work that economy saves.
+
+    Overlap and saved work are percentages. Empty without a plan.
+    """
     if plan is None:
         return ""
     stage, window = plan.stages[-1], plan.facts.window
     if stage.sees_whole_canvas and not stage.is_base:
         return methods.WHOLE_PICTURE_AT_ONCE
     overlap = round(100 * (1 - plan.recipe.stride / window))
-    text = words.ONE_WINDOW if stage.windows == 1 else words.MANY_WINDOWS
-    text = text.format(overlap=overlap, windows=stage.windows)
-    saved = round(100 * cost.economy_saves(plan))
+    text = words.ONE_WINDOW if stage.window_count == 1 else words.MANY_WINDOWS
+    text = text.format(overlap=overlap, windows=stage.window_count)
+    saved = round(100 * cost.fraction_saved_by_economy(plan))
     return text + words.ECONOMY_SAVES.format(share=saved) if saved else text
 
 
 def describe_differences(before: Recipe, after: Recipe) -> str:
-    """Describe what changed from one filled recipe to another; empty if nothing did."""
+    """Return the differences between two recipes in one line; empty if there are none.
+
+    before, after: without empty settings, as in Plan.recipe.
+    """
     changed = [name for name in SETTINGS if getattr(before, name) != getattr(after, name)]
     names = [text for name, text in NAMED_WITHOUT_VALUES.items() if name in changed]
     skipped = {*NOT_COMPARED, *NAMED_WITHOUT_VALUES, "controls"}

@@ -1,4 +1,4 @@
-"""The badge: which model is loaded, on which device, and why this one."""
+"""The badge at the top of the page: which model is loaded, on which device, and why the app chose this model."""
 
 from html import escape
 
@@ -8,7 +8,10 @@ from ui.text import words
 
 
 def badge_html(services: Services, model: str = "") -> str:
-    """Return the badge as HTML. It holds nothing that a person typed in."""
+    """Return the badge for a model as HTML, without any user input.
+
+    model: the model's name; empty for the first one in the catalogue.
+    """
     pool, title = services.pool, services.entry(model).title
     if pool.is_loaded(model):
         facts = services.facts(model)
@@ -24,7 +27,7 @@ def badge_html(services: Services, model: str = "") -> str:
 
 
 def _about_bundled_model(services: Services, model: str) -> str:
-    """Return what the bundled model can draw, and why it was chosen; empty for other models."""
+    """Return sentences on what the bundled model draws and why the app chose it; empty for other models."""
     vocabulary = services.entry(model).vocabulary
     if not vocabulary:
         return ""
@@ -34,14 +37,14 @@ def _about_bundled_model(services: Services, model: str) -> str:
 
 
 def _number_format(facts: Facts) -> str:
-    """Return the model's dtype, and whether parts of it are offloaded to main memory."""
+    """Return sentences on a model's number format, and on offloading if parts of the model are offloaded."""
     precision = words.PRECISION_TITLES.get(facts.dtype, facts.dtype)
     text = words.NUMBER_FORMAT.format(precision=precision, dtype=facts.dtype)
     return f"{text} {words.MODEL_OFFLOADED}" if facts.offload else text
 
 
 def _badge(label: str, details: str = "") -> str:
-    """Return the badge's label, with details to unfold if there are any."""
+    """Return the badge's HTML: a label, and details that a click unfolds, if there are any."""
     html = f'<span class="badge">{escape(label)}</span>'
     if details:
         html += f"<details><summary>{words.BADGE_WHY}</summary><p>{escape(details)}</p></details>"

@@ -1,4 +1,4 @@
-"""The control panel: the folded section with the control image's map and settings."""
+"""The control panel: the section of the page with the control image's map and the first control's settings."""
 
 from html import escape
 from typing import Any
@@ -15,15 +15,21 @@ from ui.settings.control_settings import SETTING_BY_WIDGET, widget_name
 from ui.settings.widgets import control_widget
 from ui.text import formatting, words
 
-# A checkbox that only styles read. It is apart from the map so that it stays as it is when the map changes.
-TOGGLE = f'<label class="toggle"><input type="checkbox" id="map-close"> {words.MAP_ONE_TO_ONE}</label>'
+# The checkbox that switches the control map between fitted and 1:1; only the page's styles read it. It is not
+# part of the map's HTML, so that a new map leaves it unchanged.
+MAP_SIZE_TOGGLE = (
+    f'<label class="toggle"><input type="checkbox" id="map-close"> {words.MAP_ONE_TO_ONE}</label>'
+)
 
 
 def build_control_panel(values: dict[str, Any], widgets: dict[str, gr.components.Component]) -> ControlPanel:
-    """Build the panel, and add the widgets of the first control to the page's widgets."""
+    """Build the panel, and add the widgets of the first control to `widgets`.
+
+    values: the first values of the widgets, by name.
+    """
     with gr.Accordion(words.FOLLOW_SECTION, open=False, visible=False, elem_id="follow") as fold:
         map_view = gr.HTML(elem_id="map")
-        full_size = gr.HTML(TOGGLE, visible=False, elem_id="map-toggle")
+        full_size = gr.HTML(MAP_SIZE_TOGGLE, visible=False, elem_id="map-toggle")
         stage = gr.Radio([], label=words.MAP_STAGE, visible=False, interactive=True, elem_id="map-stage")
         _add_widget("kind", values, widgets)
         notes = gr.HTML(elem_id="aside")
@@ -35,18 +41,21 @@ def build_control_panel(values: dict[str, Any], widgets: dict[str, gr.components
 
 
 def _add_widget(setting: str, values: dict[str, Any], widgets: dict[str, gr.components.Component]) -> None:
-    """Build the hidden widget of a control's setting."""
+    """Build the widget of a setting of the first control, hidden at first, and add it to `widgets`."""
     name = widget_name(setting)
     widgets[name] = control_widget(setting, values.get(name), visible=False)
 
 
 def update_control_panel(panel: ControlPanel, session: Session, services: Services) -> Outputs:
-    """Return what changed in the panel since it was last updated; it is unfolded for a new image."""
+    """Return the panel's components whose content changed since the last update.
+
+    The panel is unfolded if the control image is new.
+    """
     return _update_around_map(panel, session, services) | _update_map(panel, session, services)
 
 
 def _update_around_map(panel: ControlPanel, session: Session, services: Services) -> Outputs:
-    """Return what changed in the panel apart from its map."""
+    """Return updates of the panel's components except for the control map; empty if nothing has changed."""
     facts = services.facts_or_none(session.model)
     control = control_settings.first_control(session.recipe)
     is_supported = facts is not None and bool(control_settings.supported_kinds(facts))
@@ -64,7 +73,7 @@ def _update_around_map(panel: ControlPanel, session: Session, services: Services
     return {
         panel.fold: fold,
         panel.stage: gr.update(
-            choices=[(formatting.format_side(*size), number) for number, size in enumerate(sizes, 1)],
+            choices=[(formatting.format_short_size(*size), number) for number, size in enumerate(sizes, 1)],
             value=map_stage(session).number if sizes else None,
             visible=len(sizes) > 1,
         ),
@@ -75,7 +84,7 @@ def _update_around_map(panel: ControlPanel, session: Session, services: Services
 
 
 def _notes(session: Session, services: Services) -> tuple[str, ...]:
-    """Return sentences on kinds that cannot be chosen, and on settings of the controls without a widget."""
+    """Return sentences on kinds of control maps that cannot be chosen, and on control settings without a widget."""
     control, others = control_settings.first_control(session.recipe), session.recipe.controls[1:]
     title, facts = services.entry(session.model).title, services.facts(session.model)
     notes = [control_settings.explain_missing_kinds(title, facts, control)]
@@ -89,7 +98,7 @@ def _notes(session: Session, services: Services) -> tuple[str, ...]:
 
 
 def _update_map(panel: ControlPanel, session: Session, services: Services) -> Outputs:
-    """Return the map if it changed since it was last sent."""
+    """Return the new content of the control map; empty if it is the same as in the last update."""
     html = map_html(session, services)
     if html is None or hash(html) == session.shown_map:
         return {}

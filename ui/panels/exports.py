@@ -1,4 +1,4 @@
-"""Exports of a finished run: the labelled picture and the zoom film, as files to download."""
+"""Exports of a finished run: the picture with a caption, and the zoom film, as files to download."""
 
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,15 @@ from ui.session.finished import FinishedStage, download_name, file_for_browser
 from ui.session.services import EXAMPLE, Services
 from ui.text import words
 
-# Positions along each side of a picture that a zoom film may end at, so that few different films are made.
+# The centre of a zoom film is rounded to this many positions along each side, so that few different films exist.
 ZOOM_POSITIONS = 20
 
 
 def make_export(services: Services, kind: str, run: str, centre: tuple[float, float]) -> dict[str, Any]:
-    """Make an export of a run's finished stages, and return the link that downloads it; a Fault says why not.
+    """Make an export of a run's finished stages and return a link that downloads it, or raise a Fault.
 
-    kind: "dive" for the zoom film, "labelled" for the labelled picture.
-    centre: where the film ends, (row, column) as fractions of the picture.
+    kind: "dive" for the zoom film, "labelled" for the picture with a caption.
+    centre: the point that the film zooms to, (row, column) as fractions of the picture.
     """
     try:
         return _make_export(services, kind, run, centre)
@@ -29,12 +29,13 @@ def make_export(services: Services, kind: str, run: str, centre: tuple[float, fl
 
 
 def _make_export(services: Services, kind: str, run: str, centre: tuple[float, float]) -> dict[str, Any]:
+    """Make an export as make_export does, but let an OSError through if a file cannot be written."""
     run_folder = services.run_folder(run)
     stages = services.finished_stages(run_folder) if run_folder else ()
     if not stages:
         raise Fault(words.RUN_NOT_FOUND)
     last = stages[-1]
-    folder = run_folder if run != EXAMPLE else _folder_for_example(services, last, centre)
+    folder = run_folder if run != EXAMPLE else _example_export_folder(services, last, centre)
     stem = download_name(last.recipe, last.size[1]).removesuffix(".png")
     if kind == "dive":
         file = make_zoom_film([stage.folder for stage in stages], folder / FILM_FILE, centre)
@@ -43,8 +44,11 @@ def _make_export(services: Services, kind: str, run: str, centre: tuple[float, f
     return _download_link(words.SAVE_LABELLED_PICTURE, file, f"{stem}_labelled.png")
 
 
-def _folder_for_example(services: Services, last: FinishedStage, centre: tuple[float, float]) -> Path:
-    """Return a folder for exports of the example, which all sessions share: one for each end of the film."""
+def _example_export_folder(services: Services, last: FinishedStage, centre: tuple[float, float]) -> Path:
+    """Return a folder for exports of the example run, which all sessions share.
+
+    Each centre has a folder of its own, because it has its own film.
+    """
     row, col = (round(fraction * ZOOM_POSITIONS) for fraction in centre)
     folder = services.cache.root / "shared" / f"{last.folder.name}-{row}-{col}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,10 +56,12 @@ def _folder_for_example(services: Services, last: FinishedStage, centre: tuple[f
 
 
 def viewed_centre(rectangle: Any) -> tuple[float, float]:
-    """Return the centre of what the viewer shows, (row, column) as fractions, rounded to ZOOM_POSITIONS.
+    """Return the centre of a rectangle as (row, column) fractions of the picture, rounded to ZOOM_POSITIONS.
 
-    rectangle: left, top, width and height as fractions. It comes from a browser and may be of any type; an
-    unusable one stands for the picture's centre.
+    Returns the centre of the picture if the rectangle cannot be used.
+
+    rectangle: left, top, width and height of the part of the picture that the viewer shows, as fractions. It comes
+    from a browser and may be of any type.
     """
     try:
         left, top, width, height = (float(value) for value in rectangle)
@@ -67,6 +73,9 @@ def viewed_centre(rectangle: Any) -> tuple[float, float]:
 
 
 def _download_link(label: str, file: Path, name: str) -> dict[str, Any]:
-    """Return a link as the browser's script takes it; the version makes it fetch a newer file."""
+    """Return a download link for the browser's script; `version` changes when the file does.
+
+    name: the name under which the browser saves the file.
+    """
     version = file.stat().st_mtime_ns % 10**9
     return {"label": label, "href": file_for_browser(file), "download": name, "version": version}

@@ -1,4 +1,4 @@
-"""The value of the stages panel: everything that the browser's script shows of a session, as JSON."""
+"""The value of the stages panel: everything that the panel's scripts show of a session, as JSON."""
 
 import time
 from base64 import b64encode
@@ -16,21 +16,21 @@ from ui.session.notes import make_note
 from ui.session.progress import RunProgress
 from ui.session.services import EXAMPLE, Services
 from ui.session.session import Session
-from ui.settings.complaints import COMPLAINT_MOVES
+from ui.settings.complaints import COMPLAINT_ADJUSTERS
 from ui.settings.link import recipe_url, settings_left_out
 from ui.text import formatting, words
 from ui.text.labels import join_labels
 
-# Bytes of a preview; a larger one is not sent.
-LARGEST_PREVIEW = 60_000
-# How much the aspects of two stages may differ, relatively, for one to be grown from the other.
+# A preview of more bytes is not sent.
+MAX_PREVIEW_BYTES = 60_000
+# A run can continue from a stage if its aspect differs from the plan's by less than this fraction.
 ASPECT_TOLERANCE = 0.05
-# Values may arrive out of order. They are numbered, so that the script can ignore older ones.
+# Numbers of values. Values may arrive out of order, and the script ignores a value older than the one it shows.
 _VALUE_NUMBERS = count(time.time_ns() // 1000)
 
 
 def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
-    """Return the value of the stages panel for a session. Nothing is changed."""
+    """Return the value of the stages panel for a session."""
     progress = session.shown_run
     stages = services.finished_stages(progress.run) if progress else ()
     is_active = progress is not None and session.active_run is progress
@@ -68,30 +68,34 @@ def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _CardState:
-    """What the cards of all stages have in common."""
+    """The state from which the cards of all stages are made."""
 
-    # The plan of the active run, else of the widgets.
+    # The plan of the shown run if that is active, else of the present settings.
     plan: Plan | None
-    # Estimated seconds of each stage of the plan.
+    # Estimated seconds of each stage of the plan; None where unknown.
     seconds: Sequence[float | None]
-    # Stages that the strip shows.
-    count: int
-    # First stages of the plan that need not be made.
-    cached: int
-    # The number of the stage in progress; 0 for none.
-    in_progress: int
-    # The stage after which the run pauses.
+    # The number of cards.
+    stage_count: int
+    # How many of the plan's first stages are finished or cached.
+    cached_count: int
+    # The number of the stage in progress; 0 if none is.
+    stage_in_progress: int
+    # The number of the stage after which the run is to pause; None without a pause.
     pause_after: int | None
-    # The stage that the active run was started to end with.
+    # The number of the last stage that the active run was started for; None for the last stage of the plan.
     until: int | None
-    # Whether the shown run is active.
+    # Whether the shown run is waiting or in progress.
     is_active: bool
 
 
 def stage_cards(
     session: Session, services: Services, stages: Sequence[FinishedStage], is_active: bool
 ) -> list[dict[str, Any]]:
-    """Return a card for each stage: the finished ones of the shown run, and those that would be made next."""
+    """Return a card for each finished stage of the shown run and for each stage of the plan, by number.
+
+    stages: the finished stages of the shown run.
+    is_active: whether the shown run is waiting or in progress.
+    """
     run = session.shown_run if is_active else None
     plan = run.plan if run else session.plan
     finished = {stage.number: stage for stage in stages}
@@ -99,25 +103,25 @@ def stage_cards(
     state = _CardState(
         plan=plan,
         seconds=services.pace.estimate_each(plan.stages) if plan else (),
-        count=max(len(plan.stages) if plan else 0, last_finished),
-        cached=last_finished if is_active else session.cached_count,
-        in_progress=run.last_progress.stage if run and run.last_progress else 0,
+        stage_count=max(len(plan.stages) if plan else 0, last_finished),
+        cached_count=last_finished if is_active else session.cached_count,
+        stage_in_progress=run.last_progress.stage if run and run.last_progress else 0,
         pause_after=(run.pause_after or run.until) if run else session.pause_after,
         until=run.until if run else None,
         is_active=is_active,
     )
-    return [_card(number, finished.get(number), state) for number in range(1, state.count + 1)]
+    return [_card(number, finished.get(number), state) for number in range(1, state.stage_count + 1)]
 
 
 def _card(number: int, finished: FinishedStage | None, state: _CardState) -> dict[str, Any]:
-    """Return the card of one stage: its picture if it is finished, and how it would be made next."""
+    """Return the card of a stage: its picture if it is finished, its size and time, and what can be done with it."""
     planned = state.plan.stages[number - 1] if state.plan and number <= len(state.plan.stages) else None
-    to_make = planned is not None and number > state.cached
+    to_make = planned is not None and number > state.cached_count
     seconds = state.seconds[number - 1] if to_make else None
     price = "" if seconds is None else formatting.format_short_duration(seconds)
     next_text = ""
     if finished and planned and to_make:
-        next_text = formatting.format_side(*planned.size)
+        next_text = formatting.format_short_size(*planned.size)
         if price:
             next_text += f" · {price}"
     size = (0, 0)
@@ -126,9 +130,9 @@ def _card(number: int, finished: FinishedStage | None, state: _CardState) -> dic
     can_grow = finished is not None and not state.is_active and _can_grow(finished, state.plan)
     return {
         "number": number,
-        "of": state.count,
+        "of": state.stage_count,
         "size": list(size),
-        "state": "made" if finished else "working" if number == state.in_progress else "planned",
+        "state": "made" if finished else "working" if number == state.stage_in_progress else "planned",
         "price": formatting.format_short_duration(finished.seconds) if finished else price,
         "again": next_text,
         "stop": to_make and _can_pause_after(number, state),
@@ -139,14 +143,20 @@ def _card(number: int, finished: FinishedStage | None, state: _CardState) -> dic
 
 
 def _can_pause_after(number: int, state: _CardState) -> bool:
-    """Return whether a pause after this stage can be chosen: it is ahead, and not the run's end anyway."""
+    """Return whether a pause after a stage can be chosen.
+
+    It can if the stage is not finished yet and the run would not end with it anyway.
+    """
     last = len(state.plan.stages) if state.plan else 0
     is_end = state.until is not None and number >= state.until
-    return state.in_progress <= number < last and not is_end
+    return state.stage_in_progress <= number < last and not is_end
 
 
 def _can_grow(finished: FinishedStage, plan: Plan | None) -> bool:
-    """Return whether the plan's last stage is larger than a finished one and has the same aspect."""
+    """Return whether a run can continue from a finished stage.
+
+    It can if the plan's last stage is larger and has the same aspect.
+    """
     if plan is None:
         return False
     (height, width), (last_height, last_width) = finished.size, plan.stages[-1].size
@@ -155,7 +165,7 @@ def _can_grow(finished: FinishedStage, plan: Plan | None) -> bool:
 
 
 def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] | None:
-    """Return how far the stage in progress is, for its card; None before its first step."""
+    """Return the progress that the card of the stage in progress shows; None before the stage's first step."""
     latest = progress.last_progress
     if latest is None:
         return None
@@ -173,9 +183,12 @@ def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] |
 
 
 def _preview(progress: RunProgress) -> dict[str, Any] | None:
-    """Return the preview of the stage in progress as a data URL; None if there is none or it is too large."""
+    """Return the preview of the stage in progress, with its image as a data URL.
+
+    Returns None if there is no preview or if it is larger than MAX_PREVIEW_BYTES.
+    """
     preview = progress.preview
-    if not isinstance(preview, Preview) or len(preview.image) > LARGEST_PREVIEW or not progress.plan:
+    if not isinstance(preview, Preview) or len(preview.image) > MAX_PREVIEW_BYTES or not progress.plan:
         return None
     image = "data:image/jpeg;base64," + b64encode(preview.image).decode()
     size = progress.plan.stages[preview.stage - 1].size
@@ -183,7 +196,7 @@ def _preview(progress: RunProgress) -> dict[str, Any] | None:
 
 
 def _example_notes(progress: RunProgress | None, stages: Sequence[FinishedStage]) -> list[dict[str, Any]]:
-    """Return a note that the shown run is the example, if it is."""
+    """Return a note that the shown run is the example; empty for another run."""
     if progress is None or progress.name != EXAMPLE:
         return []
     seconds = sum(stage.seconds for stage in stages)
@@ -192,7 +205,7 @@ def _example_notes(progress: RunProgress | None, stages: Sequence[FinishedStage]
 
 
 def _link_notes(stages: Sequence[FinishedStage], is_active: bool) -> list[dict[str, Any]]:
-    """Return notes on what the run's link cannot hold, as nobody is to share half a recipe by mistake."""
+    """Return notes on the settings that the run's link does not hold; empty if the link holds the whole recipe."""
     if not stages or is_active:
         return []
     left_out = settings_left_out(stages[-1].recipe)
@@ -205,7 +218,7 @@ def _link_notes(stages: Sequence[FinishedStage], is_active: bool) -> list[dict[s
 
 
 def _download_notes(session: Session, services: Services) -> list[dict[str, Any]]:
-    """Return a note on how far the download of the wanted model is, if there is one."""
+    """Return a note on the progress of the download of the session's next model; empty without a download."""
     if session.wanted_model is None:
         return []
     entry = services.entry(session.wanted_model)
@@ -219,19 +232,22 @@ def _download_notes(session: Session, services: Services) -> list[dict[str, Any]
 
 
 def _complaint_buttons(stages: Sequence[FinishedStage], is_active: bool) -> list[dict[str, Any]]:
-    """Return a button for each complaint, once the shown run has ended with a picture."""
+    """Return a button for each complaint; empty while the shown run is active or has no finished stage."""
     if is_active or not stages:
         return []
     return [
         {"do": "complain", "of": complaint, "label": words.COMPLAINT_LABELS[complaint]}
-        for complaint in COMPLAINT_MOVES
+        for complaint in COMPLAINT_ADJUSTERS
     ]
 
 
 def _share_buttons(
     session: Session, services: Services, stages: Sequence[FinishedStage], is_active: bool
 ) -> list[dict[str, Any]]:
-    """Return buttons that copy the link or make an export, and the links of finished exports."""
+    """Return buttons that copy the run's link or make an export, and the download links of finished exports.
+
+    Empty while the run is active or has no finished stage.
+    """
     if not stages or is_active:
         return []
     recipe, run = stages[-1].recipe, stages[-1].run
@@ -247,14 +263,14 @@ def _share_buttons(
 
 
 def runs_on_page(session: Session, services: Services) -> list[str]:
-    """Return the runs whose pictures may stay on the page; the script removes pictures of all others."""
+    """Return the names of runs whose pictures may stay on the page; the script removes all other pictures."""
     shown = [session.shown_run.name] if session.shown_run else []
     names = dict.fromkeys([*session.own_runs, *shown, EXAMPLE])
     return [name for name in names if services.run_folder(name)]
 
 
 def earlier_runs(session: Session, services: Services) -> list[dict[str, Any]]:
-    """Return the list of this browser's runs that have a picture."""
+    """Return an item of the list "Earlier" for each run of this browser that has a finished stage."""
     shown = session.shown_run.name if session.shown_run else None
     entries = []
     for name in session.own_runs:

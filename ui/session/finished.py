@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 MAX_NAME_LENGTH = 40
 # Characters of the prompt in the title of a run.
 MAX_TITLE_LENGTH = 60
-# With more windows than this their outlines would hide the picture and slow the page down.
-MAX_WINDOWS = 400
+# Windows are outlined if there are at most this many; more would hide the picture and slow the page down.
+MAX_OUTLINED_WINDOWS = 400
 # Settings that are left out where two pictures are compared.
 NOT_COMPARED = ("width", "height", "view_batch", "loras", "options")
 # Words that the name of a downloaded file leaves out.
@@ -109,7 +109,7 @@ def _planned_layout(recalled: Recalled, facts: Facts | None) -> StageLayout | No
     planned = plan_of_stored_recipe(recalled.recipe, facts)
     if planned is None or not 0 < number <= len(planned.stages):
         return None
-    return layout.layout_of(planned, number)
+    return layout.stage_layout(planned, number)
 
 
 @lru_cache(maxsize=512)
@@ -154,7 +154,7 @@ def stage_for_browser(stage: FinishedStage) -> dict[str, Any]:
         "name": download_name(stage.recipe, width),
         "alt": stage.recipe.prompt,
         "settings": settings_table(stage.recipe),
-        "windows": window_boxes(views) if views and views.window_count <= MAX_WINDOWS else [],
+        "windows": window_boxes(views) if views and views.window_count <= MAX_OUTLINED_WINDOWS else [],
         "lattice": views.dilation if views and views.dilation > 1 else 0,
     }
 

@@ -1,7 +1,7 @@
-"""Settings of the control image: the widgets for the first control, and the kinds of maps that can be chosen.
+"""Settings of controls: widgets, the kinds of control maps that can be chosen, and descriptions.
 
-The page has widgets for the first control of a recipe only. Its picture and all further controls have no
-widget and stay as they are.
+The page has widgets for the first control of a recipe only. The control's image and all further controls have
+no widget and stay as they are.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,20 +16,20 @@ from engine.recipe.images import is_digest
 from engine.recipe.recipe import Recipe
 from ui.text import words
 
-# Settings of a control that have a widget, in the order in which the page shows them.
+# Settings of the first control that have a widget, in the order in which the page shows them.
 SETTINGS_WITH_WIDGET = ("kind", "scale", "start", "end", "low", "high", "blur", "given")
-# Settings of a control that are kept when all others return to their defaults.
-IDENTITY_SETTINGS = ("image", "kind", "given", "net")
-# Characters of a picture's digest that are shown to people.
-DIGEST_SHOWN = 6
+# Settings of a control that stay when the "Defaults" button resets the others.
+SETTINGS_KEPT_ON_RESET = ("image", "kind", "given", "net")
+# Characters of an image's digest that are shown to people.
+SHORT_DIGEST_LENGTH = 6
 
 
 def widget_name(setting: str) -> str:
-    """Return the name of the widget for a setting of the first control."""
+    """Return the name of the widget for a setting of the first control: follow_kind for "kind"."""
     return f"follow_{setting}"
 
 
-# The setting of each widget for the first control, by the widget's name.
+# The control setting that each control widget shows, by the widget's name.
 SETTING_BY_WIDGET = {widget_name(setting): setting for setting in SETTINGS_WITH_WIDGET}
 
 
@@ -39,68 +39,78 @@ def first_control(recipe: Recipe) -> Control | None:
 
 
 def control_widget_values(recipe: Recipe) -> dict[str, Any]:
-    """Return what the control widgets show for a recipe: its first control, or the defaults."""
+    """Return the values of the control widgets by name: those of the first control, else the defaults."""
     control = first_control(recipe) or Control()
     return {widget: getattr(control, setting) for widget, setting in SETTING_BY_WIDGET.items()}
 
 
 def apply_widget_values(controls: tuple[Control, ...], values: Mapping[str, Any]) -> tuple[Control, ...]:
-    """Return the controls with the widgets' values in the first one.
+    """Return the controls with the widgets' values in the first control.
 
-    The values come from a browser and may be of any type; they are not checked here.
+    values: by widget. They come from a browser and may be of any type; the caller checks them.
     """
     if not controls:
         return controls
     settings = {setting: values.get(widget) for widget, setting in SETTING_BY_WIDGET.items()}
     control = replace(controls[0], **{name: value for name, value in settings.items() if value is not None})
-    # Moving the one strength of all stages discards the separate strengths of the stages.
+    # If the common strength of all stages changes, the separate strengths of the stages are discarded.
     if control.scale != controls[0].scale:
         control = replace(control, stages=())
     return (control, *controls[1:])
 
 
 def reset_first_control(controls: tuple[Control, ...]) -> tuple[Control, ...]:
-    """Return the controls with the first one at its defaults, except for its picture, kind and network."""
+    """Return the controls with the first one reset to its defaults, except for SETTINGS_KEPT_ON_RESET."""
     if not controls:
         return controls
-    kept = {name: getattr(controls[0], name) for name in IDENTITY_SETTINGS}
+    kept = {name: getattr(controls[0], name) for name in SETTINGS_KEPT_ON_RESET}
     return (Control(**kept), *controls[1:])
 
 
 def supported_kinds(facts: Facts) -> tuple[str, ...]:
-    """Return the kinds of maps that some ControlNet of this model reads."""
+    """Return the kinds of control maps for which this model has a ControlNet."""
     return tuple(kind for kind, networks in offered_kinds(facts).items() if networks)
 
 
 def selectable_kinds(facts: Facts, control: Control | None) -> tuple[str, ...]:
-    """Return the kinds to choose from: those whose maps can be made here, and always the present one."""
+    """Return the kinds of control maps that the page offers.
+
+    They are the supported kinds whose maps can be made on this machine, and always the control's own kind. For
+    a ready-made map they are all supported kinds.
+    """
     control = control or Control()
     kinds = {control.kind}
     for kind in supported_kinds(facts):
-        if control.given or not _missing_detector(kind):
+        if control.given or not _unavailable_reason(kind):
             kinds.add(kind)
     return tuple(kind for kind in MAP_KINDS if kind in kinds)
 
 
 def default_kind(facts: Facts) -> str | None:
-    """Return the first supported kind whose maps can be made here, else the first; None without any."""
+    """Return the first supported kind whose maps can be made on this machine.
+
+    If there is none, return the first supported kind; None if no kind is supported.
+    """
     supported = supported_kinds(facts)
-    available = (kind for kind in supported if not _missing_detector(kind))
+    available = (kind for kind in supported if not _unavailable_reason(kind))
     return next(available, supported[0] if supported else None)
 
 
-def _missing_detector(kind: str) -> str:
-    """Return why maps of a kind cannot be made here; empty if they can."""
-    return detectors.unavailable_reason(kind) if MAP_KINDS[kind].source else ""
+def _unavailable_reason(kind: str) -> str:
+    """Return why maps of a kind cannot be made on this machine; empty if they can."""
+    return detectors.unavailable_reason(kind) if MAP_KINDS[kind].detector_package else ""
 
 
 def kind_choices(kinds: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the kinds as (title, name) pairs for a Gradio dropdown."""
+    """Return kinds of control maps as (title, name) pairs for a Gradio dropdown."""
     return [(MAP_KINDS[kind].title, kind) for kind in kinds]
 
 
 def explain_missing_kinds(title: str, facts: Facts, control: Control | None) -> str:
-    """Return sentences on the kinds that cannot be chosen, and why, under a model of this title."""
+    """Return sentences that name the kinds that cannot be chosen and say why; empty if there are none.
+
+    title: of the model, as the sentences name it.
+    """
     supported = supported_kinds(facts)
     if not supported:
         return ""
@@ -111,12 +121,12 @@ def explain_missing_kinds(title: str, facts: Facts, control: Control | None) -> 
         unsupported = _join_titles(kind for kind in MAP_KINDS if kind not in supported)
         sentences.append(words.KINDS_NOT_FOLLOWED.format(title=title, kinds=unsupported))
     selectable = selectable_kinds(facts, control)
-    # Kinds that share a source and a reason are named in one sentence.
+    # Kinds with the same detector package and the same reason are named in one sentence.
     missing: dict[tuple[str, str], list[str]] = {}
     for kind in supported:
-        reason = _missing_detector(kind)
+        reason = _unavailable_reason(kind)
         if kind not in selectable and reason:
-            missing.setdefault((MAP_KINDS[kind].source, reason), []).append(kind)
+            missing.setdefault((MAP_KINDS[kind].detector_package, reason), []).append(kind)
     for (source, reason), kinds in missing.items():
         sentences.append(
             words.KINDS_NOT_AVAILABLE.format(
@@ -127,13 +137,13 @@ def explain_missing_kinds(title: str, facts: Facts, control: Control | None) -> 
 
 
 def _join_titles(kinds: Iterable[str]) -> str:
-    """Join the titles of kinds with commas, as they stand within a sentence."""
+    """Return the titles of kinds, uncapitalized and joined with commas."""
     titles = (MAP_KINDS[kind].title for kind in kinds)
     return ", ".join(title[0].lower() + title[1:] for title in titles)
 
 
 def ineffective_control_widgets(recipe: Recipe, facts: Facts) -> frozenset[str]:
-    """Return the control widgets that have no effect on this recipe, or only one choice."""
+    """Return the names of the control widgets that have no effect on this recipe or offer only one choice."""
     control = first_control(recipe)
     if control is None:
         return frozenset(SETTING_BY_WIDGET)
@@ -146,16 +156,16 @@ def ineffective_control_widgets(recipe: Recipe, facts: Facts) -> frozenset[str]:
 
 
 def describe_controls(controls: tuple[Any, ...]) -> str:
-    """Describe controls in one line: "Edges of 3f2a1c, How closely 0.8; Depth of 77e0b4"."""
+    """Return controls in one line: "Edges of 3f2a1c, How closely 0.8; Depth of 77e0b4"."""
     return "; ".join(_describe_control(control) for control in controls if isinstance(control, Control))
 
 
 def _describe_control(control: Control) -> str:
-    """Name the kind and picture of a control, and its settings that differ from the defaults."""
+    """Return a control as text: its kind, its image, and its settings that differ from the defaults."""
     default = Control()
     picture = "–"
     if is_digest(control.image):
-        picture = control.image.removeprefix("sha256:")[:DIGEST_SHOWN]
+        picture = control.image.removeprefix("sha256:")[:SHORT_DIGEST_LENGTH]
     parts = [words.KIND_OF_PICTURE.format(kind=MAP_KINDS[control.kind].title, picture=picture)]
     for name, setting in CONTROL_SETTINGS.items():
         value = getattr(control, name)
@@ -165,7 +175,10 @@ def _describe_control(control: Control) -> str:
 
 
 def describe_control_differences(before: tuple[Control, ...], after: tuple[Control, ...]) -> list[str]:
-    """Describe how the controls of two recipes differ; if their pictures differ, only that."""
+    """Return one text for each control setting that differs between two recipes.
+
+    If the control images differ, return one text that says only so.
+    """
     if [control.image for control in before] != [control.image for control in after]:
         return [words.CONTROL_IMAGE_CHANGED]
     return [
@@ -177,7 +190,7 @@ def describe_control_differences(before: tuple[Control, ...], after: tuple[Contr
 
 
 def format_value(value: Any) -> str:
-    """Write the value of a control's setting as people read it: "on", "0.8", "Soft edges", "–" for none."""
+    """Return the value of a control's setting as text: "on", "0.8", "Soft edges", "–" if empty."""
     match value:
         case bool():
             return "on" if value else "off"

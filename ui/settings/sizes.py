@@ -1,4 +1,4 @@
-"""The page's size settings (stages, shape, own sizes), converted to width, height and scales of a recipe."""
+"""The page's size settings (stages, shape, ...), converted to a recipe's width, height and scales, and back."""
 
 from dataclasses import dataclass, replace
 from math import sqrt
@@ -23,32 +23,37 @@ SHAPES = {
     "1:2": 0.5,
 }
 SQUARE = "1:1"
-# The choice that takes the shape of the start image, or of the control image if there is none.
+# The shape's value for "the shape of the start image, or of the control image if there is no start image".
 AS_INPUT_IMAGE = "picture"
-MOST_STAGES = 4
-# Sides of the base are multiples of this many latent cells, so that the network can halve them evenly.
+# The page offers at most this many stages.
+MAX_STAGES = 4
+# Sides of the first stage are multiples of this many latent cells, so that the network can halve them evenly.
 BASE_MULTIPLE = 2
 
 
 @dataclass(frozen=True)
 class SizeSettings:
-    """The size settings of the page. If own scales, width or height are set, they override the others."""
+    """The size settings of the page.
+
+    Explicit scales override `stages` and `by_one`. An explicit width or height overrides those and `shape`.
+    """
 
     # Number of stages.
     stages: int = 3
     # Whether the scales of the stages are 1, 2, 3, ... instead of 1, 2, 4, ...
     by_one: bool = False
-    # Own scales as text, like "1, 1.5, 3"; empty for none.
+    # Explicit scales as text, like "1, 1.5, 3"; empty to use `stages` and `by_one`.
     scales: str = ""
     # A key of SHAPES, or AS_INPUT_IMAGE.
     shape: str = SQUARE
-    # Own width and height of the last stage, px.
+    # Explicit width of the last stage, px; None to use `shape`.
     width: int | None = None
+    # Explicit height of the last stage, px; None to use `shape`.
     height: int | None = None
 
 
 def has_input_image(recipe: Recipe) -> bool:
-    """Return whether the recipe has a start image or a control image, whose shape it can take."""
+    """Return whether the recipe has a start image or a control image."""
     return recipe.image is not None or bool(recipe.controls)
 
 
@@ -63,19 +68,25 @@ def scales_by_one(stages: int) -> tuple[float, ...]:
 
 
 def size_for_shape(shape: str, scale: float, facts: Facts) -> tuple[int, int]:
-    """Return (width, height) px of a stage of this shape and scale; at scale 1 its area is about native."""
+    """Return (width, height) in px of a stage of this shape and scale.
+
+    At scale 1 the area is about that of the model's native square.
+    """
     stretch = sqrt(SHAPES[shape])
-    base_width, base_height = _base_cells(stretch, facts), _base_cells(1 / stretch, facts)
+    base_width, base_height = _base_side(stretch, facts), _base_side(1 / stretch, facts)
     return round(base_width * scale) * facts.cell, round(base_height * scale) * facts.cell
 
 
-def _base_cells(stretch: float, facts: Facts) -> int:
-    """Return one side of the base in latent cells: the native side, stretched and rounded to pairs."""
+def _base_side(stretch: float, facts: Facts) -> int:
+    """Return a side of the first stage in latent cells.
+
+    It is the model's native side times `stretch`, rounded to a multiple of BASE_MULTIPLE.
+    """
     return BASE_MULTIPLE * max(1, round(facts.window * stretch / BASE_MULTIPLE))
 
 
 def parse_scales(text: str) -> tuple[float, ...]:
-    """Read scales from text like "1, 2, 3.5"; BadRecipe if they are not numbers that rise."""
+    """Return the scales in a text like "1, 2, 3.5"; raise BadRecipe if they are not rising numbers."""
     try:
         scales = tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
@@ -86,18 +97,21 @@ def parse_scales(text: str) -> tuple[float, ...]:
 
 
 def apply_size_settings(recipe: Recipe, settings: SizeSettings, facts: Facts) -> Recipe:
-    """Return the recipe with the width, height and scales of the page's size settings, or BadRecipe."""
+    """Return the recipe with width, height and scales from the page's size settings.
+
+    Raises BadRecipe if a size setting has an unusable value.
+    """
     has_own_size = settings.width is not None or settings.height is not None
     scales = parse_scales(settings.scales)
     if has_own_size:
-        # Without own scales, those that suit the size are chosen by the engine.
+        # If no scales are set, the engine chooses scales that suit the size.
         return replace(recipe, width=settings.width, height=settings.height, scales=scales)
     if not scales:
         series = scales_by_one if settings.by_one else doubling_scales
         scales = series(int(settings.stages))
     is_native_square = settings.shape == SQUARE and not has_input_image(recipe)
     if settings.shape == AS_INPUT_IMAGE or is_native_square:
-        # Without a size, the engine takes the shape of the input image, else a square.
+        # For a recipe without a size, the engine takes the shape of the input image, else a square.
         return replace(recipe, width=None, height=None, scales=scales)
     if settings.shape not in SHAPES:
         known = ", ".join(SHAPES)
@@ -109,42 +123,46 @@ def apply_size_settings(recipe: Recipe, settings: SizeSettings, facts: Facts) ->
     return replace(recipe, width=width, height=height, scales=scales)
 
 
-def scales_beyond(scales: tuple[float, ...], pixels: int, facts: Facts) -> tuple[float, ...]:
-    """Return scales whose last stage has more than this many pixels.
+def scales_larger_than(scales: tuple[float, ...], pixels: int, facts: Facts) -> tuple[float, ...]:
+    """Return scales whose last stage has more than `pixels` pixels.
 
-    These are the present scales if they suffice, else the fewest doubling scales that do, else the most.
+    Returns `scales` if they suffice, else the shortest series 1, 2, 4, ... that suffices, else the longest series
+    that the page offers.
     """
-    doubling = [doubling_scales(stages) for stages in range(1, MOST_STAGES + 1)]
+    doubling = [doubling_scales(stages) for stages in range(1, MAX_STAGES + 1)]
     for candidate in (scales, *doubling):
-        if candidate and (candidate[-1] * facts.native) ** 2 > pixels:
+        if candidate and (candidate[-1] * facts.native_side) ** 2 > pixels:
             return candidate
     return doubling[-1]
 
 
 def size_settings_for(recipe: Recipe, facts: Facts) -> SizeSettings:
-    """Return the page's size settings for a recipe; apply_size_settings turns them into the same stages."""
+    """Return the page's size settings for a recipe, the inverse of apply_size_settings."""
     if recipe.width is None and recipe.height is None:
-        settings = _scale_settings(recipe.scales or _implied_scales(recipe, facts))
+        settings = _settings_for_scales(recipe.scales or _default_scales(recipe, facts))
         return replace(settings, shape=AS_INPUT_IMAGE) if has_input_image(recipe) else settings
-    settings = _scale_settings(recipe.scales)
+    settings = _settings_for_scales(recipe.scales)
     if not settings.scales and recipe.scales:
         for shape in SHAPES:
             if size_for_shape(shape, recipe.scales[-1], facts) == (recipe.width, recipe.height):
                 return replace(settings, shape=shape)
-    # Beside an own size, the page reads scales from their own list alone.
-    own_scales = settings.scales or format_scales(recipe.scales)
-    return replace(settings, scales=own_scales, width=recipe.width, height=recipe.height)
+    # With an explicit size, apply_size_settings ignores `stages` and `by_one`, so the scales are listed.
+    listed_scales = settings.scales or format_scales(recipe.scales)
+    return replace(settings, scales=listed_scales, width=recipe.width, height=recipe.height)
 
 
-def _implied_scales(recipe: Recipe, facts: Facts) -> tuple[float, ...]:
-    """Return the scales of a recipe that has none; the published code, if repeated exactly, rises by one."""
+def _default_scales(recipe: Recipe, facts: Facts) -> tuple[float, ...]:
+    """Return the scales that the engine uses for a recipe without scales.
+
+    They are the model's default scales, or 1, 2, 3, ... if the recipe follows DemoFusion's published code exactly.
+    """
     scales = facts.defaults.scales
     return scales_by_one(int(scales[-1])) if is_faithful(recipe) else scales
 
 
-def _scale_settings(scales: tuple[float, ...]) -> SizeSettings:
-    """Return size settings with these scales: as a number of stages if possible, else as an own list."""
-    if scales and len(scales) <= MOST_STAGES:
+def _settings_for_scales(scales: tuple[float, ...]) -> SizeSettings:
+    """Return size settings with these scales: as a number of stages if possible, else as an explicit list."""
+    if scales and len(scales) <= MAX_STAGES:
         if scales == doubling_scales(len(scales)):
             return SizeSettings(stages=len(scales))
         if scales == scales_by_one(len(scales)):
@@ -153,10 +171,10 @@ def _scale_settings(scales: tuple[float, ...]) -> SizeSettings:
 
 
 def format_scales(scales: tuple[float, ...]) -> str:
-    """Write scales as the page shows them: "1, 1.5, 3"."""
+    """Return scales as text: "1, 1.5, 3"."""
     return ", ".join(_format_scale(scale) for scale in scales)
 
 
 def _format_scale(scale: float) -> str:
-    """Write one scale; a whole number without decimals."""
+    """Return one scale as text; a whole number has no decimals."""
     return str(int(scale)) if scale == int(scale) else repr(float(scale))

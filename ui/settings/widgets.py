@@ -1,6 +1,6 @@
 """The Gradio widgets of the settings, with labels, help and ranges taken from the recipe's fields.
 
-widget_values(recipe) is what the widgets show for a recipe; recipe_from_widgets(values) is the way back.
+widget_values converts a recipe to the values of the widgets; recipe_from_widgets converts the values back.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -22,7 +22,7 @@ from ui.settings import control_settings
 from ui.settings.control_settings import apply_widget_values, control_widget_values, widget_name
 from ui.settings.sizes import (
     AS_INPUT_IMAGE,
-    MOST_STAGES,
+    MAX_STAGES,
     SHAPES,
     SizeSettings,
     apply_size_settings,
@@ -31,12 +31,15 @@ from ui.settings.sizes import (
 from ui.text import methods, words
 from ui.text.labels import LABELS
 
+# Names of the exponents, which have one widget each.
 ALPHAS = ("alpha1", "alpha2", "alpha3")
+# Names of the other numeric settings of the stages after the first.
 SMOOTHING_AND_STRIDE = ("sigma1", "sigma2", "stride")
+# Names of the settings at the top of the section "Fine control".
 FINE_SETTINGS = ("negative", "guidance", "steps", "scheduler")
-# Parts of the method that can be switched off.
+# Names of the settings that switch a part of the method on or off.
 METHOD_PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
-# Settings with a widget of the same name.
+# Names of the settings that have a widget of the same name.
 WIDGET_SETTINGS = (
     "prompt",
     "seed",
@@ -51,38 +54,45 @@ WIDGET_SETTINGS = (
     "economy",
     "faithful",
 )
-# Widgets that stand for width, height and scales together.
-SIZE_WIDGETS = tuple(field.name for field in fields(SizeSettings))
-# Settings without a widget. If a picture or a link brings a value, the session keeps it beside the widgets.
+# Names of the widgets that together determine a recipe's width, height and scales.
+SIZE_WIDGET_NAMES = tuple(field.name for field in fields(SizeSettings))
+# Names of the settings without a widget. The session stores their values, which a picture or a link may bring.
 SETTINGS_WITHOUT_WIDGET = tuple(
     name for name in SETTINGS if name not in (*WIDGET_SETTINGS, "options", "width", "height", "scales")
 )
 
 
-def _choices(titles: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return titles by name as (title, name) pairs for Gradio."""
+def _gradio_choices(titles: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return choices as (title, name) pairs for a Gradio component.
+
+    titles: by name.
+    """
     return [(title, name) for name, title in titles.items()]
 
 
-# (title, name) pairs of each setting and option that is a choice.
+# The choices of each setting and option that has choices, as (title, name) pairs.
 CHOICES = {
-    "scheduler": _choices(words.SCHEDULER_TITLES),
-    "kernel": _choices(words.KERNEL_TITLES),
-    "method": _choices(methods.METHOD_TITLES),
-    "views": _choices(methods.VIEW_TITLES),
-    "network": _choices(methods.NETWORK_TITLES),
+    "scheduler": _gradio_choices(words.SCHEDULER_TITLES),
+    "kernel": _gradio_choices(words.KERNEL_TITLES),
+    "method": _gradio_choices(methods.METHOD_TITLES),
+    "views": _gradio_choices(methods.VIEW_TITLES),
+    "network": _gradio_choices(methods.NETWORK_TITLES),
 }
 
 
 def setting_widget(name: str, value: Any = None, **changes: Any) -> gr.components.Component:
-    """Build the widget of a setting; changes override its label and other arguments."""
+    """Build the widget of a setting of the recipe.
+
+    value: None for the setting's default.
+    changes: override the label and other arguments of the Gradio component.
+    """
     value = getattr(DEFAULTS, name) if value is None else value
     arguments = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)} | changes
     return _build_widget(SETTINGS[name], value, **arguments)
 
 
 def method_widget(value: Any = None) -> gr.Radio:
-    """Build the list of methods, each with its description."""
+    """Build the list of methods, each with its description; value: None for the default method."""
     choices = [
         (methods.METHOD_CHOICE.format(title=title, line=methods.METHOD_DESCRIPTIONS[name]), name)
         for name, title in methods.METHOD_TITLES.items()
@@ -98,7 +108,10 @@ def method_widget(value: Any = None) -> gr.Radio:
 
 
 def option_widget(name: str, value: Any = None) -> gr.components.Component:
-    """Build the widget of a setting that only some methods read; hidden if the default method ignores it."""
+    """Build the widget of an option, hidden if the default method ignores the option.
+
+    value: None for the option's default.
+    """
     value = getattr(OPTION_DEFAULTS, name) if value is None else value
     arguments = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)}
     is_visible = name not in ineffective_settings(DEFAULTS)
@@ -106,7 +119,11 @@ def option_widget(name: str, value: Any = None) -> gr.components.Component:
 
 
 def control_widget(name: str, value: Any = None, **changes: Any) -> gr.components.Component:
-    """Build the widget of a setting of the first control; changes override its label and other arguments."""
+    """Build the widget of a setting of the first control.
+
+    value: None for the setting's default.
+    changes: override the label and other arguments of the Gradio component.
+    """
     setting = CONTROL_SETTINGS[name]
     value = getattr(Control(), name) if value is None else value
     arguments = {
@@ -136,9 +153,9 @@ def _build_widget(setting: Setting, value: Any, choices: Any, **arguments: Any) 
 
 
 def clamp_to_slider(widget: gr.components.Component, value: Any, maximum: float | None = None) -> Any:
-    """Return a value as the browser shows it: a slider silently keeps it between its ends.
+    """Return a widget's value as the browser shows it: a slider silently limits its value to its range.
 
-    maximum: replaces the slider's own, which a model may have lowered.
+    maximum: the slider's present maximum if it differs from the one that the slider was built with.
     """
     if not isinstance(widget, gr.Slider):
         return value
@@ -149,13 +166,13 @@ def clamp_to_slider(widget: gr.components.Component, value: Any, maximum: float 
 
 
 def model_choices(models: Iterable[ModelEntry]) -> list[tuple[str, str]]:
-    """Return the models as (title, name) pairs; the title of one to be downloaded names its size."""
+    """Return models as (title, name) pairs; the title of a model to be downloaded includes its size."""
     return [(_model_title(entry), entry.name) for entry in models]
 
 
 def _model_title(entry: ModelEntry) -> str:
-    """Return a model's title in the list of models."""
-    if entry.is_here or not entry.gigabytes:
+    """Return a model's title, with the size of its download if it is not on this machine."""
+    if entry.is_local or not entry.gigabytes:
         return entry.title
     return words.MODEL_TO_DOWNLOAD.format(title=entry.title, size=f"{entry.gigabytes:g}")
 
@@ -174,7 +191,7 @@ def model_widget(models: Collection[ModelEntry]) -> gr.Dropdown:
 
 
 def shape_choices(has_input_image: bool = True) -> list[tuple[str, str]]:
-    """Return the shapes as (title, name) pairs; with an input image, its shape is one."""
+    """Return the shapes as (title, name) pairs, with "as my picture" if the recipe has an input image."""
     choices = [(shape, shape) for shape in SHAPES]
     if has_input_image:
         choices.append((words.SHAPE_OF_PICTURE, AS_INPUT_IMAGE))
@@ -182,12 +199,16 @@ def shape_choices(has_input_image: bool = True) -> list[tuple[str, str]]:
 
 
 def size_widget(name: str, value: Any = None, **changes: Any) -> gr.components.Component:
-    """Build the widget of a field of SizeSettings; changes override its label and other arguments."""
+    """Build the widget of a field of SizeSettings.
+
+    value: None for the field's default.
+    changes: override the label and other arguments of the Gradio component.
+    """
     value = getattr(SizeSettings(), name) if value is None else value
     arguments = {"label": LABELS[name], "interactive": True, "elem_id": name} | changes
     match name:
         case "stages":
-            return gr.Slider(1, MOST_STAGES, value=value, step=1, info=SETTINGS["scales"].help, **arguments)
+            return gr.Slider(1, MAX_STAGES, value=value, step=1, info=SETTINGS["scales"].help, **arguments)
         case "by_one":
             return gr.Checkbox(value, info=words.BY_ONE_HELP, **arguments)
         case "scales":
@@ -198,7 +219,7 @@ def size_widget(name: str, value: Any = None, **changes: Any) -> gr.components.C
 
 
 def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
-    """Return what the widgets show for a recipe; empty settings show the model's defaults."""
+    """Return the value of each widget for a recipe, by name; empty settings show the model's defaults."""
     defaults = facts.defaults
     filled = replace(
         recipe,
@@ -217,20 +238,20 @@ def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
 
 
 def values_without_widget(recipe: Recipe) -> dict[str, Any]:
-    """Return the settings that no widget shows and that differ from the defaults."""
+    """Return the settings of a recipe that differ from the defaults and that widgets cannot show, by name."""
     values = {name: getattr(recipe, name) for name in SETTINGS_WITHOUT_WIDGET}
     changed_values = {name: value for name, value in values.items() if value != getattr(DEFAULTS, name)}
-    # An empty box means the model's default, so an intentionally empty negative prompt is kept here.
+    # The widget shows None and an intentionally empty negative prompt alike, so the empty one is returned here.
     if recipe.negative == "":
         changed_values["negative"] = ""
     return changed_values
 
 
 def recipe_from_widgets(values: Mapping[str, Any], rest: Mapping[str, Any], facts: Facts) -> Recipe:
-    """Return the recipe that the widgets stand for; BadRecipe names the widget with an unusable value.
+    """Return the recipe set in the widgets; raise BadRecipe if a widget has an unusable value.
 
     values: by widget; they come from a browser and may be of any type.
-    rest: from values_without_widget.
+    rest: settings without a widget, by name, as values_without_widget returns them.
     """
     settings = {name: _setting_value(name, values.get(name)) for name in WIDGET_SETTINGS}
     options = changed_options(Options(**{name: _option_value(name, values.get(name)) for name in OPTIONS}))
@@ -240,12 +261,12 @@ def recipe_from_widgets(values: Mapping[str, Any], rest: Mapping[str, Any], fact
             settings[name] = check_value(name, value)
     if settings.get("controls"):
         settings["controls"] = check_value("controls", apply_widget_values(settings["controls"], values))
-    sizes = SizeSettings(**{name: _size_value(name, values.get(name)) for name in SIZE_WIDGETS})
+    sizes = SizeSettings(**{name: _size_value(name, values.get(name)) for name in SIZE_WIDGET_NAMES})
     return apply_size_settings(Recipe(**settings, options=options), sizes, facts)
 
 
 def _setting_value(name: str, value: Any) -> Any:
-    """Return the checked value of a setting's widget; a cleared box stands for the default."""
+    """Return the setting for a widget's value, checked; the default if the widget is empty."""
     if isinstance(value, float) and SETTINGS[name].kind == "integer" and value.is_integer():
         value = int(value)
     if value is None and not SETTINGS[name].optional:
@@ -254,7 +275,7 @@ def _setting_value(name: str, value: Any) -> Any:
 
 
 def _option_value(name: str, value: Any) -> Any:
-    """Return the checked value of an option's widget; a cleared box stands for the default."""
+    """Return the option for a widget's value, checked; the default if the widget is empty."""
     default = getattr(OPTION_DEFAULTS, name)
     if value is None:
         return default
@@ -262,30 +283,32 @@ def _option_value(name: str, value: Any) -> Any:
 
 
 def _size_value(name: str, value: Any) -> Any:
-    """Return the checked value of a size widget."""
+    """Return the field of SizeSettings for a widget's value, checked."""
     match name:
         case "stages":
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MOST_STAGES:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MAX_STAGES:
                 sentence = errors.OUT_OF_RANGE.format(
-                    field="stages", value=short_repr(value), low=1, high=MOST_STAGES
+                    field="stages", value=short_repr(value), low=1, high=MAX_STAGES
                 )
                 raise BadRecipe("scales", sentence)
             return int(value)
         case "by_one":
-            return check_value("faithful", value)  # Checked like another flag.
+            return check_value(
+                "faithful", value
+            )  # `by_one` is no setting; any other flag has the same check.
         case "scales" | "shape":
-            return check_value("prompt", value or "")  # Checked like another text.
+            return check_value("prompt", value or "")  # The check of a text.
     return check_value(name, None if value in (0, "") else value)
 
 
 def ineffective_widgets(recipe: Recipe, facts: Facts) -> frozenset[str]:
-    """Return the widgets that change nothing beside the recipe's other settings."""
+    """Return the names of the widgets whose values have no effect on this recipe's result."""
     control_widgets = control_settings.ineffective_control_widgets(recipe, facts)
     return frozenset(ineffective_settings(recipe)) | control_widgets
 
 
 def summarize_settings(recipe: Recipe) -> str:
-    """Write the settings that tell pictures apart in one line: "α 3 1 1 · σ 0.8 0.008 · seed 42"."""
+    """Return the main settings of a recipe in one line: "α 3 1 1 · σ 0.8 0.008 · seed 42"."""
     if recipe.method != DEFAULTS.method:
         return f"{methods.METHOD_TITLES[recipe.method]} · seed {recipe.seed}"
     alphas = " ".join(f"{value:g}" for value in (recipe.alpha1, recipe.alpha2, recipe.alpha3))

@@ -5,13 +5,14 @@ from math import ceil
 
 from ui.text import words
 
+# Bytes.
 GB = 1024**3
 
 
 def format_duration(seconds: float) -> str:
-    """Round a duration up and write it: "a few seconds", "60 s", "12 minutes", "3 hours".
+    """Return a duration, rounded up, as text: "a few seconds", "60 s", "12 minutes", "3 hours".
 
-    Below two minutes it is rounded up to 5 s.
+    A duration below two minutes is rounded up to a multiple of 5 s.
     """
     if seconds < 10:
         return "a few seconds"
@@ -23,18 +24,18 @@ def format_duration(seconds: float) -> str:
 
 
 def format_estimate(seconds: float) -> str:
-    """Write an estimated duration: "a few seconds", "about 60 s"."""
+    """Return an estimated duration as text: "a few seconds", "about 60 s"."""
     duration = format_duration(seconds)
     return duration if seconds < 10 else f"about {duration}"
 
 
 def format_elapsed(seconds: float) -> str:
-    """Write a measured duration: "61 s", "12 minutes"."""
+    """Return a measured duration as text: "61 s", "12 minutes"."""
     return f"{max(1, round(seconds))} s" if seconds < 300 else f"{round(seconds / 60)} minutes"
 
 
 def format_short_duration(seconds: float) -> str:
-    """Write a duration in the few characters that a stage's card has room for: "14 s", "3 min"."""
+    """Return a duration as a short text for the card of a stage: "14 s", "3 min"."""
     if seconds < 1:
         return "under 1 s"
     if seconds < 120:
@@ -43,44 +44,44 @@ def format_short_duration(seconds: float) -> str:
 
 
 def format_size(height: int, width: int) -> str:
-    """Write a picture's size, width first: "1280 × 832"."""
+    """Return a size in px as text, width first: "1280 × 832"."""
     return f"{width} × {height}"
 
 
-def format_side(height: int, width: int) -> str:
-    """Write a picture's size; of a square only one side: "1024"."""
+def format_short_size(height: int, width: int) -> str:
+    """Return a size in px as text: "1280 × 832", or "1024" for a square."""
     return str(width) if height == width else format_size(height, width)
 
 
 def format_sizes(sizes: Sequence[tuple[int, int]]) -> str:
-    """Write the sizes of successive stages: "256 → 512 → 1024"."""
-    return " → ".join(format_side(*size) for size in sizes)
+    """Return the sizes of successive stages in px as text: "256 → 512 → 1024"."""
+    return " → ".join(format_short_size(*size) for size in sizes)
 
 
-def count_stages(count: int) -> str:
-    """Write a number of stages: "1 stage", "3 stages"."""
+def format_stage_count(count: int) -> str:
+    """Return a number of stages as text: "1 stage", "3 stages"."""
     return words.ONE_STAGE if count == 1 else words.MANY_STAGES.format(count=count)
 
 
 def format_gigabytes(amount: int) -> str:
-    """Write a number of bytes in GB without the unit, with one decimal below 10 GB."""
+    """Return a number of bytes in GB as text without the unit, with one decimal below 10 GB."""
     return f"{amount / GB:.1f}" if amount < 10 * GB else f"{amount / GB:.0f}"
 
 
 def format_hours(seconds: float) -> str:
-    """Write a duration in whole hours, at least one: "1 hour", "24 hours"."""
+    """Return a duration in whole hours, at least one, as text: "1 hour", "24 hours"."""
     whole = max(1, round(seconds / 3600))
     return f"{whole} hour{'' if whole == 1 else 's'}"
 
 
 def describe_kept_stages(count: int) -> str:
-    """Return a sentence on how many of a run's first stages are kept."""
+    """Return a sentence that the first `count` stages of a run are kept, or that no stage is."""
     if not count:
         return words.NO_STAGE_KEPT
     return words.STAGE_ONE_KEPT if count == 1 else words.STAGES_KEPT.format(last=count)
 
 
 def quote_names(names: Sequence[str]) -> str:
-    """Quote names and join them with commas and "and"."""
+    """Return names, of which there is at least one, in quotes and joined with commas and "and"."""
     quoted = [f"“{name}”" for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -1,4 +1,4 @@
-"""Labels of the page's settings, and error messages of the engine rewritten with these labels."""
+"""The labels of the page's settings, and their use in error messages of the engine in place of code names."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS
 from ui.text import words
 
-# The label of each setting's widget, by the widget's name.
+# The label of each widget of a setting, by the widget's name.
 LABELS = {name: setting.label for name, setting in (SETTINGS | OPTIONS).items()} | {
     "stages": SETTINGS["scales"].label,
     "by_one": words.BY_ONE,
@@ -17,23 +17,27 @@ LABELS = {name: setting.label for name, setting in (SETTINGS | OPTIONS).items()}
     "height": words.OWN_HEIGHT,
 }
 
-# Names like alpha1 are replaced anywhere in a message. Other names, like scales, are also plain words, so
-# they are replaced only as the subject of the message.
-_CODE_NAMES = "|".join([*(name for name in SETTINGS if not name.isalpha()), "faithful"])
-_SUBJECT = rf"^(?:{'|'.join(LABELS)})(?= is | has | must be text)"
-_QUOTED = r"(?<!\w)(?P<quote>['\"]).*?(?:(?P=quote)(?!\w)|…)"
-_QUOTED_OR_NAME = re.compile(rf"{_QUOTED}|(?P<name>\b(?:{_CODE_NAMES})\b|{_SUBJECT})")
+# Code names that a label replaces anywhere in a message, because they are no plain words, such as alpha1.
+_CODE_NAME_PATTERN = "|".join([*(name for name in SETTINGS if not name.isalpha()), "faithful"])
+# Any code name at the beginning of a message, as its subject. Elsewhere, a name like scales may be a plain word.
+_SUBJECT_PATTERN = rf"^(?:{'|'.join(LABELS)})(?= is | has | must be text)"
+# User input in quotes, which may be cut off with an ellipsis.
+_QUOTED_PATTERN = r"(?<!\w)(?P<quote>['\"]).*?(?:(?P=quote)(?!\w)|…)"
+# Quoted user input, or a code name to be replaced, which is the group "name".
+_QUOTED_OR_NAME_PATTERN = re.compile(
+    rf"{_QUOTED_PATTERN}|(?P<name>\b(?:{_CODE_NAME_PATTERN})\b|{_SUBJECT_PATTERN})"
+)
 
 
 def join_labels(names: Iterable[str]) -> str:
-    """Join the quoted labels of settings with commas; a name that is no setting stays as it is."""
+    """Return the labels of settings in quotes, joined with commas; a name that is no setting is left unchanged."""
     return ", ".join(f"“{LABELS[name]}”" if name in LABELS else name for name in names)
 
 
 def replace_names_with_labels(message: str) -> str:
-    """Replace names of settings in an engine's message by their labels, except inside quoted user input."""
+    """Return a message of the engine with labels in place of settings' code names, except in quoted user input."""
 
     def replacement(match: re.Match[str]) -> str:
         return join_labels([match["name"]]) if match["name"] else match[0]
 
-    return _QUOTED_OR_NAME.sub(replacement, message)
+    return _QUOTED_OR_NAME_PATTERN.sub(replacement, message)

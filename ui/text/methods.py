@@ -1,8 +1,11 @@
 """Titles and descriptions of the methods and of their options, by the names that a recipe uses."""
 
+# The heading of the section in which a method is chosen.
 METHOD_HEADING = "Method"
+# The same heading with the chosen method.
 METHOD_HEADING_CHOSEN = "Method: {title}"
 
+# The title of each method.
 METHOD_TITLES = {
     "demofusion": "DemoFusion",
     "direct": "Direct",
@@ -22,16 +25,17 @@ METHOD_DESCRIPTIONS = {
     "scalecrafter": "One large picture by a network that looks further. For twice the size; coarse beyond.",
     "hidiffusion": "One large picture by a network whose depth sees it small. The quickest; may distort.",
 }
-# The label of a method in the list of methods.
+# A line in the list of methods: title and description.
 METHOD_CHOICE = "{title}. {line}"
 
-# Options that combine methods: which views are denoised, and how the network is patched.
+# Titles of the choices of the option "views": which views are denoised.
 VIEW_TITLES = {
     "": "as the method does",
     "windows": "native windows",
     "large": "windows of twice the side",
     "whole": "the whole picture",
 }
+# Titles of the choices of the option "network": how the network is patched.
 NETWORK_TITLES = {
     "": "as the method has it",
     "attention": "attention scaling",
@@ -39,6 +43,9 @@ NETWORK_TITLES = {
     "hidiffusion": "HiDiffusion",
 }
 
+# The heading of the section with a method's settings, for a method without a first stage of about native size.
 METHOD_SETTINGS = "Settings of this method"
+# Shown in place of the number of windows if the network sees the whole picture at once.
 WHOLE_PICTURE_AT_ONCE = "The whole picture at once"
+# A clause below the curves, for a method that noises the enlarged picture and denoises it from a later step.
 RESTARTS_AT_STEP = "begins at step {step} of {steps}, from the enlarged picture"

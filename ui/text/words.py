@@ -1,4 +1,5 @@
-"""All text of the page, except for labels of settings (engine/recipe) and error messages (engine/errors.py).
+"""The page's texts, except for labels of settings (engine/recipe), methods (ui/text/methods.py), durations
+(ui/text/formatting.py) and error messages (engine/errors.py).
 
 Names in braces are filled in with str.format.
 """
@@ -20,7 +21,7 @@ FROM_STAGE_TWO = "From stage 2 on"
 FROM_STAGE_ONE = "From stage 1 on, as it starts from your picture"
 ALPHAS_HELP = "All three releases work alike: **higher lets go sooner**."
 
-# Start image: its section, its notes, and what is said when its file is missing.
+# Start image: its section, its notes, and the message if its file is missing.
 START_FROM_PICTURE = "Start from a picture"
 DROP_LABEL = "Drop a picture"
 DROP_HELP = "The new picture is drawn from it. A file that was made here also brings its settings back."
@@ -32,7 +33,7 @@ START_IMAGE_ALT = "The start picture"
 SHAPE_OF_PICTURE = "as my picture"
 START_IMAGE_GONE = "The start picture is not here any more. Drop it again, or take it away."
 
-# Control image: its section, its notes, and which kinds of maps the model follows.
+# Control image: its section, its notes, and the kinds of control maps that the model follows or not.
 FOLLOW_SECTION = "Follow a picture"
 FOLLOW_EDGES = "Follow its edges"
 FOLLOW_HELP = "Drop a picture above, and choose “Follow its edges”."
@@ -48,7 +49,7 @@ CONTROL_IMAGE_CHANGED = "the picture to follow"
 STRENGTH_BY_STAGE = "At the stages: {strengths}. “{label}”, when moved, is for all of them."
 OTHER_CONTROLS = "Besides, as before: {controls}."
 
-# The map that is drawn over the control image.
+# The control map that is drawn over the control image.
 MAP_ALT = "The pale picture with what is followed drawn over it: {kind}"
 READY_MAP_ALT = "The given map: {kind}"
 MAP_STAGE = "At the stage of, px"
@@ -74,8 +75,9 @@ OWN_WIDTH = "Own width, px"
 OWN_HEIGHT = "Own height, px"
 OWN_SIZE_HELP = "In px. Empty: by the shape above."
 
-# Titles of choices, by the name that a recipe uses.
+# Titles of the kinds of words in a small model's vocabulary.
 WORD_KINDS = {"subject": "Subject", "colour": "Colour", "ground": "Ground", "sky": "Sky"}
+# Titles of the choices of settings, by the names that a recipe uses.
 SCHEDULER_TITLES = {
     "model": "The model's own",
     "ddim": "DDIM",
@@ -108,7 +110,7 @@ MODEL_OFFLOADED = (
     "Memory is short there: parts of the model wait in main memory for their turn, so it is slower."
 )
 
-# Status line: what Generate would do, and what it costs.
+# Status line: what Generate would do, and the cost in time, network evaluations and memory.
 COST_OF_RUN = "{stages}, {sizes} px · {time}{evaluations} network evaluations{memory}"
 ONE_STAGE = "1 stage"
 MANY_STAGES = "{count} stages"
@@ -119,6 +121,7 @@ STAGES_TO_RUN = "Stages {first} to {last} to run{stops} · {time}{evaluations} n
 STAGE_TO_RUN = "Stage {first} to run{stops} · {time}{evaluations} network evaluations"
 THEN_PAUSES = ", then it pauses"
 ONLY_STAGE_CACHED = "This picture is here already; Generate shows it at once."
+# On the button of a refusal that switches the setting "faithful" off.
 NOT_AS_PUBLISHED = "our own way"
 ALL_STAGES_CACHED = "All {count} stages are here already; Generate shows them at once."
 TIME_UNKNOWN = "time not known yet on this machine · "
@@ -127,7 +130,7 @@ TOO_LARGE = "{size} px needs about {need} GB and {free} GB are free. {fit} would
 TOO_LARGE_NOTHING_FITS = "{size} px needs about {need} GB and {free} GB are free. Choose fewer stages."
 USE_VALUE = "Use {value}"
 
-# Status line: a run that waits or is at work.
+# Status line: an empty prompt, and a run that waits or is in progress.
 PROMPT_EMPTY = "Write what the picture should show, or press Surprise me."
 WAITING_FOR_ONE_RUN = "1 run is before yours{time}."
 WAITING_FOR_RUNS = "{count} runs are before yours{time}."
@@ -157,7 +160,7 @@ RUN_DONE_FROM_CACHE = "All stages were here already: {size}, {stages}. Kept here
 ENDED_WHILE_AWAY = "You were away. {told}"
 SMALLER_BATCH = "Memory was short, so fewer views are looked at together; the picture stays the same."
 
-# Notes about the picture that is shown, a dropped picture or a link.
+# Notes about the picture on display, a dropped picture or a link.
 EXAMPLE_NOTE = "An example. Made on two CPU cores in {time}."
 RUNS_KEPT_FOR = "Runs are kept here for {hours}, then removed."
 CHANGED_SINCE_PICTURE = "Since this picture: {changes}."
@@ -199,7 +202,7 @@ ZOOM_FILM = "The dive, a short film"
 SAVE_ZOOM_FILM = "Save the dive"
 SAVE_LABELLED_PICTURE = "Save the labelled picture"
 
-# Refusals and small facts.
+# A refused action, the windows of a plan, sizes in px, and the cost of a run on a button.
 RUN_IN_PROGRESS = "A run is at work. Stop it, or wait for it."
 MANY_WINDOWS = "{overlap} % overlap · {windows} windows in the last stage"
 ONE_WINDOW = "{overlap} % overlap · one window"
@@ -214,7 +217,7 @@ RUN_FORGOTTEN_SHOWING_NEWEST = f"{RUN_FORGOTTEN} The newest of the others is sho
 RUN_FORGOTTEN_SHOWING_EXAMPLE = f"{RUN_FORGOTTEN} The example is shown."
 RUN_WAS_STOPPED = "The run was stopped. {kept}"
 
-# Settings whose change is named without old and new value.
+# Texts for changes of settings whose old and new values are not shown.
 PROMPT_CHANGED = "the prompt"
 START_IMAGE_CHANGED = "the start picture"
 
@@ -222,7 +225,7 @@ START_IMAGE_CHANGED = "the start picture"
 EXPORT_IN_PROGRESS = "Making it, a few seconds."
 EXPORT_READY = "Ready: {label}."
 
-# Prompts of “Surprise me” for a model that knows every word.
+# Prompts of “Surprise me” for a model without a limited vocabulary.
 SURPRISE_PROMPTS = (
     "a lighthouse on a cliff at dusk, oil on canvas",
     "a market street after the rain, film photograph",
@@ -231,29 +234,34 @@ SURPRISE_PROMPTS = (
 )
 
 # The curves of a stage, and the sentence below them.
+# The first stage has no curves.
 NO_CURVES_AT_BASE = "These settings act from stage 2 on."
 CURVES_TITLE = "Stage {number} over its {steps} steps"
 
+# Clauses of the sentence: how long the layout of the stage before is held.
 LAYOUT_RELEASED_AT_STEP = "lets go of the layout at step {step} of {steps}"
 LAYOUT_FREE_FROM_START = "is free of the layout from the first step"
 LAYOUT_HELD_TO_END = "holds the layout through all {steps} steps"
 LAYOUT_ONLY_IN_FIRST_NOISE = "remembers the layout only in its first noise"
 
+# Clauses of the sentence: up to which step dilated views, or one view of the whole canvas, are denoised.
 DILATED_UNTIL_STEP = "looks at the whole until step {step}"
 DILATED_TO_END = "looks at the whole to the end"
 DILATED_HARDLY = "hardly looks at the whole"
 DILATED_NEVER = "never looks at the whole"
 
+# Clauses of the sentence: up to which step dilated views see a blurred canvas.
 SMOOTHED_UNTIL_STEP = "smooths until step {step}"
 SMOOTHED_TO_END = "smooths all the while"
 SMOOTHED_NEVER = "never smooths"
 
+# Labels in the drawing: of the curves, the skipped first steps, and the strips of steps with each kind of views.
 CURVE_LABELS = {"hold": "α₁", "whole": "α₂", "release": "α₃", "smoothing": "σ"}
 SKIPPED_STEPS = "left out"
 DILATED_STRIP = "whole"
 WINDOW_STRIP = "windows"
 
-# The public endpoints.
+# Descriptions of the public endpoints /plan, /generate and /read.
 API_PLAN = (
     "What a recipe comes to: every stage with its size, steps, evaluations and seconds, as far as known."
 )
@@ -263,7 +271,7 @@ API_GENERATE = (
 )
 API_READ = "The recipe in a picture that was made here, or in JSON; strange names what was not understood."
 
-# Text of the scripts in assets/web: viewer, strip of stages, comparison, earlier runs.
+# Texts of the scripts in assets/web, by the names that the scripts use: viewer, strip, comparison, earlier runs.
 STAGES_PANEL = {
     "viewer": "Picture viewer",
     "viewer_hint": "Arrow keys move, plus and minus zoom, question mark lists all keys.",

@@ -65,7 +65,7 @@ def test_the_sentence_changes_with_the_settings(recipe, expected):
 
 
 def test_in_faithful_mode_smoothing_ends_where_the_blur_changes_nothing_any_more():
-    assert curve_steps(stage(faithful=True, scales=())).last_smoothed == 34
+    assert curve_steps(stage(faithful=True, scales=())).last_smoothed_step == 34
 
 
 def test_a_base_has_no_curves_and_its_sentence_says_that_the_settings_act_from_stage_two():

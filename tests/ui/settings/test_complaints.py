@@ -7,7 +7,7 @@ import pytest
 from engine import Recipe, plan
 from engine.recipe.checks import check
 from tests.support.planning import make_facts
-from ui.settings.complaints import COMPLAINT_MOVES, adjust_for_complaint, describe_changes
+from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint, describe_changes
 
 TOY = make_facts(window=32, channels=8)
 
@@ -54,7 +54,7 @@ def test_the_adjusted_recipe_has_the_changes_and_no_others():
     assert complain("grainy").recipe == replace(Recipe(), sigma1=1.2, alpha2=1.5)
 
 
-@pytest.mark.parametrize("complaint", COMPLAINT_MOVES)
+@pytest.mark.parametrize("complaint", COMPLAINT_ADJUSTERS)
 def test_every_complaint_stops_changing_the_recipe_which_stays_valid(complaint):
     recipe, presses = Recipe(kernel="code", dilated=False, feather=False, scales=(1, 2)), 0
     while (adjusted := adjust_for_complaint(recipe, complaint, TOY)).changes:

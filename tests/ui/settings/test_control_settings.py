@@ -124,7 +124,11 @@ def test_unavailable_kinds_are_named_with_the_reason(controlnet_kinds, monkeypat
     assert control_settings.selectable_kinds(FACTS, None) == ("canny",)
     assert control_settings.selectable_kinds(FACTS, Control(given=True)) == ("canny", "openpose")
     sentences = control_settings.explain_missing_kinds("Tiny", FACTS, None)
-    values = {"kinds": "pose", "source": MAP_KINDS["openpose"].source, "reason": "it is not installed"}
+    values = {
+        "kinds": "pose",
+        "source": MAP_KINDS["openpose"].detector_package,
+        "reason": "it is not installed",
+    }
     assert sentences.endswith(words.KINDS_NOT_AVAILABLE.format(**values))
 
 
@@ -156,7 +160,7 @@ def test_the_map_is_drawn_again_only_if_a_setting_that_it_depends_on_changes(ses
 
 
 def test_every_stage_has_a_map_of_its_size_reduced_to_the_longest_shown_side(session, services, monkeypatch):
-    monkeypatch.setattr("ui.panels.control_map.LONGEST_MAP_SIDE", 300)
+    monkeypatch.setattr("ui.panels.control_map.MAX_MAP_SIDE", 300)
     sizes = [stage.size for stage in session.plan.stages]
     assert sizes == [(128, 128), (256, 256)]
     assert words.SIZES_IN_PX.format(sizes="256 × 256") in map_html(session, services)

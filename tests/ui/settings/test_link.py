@@ -11,7 +11,13 @@ from engine import Recipe
 from engine.recipe.checks import check
 from engine.recipe.recipe import DEFAULTS, SETTINGS
 from tests.support.recipes import options
-from ui.settings.link import LONGEST_QUERY, recipe_from_query, recipe_to_query, recipe_url, settings_left_out
+from ui.settings.link import (
+    MAX_QUERY_LENGTH,
+    recipe_from_query,
+    recipe_to_query,
+    recipe_url,
+    settings_left_out,
+)
 
 
 def open_query(query):
@@ -103,7 +109,7 @@ def test_a_setting_that_would_make_a_link_too_long_is_left_out_and_named():
     assert settings_left_out(recipe) == ("prompt",)
     assert (
         len(recipe_to_query(Recipe(prompt="~ " * 1000, negative="é" * 900, model="x" * 2000)))
-        <= LONGEST_QUERY
+        <= MAX_QUERY_LENGTH
     )
 
 

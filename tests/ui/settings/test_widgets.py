@@ -21,7 +21,7 @@ from ui.settings.control_settings import SETTING_BY_WIDGET
 from ui.settings.sizes import SHAPES, SizeSettings, apply_size_settings, size_for_shape, size_settings_for
 from ui.settings.widgets import (
     SETTINGS_WITHOUT_WIDGET,
-    SIZE_WIDGETS,
+    SIZE_WIDGET_NAMES,
     WIDGET_SETTINGS,
     recipe_from_widgets,
     setting_widget,
@@ -82,7 +82,7 @@ def test_differences_are_described_exactly_when_two_recipes_differ(before, after
 @MANY
 @given(
     st.dictionaries(
-        st.sampled_from([*WIDGET_SETTINGS, *SIZE_WIDGETS, *SETTING_BY_WIDGET, *OPTIONS]), ANYTHING
+        st.sampled_from([*WIDGET_SETTINGS, *SIZE_WIDGET_NAMES, *SETTING_BY_WIDGET, *OPTIONS]), ANYTHING
     ),
     st.dictionaries(st.text(), ANYTHING),
 )
@@ -104,7 +104,7 @@ def test_a_widget_has_label_and_help_of_its_setting(name):
     assert widget.interactive is True
 
 
-@pytest.mark.parametrize("name", SIZE_WIDGETS)
+@pytest.mark.parametrize("name", SIZE_WIDGET_NAMES)
 def test_a_size_widget_is_interactive(name):
     assert size_widget(name).interactive is True
 

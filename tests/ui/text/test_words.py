@@ -13,16 +13,16 @@ from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
 from engine.serving.model_pool import ModelPool
 from tests.support.running_app import tiny_entry
-from ui.panels.stages import TEMPLATE, WEB, StagesPanel
+from ui.panels.stages import HTML_TEMPLATE, WEB_FOLDER, StagesPanel
 from ui.session.services import open_services
 from ui.settings.control_settings import SETTING_BY_WIDGET
 from ui.settings.sizes import SHAPES
-from ui.settings.widgets import SIZE_WIDGETS, WIDGET_SETTINGS
+from ui.settings.widgets import SIZE_WIDGET_NAMES, WIDGET_SETTINGS
 from ui.studio import build_studio
 from ui.text import methods as method_texts
 from ui.text import words
 
-SCRIPTS = sorted(WEB.glob("*.js"))
+SCRIPTS = sorted(WEB_FOLDER.glob("*.js"))
 # Ids of elements that cannot have the name of their setting.
 OWN_IDS = {"stages": "scale_stages", "scales": "own_scales"}
 VOCABULARY = {"colour": ("red",), "subject": ("house",), "ground": ("snow",), "sky": ("night",)}
@@ -106,7 +106,7 @@ def test_a_widget_has_the_range_of_its_setting(demo, name):
 
 def test_every_widget_is_interactive_although_it_is_an_output_too(demo):
     widgets = [
-        widget_of(demo, name) for name in (*WIDGET_SETTINGS, *SIZE_WIDGETS, *SETTING_BY_WIDGET, *OPTIONS)
+        widget_of(demo, name) for name in (*WIDGET_SETTINGS, *SIZE_WIDGET_NAMES, *SETTING_BY_WIDGET, *OPTIONS)
     ] + blocks_of(demo, gr.Radio)
     assert widgets
     assert not [widget.elem_id for widget in widgets if widget.interactive is not True]
@@ -172,7 +172,7 @@ def test_only_exports_are_limited_to_one_at_a_time(demo):
 
 def test_the_templates_of_the_stages_panel_contain_no_placeholders():
     panel = StagesPanel()
-    assert panel.html_template == TEMPLATE
+    assert panel.html_template == HTML_TEMPLATE
     for template in (panel.html_template, panel.css_template):
         assert not re.search(r"\{\{|\$\{", template)
 
