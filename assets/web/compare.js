@@ -2,24 +2,24 @@
 
 class Compare {
   /**
-   * pictures: finished pictures by key. nameOf: returns a picture's name for people. onChange: is called after every
-   * change.
+   * pictures: finished pictures by key. nameOf: returns a picture's name in the lists. onChange: is called after every
+   * change of the comparison.
    */
   constructor(viewer, words, pictures, nameOf, onChange) {
     Object.assign(this, { viewer, words, pictures, nameOf, onChange });
     this.sideBySide = false;
-    // Where the divider stands, as a fraction of the width.
-    this.position = 0.5;
+    // The divider's distance from the left edge, as a fraction of the width.
+    this.dividerPosition = 0.5;
     this.a = this.makeSelect(words.picture_a);
     this.b = this.makeSelect(words.picture_b);
-    this.modes = [false, true].map((sideBySide) => this.makeModeButton(sideBySide));
+    this.layoutButtons = [false, true].map((sideBySide) => this.makeLayoutButton(sideBySide));
     this.sentence = make("p", { className: "st-differ" });
     this.panel = make(
       "div",
       { className: "st-compare", role: "group", "aria-label": words.compare, hidden: true },
       this.a.label,
       this.b.label,
-      make("div", { className: "st-row", role: "group", "aria-label": words.compare_how }, ...this.modes),
+      make("div", { className: "st-row", role: "group", "aria-label": words.compare_how }, ...this.layoutButtons),
       this.sentence,
     );
     this.tags = ["st-tag st-tag-a", "st-tag st-tag-b"].map((className) =>
@@ -29,11 +29,12 @@ class Compare {
     viewer.frame.append(this.divider, ...this.tags);
   }
 
-  get open() {
+  /** Return whether a comparison is shown. */
+  get isOpen() {
     return !this.panel.hidden;
   }
 
-  /** Make the list from which one of the two pictures is chosen. */
+  /** Make a list to choose a picture from. Return {field: the list, label: the list with its name}. */
   makeSelect(name) {
     const field = make("select", { className: "st-select", onchange: () => this.apply() });
     return {
@@ -42,7 +43,8 @@ class Compare {
     };
   }
 
-  makeModeButton(sideBySide) {
+  /** Make the button that shows the pictures side by side, or with a divider. */
+  makeLayoutButton(sideBySide) {
     const onclick = () => {
       this.sideBySide = sideBySide;
       this.apply();
@@ -51,6 +53,7 @@ class Compare {
     return make("button", { type: "button", className: "st-button", textContent, onclick });
   }
 
+  /** Make the divider, which arrow keys and the pointer move. */
   makeDivider() {
     const steps = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, Home: -1, End: 1 };
     const node = make("div", {
@@ -71,7 +74,7 @@ class Compare {
     node.addEventListener("pointermove", (event) => {
       if (!node.hasPointerCapture(event.pointerId)) return;
       const { left, width } = this.viewer.canvas.getBoundingClientRect();
-      this.moveDivider((event.clientX - left) / width - this.position);
+      this.moveDivider((event.clientX - left) / width - this.dividerPosition);
     });
     return node;
   }
@@ -83,56 +86,56 @@ class Compare {
     }
   }
 
-  /** Remove pictures from both lists; if one of them is being compared, close the comparison. */
+  /** Remove the pictures with these keys from both lists; close the comparison if it shows such a picture. */
   removePictures(keys) {
     const chosen = [this.a, this.b].some(({ field }) => keys.has(field.value));
     for (const { field } of [this.a, this.b]) {
       for (const option of [...field.options].filter(({ value }) => keys.has(value))) option.remove();
     }
-    if (this.open && chosen) this.toggle();
+    if (this.isOpen && chosen) this.toggle();
   }
 
-  /** Open the comparison with two pictures, or close it. */
+  /** Close the comparison if it is open, else open it with two pictures. */
   toggle(first, second) {
-    this.panel.hidden = this.open || !first || !second;
-    if (this.open) {
+    this.panel.hidden = this.isOpen || !first || !second;
+    if (this.isOpen) {
       this.a.field.value = first.key;
       this.b.field.value = second.key;
     }
     this.apply();
   }
 
-  /** Show a picture that was chosen elsewhere on the right side. */
+  /** Show a picture on the right side. */
   showRight(picture) {
     this.b.field.value = picture.key;
     this.apply();
   }
 
-  /** Move the divider by a fraction of the width. */
+  /** Move the divider to the right by a fraction of the width; to the left if the fraction is negative. */
   moveDivider(by) {
-    if (!this.open || this.sideBySide) return;
-    this.position = clamp(this.position + by, 0, 1);
+    if (!this.isOpen || this.sideBySide) return;
+    this.dividerPosition = clamp(this.dividerPosition + by, 0, 1);
     this.apply();
   }
 
-  /** Show what is chosen. */
+  /** Update viewer, divider, buttons and texts from the chosen pictures and layout. */
   apply() {
     const [a, b] = [this.a, this.b].map(({ field }) => this.pictures.get(field.value));
-    const pair = this.open && a && b ? { a, b, sideBySide: this.sideBySide, divider: this.position } : null;
+    const pair = this.isOpen && a && b ? { a, b, sideBySide: this.sideBySide, divider: this.dividerPosition } : null;
     this.viewer.compare(pair);
     this.divider.hidden = !pair || this.sideBySide;
     for (const tag of this.tags) tag.hidden = !pair;
-    this.modes.forEach((button, index) =>
+    this.layoutButtons.forEach((button, index) =>
       button.setAttribute("aria-pressed", String(Boolean(index) === this.sideBySide)),
     );
     if (pair) this.updateTexts(a, b);
     this.onChange();
   }
 
-  /** Update the divider, the tags on both pictures and the sentence on their settings. */
+  /** Update the divider, the tags on both pictures and the sentence on the pictures' settings. */
   updateTexts(a, b) {
-    const percent = Math.round(this.position * 100);
-    this.divider.style.left = `${this.position * 100}%`;
+    const percent = Math.round(this.dividerPosition * 100);
+    this.divider.style.left = `${this.dividerPosition * 100}%`;
     this.divider.setAttribute("aria-valuenow", percent);
     this.divider.setAttribute(
       "aria-valuetext",

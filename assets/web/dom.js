@@ -1,10 +1,11 @@
 // Helpers of the other scripts: elements, texts, and a cache of images.
 
+// The cache drops images that are not drawn if it has more than this many.
 const MAX_CACHED_IMAGES = 200;
-// ms until an image that failed to load is requested again, at most.
+// An image that failed to load is requested again after at most this many ms.
 const LONGEST_WAIT = 10000;
 
-/** Make an element with properties (attributes where there is no such property) and children. */
+/** Make an element with properties and children. A property that the element does not have becomes an attribute. */
 function make(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -15,34 +16,36 @@ function make(tag, properties = {}, ...children) {
   return node;
 }
 
-/** Replace {name} in a text by values. */
+/** Return a text with each {name} replaced by the value of this name. */
 function fill(text, values) {
   return String(text ?? "").replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 }
 
-/** Set an element's text unless it is the same: screen readers announce every change. */
+/** Set an element's text unless it is the same, because screen readers announce even an equal text. */
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Return the number, or the nearer limit if it lies outside. */
+/** Return a number limited to the range from low to high. */
 function clamp(number, low, high) {
   return Math.min(Math.max(number, low), high);
 }
 
 /**
- * A cache of decoded images by URL. Each is requested once; the ones drawn longest ago are dropped first. An image that
- * failed to load is requested again for as long as it is to be drawn, less and less often, as the network may return.
+ * A cache of decoded images by URL. Each image is requested once; the images drawn longest ago are dropped first. An
+ * image that failed to load is requested again while it is needed, less and less often, as the network may return.
  */
 class ImageCache {
-  /** onLoad: is called when there may be something new to draw. */
+  /** onLoad: is called when an image has loaded, or can be requested again. */
   constructor(onLoad) {
     this.onLoad = onLoad;
+    // By URL: {image, tries, retryTime, frame, ready}. retryTime: when to request the image again, 0 for never.
     this.entries = new Map();
+    // The number of the present drawing.
     this.frame = 0;
   }
 
-  /** Return an image that has loaded, else null; it is requested if it was not. */
+  /** Return an image if it has loaded. If it has not, return null, and request the image if necessary. */
   get(url) {
     const entry = this.entries.get(url) || this.load(url, { tries: 0 });
     if (entry.retryTime && entry.retryTime <= performance.now()) this.load(url, entry);
@@ -52,7 +55,7 @@ class ImageCache {
     return entry.ready ? entry.image : null;
   }
 
-  /** Request an image. */
+  /** Request an image for an entry of the cache; return the entry. */
   load(url, entry) {
     entry.image = new Image();
     entry.image.src = url;
@@ -70,7 +73,7 @@ class ImageCache {
     return entry;
   }
 
-  /** End a drawing: drop images that it did not use, if there are too many. */
+  /** End a drawing: drop images that the drawing did not use if the cache has too many. */
   endFrame() {
     for (const [url, entry] of this.entries) {
       if (this.entries.size <= MAX_CACHED_IMAGES || entry.frame === this.frame) break;

@@ -1,20 +1,20 @@
 // Input to the viewer by mouse, touch and keys. The wheel, and one finger, scroll the page until the viewer is focused.
 
-// A tap moves less than this many CSS pixels and lasts less than this many ms; two taps within `double` ms are one
-// double tap.
+// A tap moves by at most `pixels` CSS pixels and lasts at most `time` ms. Two taps within `double` ms are a double tap.
 const TAP = { pixels: 10, time: 400, double: 350 };
-// What an arrow key moves the picture by, as a fraction of the canvas.
+// An arrow key moves the picture by this fraction of the canvas.
 const KEY_MOVE = 0.1;
+// The plus key zooms in by this factor, the minus key zooms out by it.
 const KEY_ZOOM = 1.25;
 
-/** Return where an event took place, in device pixels of the canvas. */
+/** Return the position of an event on the viewer's canvas, {x, y} in device pixels. */
 function positionOnCanvas({ canvas }, { clientX, clientY }) {
   const box = canvas.getBoundingClientRect();
   const ratio = canvas.width / box.width;
   return { x: (clientX - box.left) * ratio, y: (clientY - box.top) * ratio };
 }
 
-/** Drag moves, the wheel zooms, a double click switches between 1:1 and Fit. */
+/** Handle the mouse: a drag moves the picture, the wheel zooms, a double click switches between 1:1 and Fit. */
 function handleMouse(viewer) {
   const { canvas, frame } = viewer;
   let last = null;
@@ -45,9 +45,10 @@ function handleMouse(viewer) {
 }
 
 /**
- * Two fingers move and zoom at once. One finger scrolls the page until a tap engages the viewer; then it moves the
- * picture, and a double tap switches between 1:1 and Fit. A tap elsewhere disengages the viewer.
- * onEngage: is called with whether the viewer is engaged.
+ * Handle touches. Two fingers move and zoom the picture. One finger scrolls the page until a tap engages the viewer;
+ * from then on one finger moves the picture, and a double tap switches between 1:1 and Fit. A tap outside disengages
+ * the viewer.
+ * onEngage: is called with true when the viewer is engaged, with false when it is disengaged.
  */
 function handleTouch(viewer, onEngage) {
   const { canvas, frame } = viewer;
@@ -61,7 +62,7 @@ function handleTouch(viewer, onEngage) {
     onEngage(on);
   };
   const readFingers = (event) => [...event.targetTouches].map((touch) => positionOnCanvas(viewer, touch));
-  /** Return whether an event is for the viewer, and if so keep the page from scrolling. */
+  /** Keep the page from scrolling if an event is meant for the viewer. Return whether it is. */
   const claim = (event) => {
     const isOurs = isEngaged || event.targetTouches.length > 1;
     if (isOurs && event.cancelable) event.preventDefault();
@@ -111,8 +112,8 @@ function handleTouch(viewer, onEngage) {
 }
 
 /**
- * Keys act only while the viewer itself has the focus.
- * commands: showSmaller(on), compare(), moveDivider(by), help().
+ * Handle keys, which act only while the viewer's frame has the focus.
+ * commands: the functions showSmaller(on), compare(), moveDivider(fraction) and help().
  */
 function handleKeys(viewer, commands) {
   const { frame, canvas } = viewer;

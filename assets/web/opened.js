@@ -1,10 +1,10 @@
-// Runs when the page is opened. Adds to the browser's stored state whether this tab has already read the settings of
-// its link: after a reload, settings that were changed since then stay, and the run is shown again.
+// Runs when the page is opened. Adds `taken` to the browser's stored state: whether this tab has read the settings of
+// its link before. If it has, the server restores the stored settings and shows the run again, not the link's settings.
 (stored) => {
-  const key = "demofusion-studio-link";
+  const storageKey = "demofusion-studio-link";
   try {
-    const taken = Boolean(location.search) && sessionStorage.getItem(key) === location.search;
-    sessionStorage.setItem(key, location.search);
+    const taken = Boolean(location.search) && sessionStorage.getItem(storageKey) === location.search;
+    sessionStorage.setItem(storageKey, location.search);
     return [{ ...stored, taken }];
   } catch {
     return [stored];

@@ -1,15 +1,15 @@
-// Sends the page's requests one after another, and hands over their answers in the same order.
+// Sends the page's requests one after another, and passes on their answers in the same order.
 //
-// Why: Gradio sends an event of the page without waiting for the one before. If a slider is moved and then a button
-// pressed, the server may handle the button first, and an older answer may overwrite the settings of a newer one. No
-// setting of Gradio's own keeps the order across different events, so window.fetch is replaced: each request to
-// /gradio_api/run/ is sent once the one before has been answered completely. Other requests are not held up, and
-// nothing waits longer than LONGEST_WAIT, as an answer over a lost connection may never come.
+// Why: Gradio sends an event of the page without waiting for the event before. If a slider is moved and then a button
+// pressed, the server may handle the button first, and an older answer may overwrite the settings of a newer one.
+// Gradio has no setting that keeps the order across different events, so window.fetch is replaced: each request to
+// /gradio_api/run/ is sent when the request before has been answered completely. Other requests do not wait. No
+// request waits longer than LONGEST_WAIT, because an answer over a lost connection may never come.
 //
 // Tests: test_presses_are_answered_in_turn and
 // test_a_press_is_sent_when_the_one_before_is_answered_in_full_or_not_for_long in tests/browser/test_connection.py.
 () => {
-  // ms.
+  // Milliseconds.
   const LONGEST_WAIT = 5000;
   const originalFetch = window.fetch.bind(window);
   let previous = Promise.resolve();

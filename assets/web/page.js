@@ -1,7 +1,7 @@
-// Runs once when the page is opened: Ctrl+Enter presses Generate anywhere on the page, a file may be dropped anywhere
-// on it, and on phones the settings of later stages are folded at first.
+// Runs once when the page is opened: lets Ctrl+Enter press Generate and files be dropped anywhere on the page, and on
+// phones folds the section with the settings of later stages.
 () => {
-  /** Call an action with an element as soon as it exists; give up after a number of frames. */
+  /** Call `action` with the element of a selector as soon as it exists; give up after `frames` frames of the screen. */
   const whenPresent = (selector, action, frames = 120) => {
     const element = document.querySelector(selector);
     if (element) action(element);

@@ -1,15 +1,15 @@
-// Merges this tab's list of runs into the list that all tabs of this browser share: each tab adds its own runs and
-// takes out those that were removed in it, so that no tab overwrites what another one added. Returns the stored state
-// with the merged list.
+// Merges this tab's list of runs into the list that all tabs of the browser share, and returns the stored state with
+// the merged list. A tab adds its own runs and takes out the runs that were removed in it, so that it does not
+// overwrite what another tab has added.
 (stored) => {
-  const key = "demofusion-studio-runs";
-  const longest = 20;
+  const storageKey = "demofusion-studio-runs";
+  const maxRuns = 20;
   const { runs = [], forgotten = [] } = stored || {};
   try {
-    const shared = JSON.parse(localStorage.getItem(key)) || [];
+    const shared = JSON.parse(localStorage.getItem(storageKey)) || [];
     const merged = [...runs.filter((name) => !shared.includes(name)), ...shared];
-    const remaining = merged.filter((name) => !forgotten.includes(name)).slice(0, longest);
-    localStorage.setItem(key, JSON.stringify(remaining));
+    const remaining = merged.filter((name) => !forgotten.includes(name)).slice(0, maxRuns);
+    localStorage.setItem(storageKey, JSON.stringify(remaining));
     return [{ ...stored, runs: remaining }];
   } catch {
     return [stored];

@@ -7,24 +7,24 @@ const words = props.words || {};
 const pictures = new Map();
 // Titles of earlier runs, by run.
 const runTitles = new Map();
-// The last data of each part of the value, as JSON.
+// The data that each part of the panel showed last, as JSON, by the part's name.
 const lastData = new Map();
 const pageTitle = document.title;
-// The run that is shown.
-let runName = null;
-// The server's last request to show a picture: its number, and the picture's key until it has been shown.
-let showNumber = null;
+// The name of the run that is shown.
+let shownRun = null;
+// The server's last request to show a picture: the request's number, and the picture's key until it has been shown.
+let lastRequestNumber = null;
 let requestedKey = null;
-// Whether a run that was chosen here has not been shown yet.
+// Whether a person chose an earlier run that the server has not shown yet.
 let runIsRequested = false;
-// The number of the newest value.
-let newestValue = 0;
+// The number of the newest value that was shown.
+let newestValueNumber = 0;
 
-/** Send a pressed button's action to the server. */
+/** Send the action of a pressed button to the server. */
 const sendAction = (data) => trigger('act', data);
 
-/** Return whether a part of the value differs from its last data. */
-function hasChanged(name, data) {
+/** Store the data of a part of the panel. Return whether they differ from the part's last data. */
+function storeIfChanged(name, data) {
   const now = JSON.stringify(data ?? null);
   if (lastData.get(name) === now) return false;
   lastData.set(name, now);
@@ -76,7 +76,7 @@ function toggleCompare() {
   compare.toggle(others.at(-1), viewer.picture);
 }
 
-/** After each drawing, update size and zoom beside the tools, and the tag in the corner of the picture. */
+/** Update the size and zoom beside the tools, and the tag in the corner of the picture, after a drawing. */
 function updateReadout() {
   placeholder.hidden = Boolean(viewer.layer());
   const [side] = viewer.sides().sort((one, other) => other.layer.size[1] - one.layer.size[1]);
@@ -88,7 +88,7 @@ function updateReadout() {
   setText(cornerTag, viewer.pair ? "" : cornerText(layer));
 }
 
-/** Return the text in the corner of the picture: that it is enlarged, or a preview, or how many windows it has. */
+/** Return the text in the corner of the picture: "enlarged", "in the making", or the number of windows, else "". */
 function cornerText(layer) {
   if (viewer.showsSmaller && layer === viewer.smaller) return fill(words.enlarged, { width: layer.size[1] });
   if (layer.image) return fill(words.preview, { number: layer.stage });
@@ -100,16 +100,16 @@ function cornerText(layer) {
   });
 }
 
-/** Enable the tools that have an effect now. */
+/** Enable the tools that have an effect now, and disable the others. */
 function refreshTools() {
   viewer.smaller = smallerPicture();
-  tools.hold.disabled = !viewer.smaller || compare.open;
+  tools.hold.disabled = !viewer.smaller || compare.isOpen;
   tools.compare.disabled = pictures.size < 2 || !viewer.picture;
   tools.windows.disabled = !viewer.picture?.windows?.length;
-  setPressed(tools.compare, compare.open);
+  setPressed(tools.compare, compare.isOpen);
 }
 
-/** Ask the server to show a run. */
+/** Ask the server to show an earlier run. */
 function showRun(name) {
   runIsRequested = true;
   viewer.followsRun = false;
@@ -123,14 +123,14 @@ function pictureName({ run: name, alt, number, of, size }) {
   return fill(words.picture_name, { title: runTitles.get(name) || alt, number, of, size: formatSize(size) });
 }
 
-/** Add new finished pictures. */
+/** Add those finished pictures that are new. */
 function addPictures(candidates) {
   const added = candidates.filter((picture) => picture && !pictures.has(picture.key));
   for (const picture of added) pictures.set(picture.key, picture);
   compare.addPictures(added);
 }
 
-/** Forget the pictures of runs that were removed, and take them off the screen. */
+/** Remove all pictures whose run is not in `remainingRuns`, also from the viewer and the comparison. */
 function removePictures(remainingRuns) {
   const gone = [...pictures.values()].filter((picture) => !remainingRuns.includes(picture.run));
   for (const { key } of gone) pictures.delete(key);
@@ -142,42 +142,42 @@ function removePictures(remainingRuns) {
   viewer.requestDraw();
 }
 
-/** Show a picture that was chosen by a click; the run is not followed any more. */
+/** Show a picture that a person clicked on, and stop following the run. */
 function showChosen(picture) {
   viewer.followsRun = false;
   show(picture);
-  if (compare.open) compare.showRight(picture);
+  if (compare.isOpen) compare.showRight(picture);
 }
 
-/** Show a picture and mark its card. */
+/** Show a picture in the viewer and mark its card. */
 function show(picture) {
   viewer.show(picture);
-  for (const card of strip.entries.values()) if (card.look) setPressed(card.look, card.key === picture.key);
+  for (const card of strip.entries.values()) if (card.showButton) setPressed(card.showButton, card.key === picture.key);
   setText(description, `${picture.alt || ""} ${words.viewer_hint}`);
   refreshTools();
 }
 
-/** Show previews and new stages of the run again as they arrive. */
+/** Follow the run again: show its previews and new stages as they arrive. */
 function followRun() {
   viewer.followsRun = true;
   viewer.requestDraw();
   render();
 }
 
-/** Return the next smaller finished stage of what is shown: of the strip's run, or of another one. */
+/** Return the picture of the next smaller finished stage of the run whose picture is shown; null if there is none. */
 function smallerPicture() {
   const shown = viewer.picture;
-  const ofStrip = (props.value?.cards || []).flatMap(({ picture }) =>
+  const stripPictures = (props.value?.cards || []).flatMap(({ picture }) =>
     picture ? [pictures.get(picture.key)] : [],
   );
-  const top = viewer.followsRun && props.value?.preview ? props.value.preview : shown;
-  const isOfStrip = top !== shown || ofStrip.some((picture) => picture.key === shown?.key);
-  const stages = isOfStrip ? ofStrip : [...pictures.values()].filter((picture) => picture.run === shown?.run);
-  const smaller = stages.filter((picture) => picture.size[1] < top.size[1]);
+  const topLayer = viewer.followsRun && props.value?.preview ? props.value.preview : shown;
+  const isInStrip = topLayer !== shown || stripPictures.some((picture) => picture.key === shown?.key);
+  const stages = isInStrip ? stripPictures : [...pictures.values()].filter((picture) => picture.run === shown?.run);
+  const smaller = stages.filter((picture) => picture.size[1] < topLayer.size[1]);
   return smaller.sort((one, other) => other.size[1] - one.size[1])[0] || null;
 }
 
-/** Show the smaller picture in place of the shown one, or no longer. */
+/** Show the next smaller picture, enlarged, in place of the picture while `on` is true. */
 function showSmaller(on) {
   if (viewer.showsSmaller === on) return;
   viewer.showsSmaller = on;
@@ -187,28 +187,28 @@ function showSmaller(on) {
 
 // A new value.
 
-/** Update every part from the server's value, unless a newer one was shown already. */
+/** Update all parts of the panel from the server's value, unless a newer value was shown already. */
 function render() {
   const value = props.value || {};
-  if (value.at < newestValue) return;
-  newestValue = value.at || newestValue;
+  if (value.at < newestValueNumber) return;
+  newestValueNumber = value.at || newestValueNumber;
   const { cards = [], earlier = [], preview } = value;
-  if (value.run !== runName) viewer.followsRun = true;
-  runName = value.run;
+  if (value.run !== shownRun) viewer.followsRun = true;
+  shownRun = value.run;
   for (const item of earlier) runTitles.set(item.run, item.title);
   addPictures(cards.map(({ picture }) => picture));
   removePictures(value.here || []);
   status.update(value.status || {});
   showRequested(value.show || {}, cards);
   viewer.largestWidth = Math.max(0, ...cards.map(({ size }) => size[1]));
-  if (hasChanged("preview", preview?.image)) viewer.showPreview(preview);
+  if (storeIfChanged("preview", preview?.image)) viewer.showPreview(preview);
   strip.update(cards, value.working);
-  // A list that scrolls must be reachable by keys, through its buttons or else by itself.
+  // A list that scrolls must be reachable by keys: through a button in it, else the list itself takes the focus.
   strip.node.tabIndex = strip.node.querySelector("a, button:not([hidden])") ? -1 : 0;
   earlierRuns.update(earlier);
   earlierPart.hidden = !earlier.length;
   setText(keptFor, value.kept || "");
-  if (hasChanged("notes", value.notes)) showNotes(value.notes || []);
+  if (storeIfChanged("notes", value.notes)) showNotes(value.notes || []);
   renderActions("share", shareRow, value.share);
   renderActions("complaints", complaints, value.complaints);
   complaintsPart.hidden = complaints.hidden;
@@ -216,36 +216,36 @@ function render() {
   updatePageTitle(value.working);
 }
 
-/** Show how far a run is in the title of the browser's tab. */
+/** Show the progress of the present stage in percent in the title of the browser's tab. */
 function updatePageTitle(working) {
   document.title = working ? `${Math.round(100 * working.share)} % · ${pageTitle}` : pageTitle;
 }
 
-/** Show the note on unknown words near the prompt, and all others below the picture. */
+/** Show notes on unknown words near the prompt, and all other notes below the picture. */
 function showNotes(all) {
   const isOnWords = ({ kind }) => kind === "words";
   unknownWordsNotes.replaceChildren(...all.filter(isOnWords).map(makeNote));
   notes.replaceChildren(...all.filter((note) => !isOnWords(note)).map(makeNote));
 }
 
-/** Show the picture that the server requests, as soon as it is there; without a request, the newest one. */
+/** Show the picture that the server requests as soon as the picture is known; the newest one if none is shown. */
 function showRequested({ n, key }, cards) {
-  if (n !== showNumber) {
-    showNumber = n;
+  if (n !== lastRequestNumber) {
+    lastRequestNumber = n;
     requestedKey = key;
   }
   const picture = pictures.get(requestedKey);
   if (picture) {
     requestedKey = null;
     show(picture);
-    if (runIsRequested && compare.open) compare.showRight(picture);
+    if (runIsRequested && compare.isOpen) compare.showRight(picture);
     runIsRequested = false;
   }
   const latest = cards.findLast((card) => card.picture);
   if (!viewer.picture && latest) show(pictures.get(latest.picture.key));
 }
 
-/** Put the parts together. */
+/** Put the parts of the panel together and connect the input handlers. */
 function build() {
   const { frame } = viewer;
   frame.setAttribute("role", "application");

@@ -1,9 +1,10 @@
 // The parts around the viewer: buttons, status line, the strip of stages, notes, and earlier runs. Text is set as
 // textContent only, so that it is never read as HTML.
 
-/** Write a size: "1024 × 768". */
+/** Return a size as text, width first: "1024 × 768". */
 const formatSize = ([height, width]) => fill(words.size, { width, height });
 
+/** Make a button with a text; more: further properties and attributes. */
 function makeButton(text, onclick, more = {}) {
   return make("button", { type: "button", className: "st-button", textContent: text, onclick, ...more });
 }
@@ -11,7 +12,7 @@ function makeButton(text, onclick, more = {}) {
 /** Mark a toggle button as pressed or not. */
 const setPressed = (node, on) => node.setAttribute("aria-pressed", String(Boolean(on)));
 
-/** A list that keeps one element for each key: elements whose key stays are updated, not made again. */
+/** A list on the page with one element for each item. The element of an item is updated while the item's key stays. */
 class KeyedList {
   /** keyOf: returns an item's key. makeItem: returns {node, update} for a new item. */
   constructor(node, keyOf, makeItem) {
@@ -31,8 +32,8 @@ class KeyedList {
       const entry = previous.get(key) || this.makeItem(item);
       this.entries.set(key, entry);
       entry.update(item, ...more);
-      const nodeHere = this.node.children[index] || null;
-      if (nodeHere !== entry.node) this.node.insertBefore(entry.node, nodeHere);
+      const nodeAtIndex = this.node.children[index] || null;
+      if (nodeAtIndex !== entry.node) this.node.insertBefore(entry.node, nodeAtIndex);
     });
     this.node.hidden = !items.length;
   }
@@ -55,16 +56,19 @@ function makeAction(action) {
   return node;
 }
 
-/** Show actions in a row, if they differ from the last ones of this name; the focus stays at its place. */
+/**
+ * Show a row of actions unless they are the same as in the last call with this name. If a button had the focus, the
+ * button at its position has the focus afterwards.
+ */
 function renderActions(name, node, actions) {
-  if (!hasChanged(name, actions)) return;
+  if (!storeIfChanged(name, actions)) return;
   const focused = [...node.children].indexOf(document.activeElement);
   node.replaceChildren(...(actions || []).map(makeAction));
   node.hidden = !(actions || []).length;
   if (focused >= 0) node.children[Math.min(focused, node.children.length - 1)]?.focus();
 }
 
-/** Copy a text; if the browser refuses, show it selected in a field beside the button. */
+/** Copy a text to the clipboard; if the browser refuses, show the text, selected, in a field beside the button. */
 async function copy(text, node, label) {
   try {
     await navigator.clipboard.writeText(text);
@@ -83,7 +87,7 @@ async function copy(text, node, label) {
   }
 }
 
-/** Save a link's file under the link's name; the file name that the server sends would take precedence otherwise. */
+/** Save a link's file under the name in the link. If the browser followed the link, the server's name would be used. */
 async function saveLink(event) {
   const link = event.currentTarget;
   event.preventDefault();
@@ -95,9 +99,9 @@ async function saveLink(event) {
 }
 
 // The status line. It is updated at every change, but screen readers announce it only when `spoken` changes. The
-// announced text is in an element of its own; while that one is empty, screen readers read the visible line.
+// announced text is in an element of its own; while that element is empty, screen readers read the visible line.
 
-/** Make the status line. */
+/** Make the status line. Return {node, announced, alarm, update}; announced, alarm: what screen readers announce. */
 function makeStatus() {
   const line = make("span", { className: "st-line", "aria-hidden": "true" });
   const announced = make("span", { className: "st-unseen", role: "status" });
@@ -107,7 +111,7 @@ function makeStatus() {
   const update = ({ text = "", fault = false, spoken, actions: wanted }) => {
     setText(line, fault ? "" : text);
     setText(alarm, fault ? text : "");
-    if (hasChanged("spoken", spoken) || fault) setText(announced, fault ? "" : text);
+    if (storeIfChanged("spoken", spoken) || fault) setText(announced, fault ? "" : text);
     else if (announced.textContent !== text) setText(announced, "");
     line.setAttribute("aria-hidden", String(Boolean(announced.textContent)));
     node.classList.toggle("st-fault", fault);
@@ -118,11 +122,12 @@ function makeStatus() {
 
 // The strip: one card for each stage.
 
-/** Return a card's key: a finished stage keeps its card, another stage while its number and size stay. */
+/** Return a card's key. A finished stage always has the same key, another stage while its number and size stay. */
 function cardKey({ picture, number, of, size }) {
   return picture ? `made ${picture.key}` : `stage ${number} of ${of}, ${size}`;
 }
 
+/** Make the card of a stage; return {node, update}. */
 function makeCard(card) {
   return card.picture ? makeFinishedCard(card) : makePlannedCard(card);
 }
@@ -130,35 +135,35 @@ function makeCard(card) {
 /** Make the card of a finished stage: its picture, which a click shows in the viewer, and its buttons. */
 function makeFinishedCard({ picture, price }) {
   const [height, width] = picture.size;
-  const names = { number: picture.number, of: picture.of, width, height, price };
+  const textValues = { number: picture.number, of: picture.of, width, height, price };
   const thumb = make("img", { src: picture.thumb.url, alt: "", className: "st-thumb", draggable: false });
-  const look = make(
+  const showButton = make(
     "button",
     {
       type: "button",
       className: "st-look",
-      "aria-label": fill(words.stage_name, names),
+      "aria-label": fill(words.stage_name, textValues),
       onclick: () => showChosen(pictures.get(picture.key)),
     },
     thumb,
   );
-  look.style.aspectRatio = cardAspect(picture.size);
+  showButton.style.aspectRatio = cardAspect(picture.size);
   const download = make("a", {
     className: "st-small",
     href: picture.file.url,
     download: picture.name,
     onclick: saveLink,
     textContent: words.download,
-    "aria-label": fill(words.download_stage, names),
+    "aria-label": fill(words.download_stage, textValues),
   });
   const tools = make("span", { className: "st-row" }, download);
   const nextSize = make("span", { className: "st-again" });
-  const stop = makeStopButton(names);
+  const stop = makeStopButton(textValues);
   const nextRun = make("span", { className: "st-row" }, nextSize, stop);
-  const node = make("li", { className: "st-card" }, look, makeFacts(picture.size, price), tools, nextRun);
+  const node = make("li", { className: "st-card" }, showButton, makeFacts(picture.size, price), tools, nextRun);
   const grow = makeButton(words.grow, () => sendAction({ do: "grow", run: picture.run, stage: picture.number }), {
     className: "st-small",
-    "aria-label": fill(words.grow_stage, names),
+    "aria-label": fill(words.grow_stage, textValues),
   });
   const update = (card) => {
     if (card.grow && !grow.isConnected) tools.append(grow);
@@ -167,20 +172,20 @@ function makeFinishedCard({ picture, price }) {
     stop.hidden = !card.stop;
     setPressed(stop, card.stopping);
     nextRun.hidden = !card.again;
-    setPressed(look, viewer.picture?.key === picture.key);
+    setPressed(showButton, viewer.picture?.key === picture.key);
   };
-  return { node, update, look, key: picture.key };
+  return { node, update, showButton, key: picture.key };
 }
 
-/** Make the toggle button that pauses the run, or the next one, after this stage. */
-function makeStopButton(names) {
-  return makeButton(words.stop_here, () => sendAction({ do: "stop_here", stage: names.number, run: runName }), {
+/** Make the toggle button that lets the run, or the next run, pause after a stage. */
+function makeStopButton(textValues) {
+  return makeButton(words.stop_here, () => sendAction({ do: "stop_here", stage: textValues.number, run: shownRun }), {
     className: "st-small",
-    "aria-label": fill(words.stop_at, names),
+    "aria-label": fill(words.stop_at, textValues),
   });
 }
 
-/** Return a card's aspect ratio: the picture's, within limits. */
+/** Return the aspect ratio of a card's picture: width over height of the stage, limited to the range 0.75 to 2. */
 function cardAspect([height, width]) {
   return clamp(width / height, 0.75, 2);
 }
@@ -194,7 +199,7 @@ function makeFacts(size, price) {
 /** Make the card of a stage that is planned or in progress. */
 function makePlannedCard({ number, of, size, price }) {
   const [height, width] = size;
-  const names = { number, of, width, height };
+  const textValues = { number, of, width, height };
   const bar = make("span", { className: "st-bar" });
   const progress = make(
     "span",
@@ -203,20 +208,20 @@ function makePlannedCard({ number, of, size, price }) {
       role: "progressbar",
       "aria-valuemin": "0",
       "aria-valuemax": "100",
-      "aria-label": fill(words.progress_of, names),
+      "aria-label": fill(words.progress_of, textValues),
     },
     bar,
   );
   const step = make("span");
   const timeLeft = make("span", { className: "st-left" });
   const outline = make("span", { className: "st-outline" });
-  const well = make("span", { className: "st-well" }, outline, step, timeLeft, progress);
-  well.style.aspectRatio = cardAspect(size);
-  const stop = makeStopButton(names);
+  const pictureArea = make("span", { className: "st-well" }, outline, step, timeLeft, progress);
+  pictureArea.style.aspectRatio = cardAspect(size);
+  const stop = makeStopButton(textValues);
   const watch = makeButton(words.watch, () => followRun(), { className: "st-small" });
-  const name = make("span", { className: "st-unseen", textContent: fill(words.planned, names) });
+  const name = make("span", { className: "st-unseen", textContent: fill(words.planned, textValues) });
   const tools = make("span", { className: "st-row" }, stop, watch);
-  const node = make("li", { className: "st-card" }, name, well, makeFacts(size, price), tools);
+  const node = make("li", { className: "st-card" }, name, pictureArea, makeFacts(size, price), tools);
   const cost = node.querySelector(".st-facts").lastChild;
   const update = (card, working) => {
     const now = card.state === "working" ? working || {} : null;
@@ -239,26 +244,26 @@ function makePlannedCard({ number, of, size, price }) {
 
 // Notes and earlier runs.
 
-/** Make a note: its text and buttons. */
+/** Make a note with its text and buttons. */
 function makeNote({ kind, text, actions }) {
   const row = make("span", { className: "st-row" }, ...(actions || []).map(makeAction));
   return make("p", { className: `st-note st-note-${kind}` }, make("span", { textContent: text }), row);
 }
 
-/** Make the card of an earlier run: a click shows the run; the shown one has buttons. */
+/** Make the card of an earlier run, which a click shows. The card of the shown run has buttons. */
 function makeEarlierRun({ run: name, thumb, title }) {
   const picture = make("img", { src: thumb.url, alt: "", className: "st-thumb", draggable: false });
   const label = make("span", { className: "st-title", textContent: title });
   const opens = { type: "button", className: "st-look", onclick: () => showRun(name) };
-  const look = make("button", opens, picture, label);
+  const showButton = make("button", opens, picture, label);
   const use = makeButton(words.use, () => sendAction({ do: "use", run: name }), { className: "st-small" });
   const forget = makeButton(words.forget, () => sendAction({ do: "forget", run: name }), { className: "st-small" });
   const tools = make("span", { className: "st-row" }, use, forget);
   const update = (item) => {
     setText(label, item.title);
     if (picture.getAttribute("src") !== item.thumb.url) picture.src = item.thumb.url;
-    setPressed(look, item.current);
+    setPressed(showButton, item.current);
     tools.hidden = !item.current;
   };
-  return { node: make("li", { className: "st-card st-earlier-run" }, look, tools), update };
+  return { node: make("li", { className: "st-card st-earlier-run" }, showButton, tools), update };
 }

@@ -1,10 +1,10 @@
-// Draws the tiles of a finished picture: squares at several levels, 0 at full size and lossless, each further one half
-// as large.
+// Draws the tiles of a finished picture: square parts of the picture at several sizes. Tile level 0 has the full size
+// and is lossless; each further level has half the size of the level before.
 
 // Side of a tile, px.
 const TILE = 512;
 
-/** Draw the tiles that are visible and have loaded, of the level that matches the zoom. */
+/** Draw the tiles that are visible and have loaded, of the tile level that matches the zoom. */
 function drawTiles(viewer, { layer, pane, part }) {
   const { left, top, across, down, scale } = viewer.placement({ layer, pane });
   const level = clamp(Math.floor(Math.log2(1 / scale)), 0, layer.levels - 1);
@@ -26,7 +26,7 @@ function drawTiles(viewer, { layer, pane, part }) {
   }
 }
 
-/** Return the URL of a tile. */
+/** Return the URL of the tile at a row and column of a tile level. */
 function tileUrl(picture, level, row, col) {
   return picture.tile.url.replace(/[^/]*$/, `${level}-${row}-${col}.${level ? "jpg" : "png"}`);
 }

@@ -1,6 +1,6 @@
 // The toolbar below the viewer: its buttons, and the list of keys that one of them shows.
 
-/** Make the buttons, by name. */
+/** Make the buttons of the toolbar; return them by name. */
 function makeTools() {
   const buttons = {
     fit: makeButton(words.fit, () => viewer.fit()),
@@ -17,7 +17,7 @@ function makeTools() {
   return buttons;
 }
 
-/** Show the smaller picture for as long as a button is pressed by mouse, finger or key. */
+/** Show the smaller picture while a button is pressed by mouse, finger or key. */
 function holdWhilePressed(node) {
   const isPressKey = (event) => event.key === " " || event.key === "Enter";
   node.addEventListener("pointerdown", () => showSmaller(true));
@@ -29,7 +29,7 @@ function holdWhilePressed(node) {
   node.addEventListener("contextmenu", (event) => event.preventDefault());
 }
 
-/** Make the list of keys, hidden at first. */
+/** Make the list of the viewer's keys, hidden at first. */
 function makeKeysList() {
   const keys = [
     ["← ↑ → ↓", words.key_move],

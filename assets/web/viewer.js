@@ -1,34 +1,39 @@
 // The viewer: draws one picture, or two to be compared, on a canvas, and moves and zooms them. Position (fractions of
-// the picture) and zoom (relative to Fit) do not depend on the picture's size, so that another stage appears at the
-// same place.
+// the picture) and zoom (relative to Fit) do not depend on the picture's size, so that another stage of the run appears
+// with the same part and at the same size on the screen.
 
-// Screen pixels of one picture pixel, at most.
+// One pixel of the picture takes at most this many device pixels along each side.
 const LARGEST_PIXEL = 16;
 // Device pixels between two pictures side by side.
 const GAP = 8;
 
-/** A layer is what can be drawn: a finished picture, or a preview {stage, size, image}. Sizes are [height, width]. */
+/** The viewer. A layer is a finished picture, or a preview {stage, size, image}. Sizes are [height, width] in px. */
 class Viewer {
   /** onDraw: is called after each drawing. */
   constructor(onDraw) {
     this.onDraw = onDraw;
-    // The finished picture that is shown, the preview over it, and the next smaller picture of the run.
+    // The finished picture that is shown.
     this.picture = null;
+    // The preview of the stage in progress, which is drawn instead of the picture.
     this.preview = null;
+    // The next smaller picture of the same run.
     this.smaller = null;
-    // The two pictures that are compared: {a, b, sideBySide, divider}.
+    // The two pictures that are compared: {a, b, sideBySide, divider}; null without a comparison.
     this.pair = null;
     // The layer that was drawn last.
     this.lastLayer = null;
     // Whether previews and new stages of the run are shown as they arrive.
     this.followsRun = true;
+    // Whether the next smaller picture is drawn instead of the picture.
     this.showsSmaller = false;
+    // Whether the windows of the stage are outlined.
     this.showWindows = false;
     // Whether the zoom stays at 1:1 when the canvas changes its size.
     this.keepsOneToOne = false;
     this.drawIsRequested = false;
     // Width of the run's largest stage, px.
     this.largestWidth = 0;
+    // x, y: the point of the picture in the middle of the canvas, as fractions. zoom: relative to Fit.
     this.position = { x: 0.5, y: 0.5, zoom: 1 };
     this.images = new ImageCache(() => this.requestDraw());
     this.canvas = make("canvas", { className: "st-canvas" });
@@ -38,7 +43,7 @@ class Viewer {
     this.watchSize();
   }
 
-  /** Give the canvas as many pixels as the screen has in its place, now and when its size changes. */
+  /** Keep the canvas at the number of device pixels that it takes on the screen. */
   watchSize() {
     const observer = new ResizeObserver(([{ contentRect, devicePixelContentBoxSize: exact }]) => {
       this.canvas.width = exact ? exact[0].inlineSize : Math.round(contentRect.width * devicePixelRatio);
@@ -60,7 +65,7 @@ class Viewer {
     this.requestDraw();
   }
 
-  /** Keep position and zoom for the next layer, unless it has another shape. */
+  /** Adjust position and zoom before the next layer is shown: keep them unless the layer has another shape. */
   prepareFor(next) {
     const now = this.layer();
     if (!now) return;
@@ -91,15 +96,16 @@ class Viewer {
     this.constrain();
   }
 
-  /** Return the layer on top, outside of a comparison. */
+  /** Return the layer that is shown if there is no comparison. */
   layer() {
     if (this.showsSmaller && this.smaller) return this.smaller;
     return (this.followsRun && this.preview) || this.picture;
   }
 
   /**
-   * Return what is on the canvas, as one or two sides: the layer, the pane in which it is centred, and the part of the
-   * canvas in which it is drawn.
+   * Return what is on the canvas as a list of sides, two in a comparison. A side has a layer, the pane of the canvas in
+   * which the layer is centred, and the part of the canvas in which the layer is drawn; both as {left, width} in device
+   * pixels.
    */
   sides() {
     const { width } = this.canvas;
@@ -124,7 +130,7 @@ class Viewer {
     ];
   }
 
-  /** Return the side that a point lies on, or the first. */
+  /** Return the side that a point of the canvas lies on, else the first side. */
   sideAt(point) {
     const sides = this.sides();
     return (
@@ -132,12 +138,15 @@ class Viewer {
     );
   }
 
-  /** Return how many device pixels a pixel of the picture takes at Fit. */
+  /** Return the device pixels that a pixel of the layer takes along each side at Fit. */
   fitScale({ layer, pane }) {
     return Math.min(pane.width / layer.size[1], this.canvas.height / layer.size[0]);
   }
 
-  /** Return where the whole layer lies on the canvas, in device pixels. */
+  /**
+   * Return the position and size of a side's whole layer on the canvas: left, top, across (width) and down (height) in
+   * device pixels, and the scale in device pixels per pixel of the layer.
+   */
   placement(side) {
     const scale = this.fitScale(side) * this.position.zoom;
     const [down, across] = side.layer.size.map((length) => length * scale);
@@ -146,7 +155,7 @@ class Viewer {
     return { left, top, across, down, scale };
   }
 
-  /** Return the visible part of the picture: left, top, width and height as fractions of it. */
+  /** Return the visible part of the picture: left, top, width and height as fractions of the picture. */
   rectangle() {
     const side = this.sideAt();
     if (!side) return [0, 0, 1, 1];
@@ -156,13 +165,13 @@ class Viewer {
     return [...from, ...to.map((end, axis) => clamp(end, 0, 1) - from[axis])];
   }
 
-  /** Return the zoom at which one pixel of the picture, the larger one of two, takes one pixel of the screen. */
+  /** Return the zoom at which a pixel of the picture takes a device pixel; of two pictures, the larger one counts. */
   oneToOneZoom() {
     const finest = this.sides().map((side) => this.fitScale(side));
     return finest.length ? 1 / Math.min(...finest) : 1;
   }
 
-  /** Zoom by a factor within limits; the point stays where it is. */
+  /** Zoom by a factor within limits around a point of the canvas, or around the middle if there is no point. */
   zoomBy(factor, point) {
     const oneToOne = this.oneToOneZoom();
     this.keepsOneToOne = false;
@@ -172,15 +181,15 @@ class Viewer {
     );
   }
 
-  /** Zoom; what lies under the point, or in the middle, stays where it is. */
+  /** Set the zoom, around a point of the canvas or around the middle if there is no point. */
   zoomTo(zoom, point) {
     const side = this.sideAt(point);
     if (!side) return;
-    const held = point || { x: side.pane.left + side.pane.width / 2, y: this.canvas.height / 2 };
+    const fixedPoint = point || { x: side.pane.left + side.pane.width / 2, y: this.canvas.height / 2 };
     const before = this.placement(side);
-    const grown = zoom / this.position.zoom;
-    this.position.x += ((held.x - before.left) / before.across - this.position.x) * (1 - 1 / grown);
-    this.position.y += ((held.y - before.top) / before.down - this.position.y) * (1 - 1 / grown);
+    const ratio = zoom / this.position.zoom;
+    this.position.x += ((fixedPoint.x - before.left) / before.across - this.position.x) * (1 - 1 / ratio);
+    this.position.y += ((fixedPoint.y - before.top) / before.down - this.position.y) * (1 - 1 / ratio);
     this.position.zoom = zoom;
     this.constrain();
   }
@@ -192,7 +201,7 @@ class Viewer {
     this.requestDraw();
   }
 
-  /** Show one pixel of the picture on one pixel of the screen, also after the canvas has changed its size. */
+  /** Show one pixel of the picture on one device pixel, also after the canvas has changed its size. */
   oneToOne(point) {
     this.zoomTo(this.oneToOneZoom(), point);
     this.keepsOneToOne = true;
@@ -215,8 +224,8 @@ class Viewer {
   }
 
   /**
-   * Keep the position within limits, so that no margin appears beside the picture (unless a compared picture of another
-   * shape extends there), and keep the zoom at 1:1 if it was chosen.
+   * Limit the position so that no margin appears beside the picture, unless a compared picture of another shape extends
+   * there; and keep the zoom at 1:1 if 1:1 was chosen.
    */
   constrain() {
     const side = this.sideAt();
@@ -239,7 +248,7 @@ class Viewer {
     requestAnimationFrame(() => this.draw());
   }
 
-  /** Draw everything. */
+  /** Draw all sides. */
   draw() {
     this.drawIsRequested = false;
     const { width, height } = this.canvas;
@@ -257,7 +266,7 @@ class Viewer {
     this.context.beginPath();
     this.context.rect(part.left, 0, part.width, this.canvas.height);
     this.context.clip();
-    // Until a new picture has loaded the previous one stays, so that nothing flashes.
+    // The previous picture stays until the new one has loaded, so that nothing flashes.
     if (this.drawLayer(side)) this.lastLayer = layer;
     else if (this.lastLayer && !this.pair) this.drawLayer({ ...side, layer: this.lastLayer });
     const windows = this.showWindows ? layer.windows || [] : [];
@@ -265,7 +274,7 @@ class Viewer {
     this.context.restore();
   }
 
-  /** Draw one layer, with tiles where its small version is too coarse. Return whether it has loaded. */
+  /** Draw a side's layer, with tiles if the layer's small version is too coarse. Return whether it has loaded. */
   drawLayer(side) {
     const { layer } = side;
     const whole = layer.image || this.images.get(layer.proxy.url);

@@ -1,8 +1,8 @@
-// Draws the windows of a stage, the local views that are denoised one by one, over its picture.
+// Draws the windows of a stage, which are the local views that the network denoises, over the stage's picture.
 
 /**
- * Draw all windows as thin lines, and the one nearest to the middle with a thick line. If the stage has dilated views,
- * dots in that window show which latent cells one dilated view takes: every `dilation`th across and down.
+ * Draw all windows with thin lines, and the window nearest to the middle with a thick line. If the stage has dilated
+ * views, dots in this window show the latent cells of one dilated view: every `dilation`th cell across and down.
  * windows: [top, left, height, width] each, as fractions of the picture.
  */
 function drawWindows(context, windows, dilation, { left, top, across, down }) {
@@ -27,7 +27,7 @@ function drawWindows(context, windows, dilation, { left, top, across, down }) {
   if (dilation > 1) drawDilatedView(context, middle, dilation);
 }
 
-/** Draw a grid of dots in a box, with the dots that one dilated view takes larger and brighter. */
+/** Draw a grid of dots, which stand for latent cells, in a box. The cells of a dilated view have larger dots. */
 function drawDilatedView(context, [x, y, width, height], dilation) {
   const distance = 9 * devicePixelRatio;
   const count = (length) => clamp(Math.floor(length / distance) - 1, 0, 6 * dilation);
