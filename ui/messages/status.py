@@ -156,12 +156,12 @@ def _memory_text(plan: Plan, services: Services) -> str:
     if free is None:
         return ""
     return words.MEMORY_NEEDED.format(
-        need=formatting.format_gigabytes(_memory_besides_weights(plan)),
+        need=formatting.format_gigabytes(_memory_without_weights(plan)),
         free=formatting.format_gigabytes(free),
     )
 
 
-def _memory_besides_weights(plan: Plan) -> int:
+def _memory_without_weights(plan: Plan) -> int:
     """Return the bytes that a run needs in addition to the model's weights.
 
     Free memory is measured when the weights are loaded already, so this is what it must cover.
@@ -175,12 +175,12 @@ def too_large_message(plan: Plan, services: Services) -> Message | None:
     Returns None if the plan fits or if the free memory is unknown.
     """
     free = services.pool.free_memory(plan.recipe.model)
-    if free is None or _memory_besides_weights(plan) <= free:
+    if free is None or _memory_without_weights(plan) <= free:
         return None
     stage = max(plan.stages, key=stage_memory)
     values = {
         "size": formatting.format_size(*stage.size),
-        "need": formatting.format_gigabytes(_memory_besides_weights(plan)),
+        "need": formatting.format_gigabytes(_memory_without_weights(plan)),
         "free": formatting.format_gigabytes(free),
     }
     fitting_size = largest_fitting(plan, stage, free)

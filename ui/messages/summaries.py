@@ -1,4 +1,4 @@
-"""Short texts beside the widgets: sizes and windows of a plan, and differences between two recipes."""
+"""Short texts on the sizes and windows of a plan, and on the differences between two recipes."""
 
 from dataclasses import asdict
 

@@ -52,7 +52,7 @@ DASHES = {"hold": "", "whole": "7 3", "release": "2 6", "smoothing": "1.5 3"}
 
 @dataclass(frozen=True)
 class CurveSteps:
-    """Denoising steps of a stage, counted from 1, between which its behaviour changes."""
+    """Numbers, from 1, of the denoising steps at which the behaviour of a stage changes."""
 
     # The first step at which the layout of the stage before is free to change; None if no step is pulled to the
     # anchor.

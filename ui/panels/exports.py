@@ -34,23 +34,25 @@ def _make_export(services: Services, kind: str, run: str, centre: tuple[float, f
     stages = services.finished_stages(run_folder) if run_folder else ()
     if not stages:
         raise Fault(words.RUN_NOT_FOUND)
-    last = stages[-1]
-    folder = run_folder if run != EXAMPLE else _example_export_folder(services, last, centre)
-    stem = download_name(last.recipe, last.size[1]).removesuffix(".png")
+    last_stage = stages[-1]
+    folder = run_folder if run != EXAMPLE else _example_export_folder(services, last_stage, centre)
+    stem = download_name(last_stage.recipe, last_stage.size[1]).removesuffix(".png")
     if kind == "dive":
         file = make_zoom_film([stage.folder for stage in stages], folder / FILM_FILE, centre)
         return _download_link(words.SAVE_ZOOM_FILM, file, f"{stem}_dive.webp")
-    file = caption_image(last.folder, folder / CAPTIONED_FILE)
+    file = caption_image(last_stage.folder, folder / CAPTIONED_FILE)
     return _download_link(words.SAVE_LABELLED_PICTURE, file, f"{stem}_labelled.png")
 
 
-def _example_export_folder(services: Services, last: FinishedStage, centre: tuple[float, float]) -> Path:
+def _example_export_folder(
+    services: Services, last_stage: FinishedStage, centre: tuple[float, float]
+) -> Path:
     """Return a folder for exports of the example run, which all sessions share.
 
     Each centre has a folder of its own, because it has its own film.
     """
     row, col = (round(fraction * ZOOM_POSITIONS) for fraction in centre)
-    folder = services.cache.root / "shared" / f"{last.folder.name}-{row}-{col}"
+    folder = services.cache.root / "shared" / f"{last_stage.folder.name}-{row}-{col}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -70,7 +70,7 @@ def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
 class _CardState:
     """The state from which the cards of all stages are made."""
 
-    # The plan of the shown run if that is active, else of the present settings.
+    # The plan of the shown run if the run is waiting or in progress, else the plan of the settings on the page.
     plan: Plan | None
     # Estimated seconds of each stage of the plan; None where unknown.
     seconds: Sequence[float | None]

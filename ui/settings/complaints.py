@@ -17,7 +17,7 @@ Adjuster = Callable[[Any], Any]
 # Factors by which complaints change a setting.
 HALF_MORE = 1.5
 A_THIRD_LESS = 2 / 3
-# A multiplied zero becomes this value or its negative, so that the change has a direction.
+# A setting that is 0 becomes this value or its negative if a complaint multiplies it, so that it changes.
 ZERO_SUBSTITUTE = 1e-3
 # Symbols of settings, shown in place of their labels.
 SETTING_SYMBOLS = {"alpha1": "α₁", "alpha2": "α₂", "alpha3": "α₃", "sigma1": "σ₁", "sigma2": "σ₂"}

@@ -20,7 +20,7 @@ from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe
 MAX_QUERY_LENGTH = 7000
 # The name of an unknown parameter is shown with at most this many characters.
 MAX_NAME_LENGTH = 40
-# A number of more characters is not read.
+# A number in a link is read if it has at most this many characters.
 MAX_NUMBER_LENGTH = 40
 # At most this many parameters of a query are read.
 MAX_PARAMETERS = 100

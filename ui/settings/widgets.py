@@ -33,7 +33,7 @@ from ui.text.labels import LABELS
 
 # Names of the exponents, which have one widget each.
 ALPHAS = ("alpha1", "alpha2", "alpha3")
-# Names of the other numeric settings of the stages after the first.
+# Names of the settings of the smoothing and of the distance between windows.
 SMOOTHING_AND_STRIDE = ("sigma1", "sigma2", "stride")
 # Names of the settings at the top of the section "Fine control".
 FINE_SETTINGS = ("negative", "guidance", "steps", "scheduler")

@@ -5,7 +5,7 @@ from math import ceil
 
 from ui.text import words
 
-# Bytes.
+# The number of bytes in a gigabyte.
 GB = 1024**3
 
 
@@ -82,6 +82,6 @@ def describe_kept_stages(count: int) -> str:
 
 
 def quote_names(names: Sequence[str]) -> str:
-    """Return names, of which there is at least one, in quotes and joined with commas and "and"."""
+    """Return names in quotes, joined with commas and "and"; there must be at least one name."""
     quoted = [f"“{name}”" for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -2,7 +2,7 @@
 
 # The heading of the section in which a method is chosen.
 METHOD_HEADING = "Method"
-# The same heading with the chosen method.
+# The heading of this section with the title of the chosen method.
 METHOD_HEADING_CHOSEN = "Method: {title}"
 
 # The title of each method.
