@@ -20,7 +20,7 @@ from engine.planning.plan import Plan, plan
 from engine.recipe import images
 from engine.recipe.checks import check, check_value
 from engine.recipe.controls import MAX_CONTROLS, Control
-from engine.recipe.effects import unused_settings
+from engine.recipe.effects import changed_but_ineffective_settings
 from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
@@ -135,7 +135,7 @@ def _plan_endpoint(services: Services) -> Any:
             "recipe": to_dict(whole.recipe),
             "evaluations": whole.evaluations,
             "memory": cost.peak_memory(whole.stages),
-            "unused": list(unused_settings(recipe)),
+            "unused": list(changed_but_ineffective_settings(recipe)),
             "stages": [
                 {
                     "stage": stage.number,
@@ -169,7 +169,7 @@ def _generate_endpoint(services: Services) -> Any:
         first, has_ended = 0, False
         try:
             while not has_ended:
-                events, first = services.queue.since(name, first)
+                events, first = services.queue.events_since(name, first)
                 for event in events:
                     if isinstance(event, Failed):
                         raise gr.Error(event.sentence, print_exception=False)

@@ -1,4 +1,4 @@
-"""Runs in the queue: what was requested, how far each is, and how long others wait for it. No torch."""
+"""Runs in the queue: what was requested, how far each run is, and how long waiting runs will wait. No torch."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -21,24 +21,24 @@ class Request:
     """What a run is to do: the arguments that the queue passes on to generate()."""
 
     recipe: Recipe
-    # What the function that starts the run understands; the model pool takes a model's name.
+    # The model, in the form that the queue's StartRun function takes; for the model pool it is a model's name.
     model: Any = None
-    # (run folder, number): the stage of another run to continue from.
+    # (run folder, number) of the stage of another run to continue from; None without one.
     resume: tuple[str | Path, int] | None = None
-    # The stage to end after; None for the last one.
+    # The number of the stage to end after; None for the last stage.
     until: int | None = None
-    # The recipe's plan if it has been made already; only used to estimate how long the run takes.
+    # The recipe's plan, only used to estimate how long the run takes; None if no plan has been made yet.
     plan: Plan | None = None
 
 
 # Starts a run in its folder and yields its events.
 StartRun = Callable[[Request, Path], Iterator[Event]]
-# Estimates the seconds of each stage of a request; None where they are unknown.
+# Estimates the seconds of each stage of a request; None for a stage whose time is unknown.
 EstimateStages = Callable[[Request], tuple[float | None, ...]]
 
 
 def no_estimate(request: Request) -> tuple[float | None, ...]:
-    """Return that nothing is known of how long a request takes."""
+    """Return an empty tuple: an EstimateStages function that knows nothing about any request."""
     return ()
 
 
@@ -49,20 +49,21 @@ class Entry:
     request: Request
     # The run's folder.
     run: Path
-    # Estimated seconds of each stage of the plan; empty if nothing is known.
+    # Estimated seconds of each stage of the plan; empty if the plan is unknown.
     stage_seconds: tuple[float | None, ...]
-    # The clock's time when somebody last read the run's events.
+    # When somebody last read the run's events, in seconds of the queue's clock.
     last_watched: float
-    # The clock's time when the run's folder was last marked as used.
+    # When the run's folder was last marked as used, in seconds of the queue's clock.
     last_marked: float
+    # The events of the run so far.
     log: EventLog = field(default_factory=EventLog)
-    # What the run yields; None before it starts and after it has ended.
+    # The iterator that advances the run; None before the run starts and after it has ended.
     events: Iterator[Event] | None = None
-    # How many stages are finished.
+    # The number of finished stages.
     finished_stages: int = 0
     # The number of the last stage that was requested; 0 before the run is accepted.
     last_stage: int = 0
-    # The stage to pause after, as chosen while the run goes on.
+    # The number of the stage to pause after, chosen while the run goes on; None without a pause.
     pause_after: int | None = None
 
     @property
@@ -74,9 +75,9 @@ class Entry:
 
     @property
     def needed_paths(self) -> tuple[Path, ...]:
-        """Files and folders that must stay until the run has ended.
+        """Files and folders that must not be removed before the run has ended.
 
-        They are its own folder, that of the run it continues, and its images.
+        They are the run's folder, the folder of the run that it continues, and the recipe's images.
         """
         recipe, resume = self.request.recipe, self.request.resume
         paths = [recipe.image, *(control.image for control in recipe.controls)]
@@ -86,23 +87,24 @@ class Entry:
 
     @property
     def is_stop_requested(self) -> bool:
+        """Whether the run's folder contains the file that makes the run stop."""
         return (self.run / store.STOP_FILE).exists()
 
     def request_stop(self) -> None:
-        """Leave a file in the run's folder that makes the run stop before its next call of the network."""
+        """Make the run stop before its next call of the network, by a file in the run's folder."""
         try:
             (self.run / store.STOP_FILE).touch()
         except OSError as fault:
             log.warning("%s cannot be stopped: %s", self.run, fault)
 
 
-def announce_positions(entries: Sequence[Entry], spent: float) -> None:
-    """Log for each waiting run how many runs are before it, and how long they will take.
+def announce_positions(entries: Sequence[Entry], seconds_spent: float) -> None:
+    """Add a Waiting event to the log of each waiting run: its position in the queue, and the seconds until its turn.
 
     entries: all runs in the queue, the active one first.
-    spent: seconds that the active run has been at its present stage.
+    seconds_spent: seconds since the active run began its present stage.
     """
-    # Seconds until the turn of the entry in the loop; None once a run before it has no estimate.
+    # Seconds until the turn of the entry; None after an entry without an estimate.
     until_turn: float | None = 0.0
     for position, entry in enumerate(entries):
         if position > 0:
@@ -111,13 +113,13 @@ def announce_positions(entries: Sequence[Entry], spent: float) -> None:
         if until_turn is None or seconds is None:
             until_turn = None
         elif position == 0:
-            until_turn = max(0.0, seconds - spent)
+            until_turn = max(0.0, seconds - seconds_spent)
         else:
             until_turn += seconds
 
 
 def queue_full_message(entries: Sequence[Entry]) -> str:
-    """Return a sentence that no more runs may wait, and when to try again."""
+    """Return the message that the queue is full and when to try again."""
     seconds = [entry.next_stage_seconds for entry in entries]
-    wait = errors.wait_time(None if None in seconds else sum(seconds))
+    wait = errors.waiting_phrase(None if None in seconds else sum(seconds))
     return errors.QUEUE_FULL.format(count=len(entries) - 1, when=wait)

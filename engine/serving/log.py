@@ -6,14 +6,14 @@ from types import UnionType
 
 from engine.runs.events import END, Event, Preview, Progress, Waiting
 
-# Of these events only the newest of each kind is kept, and none after the run has ended.
+# Types of events of which a log keeps only the newest of each type, and none after the run has ended.
 TRANSIENT = Waiting | Progress | Preview
 
 
 class EventLog:
     """A thread-safe list of a run's events, which are numbered from 0.
 
-    Outdated events are removed; the others keep their numbers.
+    Outdated events are removed; the remaining events keep their numbers.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class EventLog:
         self._changed = threading.Condition()
 
     def add(self, event: Event) -> None:
-        """Append an event and remove those that it outdates."""
+        """Append an event, and remove the events that the new event outdates."""
         with self._changed:
             if isinstance(event, END):
                 self._remove(TRANSIENT)
@@ -32,8 +32,9 @@ class EventLog:
             self._next_number += 1
             self._changed.notify_all()
 
-    def _remove(self, kinds: type | UnionType) -> None:
-        self._events = {n: event for n, event in self._events.items() if not isinstance(event, kinds)}
+    def _remove(self, types: type | UnionType) -> None:
+        """Remove all events of these types."""
+        self._events = {n: event for n, event in self._events.items() if not isinstance(event, types)}
 
     @property
     def has_ended(self) -> bool:
@@ -41,27 +42,27 @@ class EventLog:
         with self._changed:
             return bool(self._events) and isinstance(self._events[self._next_number - 1], END)
 
-    def since(self, first: int = 0) -> tuple[list[Event], int]:
-        """Return the events from this number on, and the number to pass next time."""
+    def events_since(self, first: int = 0) -> tuple[list[Event], int]:
+        """Return the events numbered `first` or higher, and the number to pass as `first` next time."""
         with self._changed:
             return [event for n, event in self._events.items() if n >= first], self._next_number
 
     def wait(self, first: int, seconds: float) -> None:
-        """Wait until there is an event with this number or a later one, but no longer than these seconds."""
+        """Wait until event number `first` or a later event exists, for at most `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: self._next_number > first, seconds)
 
 
 def follow(log: EventLog, first: int = 0, interval: float = 1.0) -> Iterator[Event | None]:
-    """Yield the events from a number on as they arrive, until the run has ended.
+    """Yield the events numbered `first` or higher as they arrive, until the run has ended.
 
-    Yields None when nothing has arrived for `interval` seconds.
+    Yield None when no event has arrived for `interval` seconds.
     """
     while True:
         log.wait(first, interval)
-        events, first = log.since(first)
+        events, first = log.events_since(first)
         if log.has_ended:
-            later, _ = log.since(first)
+            later, _ = log.events_since(first)
             yield from events + later
             return
         yield from events or (None,)

@@ -33,9 +33,10 @@ def has_gpu() -> bool:
 
 
 def select_models(names: Sequence[str], gpu: bool) -> list[ModelEntry]:
-    """Return the catalogue's entries with these names, or raise Fault if one is not in the catalogue.
+    """Return the catalogue's entries with these names; raise Fault if a name is not in the catalogue.
 
-    Without names, return all entries whose weights are on this machine, those that suit it best first.
+    Without names, return all entries whose weights are on this machine. Entries that suit the machine (with or
+    without a GPU) come first.
 
     gpu: whether the machine has a GPU.
     """
@@ -45,15 +46,15 @@ def select_models(names: Sequence[str], gpu: bool) -> list[ModelEntry]:
         raise Fault(errors.NOT_IN_CATALOGUE.format(names=", ".join(unknown), known=", ".join(catalogue)))
     if names:
         return [catalogue[name] for name in names]
-    available = [entry for entry in catalogue.values() if entry.is_here]
+    available = [entry for entry in catalogue.values() if entry.is_local]
     return sorted(available, key=lambda entry: entry.needs_gpu != gpu)
 
 
 def _import_torch_modules() -> tuple[ModuleType, ModuleType]:
     """Return engine.network.models and engine.runs.generate, imported under a lock.
 
-    diffusers replaces its own module in sys.modules while it is imported: a second thread that imports it at
-    the same time would get the unfinished module, which has none of the classes.
+    diffusers replaces its own module in sys.modules during its import. A second thread that imports diffusers at
+    the same time would get the unfinished module, which lacks the classes.
     """
     with _IMPORT_LOCK:
         from engine.network import models
@@ -62,7 +63,7 @@ def _import_torch_modules() -> tuple[ModuleType, ModuleType]:
 
 
 class ModelPool:
-    """The models that the app offers. An empty name stands for the first of them."""
+    """The models that the app offers. In all methods an empty name means the first model."""
 
     def __init__(
         self,
@@ -71,19 +72,24 @@ class ModelPool:
         dtype: str = "auto",
         offload: bool | None = None,
     ) -> None:
+        """Offer models. No model is loaded yet.
+
+        entries: the models that are offered.
+        device, dtype, offload: as in engine.network.models.load_model.
+        """
         self.entries = {entry.name: entry for entry in entries}
         self.device, self.dtype, self.offload = device, dtype, offload
-        # Loaded models.
+        # Loaded models by name.
         self._models: dict[str, Model] = {}
-        # Facts of models that are not loaded, from their config files.
+        # Facts from the config files of models that are not loaded, by model name.
         self._facts: dict[str, Facts] = {}
-        # Why models could not be loaded.
+        # Why models could not be loaded, by model name.
         self._load_errors: dict[str, str] = {}
-        # A lock for each model, held while it is loaded.
+        # A lock for each model, held while the model is being loaded.
         self._load_locks = {name: threading.Lock() for name in self.entries}
 
     def entry(self, name: str = "") -> ModelEntry:
-        """Return a model's entry in the catalogue, or raise BadRecipe."""
+        """Return a model's entry in the catalogue; raise BadRecipe for an unknown name."""
         name = name or next(iter(self.entries))
         if name not in self.entries:
             known = ", ".join(self.entries)
@@ -93,14 +99,18 @@ class ModelPool:
         return self.entries[name]
 
     def is_loaded(self, name: str = "") -> bool:
+        """Return whether a model is loaded. name: the model; empty for the first model."""
         return self.entry(name).name in self._models
 
     def load_error(self, name: str = "") -> str:
-        """Return why the last attempt to load a model failed; empty if it did not, or while it goes on."""
+        """Return why the last attempt to load a model failed; empty if it succeeded, or has not ended yet.
+
+        name: the model; empty for the first model.
+        """
         return self._load_errors.get(self.entry(name).name, "")
 
     def facts(self, name: str = "") -> Facts:
-        """Return what is known of a model: all of it once it is loaded, else what its config files say."""
+        """Return the facts of a model: complete if the model is loaded, else those from its config files."""
         entry = self.entry(name)
         model = self._models.get(entry.name)
         if model is not None:
@@ -114,9 +124,9 @@ class ModelPool:
         return self._facts[entry.name]
 
     def model(self, name: str = "") -> "Model":
-        """Return the model, loading it first if necessary; raise Fault if that fails.
+        """Return a model, after loading it if necessary; raise Fault if it cannot be loaded.
 
-        A model that could not be loaded is tried again at each call.
+        After a failure, the next call tries again to load the model.
         """
         entry = self.entry(name)
         with self._load_locks[entry.name]:
@@ -131,7 +141,7 @@ class ModelPool:
             return model
 
     def _load_with_enough_memory(self, entry: ModelEntry) -> "Model":
-        """Load a model, after unloading the others if there is too little memory."""
+        """Load a model. If there is too little memory, first unload the models that no run uses."""
         try:
             return self._load(entry)
         except NotEnoughMemory:
@@ -141,9 +151,9 @@ class ModelPool:
         return self._load(entry)
 
     def _unload_unused(self) -> None:
-        """Forget all models that no run uses.
+        """Unload all models that no run uses.
 
-        Models in use stay: their memory cannot be freed, and the next run with one would load it once more.
+        A model in use stays in the pool: its memory could not be freed, and its next run would load a second copy.
         """
         from engine import hardware
 
@@ -159,11 +169,12 @@ class ModelPool:
             hardware.release_memory(device)
 
     def _load(self, entry: ModelEntry) -> "Model":
+        """Load a model and return it with the catalogue's name and defaults."""
         models, _ = _import_torch_modules()
         arguments = (entry.source, self.device, self.dtype, self.offload, entry)
-        # Loading happens in a thread that ends. OpenMP keeps a team of threads for every thread that has
-        # computed anything; with more threads than cores they sleep between operations, and every run takes
-        # half as long again.
+        # The model is loaded in a thread that ends. OpenMP keeps a team of threads for every living thread that has
+        # computed anything. With more threads than cores these teams sleep between operations, and every run takes
+        # 1.5 times as long.
         with ThreadPoolExecutor(1) as executor:
             model = executor.submit(models.load_model, *arguments).result()
         return replace(model, facts=replace(model.facts, name=entry.name, defaults=entry.defaults))
@@ -183,7 +194,7 @@ class ModelPool:
         return hardware.free_memory(model.device)
 
     def start_run(self, request: Request, run: Path) -> Iterator[Event]:
-        """Carry out a request in its folder and yield the events; this is the queue's StartRun."""
+        """Start a run in its folder and yield its events; this is the StartRun function of the queue."""
         _, generation = _import_torch_modules()
         try:
             model = self.model(request.model)

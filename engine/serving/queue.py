@@ -1,8 +1,8 @@
 """The queue of runs: one thread works on one stage at a time. No torch.
 
-After each stage a run goes to the end of the queue, so that a new run waits for one stage of each of the
-others, not for whole runs. A run belongs to its folder, not to a connection: anyone who knows its name may
-follow its events.
+After each stage the run goes to the end of the queue. So a new run waits for one stage of each other run, not for
+whole runs. A run belongs to its folder, not to a connection: anyone who knows the folder's name may follow the
+run's events.
 """
 
 import logging
@@ -29,13 +29,13 @@ from engine.serving.log import follow
 
 log = logging.getLogger(__name__)
 
-# How many runs may wait beside the active one.
+# The largest number of runs that may wait, not counting the active run.
 MAX_WAITING = 12
-# Seconds after which a run is stopped if nobody has read its events.
+# A run is stopped when nobody has read its events for this many seconds.
 UNWATCHED_SECONDS = 120.0
-# How many ended runs keep their events.
+# The number of ended runs whose events are kept.
 MAX_ENDED_RUNS = 200
-# Seconds between two marks in a run's folder that it is in use.
+# Seconds between two marks in a run's folder that the run is in use.
 MARK_INTERVAL = 60.0
 
 
@@ -44,17 +44,18 @@ class QueueFull(Fault):
 
 
 class UnknownRun(Fault):
-    """The queue has no run of this name, or has forgotten it."""
+    """The queue has never had a run of this name, or no longer keeps its events."""
 
 
 class RunQueue:
-    """Runs that wait or are in progress, and the events of those that have ended.
+    """Runs that wait or are in progress, and the events of ended runs.
 
     cache: creates and removes the folders of runs.
     start_run: starts a run and yields its events.
     estimate: estimates the seconds of each stage of a request.
-    max_waiting: how many runs may wait beside the active one.
-    unwatched_seconds: after so long without a reader of its events, a run is stopped.
+    max_waiting: the largest number of runs that may wait, not counting the active run.
+    unwatched_seconds: a run is stopped when nobody has read its events for this long.
+    clock: returns the time in seconds.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class RunQueue:
     ) -> None:
         self.cache, self.start_run, self.estimate = cache, start_run, estimate
         self.max_waiting, self.unwatched_seconds, self.clock = max_waiting, unwatched_seconds, clock
-        # All runs whose events are kept, by name, in the order in which they ended.
+        # All runs whose events are kept, by name; ended runs in the order in which they ended.
         self._entries: dict[str, Entry] = {}
         # The runs that have not ended, the active one first.
         self._queue: list[Entry] = []
@@ -85,17 +86,18 @@ class RunQueue:
             if len(self._queue) > self.max_waiting:
                 raise QueueFull(queue_full_message(self._queue))
             now = self.clock()
-            entry = Entry(request, self._new_folder(), stage_seconds, last_watched=now, last_marked=now)
+            entry = Entry(request, self._create_folder(), stage_seconds, last_watched=now, last_marked=now)
             self._entries[entry.run.name] = entry
             self._queue.append(entry)
             self._announce_positions()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="run queue", daemon=True)
+                self._thread = threading.Thread(target=self._run_until_empty, name="run queue", daemon=True)
                 self._stage_began = now
                 self._thread.start()
             return entry.run.name
 
-    def _new_folder(self) -> Path:
+    def _create_folder(self) -> Path:
+        """Create a run's folder; raise Fault if that fails."""
         try:
             return self.cache.create_run()
         except OSError as fault:
@@ -103,20 +105,21 @@ class RunQueue:
             raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=reason)) from fault
 
     def _estimate_or_nothing(self, request: Request) -> tuple[float | None, ...]:
+        """Return the estimated seconds of each stage of a request; empty if the request cannot be planned."""
         try:
             return self.estimate(request)
         except Fault:  # The run fails with the same fault and reports it.
             return ()
 
-    def since(self, name: str, first: int = 0) -> tuple[list[Event], int]:
-        """Return a run's events from this number on, and the number to pass next time.
+    def events_since(self, name: str, first: int = 0) -> tuple[list[Event], int]:
+        """Return a run's events numbered `first` or higher, and the number to pass as `first` next time.
 
-        This counts as watching the run.
+        A call counts as watching the run.
         """
-        return self._watch(name).log.since(first)
+        return self._watch(name).log.events_since(first)
 
     def follow(self, name: str, first: int = 0) -> Iterator[Event]:
-        """Yield a run's events from this number on as they arrive, until it has ended."""
+        """Yield a run's events numbered `first` or higher as they arrive, until the run has ended."""
         entry = self._watch(name)
         for event in follow(entry.log, first):
             self._mark_watched(entry)
@@ -124,17 +127,17 @@ class RunQueue:
                 yield event
 
     def stop(self, name: str) -> None:
-        """Ask a run to stop; its last event is Stopped then. No effect if it has ended."""
+        """Request that a run stops; its last event will be Stopped. A run that has ended is not changed."""
         entry = self._entry(name)
         if not entry.log.has_ended:
             entry.request_stop()
 
     def pause(self, name: str, after: int | None) -> None:
-        """Have a run stop after a stage, even if nobody watches it by then; None takes this back."""
+        """Make a run stop after stage number `after`, even if nobody watches the run; None cancels the pause."""
         self._entry(name).pause_after = after
 
-    def stop_stages(self, name: str) -> tuple[int | None, int | None]:
-        """Return the last stage that a run was requested with, and the stage that it is to pause after."""
+    def stage_limits(self, name: str) -> tuple[int | None, int | None]:
+        """Return the stage that a run was requested to end after, and the stage to pause after; None where not set."""
         entry = self._entry(name)
         return entry.request.until, entry.pause_after
 
@@ -144,7 +147,7 @@ class RunQueue:
             return tuple(entry.run for entry in self._queue)
 
     def needed_paths(self) -> frozenset[Path]:
-        """Return the folders and files that runs in the queue need and that must not be removed."""
+        """Return the folders and files that must not be removed, because runs in the queue need them."""
         with self._lock:
             return frozenset(path for entry in self._queue for path in entry.needed_paths)
 
@@ -158,26 +161,34 @@ class RunQueue:
             thread.join()
 
     def _entry(self, name: str) -> Entry:
+        """Return the entry of a run; raise UnknownRun if there is none."""
         with self._lock:
             if name not in self._entries:
                 raise UnknownRun(errors.RUN_GONE.format(name=short_repr(name)))
             return self._entries[name]
 
     def _watch(self, name: str) -> Entry:
+        """Return the entry of a run, after recording that somebody reads the run's events."""
         entry = self._entry(name)
         self._mark_watched(entry)
         return entry
 
     def _mark_watched(self, entry: Entry) -> None:
-        """Note that somebody reads a run's events; now and then also in its folder, so that it is kept."""
+        """Record that somebody reads a run's events.
+
+        Every MARK_INTERVAL seconds also mark the run's folder as used, so that the cache does not remove it.
+        """
         now = self.clock()
         entry.last_watched = now
         if now - entry.last_marked > MARK_INTERVAL:
             entry.last_marked = now
             self.cache.mark_used(entry.run)
 
-    def _work(self) -> None:
-        """Work on the queue until it is empty. One thread advances all runs, as iterators require."""
+    def _run_until_empty(self) -> None:
+        """Advance the runs, stage by stage, until the queue is empty.
+
+        Only this thread advances runs, because two threads must not advance one generator at the same time.
+        """
         while True:
             with self._lock:
                 if not self._queue:
@@ -188,9 +199,8 @@ class RunQueue:
                 self._announce_positions()
             try:
                 self._run_one_stage(entry)
-            except (
-                Exception
-            ) as fault:  # Otherwise the thread would end and the other runs would wait for ever.
+            except Exception as fault:
+                # An uncaught exception would end the thread, and the other runs would wait for ever.
                 self._fail(entry, fault)
             with self._lock:
                 if entry in self._queue and len(self._queue) > 1:
@@ -198,9 +208,10 @@ class RunQueue:
                     self._queue.append(entry)
 
     def _run_one_stage(self, entry: Entry) -> None:
-        """Advance a run to the end of its next stage; meanwhile end those waiting runs that are to stop."""
+        """Advance a run to the end of its next stage. After each event, end the waiting runs that are to stop."""
         while True:
             event = self._advance(entry)
+            self._stop_unwatched()
             for other in self._entries_to_stop():
                 if other is not entry:
                     self._end_waiting(other)
@@ -208,17 +219,22 @@ class RunQueue:
             if has_more_stages or isinstance(event, END):
                 return
 
-    def _entries_to_stop(self) -> list[Entry]:
-        """Return the runs that were asked to stop, after asking those that nobody watches."""
+    def _stop_unwatched(self) -> None:
+        """Request that all runs stop whose events nobody has read for `unwatched_seconds`."""
         with self._lock:
             entries = list(self._queue)
         for entry in entries:
             if self.clock() - entry.last_watched > self.unwatched_seconds:
                 entry.request_stop()
+
+    def _entries_to_stop(self) -> list[Entry]:
+        """Return the runs in the queue that were requested to stop."""
+        with self._lock:
+            entries = list(self._queue)
         return [entry for entry in entries if entry.is_stop_requested]
 
     def _end_waiting(self, entry: Entry) -> None:
-        """End a waiting run that was asked to stop; one that has started yields its own last event."""
+        """End a waiting run that was requested to stop; a run that has started is advanced to its last event."""
         if entry.events is None:
             self._record(entry, Stopped(0, 0))
             return
@@ -226,7 +242,7 @@ class RunQueue:
             pass
 
     def _advance(self, entry: Entry) -> Event:
-        """Start a run or continue it to its next event."""
+        """Start a run or continue it, up to its next event, and return that event."""
         if entry.events is None and entry.is_stop_requested:
             return self._record(entry, Stopped(0, 0))
         try:
@@ -238,7 +254,7 @@ class RunQueue:
         return self._record(entry, event)
 
     def _fail(self, entry: Entry, fault: Exception) -> None:
-        """End a run with an unexpected fault, unless it has ended already."""
+        """End a run with an unexpected fault, unless the run has ended already."""
         failed = unexpected(fault)
         with self._lock:
             has_ended = entry not in self._queue
@@ -261,14 +277,14 @@ class RunQueue:
         entry.events = None
         with self._lock:
             self._queue.remove(entry)
-            # Move it to the end of those that have ended.
+            # Move the run to the end of the ended runs.
             self._entries[entry.run.name] = self._entries.pop(entry.run.name)
         entry.log.add(event)
         self._clean_up_after(entry)
         return event
 
     def _clean_up_after(self, entry: Entry) -> None:
-        """After the end of a run, announce the new positions and remove its folder if it holds no stage."""
+        """Announce the new positions after the end of a run, and remove the run's folder if no stage is finished."""
         with self._lock:
             self._announce_positions()
             self._forget_old_entries()
@@ -279,9 +295,11 @@ class RunQueue:
             log.warning("an empty run could not be removed: %s", fault)
 
     def _forget_old_entries(self) -> None:
+        """Remove the events of all but the last MAX_ENDED_RUNS ended runs."""
         ended = [name for name, entry in self._entries.items() if entry not in self._queue]
         for name in ended[:-MAX_ENDED_RUNS]:
             del self._entries[name]
 
     def _announce_positions(self) -> None:
+        """Add a Waiting event to the log of each waiting run."""
         announce_positions(self._queue, self.clock() - self._stage_began)

@@ -101,9 +101,9 @@ class Services:
             return None
         progress = RunProgress(folder)
         try:
-            events, progress.next_event = self.queue.since(name)
+            events, progress.next_event = self.queue.events_since(name)
             progress.take_events(events)
-            progress.until, progress.pause_after = self.queue.stop_stages(name)
+            progress.until, progress.pause_after = self.queue.stage_limits(name)
         except UnknownRun:
             pass
         if not progress.finished:

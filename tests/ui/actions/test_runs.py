@@ -26,7 +26,7 @@ def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(m
     stage_done = StageDone(1, 1.0, (64, 64), "picture.png", "latents.safetensors", 1.0, 40)
     batches = iter([[step], [], [step, stage_done], [step], [step, Finished(1)]])
     progress = SimpleNamespace(name="run", next_event=0, end=None)
-    queue = SimpleNamespace(since=lambda name, first: (next(batches), first + 1))
+    queue = SimpleNamespace(events_since=lambda name, first: (next(batches), first + 1))
     applied, shown = [], []
 
     def apply_events(session, services, progress, events):
@@ -47,7 +47,7 @@ def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(m
 def test_steps_update_the_page_once_the_interval_has_passed(monkeypatch):
     batches = iter([[Progress(1, n, 20, n, 40)] for n in range(1, 4)])
     progress = SimpleNamespace(name="run", next_event=0, end=None)
-    queue = SimpleNamespace(since=lambda name, first: (next(batches, [Finished(1)]), first + 1))
+    queue = SimpleNamespace(events_since=lambda name, first: (next(batches, [Finished(1)]), first + 1))
     shown = []
 
     def apply_events(session, services, progress, events):
