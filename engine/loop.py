@@ -10,13 +10,13 @@ from engine.sampling.fuse import blend, predict
 from engine.sampling.guidance import guide
 from engine.sampling.signals import Signal, StageMade, StepStarted, X0Predicted
 from engine.sampling.solver import Solver
-from engine.sampling.start import Inputs, start_stage
+from engine.sampling.start import LoopInputs, start_stage
 from engine.sampling.tone import match_tone
 
 
 @torch.inference_mode()
-def sample_stages(stages: Sequence[Stage], below: StageMade | None, run: Inputs) -> Iterator[Signal]:
-    """Make stages one after the other, the first of them from the finished stage `below` if there is one."""
+def sample_stages(stages: Sequence[Stage], below: StageMade | None, run: LoopInputs) -> Iterator[Signal]:
+    """Make the stages in order. below: the finished stage from which the first of them starts, or None."""
     latent, tone = (below.latent, below.tone) if below else (None, None)
     for stage in stages:
         yield StepStarted(stage, 0)

@@ -1,4 +1,4 @@
-"""The runs under one root folder: finding stages that any of them has finished, and removing old runs.
+"""The runs under one root folder: find finished stages of all runs by their keys, and remove old runs.
 
 Needs no torch.
 """
@@ -19,9 +19,10 @@ from engine.runs.store import StoredStage
 
 log = logging.getLogger(__name__)
 
+# In seconds.
 HOUR = 3600.0
 DAY = 24 * HOUR
-# A run was last used at the modification time of this file in its folder.
+# The file in a run's folder whose modification time says when the run was last used.
 USED_FILE = "looked"
 # The temporary name of a run's folder while it is removed.
 _REMOVED_NAME = re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{8}")
@@ -29,10 +30,13 @@ _REMOVED_NAME = re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{8}")
 
 @dataclass(frozen=True)
 class CachedStage:
-    """A finished stage that was found under its key."""
+    """A finished stage that was found by its stage key."""
 
+    # The stage key, see engine/runs/keys.py.
     key: str
+    # The stage's folder.
     folder: Path
+    # What the stage's file of latents contains.
     stored: StoredStage
 
 
@@ -51,8 +55,8 @@ class RunCache:
 
         root: the folder in which every run has its folder.
         clock: returns the time in seconds since the epoch.
-        max_age: the seconds for which an unused run is kept.
-        max_bytes: the bytes that all runs together may take; beyond, the least recently used are removed.
+        max_age: seconds after its last use for which a run is kept.
+        max_bytes: largest total size of all runs; above it, the least recently used runs are removed.
         """
         self.root, self.clock = Path(root), clock
         self.max_age, self.max_bytes = max_age, max_bytes
@@ -79,7 +83,10 @@ class RunCache:
             log.warning("%s could not be marked as used: %s", run, fault)
 
     def longest_chain(self, keys: Sequence[str]) -> tuple[CachedStage, ...]:
-        """Return the readable finished stages, from any run, for as many of the first keys as possible."""
+        """Return the finished stages of the first keys, from any run, up to the first key without one.
+
+        keys: the stage keys of a plan, in order. A stage that cannot be read counts as missing.
+        """
         folders = self._folders_by_key(set(keys))
         chain = []
         for key in keys:
@@ -90,7 +97,10 @@ class RunCache:
         return tuple(chain)
 
     def count_cached(self, keys: Sequence[str]) -> int:
-        """Return for how many of the first keys a finished stage exists. Fast: no stage is read."""
+        """Return the number of keys before the first key without a finished stage.
+
+        This is fast, because only the names of folders are read.
+        """
         folders = self._folders_by_key(set(keys))
         for count, key in enumerate(keys):
             if key not in folders:
@@ -106,7 +116,7 @@ class RunCache:
         return None
 
     def _folders_by_key(self, keys: set[str]) -> dict[str, list[Path]]:
-        """Return the folders of all finished stages that have one of these keys."""
+        """Return the folders of the finished stages with these stage keys, as lists by key."""
         found: dict[str, list[Path]] = {}
         for run in self.runs():
             try:
@@ -119,9 +129,11 @@ class RunCache:
         return found
 
     def sweep(self, spare: Sequence[Path] = ()) -> list[Path]:
-        """Remove runs that are too old, then the least recently used ones until the others fit; return them.
+        """Remove runs older than `max_age`, then the least recently used runs until `max_bytes` is kept.
 
-        Runs that were used within the last hour stay, and so do those in `spare`.
+        Return the folders of the removed runs. Runs that were used within the last hour are never removed.
+
+        spare: folders of runs that are not removed either.
         """
         now = self.clock()
         self._remove_leftovers()
@@ -149,14 +161,14 @@ class RunCache:
                 shutil.rmtree(entry.path, ignore_errors=True)
 
     def last_use(self, run: Path) -> float:
-        """Return the time at which a run was last used; 0 if its folder is gone."""
+        """Return when a run was last used, in seconds since the epoch; 0 if its folder is gone."""
         try:
             return max(path.stat().st_mtime for path in (run / USED_FILE, run) if path.exists())
         except (OSError, ValueError):
             return 0.0
 
     def remove_run(self, run: Path) -> None:
-        """Remove a run, which disappears at once; stages that it shares with other runs stay there."""
+        """Remove a run's folder in one step. Stages that the run shares with other runs stay in those runs."""
         leftover = temporary_path(run)
         try:
             os.rename(run, leftover)
@@ -166,7 +178,10 @@ class RunCache:
 
 
 def _first_readable(key: str, folders: Sequence[Path]) -> CachedStage | None:
-    """Return the first of these folders whose stage can be read, as a cached stage; None if none can."""
+    """Return the cached stage of the first folder that can be read; None if no folder can be read.
+
+    key: the stage key that all these folders have.
+    """
     for folder in folders:
         try:
             return CachedStage(key, folder, store.read_stage(folder))
@@ -176,9 +191,9 @@ def _first_readable(key: str, folders: Sequence[Path]) -> CachedStage | None:
 
 
 def _disk_usage(runs: Sequence[Path], unshared_only: bool = False) -> int:
-    """Return the bytes that runs take on the disk; a file that several of them share counts once.
+    """Return the bytes that runs take on the disk. A file that several runs share counts once.
 
-    unshared_only: leave out files that have further hard links, which stay when these runs are removed.
+    unshared_only: leave out files with several hard links, which removing one of their runs does not free.
     """
     bytes_by_file: dict[tuple[int, int], int] = {}
     for run in runs:

@@ -1,4 +1,4 @@
-"""Measure how long the work of a run takes, without the time that its reader takes between events."""
+"""Measure how long the work of a run takes, without the time that the reader of its events takes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,11 +8,12 @@ Item = TypeVar("Item")
 
 
 class Stopwatch:
-    """Adds up seconds: those inside a `with` block, and those in which `measure` waits for the next item."""
+    """A stopwatch that runs inside its `with` blocks and while `measure` waits for the next item."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         """Start at zero. now: returns the time in seconds."""
         self.now = now
+        # Seconds measured since the last reset.
         self.seconds = 0.0
 
     def __enter__(self) -> None:
@@ -22,7 +23,7 @@ class Stopwatch:
         self.seconds += self.now() - self.began
 
     def measure(self, items: Iterator[Item]) -> Iterator[Item]:
-        """Yield the items and add the seconds that each takes to be made, not those between them."""
+        """Yield the items. Measure the time that each item takes to produce, not the time between items."""
         while True:
             with self:
                 try:
@@ -32,6 +33,6 @@ class Stopwatch:
             yield item
 
     def reset(self) -> float:
-        """Return the seconds since the last reset and start again at zero."""
+        """Return the seconds measured since the last reset, and start again at zero."""
         seconds, self.seconds = self.seconds, 0.0
         return seconds

@@ -1,6 +1,6 @@
-"""The events of a run: Accepted, then Progress, Previews and a StageDone for each stage, and a last one.
+"""The events of a run: Accepted, then Progress, Previews and a StageDone for each stage, and a last event.
 
-Events can be pickled. The last one is Finished, Stopped or Failed. Waiting comes from the queue, before Accepted.
+Events can be pickled. The last event is Finished, Stopped or Failed. Waiting comes from the queue, before Accepted.
 """
 
 import logging
@@ -26,22 +26,27 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Progress:
-    """The network has been called."""
+    """How far the run is, after a call of the network."""
 
+    # The number of the stage in progress.
     stage: int
-    # The step in progress, counted from 1, and the steps of the stage.
+    # The denoising step in progress, counted from 1.
     step: int
+    # The number of steps in the stage.
     steps: int
-    # Evaluations of this run so far, and until its end.
+    # The number of evaluations so far in this run.
     evaluations: int
+    # The number of evaluations in the whole run.
     of: int
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The picture as it is predicted at a step."""
+    """A small image of the picture that a denoising step predicts."""
 
+    # The number of the stage.
     stage: int
+    # The number of the step, counted from 1.
     step: int
     # A small JPEG file.
     image: bytes
@@ -51,7 +56,9 @@ class Preview:
 class StageDone:
     """A stage is finished and stored."""
 
+    # The number of the stage.
     stage: int
+    # The picture's side over the native side.
     scale: float
     # (height, width) in px.
     size: tuple[int, int]
@@ -59,8 +66,9 @@ class StageDone:
     image: str
     # Path of the safetensors file that holds the float32 tensor "latents".
     latents: str
-    # How long the stage took.
+    # Seconds that the stage took.
     seconds: float
+    # The number of evaluations that the stage took.
     evaluations: int
 
 
@@ -74,15 +82,15 @@ class Accepted:
     recipe: Recipe
     # Scale and (height, width) in px of all stages of the plan.
     stages: tuple[tuple[float, tuple[int, int]], ...]
-    # Evaluations that the stages to be made take.
+    # The number of evaluations in the stages that are still to be made.
     evaluations: int
-    # The number of the first stage to be made.
+    # The number of the first stage that is still to be made.
     first: int
     # Settings that were changed but have no effect.
     unused: tuple[str, ...] = ()
-    # Sentences on what the person who requested the run may not expect.
+    # Sentences for the person who requested the run, on what may be unexpected.
     notes: tuple[str, ...] = ()
-    # Stages that were cached and are not made again.
+    # The events of cached stages, which are not made again.
     kept: tuple[StageDone, ...] = ()
     # The plan that the run follows; not compared, so that events are equal if their plain values are.
     plan: Plan | None = field(default=None, compare=False, repr=False)
@@ -90,12 +98,13 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Retreated:
-    """Memory ran out and the run continues with less at once; the picture does not change."""
+    """Memory ran out; the run continues with smaller batches or tiles, which do not change the result."""
 
+    # The number of the stage.
     stage: int
-    # Views in a call of the network from now on.
+    # The number of views in one call of the network from now on.
     view_batch: int
-    # The side of the decoder's tiles in latent cells, if memory ran out in the decoder.
+    # The new side of the decoder's tiles in latent cells; None if memory did not run out in the decoder.
     tile: int | None = None
 
 
@@ -103,7 +112,7 @@ class Retreated:
 class Finished:
     """All requested stages are finished."""
 
-    # The number of the last one.
+    # The number of the last finished stage.
     stage: int
 
 
@@ -111,8 +120,9 @@ class Finished:
 class Stopped:
     """The run was stopped; finished stages are kept."""
 
-    # The stage and the step that were not finished; both 0 if the run had not begun.
+    # The number of the unfinished stage; 0 if the run had not begun.
     stage: int
+    # The number of the unfinished step; 0 if the stage had not begun.
     step: int
 
 
@@ -122,14 +132,14 @@ class Failed:
 
     # What happened, for the person who requested the run.
     sentence: str
-    # The recipe's field that is to blame, if one is.
+    # The name of the recipe's field that caused the failure; empty if no field did.
     field: str = ""
-    # A code that marks the cause in the log, if it was unexpected.
+    # A code that also marks the cause in the log; empty if the fault is a known one.
     code: str = ""
 
 
 def unexpected(fault: BaseException) -> Failed:
-    """Log an exception that no code handles, and return the event that reports it."""
+    """Log an exception that no other code handles, and return the event that reports the exception."""
     code = secrets.token_hex(2)
     log.error("unexpected fault %s", code, exc_info=fault)
     return Failed(errors.UNEXPECTED.format(code=code), code=code)

@@ -1,7 +1,7 @@
-"""Write files and folders so that a crash leaves the old content or the new one, never half of it.
+"""Write files and folders so that a crash leaves either the old or the new content, never a part.
 
-Everything is written under a temporary name beside its target and renamed once it is complete. Needs only the
-standard library.
+Files and folders are written under a temporary name beside their target, and renamed when they are complete.
+Needs only the standard library.
 """
 
 import os
@@ -15,10 +15,10 @@ Save = Callable[[Path], object]
 
 
 def write_atomically(path: Path, save: Save, *, flush: bool = True) -> Path:
-    """Write a file, replacing one that is there only when the new one is complete. Return its path.
+    """Write a file and return its path. An existing file is replaced only when the new file is complete.
 
-    save: writes the content at the temporary path it is called with.
-    flush: also wait until the content is on the disk, so that it survives a power cut.
+    save: writes the content to the path that is passed to it.
+    flush: whether to wait until the content is on the disk, where it survives a power cut.
     """
     partial = temporary_path(path)
     try:
@@ -34,10 +34,10 @@ def write_atomically(path: Path, save: Save, *, flush: bool = True) -> Path:
 def write_folder_atomically(
     folder: Path, files: Mapping[str, Save], is_intact: Callable[[Path], bool]
 ) -> Path:
-    """Write a folder that appears only when all its files are complete and on the disk. Return its path.
+    """Write a folder and return its path. The folder appears only when all its files are on the disk.
 
-    files: what writes each file, by its path inside the folder.
-    is_intact: whether a folder that already has this name is complete; it is kept then, else replaced.
+    files: the function that writes each file, by the file's path inside the folder.
+    is_intact: returns whether an existing folder of this name is complete. A complete one is kept, any other replaced.
     """
     partial = temporary_path(folder)
     try:
@@ -58,7 +58,11 @@ def write_folder_atomically(
 
 
 def _rename_folder(partial: Path, folder: Path, is_intact: Callable[[Path], bool]) -> None:
-    """Rename a complete folder to its final name, unless an intact folder has that name already."""
+    """Rename a complete folder to its final name, unless an intact folder already has this name.
+
+    partial: the folder's temporary path.
+    folder: its final path.
+    """
     try:
         os.rename(partial, folder)
     except OSError:
@@ -78,7 +82,7 @@ def temporary_path(path: Path) -> Path:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Wait until a file or a folder, as it is now, is on the disk."""
+    """Wait until the present content of a file or folder is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

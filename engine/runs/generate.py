@@ -17,13 +17,13 @@ from engine.runs import events
 from engine.runs.clock import Stopwatch
 from engine.runs.prepare import PreparedRun, prepare
 from engine.sampling.signals import NetworkCalled, Signal, StageMade, StepStarted, X0Predicted
-from engine.sampling.start import Inputs
+from engine.sampling.start import LoopInputs
 from engine.vae import codec
 
 log = logging.getLogger(__name__)
 
-# Seconds after which a run at work is marked as used again, so that it is not swept.
-MARKED_EVERY = 60.0
+# Seconds between two marks that a running run is in use, so that RunCache.sweep does not remove it.
+MARK_INTERVAL = 60.0
 
 
 def generate(
@@ -37,23 +37,24 @@ def generate(
     until: int | None = None,
     run: Path | None = None,
 ) -> Iterator[events.Event]:
-    """Carry out a recipe and yield what happens. A fault comes as one Failed, never as an exception.
+    """Carry out a recipe and yield its events. A fault ends the run with a Failed event, never an exception.
 
-    The run starts after the longest chain of finished stages that any run under `out` has.
+    Stages that some run under `out` has already finished with the same settings are reused.
 
     out: the root folder of all runs.
     noise: overrides random draws, see engine.formulas.noise.Noise.
-    resume: (run folder, k) continues from that run's stage k, whatever settings it was made with.
-    stop: its is_set() is asked before every call of the network. A file `stop` in the run's folder does the same.
-    until: the number of the stage after which the run ends.
-    run: the run's folder, if there is one already.
+    resume: (run folder, k) continues from stage k of that run, even if that stage was made with other settings.
+    stop: an object such as threading.Event. The run stops before the next call of the network when stop.is_set(), or
+        when there is a file named `stop` in the run's folder.
+    until: the number of the stage after which the run ends; None for the last stage.
+    run: the run's folder; None creates a new folder.
 
-    Closing the iterator stops the run, too.
+    Closing the iterator also stops the run.
     """
     try:
         prepared = prepare(recipe, model, Path(out), noise, resume, until, run)
         try:
-            yield from _events(prepared, stop)
+            yield from _run_events(prepared, stop)
         finally:
             hardware.release_memory(model.device)
     except BadRecipe as fault:
@@ -68,8 +69,11 @@ def generate(
         yield events.unexpected(fault)
 
 
-def _events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
-    """Run the loop and turn its signals into events."""
+def _run_events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
+    """Run the loop and yield an event for each signal that concerns the reader.
+
+    stop: the caller's signal to stop, see `generate`.
+    """
     yield run.accepted_event()
     if not run.remaining:
         yield events.Finished(run.resume_point.number)
@@ -78,9 +82,11 @@ def _events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
     try:
         denoiser, clock = run.make_denoiser(stop), Stopwatch()
         view_batch = denoiser.view_batch
-        signals = sample_stages(run.remaining, run.below, Inputs(denoiser, run.noise, run.start_image))
+        signals = sample_stages(
+            run.remaining, run.below, LoopInputs(denoiser, run.noise, run.encode_start_image)
+        )
         signals = _with_loras(signals, run.model.pipeline, run.loras)
-        for signal in _marking_as_used(clock.measure(signals), run):
+        for signal in _mark_as_used_meanwhile(clock.measure(signals), run):
             match signal:
                 case StepStarted():
                     position = signal
@@ -88,7 +94,7 @@ def _events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
                     if denoiser.view_batch != view_batch:
                         view_batch = denoiser.view_batch
                         yield events.Retreated(position.stage.number, view_batch)
-                    yield _progress(position, denoiser.evaluations, run.evaluations)
+                    yield _progress_event(position, denoiser.evaluations, run.evaluations)
                 case X0Predicted():
                     image = codec.preview(signal.x0, run.model.preview_matrix)
                     yield events.Preview(position.stage.number, position.n, image)
@@ -105,16 +111,17 @@ def _events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
     if is_out_of_memory:
         # Outside of the except block, so that the exception no longer holds what filled the memory.
         signal = None
-        yield events.Failed(_out_of_memory(run, position.stage))
+        yield events.Failed(_out_of_memory_message(run, position.stage))
 
 
-def _progress(position: StepStarted, evaluations: int, of: int) -> events.Progress:
+def _progress_event(position: StepStarted, evaluations: int, of: int) -> events.Progress:
+    """Return the event for a call of the network; `of` is the number of evaluations in the whole run."""
     stage = position.stage
     return events.Progress(stage.number, position.n, stage.step_count, evaluations, of)
 
 
 def _with_loras(signals: Iterator[Signal], pipeline: Any, loras: LoraFiles) -> Iterator[Signal]:
-    """Apply LoRAs while a stage is being made. Between stages, when others may use the model, they are off."""
+    """Yield the loop's signals, with LoRAs applied during each stage only: other runs use the model in between."""
     for signal in signals:  # The first signal of a stage comes before the network is called.
         with apply_loras(pipeline, loras):
             while not isinstance(signal, StageMade):
@@ -123,18 +130,18 @@ def _with_loras(signals: Iterator[Signal], pipeline: Any, loras: LoraFiles) -> I
         yield signal
 
 
-def _marking_as_used(signals: Iterator[Signal], run: PreparedRun) -> Iterator[Signal]:
-    """Mark the run's folder as used now and then, so that it is not swept while it is at work."""
+def _mark_as_used_meanwhile(signals: Iterator[Signal], run: PreparedRun) -> Iterator[Signal]:
+    """Yield the loop's signals, and mark the run's folder as used every MARK_INTERVAL seconds."""
     marked = run.cache.clock()
     for signal in signals:
         yield signal
-        if run.cache.clock() - marked > MARKED_EVERY:
+        if run.cache.clock() - marked > MARK_INTERVAL:
             run.cache.mark_used(run.folder)
             marked = run.cache.clock()
 
 
-def _out_of_memory(run: PreparedRun, stage: Stage) -> str:
-    """Return a sentence that names the largest size that would fit."""
+def _out_of_memory_message(run: PreparedRun, stage: Stage) -> str:
+    """Return the message that memory ran out at a stage, with the largest size that would fit."""
     hardware.release_memory(run.model.device)
     height, width = stage.size
     fitting = largest_fitting(run.plan, stage, hardware.free_memory(run.model.device))

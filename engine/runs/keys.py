@@ -1,7 +1,7 @@
-"""The key of a stage: a hash of everything that determines it. Equal keys mean equal pictures. No torch.
+"""The key of a stage: a hash of everything that determines its picture. Equal keys mean equal pictures. No torch.
 
-Names inside the hashed JSON are frozen: renaming one would change every key, and every finished stage would be
-made again. Where the code's names have changed since, the old ones are kept here as strings.
+Names inside the hashed JSON are frozen: a renamed entry would change every key, and every finished stage would be
+made again. Where names in the code have changed, the old names are kept here as strings.
 """
 
 import json
@@ -11,18 +11,18 @@ from hashlib import sha256
 from typing import Any
 
 from engine.catalogue.entries import lora_digests
-from engine.methods import ABLATIONS, SKIP_RESIDUAL_SETTINGS
+from engine.methods import ABLATION_SETTINGS, SKIP_RESIDUAL_SETTINGS
 from engine.planning.controlnets import controlnet_for
 from engine.planning.stage import Stage
 from engine.recipe.controls import key_values
 from engine.recipe.effects import ineffective_settings
 from engine.recipe.recipe import SETTINGS
 
-# To be raised with every change of the engine that changes pictures.
-PICTURES = 2
+# A part of every key. Raise this number with every change of the engine that changes pictures.
+PICTURES_VERSION = 2
 
-# Fields of a row of the table of methods, by their names in a key.
-ROW_FIELDS = {
+# The fields of Method that a key contains, by their names in the hashed JSON.
+METHOD_FIELDS = {
     "pulls": "skip_residual",
     "restarts": "restarts",
     "views": "views",
@@ -38,7 +38,10 @@ COMMON_SETTINGS = frozenset(
 
 
 def stage_keys(stages: Sequence[Stage], previous: str = "") -> tuple[str, ...]:
-    """Return the key of each stage; the first starts from the stage with the key `previous`, if any."""
+    """Return the key of each stage, in order.
+
+    previous: the key of the stage below the first one; empty if there is no such stage.
+    """
     keys = []
     for stage in stages:
         previous = stage_key(stage, previous)
@@ -47,23 +50,27 @@ def stage_keys(stages: Sequence[Stage], previous: str = "") -> tuple[str, ...]:
 
 
 def stage_key(stage: Stage, previous: str) -> str:
-    """Return the key of a stage, 128 bits as hex digits; `previous` is the key of the stage that it starts from."""
+    """Return the key of a stage: 32 hex digits (128 bits).
+
+    previous: the key of the stage below; empty if there is no such stage.
+    """
     text = json.dumps(_key_values(stage, previous), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:32]
 
 
 def unique_key() -> str:
-    """Return a random key, for a stage that no other run may reuse."""
+    """Return a random stage key, for a stage that no other run may reuse."""
     return secrets.token_hex(16)
 
 
 def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
+    """Return everything that determines a stage's picture, as values for JSON."""
     recipe, row = stage.recipe, stage.method
     # A setting without effect is left out, so that it changes no key.
     ineffective = set(ineffective_settings(recipe)) - {"image", "faithful"}
     read = COMMON_SETTINGS - ineffective
     values: dict[str, Any] = {
-        "pictures": PICTURES,
+        "pictures": PICTURES_VERSION,
         "model": stage.facts.hash,
         "native": (stage.facts.window, stage.facts.cell, stage.facts.channels),
         "levels": _scheduler_values(stage.facts.scheduler),
@@ -72,12 +79,12 @@ def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
         "told": stage.whole_canvas_id,
     }
     if not stage.is_base:
-        read |= row.reads - ABLATIONS - ineffective
+        read |= row.reads - ABLATION_SETTINGS - ineffective
         values["factor"] = stage.dilation
     elif recipe.image is not None:
         read |= (SKIP_RESIDUAL_SETTINGS | {"economy", "restart"}) & row.reads - ineffective
     if not stage.is_base or recipe.image is not None:
-        values["row"] = {name: getattr(row, field) for name, field in ROW_FIELDS.items()}
+        values["row"] = {name: getattr(row, field) for name, field in METHOD_FIELDS.items()}
     read -= {"options"}
     values |= {name: getattr(recipe if name in SETTINGS else stage.options, name) for name in read}
     values["controls"] = _control_values(stage)
@@ -87,12 +94,12 @@ def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
 
 
 def _scheduler_values(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return a scheduler's config without where it was read and which version of diffusers wrote it."""
+    """Return a scheduler's config as strings, without its path and the version of diffusers that wrote it."""
     return {k: repr(v) for k, v in config.items() if k == "_class_name" or not k.startswith("_")}
 
 
 def _control_values(stage: Stage) -> list[dict[str, Any]]:
-    """Return what the stage's controls contribute to its key."""
+    """Return what a stage's key contains of each control that is active at the stage."""
     contributions = []
     for control in stage.recipe.controls:
         values = key_values(control, stage.number)

@@ -1,6 +1,6 @@
-"""How the views of a stage lie on its canvas, as the record of a finished stage holds it. No torch.
+"""The positions of a stage's views on its canvas, as stored in the record of a finished stage. No torch.
 
-A page draws the windows of a finished stage from this and needs no plan for it.
+The page draws the windows of a finished stage from this layout, without a plan.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class StageLayout:
-    """The canvas of a stage, where its windows begin before any jitter, and its dilation."""
+    """The canvas of a stage, the positions of its windows before any jitter, and its dilation."""
 
-    # Number of stages of the plan that the stage belongs to.
+    # The number of stages in the plan that the stage belongs to.
     stage_count: int
     # (height, width) of the canvas in latent cells.
     canvas: Size
@@ -24,29 +24,30 @@ class StageLayout:
     window: Size
     # Top edges and left edges of the windows in latent cells.
     grid: tuple[tuple[int, ...], tuple[int, ...]]
-    # Distance of neighbours in a dilated view in latent cells; 1 if the stage has no dilated views.
+    # Spacing of the rows and columns of a dilated view in latent cells; 1 if the stage has no dilated views.
     dilation: int
 
     @property
     def window_count(self) -> int:
+        """The number of windows."""
         tops, lefts = self.grid
         return len(tops) * len(lefts)
 
 
-def layout_of(plan: Plan, number: int) -> StageLayout:
-    """Return the layout of a stage of a plan; stages count from 1."""
+def stage_layout(plan: Plan, number: int) -> StageLayout:
+    """Return the layout of a plan's stage. number: the stage's number, counted from 1."""
     stage = plan.stages[number - 1]
     canvas = (stage.rows, stage.cols)
     return StageLayout(len(plan.stages), canvas, stage.window, stage.window_grid, stage.dilation)
 
 
 def to_dict(layout: StageLayout) -> dict[str, Any]:
-    """Return plain values for JSON."""
+    """Return a layout as plain values for JSON."""
     return asdict(layout)
 
 
 def from_dict(values: Any) -> StageLayout | None:
-    """Return the layout that a record holds; None if it holds none, as records of earlier versions do."""
+    """Return the layout in a stage's record; None if it is missing, as in records of earlier versions."""
     if not isinstance(values, Mapping):
         return None
     try:
@@ -63,5 +64,6 @@ def from_dict(values: Any) -> StageLayout | None:
 
 
 def _size(values: Any) -> Size:
+    """Return (height, width) from a list in a record."""
     height, width = map(int, values)
     return height, width

@@ -1,6 +1,6 @@
-"""Estimate how long stages take from how long earlier ones took. Needs no torch.
+"""Estimate how long stages take from how long earlier stages took. Needs no torch.
 
-Seconds per tile area are remembered in a file, for each device, model and number format.
+A file holds the seconds per tile area (engine/planning/cost.py) for each device, model and number format.
 """
 
 import json
@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.catalogue.entries import Facts, published_pace
-from engine.planning.cost import work
+from engine.planning.cost import relative_cost
 from engine.planning.stage import Stage
 from engine.runs.files import write_atomically
 
 log = logging.getLogger(__name__)
 
+# The file under the folder of runs, and the folder that contains the file.
 FOLDER, FILE = "pace", "pace.json"
-# The weight of the newest stage in the running average: a machine's load changes.
+# The weight of the newest stage in the running average. Old stages fade out, because a machine's load changes.
 NEWEST_WEIGHT = 0.4
 # The largest number of combinations of device, model and number format that the file remembers.
 MAX_ENTRIES = 200
@@ -30,12 +31,12 @@ class Pace:
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        """Use the file under this folder of runs; its own folder is never served to browsers."""
+        """Use the file under this folder of runs. The file has a folder of its own, never served to browsers."""
         self.folder = Path(root) / FOLDER
         self.path = self.folder / FILE
 
     def estimate(self, stages: Iterable[Stage]) -> float | None:
-        """Return the seconds that these stages will take; None if nothing like them was measured before."""
+        """Return the seconds that stages will take together; None if nothing is known of this device and model."""
         stages = tuple(stages)
         if not stages:
             return 0.0
@@ -43,18 +44,21 @@ class Pace:
         seconds_per_area = self._read().get(_pace_key(facts)) or published_pace(facts)
         if not seconds_per_area:
             return None
-        return seconds_per_area * sum(work(stage) for stage in stages)
+        return seconds_per_area * sum(relative_cost(stage) for stage in stages)
 
     def estimate_each(self, stages: Iterable[Stage]) -> tuple[float | None, ...]:
-        """Return the seconds that each of these stages will take, None where that is unknown."""
+        """Return the seconds that each stage will take; None for a stage whose time is unknown."""
         return tuple(self.estimate([stage]) for stage in stages)
 
     def learn(self, stage: Stage, seconds: float) -> None:
-        """Update the average with the seconds that a stage took, decoding and writing included."""
-        if work(stage) <= 0 or seconds <= 0:
+        """Update the running average with a finished stage.
+
+        seconds: what the stage took, decoding and writing included.
+        """
+        if relative_cost(stage) <= 0 or seconds <= 0:
             return
         averages, key = self._read(), _pace_key(stage.facts)
-        average = seconds / work(stage)
+        average = seconds / relative_cost(stage)
         if key in averages:
             average = (1 - NEWEST_WEIGHT) * averages[key] + NEWEST_WEIGHT * average
         averages[key] = average
@@ -67,7 +71,7 @@ class Pace:
             log.warning("the pace could not be stored: %s", fault)
 
     def _read(self) -> dict[str, float]:
-        """Return the remembered seconds per tile area by key; nothing if the file is missing or damaged."""
+        """Return the seconds per tile area in the file, by `_pace_key`; empty if the file is missing or damaged."""
         try:
             averages = json.loads(self.path.read_text())
             return {str(key): float(value) for key, value in averages.items() if float(value) > 0}
@@ -76,5 +80,5 @@ class Pace:
 
 
 def _pace_key(facts: Facts) -> str:
-    """Return the key of a device, a model and a number format in the file."""
+    """Return the entry's name in the file for a device, a model and a number format."""
     return f"{facts.device} | {facts.name} | {facts.dtype}"

@@ -1,4 +1,4 @@
-"""All that is settled before a run starts: its plan, where it resumes, its folder, models and noise."""
+"""Prepare a run: make its plan, find where it resumes, and load all that it needs."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from engine.network.patching.apply import check_patched_parts
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
 from engine.recipe import images
-from engine.recipe.effects import unused_settings
+from engine.recipe.effects import changed_but_ineffective_settings
 from engine.recipe.files import with_files
 from engine.recipe.recall import ENGINE_VERSION
 from engine.recipe.recipe import Recipe, to_dict
@@ -40,66 +40,76 @@ from engine.sampling.signals import StageMade
 from engine.sampling.tone import Tone
 from engine.vae import codec
 
-# How often the cached stages are looked up again when they are swept before they could be linked.
+# The number of attempts to link cached stages. RunCache.sweep may remove a stage between look-up and link.
 LINK_ATTEMPTS = 3
 
 
 class StopSignal:
-    """Whether a run is to stop: its caller has set a signal, or there is a stop file in its folder."""
+    """Says whether a run is to stop: its caller has set a signal, or its folder contains the file STOP_FILE."""
 
     def __init__(self, run: Path, signal: Any) -> None:
-        """signal: the caller's, an object with is_set() such as threading.Event; None if there is none."""
+        """Watch a run.
+
+        run: the run's folder.
+        signal: the caller's object with is_set(), such as threading.Event; None without one.
+        """
         self._path, self._signal = run / store.STOP_FILE, signal
 
     def is_set(self) -> bool:
+        """Return whether the run is to stop."""
         return (self._signal is not None and self._signal.is_set()) or os.path.exists(self._path)
 
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run that can start: what the loop needs, and what its results are stored with."""
+    """A run that is ready to start: what the loop needs, and what is stored with its results."""
 
     # The recipe as requested, with its images as files.
     requested: Recipe
+    # The plan, whose recipe has every field filled.
     plan: Plan
+    # The stage after which the run starts.
     resume_point: ResumePoint
     # The stages that are still to be made.
     remaining: tuple[Stage, ...]
-    # The keys of the remaining stages.
+    # The stage keys of the remaining stages.
     keys: tuple[str, ...]
-    # The events of the cached stages before them.
+    # The events of the cached stages, which come before the remaining stages.
     cached: tuple[events.StageDone, ...]
     model: Model
+    # The random draws of the run.
     noise: Noise
+    # The runs from which cached stages come.
     cache: RunCache
     # The run's folder.
     folder: Path
-    # The start image in the run's folder.
+    # The start image's file in the run's folder; None without a start image.
     image: Path | None = None
+    # The files and weights of the recipe's LoRAs.
     loras: lora.LoraFiles = ()
-    # The run's controls.
+    # The run's controls, loaded.
     conditioning: Conditioning | None = None
 
     @property
     def evaluations(self) -> int:
-        """How many evaluations the remaining stages take."""
+        """The number of evaluations in the remaining stages."""
         return sum(stage.evaluations for stage in self.remaining)
 
     @property
     def below(self) -> StageMade | None:
-        """The cached stage that the first remaining one starts from; None if the run starts at its base."""
+        """The cached stage that the first remaining stage starts from; None if the run starts with its first stage."""
         last = self.resume_point.last
         if last is None:
             return None
         latent = torch.from_numpy(last.stored.latents).to(self.model.device)
         return StageMade(self.plan.stages[self.resume_point.number - 1], latent, Tone(*last.stored.tone))
 
-    def start_image(self, stage: Stage, below: torch.Tensor | None) -> torch.Tensor | None:
-        """Return the start image encoded at a stage's size, to start from it in place of the stage below.
+    def encode_start_image(self, stage: Stage, below: torch.Tensor | None) -> torch.Tensor | None:
+        """Return the latent of the start image at a stage's size, from which the stage starts.
 
-        Returns None unless the image has more pixels to offer than the stage below.
+        Return None if there is no start image, or if it does not have more pixels than the stage below.
 
-        below: the latent of the stage below.
+        below: the latent of the stage below; None for the first stage.
         """
         if self.image is None:
             return None
@@ -111,21 +121,21 @@ class PreparedRun:
         return codec.encode(self.model.vae, cropped, facts.window).to(self.model.device)
 
     def accepted_event(self) -> events.Accepted:
-        """Return the event with which the run begins."""
+        """Return the first event of the run."""
         return events.Accepted(
             run=str(self.folder),
             recipe=self.plan.recipe,
             stages=tuple((stage.scale, stage.size) for stage in self.plan.stages),
             evaluations=self.evaluations,
             first=self.resume_point.number + 1,
-            unused=unused_settings(self.requested),
+            unused=changed_but_ineffective_settings(self.requested),
             notes=tuple(self._notes()),
             kept=self.cached,
             plan=self.plan,
         )
 
     def _notes(self) -> Iterator[str]:
-        """Yield sentences on what the person who requested the run may not expect."""
+        """Yield sentences for the person who requested the run, on what may be unexpected."""
         recipe, facts = self.plan.recipe, self.plan.facts
         if recipe.faithful and recipe.guidance_rescale:
             yield errors.RESCALE_ON_CANVAS
@@ -149,20 +159,20 @@ class PreparedRun:
         )
 
     def finish_stage(self, made: StageMade, denoiser: Denoiser, clock: Stopwatch) -> Iterator[events.Event]:
-        """Decode a finished latent, store it with its picture and record, and yield the events of this.
+        """Decode a finished latent, store it with its picture and record, and yield the resulting events.
 
-        clock: has measured the seconds of the stage so far.
+        clock: the stopwatch that has measured the stage so far; it is reset.
         """
         stage, latent = made.stage, made.latent
         if not torch.isfinite(latent).all():
             raise Fault(errors.NOT_FINITE.format(stage=stage.number))
-        # Tile sizes that the decoder had to fall back to for want of memory.
+        # The sides of the smaller tiles that the decoder used when memory ran out.
         smaller_tiles: list[int] = []
         with clock:
             picture = codec.decode(self.model.vae, latent, self.model.facts.window, smaller_tiles.append)
         for tile in smaller_tiles:
             yield events.Retreated(stage.number, denoiser.view_batch, tile)
-        seconds, evaluations = clock.reset(), denoiser.new_evaluations()
+        seconds, evaluations = clock.reset(), denoiser.count_new_evaluations()
         measured = {"seconds": round(seconds, 3), "evaluations": evaluations}
         record = self._record(stage, denoiser.view_batch) | measured
         stored = store.StoredStage(latent.cpu().numpy(), (made.tone.mean, made.tone.deviation), record)
@@ -179,9 +189,9 @@ class PreparedRun:
         )
 
     def _record(self, stage: Stage, view_batch: int) -> dict[str, Any]:
-        """Return what is stored beside a stage: the recipe, and how the stage was really made.
+        """Return the record that is stored with a stage: the recipe, and how the stage was made.
 
-        view_batch: how many views there were in a call at last.
+        view_batch: the number of views in the stage's last call of the network.
         """
         facts = self.plan.facts
         return environment_record(self.plan) | {
@@ -189,7 +199,7 @@ class PreparedRun:
             "engine": ENGINE_VERSION,
             "stage": stage.number,
             "scale": stage.scale,
-            "layout": layout.to_dict(layout.layout_of(self.plan, stage.number)),
+            "layout": layout.to_dict(layout.stage_layout(self.plan, stage.number)),
             "key": self.keys[stage.number - self.resume_point.number - 1],
             "model": facts.name,
             "model_hash": facts.hash,
@@ -208,7 +218,10 @@ def prepare(
     until: int | None,
     run: Path | None,
 ) -> PreparedRun:
-    """Return the run that these arguments of generate() ask for, or raise BadRecipe if it cannot be done."""
+    """Return a run that is ready to start; raise BadRecipe if the recipe cannot be carried out.
+
+    The arguments are those of `generate`.
+    """
     cache = RunCache(out)
     recipe = with_files(recipe, partial(_find_image, cache=cache))
     planned = plan(recipe, model.facts)
@@ -236,7 +249,7 @@ def prepare(
         plan=resumed,
         resume_point=resume_point,
         remaining=remaining,
-        keys=_keys_of(remaining, resume_point, has_own_noise=noise is not None),
+        keys=_keys_for_stages(remaining, resume_point, has_own_noise=noise is not None),
         cached=cached,
         model=model,
         noise=Noise(resumed.recipe.seed, noise),
@@ -249,14 +262,14 @@ def prepare(
 
 
 def _find_image(image: Any, cache: RunCache) -> Any:
-    """Return the file of an image that is named by its digest, None if no run stores it; a path as it is."""
+    """Return the stored file of an image's digest, None if no run stores it; return a path unchanged."""
     return cache.find_image(image) if images.is_digest(image) else image
 
 
 def _link_cached_stages(resume_point: ResumePoint, run: Path, cell: int) -> tuple[events.StageDone, ...]:
     """Link the cached stages into a run's folder and return their events.
 
-    cell: px of a latent cell.
+    cell: the side of a latent cell in px.
     """
     return tuple(
         stage_done_event(number, stage, store.link_stage(stage.folder, run, number, stage.key), cell)
@@ -264,8 +277,14 @@ def _link_cached_stages(resume_point: ResumePoint, run: Path, cell: int) -> tupl
     )
 
 
-def _keys_of(stages: tuple[Stage, ...], resume_point: ResumePoint, has_own_noise: bool) -> tuple[str, ...]:
-    """Return the keys of stages to be made; no other run finds them if the noise is the caller's own."""
+def _keys_for_stages(
+    stages: tuple[Stage, ...], resume_point: ResumePoint, has_own_noise: bool
+) -> tuple[str, ...]:
+    """Return the stage keys of stages that are still to be made.
+
+    has_own_noise: whether the caller overrides random draws. The keys are random then, so that no other run reuses
+        the stages.
+    """
     if has_own_noise:
         return tuple(keys.unique_key() for _ in stages)
     last = resume_point.last

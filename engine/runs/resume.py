@@ -1,4 +1,4 @@
-"""Where a run starts: after the longest chain of cached stages, or after the stage it is to continue from."""
+"""Find where a run starts: after the cached stages of its plan, or after a chosen stage of another run."""
 
 from dataclasses import dataclass, field
 from math import sqrt
@@ -17,22 +17,22 @@ from engine.runs import events, keys, store
 from engine.runs.cache import CachedStage, RunCache
 from engine.runs.store import StoredStage
 
-# The largest number of views in a call that is taken over from a record.
+# The largest number of views in one call that is accepted from a stored record.
 MAX_VIEW_BATCH = 64
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """The stage of a plan after which a run starts, and the stages that exist by then."""
+    """The stage of a plan after which a run starts, and the cached stages that the run reuses."""
 
-    # The number of that stage; 0 to start with the first.
+    # The number of the stage after which the run starts; 0 to start with the first stage.
     number: int = 0
-    # The cached stages that the run takes over, by their numbers in it.
+    # The cached stages that the run reuses, by their stage numbers in the run.
     cached_stages: dict[int, CachedStage] = field(default_factory=dict)
 
     @property
     def last(self) -> CachedStage | None:
-        """The cached stage that the run continues from; None to start with the first."""
+        """The cached stage that the run continues from; None if the run starts with its first stage."""
         return self.cached_stages.get(self.number)
 
 
@@ -44,24 +44,25 @@ def find_resume_point(
     until: int | None,
     use_keys: bool,
 ) -> tuple[Plan, ResumePoint, int]:
-    """Return the plan, where it resumes, and the number of its last stage; or raise BadRecipe.
+    """Return the plan, where the run resumes, and the number of the run's last stage; or raise BadRecipe.
 
-    Unless the recipe sets the number of views in a call, the plan takes it from the stage to continue from.
+    If the recipe does not set view_batch, the plan returned has the view_batch of the stage to continue from.
 
-    recipe: as requested.
-    resume: (run folder, number) of the stage to continue from.
-    until: the number of the stage to end after.
-    use_keys: whether the cache is searched for stages with the right keys.
+    recipe: the recipe as requested.
+    planned: the plan made from the recipe.
+    resume: (run folder, number) of the stage to continue from; None without one.
+    until: the number of the stage to end after; None for the last stage.
+    use_keys: whether to search the cache for stages with the plan's stage keys.
     """
-    last = len(planned.stages) if until is None else _stage(planned, until, "until").number
+    last = len(planned.stages) if until is None else _planned_stage(planned, until, "until").number
     if resume is not None:
-        resume_point = _after_chosen_stage(planned, resume, last)
+        resume_point = _resume_after_chosen_stage(planned, resume, last)
         if use_keys:
             stages = planned.stages[resume_point.number : last]
             chain = cache.longest_chain(keys.stage_keys(stages, resume_point.last.key))
-            resume_point = _extended(resume_point, chain)
+            resume_point = _extend(resume_point, chain)
     elif use_keys:
-        resume_point = _extended(ResumePoint(), cache.longest_chain(keys.stage_keys(planned.stages[:last])))
+        resume_point = _extend(ResumePoint(), cache.longest_chain(keys.stage_keys(planned.stages[:last])))
     else:
         resume_point = ResumePoint()
     if resume_point.last and recipe.view_batch is None:
@@ -71,14 +72,17 @@ def find_resume_point(
     return planned, resume_point, last
 
 
-def _extended(resume_point: ResumePoint, chain: tuple[CachedStage, ...]) -> ResumePoint:
-    """Return the resume point after a chain of cached stages that follows it."""
+def _extend(resume_point: ResumePoint, chain: tuple[CachedStage, ...]) -> ResumePoint:
+    """Return the resume point moved to the end of a chain of cached stages, which starts after it."""
     following = dict(enumerate(chain, resume_point.number + 1))
     return ResumePoint(resume_point.number + len(chain), resume_point.cached_stages | following)
 
 
-def _stage(planned: Plan, number: Any, field: str) -> Stage:
-    """Return the stage with a number that came from outside, or raise BadRecipe for a field."""
+def _planned_stage(planned: Plan, number: Any, field: str) -> Stage:
+    """Return the planned stage with an unchecked number, or raise BadRecipe.
+
+    field: the name of the field that the error is about.
+    """
     if isinstance(number, bool) or not isinstance(number, Integral):
         raise BadRecipe(field, errors.NOT_A_STAGE.format(field=field, value=short_repr(number)))
     if not 1 <= number <= len(planned.stages):
@@ -88,10 +92,13 @@ def _stage(planned: Plan, number: Any, field: str) -> Stage:
     return planned.stages[number - 1]
 
 
-def _after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumePoint:
-    """Return the resume point after a chosen stage of a run, without regard to its key.
+def _resume_after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumePoint:
+    """Return the resume point after a chosen stage of a run, whose stage key may differ from the plan's.
 
-    The stage takes the place of the largest planned one that is not larger.
+    The chosen stage replaces the largest planned stage that is not larger than the chosen one.
+
+    resume: (run folder, number of the chosen stage), unchecked.
+    last: the number of the run's last stage.
     """
     if not isinstance(resume, tuple | list) or len(resume) != 2 or not isinstance(resume[0], str | Path):
         raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(resume)))
@@ -114,7 +121,10 @@ def _after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumePoint:
 
 
 def _check_fits(planned: Plan, chosen: int, stored: StoredStage) -> None:
-    """Raise BadRecipe unless a stored stage has the plan's latent space and shape and is not too large."""
+    """Raise BadRecipe unless a stored stage has the plan's latent space and aspect ratio, and at most its final size.
+
+    chosen: the stage's number, for the message.
+    """
     facts, final = planned.facts, planned.stages[-1]
     channels, rows, cols = stored.latents.shape[1:]
     space = stored.record.get("space", facts.latent_space)
@@ -132,7 +142,7 @@ def _check_fits(planned: Plan, chosen: int, stored: StoredStage) -> None:
 
 
 def environment_record(planned: Plan) -> dict[str, Any]:
-    """Return where and how the network runs, as far as the last bits of a picture depend on it."""
+    """Return the device, number format, threads and batch size, on which the last bits of a picture depend."""
     facts = planned.facts
     return {
         "device": facts.device,
@@ -143,7 +153,7 @@ def environment_record(planned: Plan) -> dict[str, Any]:
 
 
 def environment_note(resume_point: ResumePoint, planned: Plan) -> str | None:
-    """Return a sentence if the stage to continue from was made in another environment; None if not."""
+    """Return a sentence if the stage to continue from was made in another environment; None if it was not."""
     if not resume_point.last:
         return None
     present = environment_record(planned)
@@ -155,16 +165,17 @@ def environment_note(resume_point: ResumePoint, planned: Plan) -> str | None:
 
 
 def _describe(environment: dict[str, Any]) -> str:
+    """Return an environment as a short text for a sentence."""
     sentence = "{device} ({dtype}, {threads} threads, {view_batch} views at once)"
     return sentence.format(**environment)[:120]
 
 
 def stage_done_event(number: int, stage: CachedStage, folder: Path, cell: int) -> events.StageDone:
-    """Return the event of a cached stage, from its record.
+    """Return the StageDone event of a cached stage, from the stage's record.
 
-    number: the stage's number in this run.
-    folder: where this run has the stage.
-    cell: px of a latent cell.
+    number: the stage's number in the new run.
+    folder: the stage's folder in the new run.
+    cell: the side of a latent cell in px.
     """
     record, (rows, cols) = stage.stored.record, stage.stored.latents.shape[-2:]
     return events.StageDone(

@@ -2,7 +2,7 @@
 
 runs/<run>/stage-<number>-<key>/   picture.png  latents.safetensors  proxy.jpg  thumb.jpg  tiles/
 runs/<run>/upload-<digest>.png     start images and images of controls
-All images are encoded here: of an uploaded one a new PNG of its pixels is stored, never the uploaded bytes.
+An uploaded image is stored as a new PNG made from its pixels, never as the uploaded bytes.
 Needs no torch.
 """
 
@@ -26,7 +26,7 @@ from safetensors.numpy import save
 from engine import errors
 from engine.errors import BadRecipe
 from engine.recipe import images
-from engine.recipe.recall import RECORD
+from engine.recipe.recall import RECORD_NAME
 from engine.runs.files import Save, link_or_copy, write_atomically, write_folder_atomically
 from engine.runs.thumbnails import PNG_LEVEL, preview_files
 
@@ -42,13 +42,13 @@ _RUN_NAME = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class StoredStage:
-    """A finished stage, as its file of latents contains it."""
+    """The content of a finished stage's file of latents."""
 
     # Float32, (1, channels, rows, cols).
     latents: np.ndarray
-    # Mean and standard deviation of the base's latent, to which later stages are matched.
+    # Mean and standard deviation of the first stage's latent; the latents of later stages are matched to them.
     tone: tuple[float, float]
-    # The recipe and how the stage was made: seconds, model hash, device and so on.
+    # The recipe, and how the stage was made: seconds, model hash, device and so on.
     record: dict[str, Any] = field(default_factory=dict)
 
 
@@ -60,7 +60,7 @@ def create_run(root: str | os.PathLike[str]) -> Path:
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a path is a run's folder, by its name."""
+    """Return whether a path is an existing folder with the name of a run."""
     return bool(_RUN_NAME.fullmatch(folder.name)) and folder.is_dir()
 
 
@@ -70,7 +70,7 @@ def stage_folder(run: Path, stage: int, key: str) -> Path:
 
 
 def finished_stages(run: str | os.PathLike[str]) -> dict[int, tuple[str, Path]]:
-    """Return key and folder of each finished stage of a run, by the stage's number in rising order."""
+    """Return (stage key, folder) of each finished stage of a run, by stage number in rising order."""
     found = {}
     for entry in os.scandir(run):
         match = _STAGE_NAME.fullmatch(entry.name)
@@ -80,28 +80,28 @@ def finished_stages(run: str | os.PathLike[str]) -> dict[int, tuple[str, Path]]:
 
 
 def write_stage(run: Path, stage: int, key: str, stored: StoredStage, picture: Image.Image) -> Path:
-    """Write a finished stage with its preview files and return its folder.
+    """Write a finished stage with its preview files and return the stage's folder.
 
-    Once the folder has its final name, all of it is on the disk.
+    When the folder has its final name, all its files are on the disk.
     """
     record = json.dumps(stored.record)
     tensors = {"latents": np.ascontiguousarray(stored.latents), "tone": np.asarray(stored.tone, np.float64)}
     info = PngInfo()
-    info.add_text(RECORD, record)
+    info.add_text(RECORD_NAME, record)
     files: dict[str, Save] = {
         PICTURE_FILE: lambda path: picture.save(path, "PNG", compress_level=PNG_LEVEL, pnginfo=info),
-        # Not by safetensors' own function, whose exceptions do not name the disk's fault.
-        LATENTS_FILE: lambda path: path.write_bytes(save(tensors, metadata={RECORD: record})),
+        # safetensors' own function to save a file raises exceptions that do not name the fault of the disk.
+        LATENTS_FILE: lambda path: path.write_bytes(save(tensors, metadata={RECORD_NAME: record})),
     }
     return write_folder_atomically(stage_folder(run, stage, key), files | preview_files(picture), is_intact)
 
 
 def read_stage(folder: Path) -> StoredStage:
-    """Read a finished stage; BadRecipe if its file is damaged or contains impossible values."""
+    """Read a finished stage; raise BadRecipe if its file is damaged or contains impossible values."""
     try:
         with safe_open(folder / LATENTS_FILE, framework="numpy") as file:
             latents, tone = file.get_tensor("latents"), file.get_tensor("tone")
-            record = json.loads((file.metadata() or {})[RECORD])
+            record = json.loads((file.metadata() or {})[RECORD_NAME])
         mean, deviation = tone.tolist()
         is_latent = latents.dtype == np.float32 and latents.ndim == 4 and np.isfinite(latents).all()
         if is_latent and isfinite(mean) and deviation > 0 and isinstance(record, dict):
@@ -112,7 +112,7 @@ def read_stage(folder: Path) -> StoredStage:
 
 
 def is_intact(folder: Path) -> bool:
-    """Return whether a stage's folder can be read."""
+    """Return whether a stage can be read from its folder."""
     try:
         read_stage(folder)
     except BadRecipe:
@@ -121,7 +121,7 @@ def is_intact(folder: Path) -> bool:
 
 
 def find_stage(run: str | os.PathLike[str], stage: int) -> tuple[str, Path]:
-    """Return the key and the folder of a run's stage; BadRecipe if it does not exist."""
+    """Return the stage key and the folder of a run's stage; raise BadRecipe if the stage does not exist."""
     try:
         return finished_stages(run)[stage]
     except (KeyError, OSError, ValueError):
@@ -130,15 +130,17 @@ def find_stage(run: str | os.PathLike[str], stage: int) -> tuple[str, Path]:
 
 
 def _describe_stage(folder: Path) -> dict[str, str]:
-    """Return a stage's number and its run's name, as error sentences take them, from the folder's path."""
+    """Return a stage's number and its run's name, for error sentences, from the path of the stage's folder."""
     match = _STAGE_NAME.fullmatch(folder.name)
     return {"stage": match[1] if match else "", "folder": errors.short_repr(folder.parent.name)}
 
 
 def link_stage(folder: Path, run: Path, stage: int, key: str) -> Path:
-    """Add a stage of another run to a run by hard links and return its new folder.
+    """Add a stage of another run to a run by hard links, and return the stage's new folder.
 
-    The files are shared, and removing either run leaves the other whole.
+    The files are shared. Removing one run leaves the other complete.
+
+    folder: the stage's folder in the other run.
     """
     names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     files: dict[str, Save] = {str(name): partial(link_or_copy, folder / name) for name in names}
@@ -146,7 +148,7 @@ def link_stage(folder: Path, run: Path, stage: int, key: str) -> Path:
 
 
 def find_image(run: Path, digest: str) -> Path | None:
-    """Return the file of the input image with this digest; None if the run does not store it intact."""
+    """Return the file of the input image with this digest; None if the run does not store it, or it is damaged."""
     path = _image_path(run, digest)
     try:
         return path if images.digest(path) == digest else None
@@ -155,7 +157,7 @@ def find_image(run: Path, digest: str) -> Path | None:
 
 
 def _image_path(run: Path, digest: str) -> Path:
-    """Return where a run stores the input image with this digest."""
+    """Return the path at which a run stores the input image with this digest."""
     return run / f"upload-{digest.removeprefix('sha256:')}.png"
 
 

@@ -10,21 +10,21 @@ from PIL import Image
 
 from engine.runs.files import Save
 
-# Level 6, the default, takes seconds for 4096 x 4096 px and saves little.
+# The compression level of PNG files. The default, 6, takes seconds for 4096 x 4096 px and saves little.
 PNG_LEVEL = 1
-# The longer side in px of the proxy, which fills the page, and of the thumbnail.
+# The longer sides in px of the proxy (the image that fills the page) and of the thumbnail.
 PROXY_SIDE, THUMB_SIDE = 1600, 320
 # The side of a tile in px.
 TILE_SIDE = 512
-# Colour is stored at full resolution: halved, it would hide the grain that people compare settings by.
+# No chroma subsampling: it would hide the fine grain that people look at when they compare settings.
 JPEG_OPTIONS = {"quality": 90, "subsampling": 0}
 
 
 def preview_files(picture: Image.Image) -> dict[str, Save]:
-    """Return what writes the preview files of a picture, by file name.
+    """Return the functions that write a picture's preview files, by file name.
 
-    Tiles are named tiles/<level>-<row>-<column>. Level 0 is the picture itself, stored without loss; each
-    further level has half the size, up to the first that fits in one tile.
+    Tiles are named tiles/<level>-<row>-<column>. Tile level 0 is the picture itself, stored without loss. Each
+    further level has half the size; the last level fits in one tile.
     """
     files: dict[str, Save] = {
         "proxy.jpg": _jpeg_writer(shrink_to_fit(picture, PROXY_SIDE)),
@@ -44,7 +44,7 @@ def preview_files(picture: Image.Image) -> dict[str, Save]:
 
 
 def count_tile_levels(height: int, width: int) -> int:
-    """Return the number of levels of tiles of a picture of this size; the last level is a single tile."""
+    """Return the number of tile levels for a picture of this size in px; the last level is a single tile."""
     count = 1
     while max(height, width) > TILE_SIDE:
         height, width, count = ceil(height / 2), ceil(width / 2), count + 1
@@ -64,7 +64,12 @@ def _jpeg_writer(picture: Image.Image) -> Save:
 
 
 def _tile_writer(level: Image.Image, row: int, col: int, *, lossless: bool) -> Save:
-    """Return a function that writes one tile of a level, as PNG if it is to be without loss, else as JPEG."""
+    """Return a function that writes one tile of a tile level.
+
+    level: the picture, reduced to the size of this level.
+    row, col: the position of the tile, counted in tiles.
+    lossless: whether to write a PNG instead of a JPEG.
+    """
     top, left = row * TILE_SIDE, col * TILE_SIDE
     box = (left, top, min(left + TILE_SIDE, level.width), min(top + TILE_SIDE, level.height))
 

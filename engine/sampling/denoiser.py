@@ -1,5 +1,6 @@
-"""The only caller of the network. It gathers views into batches, counts evaluations, stops when asked to, and
-goes on with smaller batches where memory runs out."""
+"""The only caller of the network. It gathers views into batches, counts evaluations, stops on request, and continues
+with smaller batches when memory runs out.
+"""
 
 from collections.abc import Generator
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from engine.sampling.signals import NetworkCalled
 
 
 class Network(Protocol):
-    """What the loop needs of a model; engine.network.model.Model has it."""
+    """The part of a model that the loop uses; implemented by engine.network.model.Model."""
 
     device: torch.device
 
@@ -32,14 +33,17 @@ class Network(Protocol):
         controls: tuple[ControlInput, ...] = (),
         patches: tuple[Patch, ...] = (),
     ) -> Tensor:
-        """Return predictions for latents (N, C, h, w): the views with the first prompt, then with the next."""
+        """Return predictions for latents (N, C, h, w): all views with the first prompt, then with the second prompt."""
 
 
 class Denoiser:
     """Calls the network for one run.
 
-    text: the embeddings of the prompts; guidance_passes: how many there are, 2 (negative and positive) or 1.
-    view_batch: the number of views in one call.    stop: its is_set() is asked before every call.
+    text: the embeddings of the prompts.
+    guidance_passes: the number of prompts: 2 (negative and positive) or 1 (positive).
+    view_batch: the number of views in one call.
+    stop: an object with is_set(), such as threading.Event; checked before every call. None to never stop.
+    conditioning: the run's controls; None without any.
     """
 
     def __init__(
@@ -60,8 +64,8 @@ class Denoiser:
     def device(self) -> torch.device:
         return self.network.device
 
-    def new_evaluations(self) -> int:
-        """Return the number of evaluations since this was last asked."""
+    def count_new_evaluations(self) -> int:
+        """Return the number of evaluations since the last call of this method."""
         new = self.evaluations - self._evaluations_before
         self._evaluations_before = self.evaluations
         return new
@@ -74,10 +78,10 @@ class Denoiser:
         step: Step,
         patches: StepPatches = NO_PATCHES,
     ) -> Generator[NetworkCalled, None, tuple[tuple[View, ...], Tensor]]:
-        """Evaluate the first batch of views of the source (1, C, H, W).
+        """Evaluate the first `view_batch` views of the source (1, C, H, W).
 
-        Return the batch and its float32 predictions (views, passes, C, h, w). With mild patches there is one
-        more unconditional prediction. Where memory runs out, the batch is halved for the rest of the run.
+        Return these views and their float32 predictions (views, passes, C, h, w). With mild patches there is one
+        more unconditional prediction. When memory runs out, the batch is halved for the rest of the run.
         """
         while True:
             batch = views[: self.view_batch]
@@ -96,9 +100,12 @@ class Denoiser:
     def _call(
         self, source: Tensor, batch: tuple[View, ...], stage: Stage, step: Step, patches: StepPatches
     ) -> Generator[NetworkCalled, None, Tensor]:
-        """Call the network for one batch, and once more without the prompt where there are mild patches."""
+        """Call the network for one batch, and once more without the prompt if there are mild patches.
+
+        Return the predictions (passes * views, C, h, w).
+        """
         latents = torch.cat([source[..., view.rows, view.cols] for view in batch])
-        size_ids = torch.tensor([view.ids for view in batch], device=source.device)
+        size_ids = torch.tensor([view.size_ids for view in batch], device=source.device)
         controls = self.conditioning.inputs(stage, step, batch, latents.shape[-2:], source.device)
         passes = [(self.text, self.guidance_passes, patches.strong)]
         if patches.mild is not None:

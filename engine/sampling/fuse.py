@@ -1,4 +1,4 @@
-"""Predictions for the whole canvas, fused from those for views.
+"""Predictions for the whole canvas, fused from the predictions for its views.
 
 The generators yield NetworkCalled after each call of the network, so that a run can report progress and stop
 between two calls.
@@ -22,22 +22,23 @@ from engine.sampling.tone import with_tone
 
 
 class Prediction(NamedTuple):
-    """The network's raw predictions for the whole canvas, and the input that they are about."""
+    """The network's raw predictions for the whole canvas, and the input from which they were made."""
 
-    # Unconditional and conditional, or conditional alone (1 to 3, C, rows, cols). With noise-damped guidance a
-    # third one follows: unconditional again, of the network with the mild patches.
+    # Tensor (1 to 3, C, rows, cols): unconditional and conditional predictions, or the conditional one alone. With
+    # noise-damped guidance a third prediction follows: unconditional, by the network with the mild patches.
     values: Tensor
-    # The canvas as the network saw it; dilated views see it blurred.
+    # The input for the whole canvas (1, C, rows, cols); blurred for dilated views.
     input: Tensor
 
 
-Predicting = Generator[NetworkCalled, None, Prediction]
+# Yields NetworkCalled after each call of the network, and returns the prediction.
+PredictionGenerator = Generator[NetworkCalled, None, Prediction]
 
 
 def predict(
     denoiser: Denoiser, model_input: Tensor, stage: Stage, step: Step, views: Views, patches: StepPatches
 ) -> Generator[NetworkCalled, None, tuple[Prediction | None, Prediction | None]]:
-    """Return the predictions from local views and from dilated views; None where a step has no such views."""
+    """Return the predictions from local views and from dilated views; None for a type of view that the step lacks."""
     local = dilated = None
     if views.local:
         local = yield from predict_local(denoiser, model_input, stage, step, views.local, patches)
@@ -47,12 +48,15 @@ def predict(
 
 
 def blend(local: Prediction | None, dilated: Prediction | None, c2: float) -> Prediction:
-    """Return (1 - c2) local + c2 dilated, of the predictions and of their inputs."""
+    """Return (1 - c2) local + c2 dilated, both for the predictions and for their inputs.
+
+    If one of the two predictions is None, return the other.
+    """
     if dilated is None:
         return local
     if local is None:
         return dilated
-    # Dilated views are of native size and need no patches: their prediction serves as the mild one too.
+    # Dilated views have native size and need no patches: their unconditional prediction also serves as the mild one.
     missing = len(local.values) - len(dilated.values)
     values = torch.cat([dilated.values, dilated.values[:missing]])
     return Prediction(
@@ -68,8 +72,8 @@ def predict_local(
     step: Step,
     views: tuple[View, ...],
     patches: StepPatches,
-) -> Predicting:
-    """Return the prediction from windows, or from the whole canvas as the one view."""
+) -> PredictionGenerator:
+    """Return the prediction from the local views: windows, or a single view of the whole canvas."""
     m = 0 if stage.sees_whole_canvas else stage.jitter_padding
     source = pad(model_input, (m, m, m, m)) if m else model_input
     values = yield from fuse(denoiser, source, views, stage, step, patches)
@@ -78,8 +82,8 @@ def predict_local(
 
 def predict_dilated(
     denoiser: Denoiser, model_input: Tensor, stage: Stage, step: Step, views: tuple[View, ...]
-) -> Predicting:
-    """Return the prediction from dilated views of the blurred canvas."""
+) -> PredictionGenerator:
+    """Return the prediction from the dilated views, which are taken from the blurred canvas."""
     edges = dilation_padding(stage)
     mode = "constant" if stage.faithful else "reflect"
     source = pad(model_input, edges, mode=mode) if any(edges) else model_input
@@ -98,7 +102,10 @@ def fuse(
     step: Step,
     patches: StepPatches = NO_PATCHES,
 ) -> Generator[NetworkCalled, None, Tensor]:
-    """Return the weighted mean of the views' predictions at every cell of the source (1, C, rows, cols)."""
+    """Return the weighted mean of the views' predictions at every cell (passes, C, rows, cols).
+
+    source: the canvas from which the views are cut (1, C, rows, cols).
+    """
     count = denoiser.guidance_passes + (patches.mild is not None)
     total = source.new_zeros((count, *source.shape[1:]))
     weights = source.new_zeros(source.shape[-2:])
@@ -116,18 +123,24 @@ def fuse(
 
 
 @lru_cache(maxsize=64)
-def _gaussian(deviation: float, size: int) -> Tensor:
+def _gaussian_kernel(deviation: float, size: int) -> Tensor:
+    """Return a Gaussian of `size` cells, with this standard deviation in cells and the sum 1."""
     x = torch.arange(size, dtype=torch.float32) - size // 2
     bell = torch.exp(-0.5 * (x / deviation) ** 2)
     return bell / bell.sum()
 
 
 def blur(canvas: Tensor, deviation: float, size: int, *, reflect: bool) -> Tensor:
-    """Return the canvas after a Gaussian blur of `size` cells, with the mean and deviation that it had before."""
+    """Return the canvas after a Gaussian blur, rescaled to its former mean and standard deviation.
+
+    deviation: the standard deviation of the Gaussian in latent cells.
+    size: the width of the kernel in latent cells.
+    reflect: whether to reflect the canvas at its border; otherwise zeros are beyond the border.
+    """
     if deviation == 0 or size == 1:
         return canvas
     half, channels = size // 2, canvas.shape[1]
-    bell = _gaussian(deviation, size).to(canvas.device)
+    bell = _gaussian_kernel(deviation, size).to(canvas.device)
     mode = "reflect" if reflect else "constant"
     padded = pad(canvas, (half, half, half, half), mode=mode)
     rows = conv2d(padded, bell.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)

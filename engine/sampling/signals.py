@@ -1,4 +1,4 @@
-"""What the loop yields while it works. The public events of a run are in engine/runs/events.py."""
+"""The signals that the loop yields. The public events of a run are in engine/runs/events.py."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from engine.sampling.tone import Tone
 
 @dataclass(frozen=True)
 class StepStarted:
-    """The n-th step of a stage starts; n is 0 before the first one, when the stage starts."""
+    """Step n of a stage starts, counted from 1; n = 0 says that the stage starts."""
 
     stage: Stage
     n: int
@@ -18,19 +18,19 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class NetworkCalled:
-    """The network was called once. The loop may be closed here, so that a run stops within one call."""
+    """The network was called once. The caller may close the loop at this signal, so a run stops within one call."""
 
 
 @dataclass(frozen=True)
 class X0Predicted:
-    """The denoised latent x0 that the present step predicts."""
+    """The present step has predicted the denoised latent x0."""
 
     x0: Tensor
 
 
 @dataclass(frozen=True)
 class StageMade:
-    """A stage's finished latent, and the tone that all stages of the run share."""
+    """A stage is finished: its latent, and the tone (mean and deviation) to which all stages are matched."""
 
     stage: Stage
     latent: Tensor

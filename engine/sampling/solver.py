@@ -1,7 +1,7 @@
-"""diffusers schedulers, stepped by index in float32, so that a pull between two steps does no harm.
+"""diffusers schedulers in float32, with steps chosen by index, so that the canvas may be changed between two steps.
 
-A canvas z is alpha x0 + sigma noise. Schedulers of the Euler family have alpha = 1, and their canvas is scaled
-for the network; the others have alpha^2 + sigma^2 = 1, as has every input of the network.
+A canvas z is alpha x0 + sigma noise. Schedulers of the Euler family have alpha = 1, and their canvas is scaled to
+be the network's input. The others have alpha^2 + sigma^2 = 1. The network's input always has.
 """
 
 from collections.abc import Mapping
@@ -20,26 +20,33 @@ from engine.planning.stage import Stage
 
 
 class Solver:
-    """The scheduler of one stage. It is created for the stage and never shared."""
+    """The scheduler of one stage. It has internal state and must not be shared with another stage."""
 
     def __init__(self, name: str, config: Mapping[str, Any], steps: int, schedule: Schedule) -> None:
+        """Create the scheduler.
+
+        name: a key of SCHEDULERS, or "model" for the scheduler that the model came with.
+        config: the config of the model's scheduler.
+        steps: the number of denoising steps.
+        """
         self.kind, settings = resolve_scheduler(name, config)
         self.scheduler = getattr(diffusers, self.kind.class_name).from_config(settings)
         self.scheduler.set_timesteps(steps)
         self._cut_to(steps)
         if hasattr(self.scheduler, "disable_corrector"):
-            # UniPC's corrector recomputes the canvas from the one before and would undo the pull.
+            # UniPC's corrector recomputes the canvas from the previous canvas, which would undo the pull.
             pulled = [i for i, c1 in enumerate(schedule.c1) if c1 > NEGLIGIBLE_PULL]
             self.scheduler.disable_corrector = [i - 1 for i in pulled]
         self.predicts_noise = self.scheduler.config.prediction_type == "epsilon"
 
     @classmethod
     def for_stage(cls, stage: Stage) -> "Solver":
+        """Create the solver of a stage."""
         recipe = stage.recipe
         return cls(recipe.scheduler, stage.facts.scheduler, recipe.steps, stage.schedule)
 
-    def level(self, i: int) -> tuple[float, float]:
-        """Return alpha and sigma of the canvas before step i."""
+    def noise_level(self, i: int) -> tuple[float, float]:
+        """Return (alpha, sigma) of the canvas before step i."""
         scheduler = self.scheduler
         if self.kind.parametrization == "sigmas":
             return 1.0, float(scheduler.sigmas[i])
@@ -50,34 +57,34 @@ class Solver:
         alpha_squared = float(scheduler.alphas_cumprod[scheduler.timesteps[i]])
         return alpha_squared**0.5, (1 - alpha_squared) ** 0.5
 
-    def input_level(self, i: int) -> tuple[float, float]:
-        """Return alpha and sigma of the network's input at step i; their squares sum to 1."""
-        alpha, sigma = self.level(i)
+    def input_noise_level(self, i: int) -> tuple[float, float]:
+        """Return (alpha, sigma) of the network's input at step i; their squares sum to 1."""
+        alpha, sigma = self.noise_level(i)
         size = (alpha**2 + sigma**2) ** 0.5
         return alpha / size, sigma / size
 
-    def kept_share(self, i: int) -> float:
-        """Return how much of the difference between canvas and predicted picture step i keeps.
+    def kept_fraction(self, i: int) -> float:
+        """Return the fraction (0 to 1) of the difference between canvas and predicted x0 that is left after step i.
 
-        It is asked of solvers that draw noise. Euler ancestral keeps sigma_down / sigma = (sigma_(i+1) / sigma_i)^2;
-        LCM keeps nothing.
+        Only for solvers that draw noise: for Euler ancestral it is sigma_down / sigma = (sigma_(i+1) / sigma_i)^2,
+        for LCM it is 0.
         """
         if self.kind.parametrization != "sigmas":
             return 0.0
         return float(self.scheduler.sigmas[i + 1] / self.scheduler.sigmas[i]) ** 2
 
     def initial_canvas(self, noise: Tensor) -> Tensor:
-        """Return the first canvas of a stage that starts from noise."""
+        """Return the first canvas of a stage that starts from this noise (mean 0, deviation 1)."""
         return noise * self.scheduler.init_noise_sigma
 
     def model_input(self, z: Tensor, step: Step) -> Tensor:
         """Return the canvas scaled as the network expects it at a step."""
-        self._turn_to(step.index)
+        self._set_step(step.index)
         return self.scheduler.scale_model_input(z, self.scheduler.timesteps[step.index])
 
     def x0(self, prediction: Tensor, step: Step, model_input: Tensor) -> Tensor:
-        """Return the denoised latent that a prediction about this input implies."""
-        alpha, sigma = self.input_level(step.index)
+        """Return the denoised latent x0 that follows from a prediction for this input."""
+        alpha, sigma = self.input_noise_level(step.index)
         if self.predicts_noise:
             return (model_input - sigma * prediction) / alpha
         return alpha * model_input - sigma * prediction
@@ -85,18 +92,23 @@ class Solver:
     def unblur(
         self, prediction: Tensor, step: Step, model_input: Tensor, blurred_input: Tensor, lattice: str
     ) -> Tensor:
-        """Turn a prediction about the blurred input g into one about the canvas z, which is stepped.
+        """Convert the prediction made for the blurred input g into one for the input z, which the solver step uses.
 
-        lattice "v" keeps v, which for epsilon models is eps + sigma_t (z - g), so that the noise stays right;
-        "raw" changes nothing, as published.
+        model_input: z, the network's input before the blur.
+        lattice: the recipe's setting. "v" keeps the velocity v unchanged: an epsilon model's prediction becomes
+            eps + sigma_t (z - g). "raw" returns the prediction unchanged, like DemoFusion's published code.
         """
         if lattice == "raw" or not self.predicts_noise:
             return prediction
-        return prediction + self.input_level(step.index)[1] * (model_input - blurred_input)
+        return prediction + self.input_noise_level(step.index)[1] * (model_input - blurred_input)
 
     def step(self, prediction: Tensor, step: Step, z: Tensor, noise: Noise, stage: int) -> Tensor:
-        """Return the canvas after a step; `stage` is the stage's number."""
-        self._turn_to(step.index)
+        """Return the canvas after a step.
+
+        z: the canvas before the step.
+        noise, stage: the run's random draws, and the stage's number, which determine the noise that a solver adds.
+        """
+        self._set_step(step.index)
         drawn = None
         if self.kind.draws_noise:
             drawn = torch.as_tensor(noise.step(stage, step.index, tuple(z.shape)), device=z.device)
@@ -104,27 +116,27 @@ class Solver:
             return self.scheduler.step(prediction, self.scheduler.timesteps[step.index], z).prev_sample
 
     def _cut_to(self, steps: int) -> None:
-        """Drop a last step at t = -1: with trailing spacing, rounding adds one for some numbers of steps (61)."""
+        """Drop a superfluous last step at t = -1: with trailing spacing, rounding may add it (for 61 steps)."""
         scheduler = self.scheduler
         if len(scheduler.timesteps) > steps:
             scheduler.timesteps = scheduler.timesteps[:steps]
             if hasattr(scheduler, "sigmas"):
                 scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
 
-    def _turn_to(self, i: int) -> None:
-        """Set the scheduler to a step by its index: timesteps may repeat (Karras), so a lookup may find another."""
+    def _set_step(self, i: int) -> None:
+        """Set the scheduler to step i by index, because timesteps may repeat (Karras) and do not identify a step."""
         scheduler = self.scheduler
         if hasattr(scheduler, "_step_index"):
             scheduler._step_index = i
         elif i + 1 < len(scheduler.timesteps):
-            # DDIM always goes T // steps down, past the next timestep where spacing is uneven. This count of
-            # steps makes it go there.
+            # DDIM always goes down by T // num_inference_steps, which misses the next timestep if the spacing is
+            # uneven. This number of steps makes DDIM go exactly to the next timestep.
             covered = int(scheduler.timesteps[i] - scheduler.timesteps[i + 1])
             scheduler.num_inference_steps = Fraction(scheduler.config.num_train_timesteps, covered)
 
 
 class _FixedNoise(TorchFunctionMode):
-    """Makes torch.randn return the given noise, in this thread and block only: schedulers draw their own."""
+    """Makes torch.randn, which schedulers call, return this noise in the present thread inside a `with` block."""
 
     def __init__(self, noise: Tensor | None) -> None:
         super().__init__()

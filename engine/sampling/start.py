@@ -13,42 +13,44 @@ from engine.sampling.anchor import Anchor
 from engine.sampling.denoiser import Denoiser
 from engine.sampling.solver import Solver
 
-# Returns the encoded start image for a stage, or None where the latent of the stage below, its second argument,
-# shows as much detail.
-StartImage = Callable[[Stage, Tensor | None], Tensor | None]
+# Takes a stage and the latent of the stage below (None for the first stage). Returns the encoded start image, or None
+# if there is no start image or it has no more pixels than the stage below.
+EncodeStartImage = Callable[[Stage, Tensor | None], Tensor | None]
 
 
 def no_start_image(stage: Stage, below: Tensor | None) -> None:
-    """The StartImage of a run that has none."""
+    """Return None: the EncodeStartImage function of a run without a start image."""
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What a run gives to the loop besides its stages."""
+class LoopInputs:
+    """What the loop needs in addition to the stages of a run."""
 
     denoiser: Denoiser
+    # The random draws of the run.
     noise: Noise
-    start_image: StartImage = no_start_image
+    # Returns the start image's latent at the size of a stage, see EncodeStartImage.
+    encode_start_image: EncodeStartImage = no_start_image
 
 
 def enlarge(latent: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return a latent enlarged to a size in latent cells, by bicubic interpolation."""
+    """Return a latent enlarged by bicubic interpolation to a size (height, width) in latent cells."""
     return interpolate(latent, size, mode="bicubic", align_corners=False)
 
 
 def start_stage(
-    below: Tensor | None, stage: Stage, solver: Solver, run: Inputs
+    below: Tensor | None, stage: Stage, solver: Solver, run: LoopInputs
 ) -> tuple[Tensor, Anchor | None]:
-    """Return a stage's first canvas z and its anchor, which is None for a base that starts from noise.
+    """Return a stage's first canvas z and its anchor. The anchor is None if the stage starts from noise.
 
-    below: the finished latent of the stage below, if there is one.
+    below: the finished latent of the stage below; None for the first stage.
     """
     shape, device = (1, stage.facts.channels, stage.rows, stage.cols), run.denoiser.device
-    clean = run.start_image(stage, below)
-    if clean is None and below is not None:
-        clean = enlarge(below, (stage.rows, stage.cols))
-    if clean is None:
+    x0 = run.encode_start_image(stage, below)
+    if x0 is None and below is not None:
+        x0 = enlarge(below, (stage.rows, stage.cols))
+    if x0 is None:
         return solver.initial_canvas(torch.as_tensor(run.noise.base(shape), device=device)), None
     drawn = torch.as_tensor(run.noise.stage(stage.scale, shape), device=device)
-    anchor = Anchor(clean, drawn, solver)
+    anchor = Anchor(x0, drawn, solver)
     return anchor.noised(stage.schedule.first), anchor

@@ -7,7 +7,7 @@ from engine.formulas.noise import Noise
 from engine.planning.plan import plan
 from engine.sampling.denoiser import Denoiser
 from engine.sampling.solver import Solver
-from engine.sampling.start import Inputs
+from engine.sampling.start import LoopInputs
 
 
 class RecordingSolver(Solver):
@@ -31,7 +31,7 @@ class RecordingSolver(Solver):
 
     @property
     def current_level(self):
-        return self.input_level(self.i)
+        return self.input_noise_level(self.i)
 
 
 class KnownNetwork:
@@ -82,6 +82,6 @@ def run_with_network(monkeypatch, network, facts, recipe, below=None):
     planned = plan(recipe, facts)
     denoiser = Denoiser(network, None, planned.stages[0].guidance_passes, 16)
     ahead = planned.stages[below.stage.number if below else 0 :]
-    for _ in loop.sample_stages(ahead, below, Inputs(denoiser, Noise(planned.recipe.seed))):
+    for _ in loop.sample_stages(ahead, below, LoopInputs(denoiser, Noise(planned.recipe.seed))):
         pass
     return solvers

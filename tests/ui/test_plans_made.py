@@ -86,11 +86,11 @@ def test_following_a_run_and_reading_its_stages_plan_nothing(services, page, pla
     planned_recipes.clear()
     handler = page[0]["on_change"].__self__
     session = services.sessions.get("a page")
-    events, _ = services.queue.since(progress.name)
+    events, _ = services.queue.events_since(progress.name)
     progress.take_events(events)
     assert progress.plan is not None
     stages = services.finished_stages(progress.run)
-    assert [stage.layout for stage in stages] == [layout.layout_of(progress.plan, n) for n in (1, 2)]
+    assert [stage.layout for stage in stages] == [layout.stage_layout(progress.plan, n) for n in (1, 2)]
     assert services.run_progress(progress.name).plan is progress.plan
     handler.update_progress(session)
     handler._update_after_run(session)
@@ -103,7 +103,7 @@ def test_stages_of_an_earlier_version_without_a_stored_layout_are_planned_once(p
     stages = read_finished_stages(STORED_RUN, lambda name: facts if name == facts.name else None)
     assert [recipe.scales for recipe in planned_recipes] == [(1.0, 2.0, 3.0)]
     assert [stage.layout for stage in stages] == [
-        layout.layout_of(plan(planned_recipes[0], facts), n) for n in (1, 2)
+        layout.stage_layout(plan(planned_recipes[0], facts), n) for n in (1, 2)
     ]
     assert [stage.stage_count for stage in stages] == [3, 3]
     assert [stage_for_browser(stage)["lattice"] for stage in stages] == [0, 2]
