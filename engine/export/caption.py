@@ -9,7 +9,7 @@ from engine.errors import BadRecipe
 from engine.export.lettering import Font, drawable_text, load_font, shorten_to_fit, wrap_parts
 from engine.export.pictures import read_picture, stage_number
 from engine.recipe.effects import ineffective_settings
-from engine.recipe.recall import RECORD, recall_json
+from engine.recipe.recall import RECORD_NAME, recall_json
 from engine.recipe.recipe import Recipe
 from engine.runs.files import write_atomically
 from engine.runs.store import PICTURE_FILE, finished_stages
@@ -20,23 +20,24 @@ CAPTIONED_FILE = "labelled.png"
 
 # The colours of the caption: its background, the prompt, and the other lines.
 BACKGROUND, PROMPT_COLOUR, DETAILS_COLOUR = (250, 249, 246), (34, 34, 34), (110, 108, 104)
-# The font's height as a share of the picture's longer side, and its limits in px.
-FONT_SHARE = 0.02
+# The font's height over the picture's longer side.
+FONT_HEIGHT_FRACTION = 0.02
+# Limits of the font's height in px.
 MIN_FONT_SIZE, MAX_FONT_SIZE = 12, 48
-# What stands between the parts of the caption.
+# The text between the parts of the caption.
 SEPARATOR = " · "
-# The characters of a prompt that are considered; one line has room for fewer.
-MAX_PROMPT = 300
+# The number of a prompt's first characters that are used; a line has room for fewer.
+MAX_PROMPT_LENGTH = 300
 
 
 def caption_image(folder: Path, path: Path) -> Path:
-    """Write a stage's picture with a caption below it, and with the stage's record; return the path.
+    """Write a PNG of a stage's picture with a caption below, which also contains the stage's record; return its path.
 
     folder: the stage's folder.
     path: where the new PNG is written.
     """
     picture, record = read_picture(folder)
-    font = load_font(int(min(max(FONT_SHARE * max(picture.size), MIN_FONT_SIZE), MAX_FONT_SIZE)))
+    font = load_font(int(min(max(FONT_HEIGHT_FRACTION * max(picture.size), MIN_FONT_SIZE), MAX_FONT_SIZE)))
     margin = round(font.size * 0.9)
     line_height = round(font.size * 1.5)
     lines = _caption_lines(folder, picture, record, font, picture.width - 2 * margin)
@@ -49,7 +50,7 @@ def caption_image(folder: Path, path: Path) -> Path:
         draw.text((margin, baseline), line, fill=colour, font=font, anchor="ls")
     info = PngInfo()
     if record:
-        info.add_text(RECORD, record)
+        info.add_text(RECORD_NAME, record)
     return write_atomically(
         path, lambda partial: sheet.save(partial, "PNG", compress_level=PNG_LEVEL, pnginfo=info)
     )
@@ -62,15 +63,17 @@ def _caption_lines(
     recipe, number = _read_recipe(record), stage_number(folder)
     lines = []
     if recipe:
-        prompt = shorten_to_fit(drawable_text(recipe.prompt[:MAX_PROMPT], font), font, width)
+        prompt = shorten_to_fit(drawable_text(recipe.prompt[:MAX_PROMPT_LENGTH], font), font, width)
         if prompt:
             lines.append((prompt, PROMPT_COLOUR))
-    details = [drawable_text(part, font) for part in _details(recipe, number, _stage_sizes(folder, picture))]
+    details = [
+        drawable_text(part, font) for part in _caption_parts(recipe, number, _stage_sizes(folder, picture))
+    ]
     return lines + [(line, DETAILS_COLOUR) for line in wrap_parts(details, SEPARATOR, font, width)]
 
 
 def _read_recipe(record: str) -> Recipe | None:
-    """Return the recipe in a picture's record; None if it has none that can be read."""
+    """Return the recipe in a picture's record; None if it is missing or cannot be read."""
     try:
         return recall_json(record).recipe
     except BadRecipe:
@@ -78,22 +81,27 @@ def _read_recipe(record: str) -> Recipe | None:
 
 
 def _stage_sizes(folder: Path, picture: Image.Image) -> list[tuple[int, int]]:
-    """Return (width, height) of the run's stages up to this one, as far as their pictures can be read."""
+    """Return (width, height) in px of the run's stages up to this one, without stages that cannot be read.
+
+    folder: the folder of this stage.
+    picture: the picture of this stage.
+    """
     sizes = []
     for number, (_, earlier) in finished_stages(folder.parent).items():
         if number < stage_number(folder):
             try:
                 with Image.open(earlier / PICTURE_FILE, formats=["PNG"]) as smaller:
                     sizes.append(smaller.size)
-            except Exception:  # The caption can do without it.
+            except Exception:  # The caption then leaves out this size.
                 continue
     return [*sizes, picture.size]
 
 
-def _details(recipe: Recipe | None, number: int, sizes: list[tuple[int, int]]) -> list[str]:
+def _caption_parts(recipe: Recipe | None, number: int, sizes: list[tuple[int, int]]) -> list[str]:
     """Return the parts of the caption: sizes, settings that had an effect on this stage, and the seed.
 
-    number: the stage's number; the first stage depends on none of the settings named here.
+    recipe: None leaves out settings and seed.
+    number: the stage's number; settings are left out for stage 1, which does not depend on them.
     sizes: (width, height) in px of the stages up to this one.
     """
     all_square = all(width == height for width, height in sizes)

@@ -1,4 +1,4 @@
-"""Export a run as a film that zooms from its smallest stage into its largest, as an endless loop. Needs no torch."""
+"""Export a run as an endless film that zooms into its picture, from the smallest to the largest stage. No torch."""
 
 from collections.abc import Sequence
 from math import log
@@ -15,20 +15,21 @@ FILM_FILE = "dive.webp"
 
 # The longer side of a frame in px.
 FRAME_SIDE = 512
+# The number of frames, and the milliseconds for which each is shown.
 FRAME_COUNT, FRAME_MS = 60, 50
-# The frames that show the whole picture, zoom in, stay at the end of the zoom, and zoom out again.
+# The numbers of frames that show the whole picture, zoom in, stay at the end of the zoom, and zoom out again.
 WHOLE_FRAMES, ZOOM_IN_FRAMES, CLOSE_FRAMES, ZOOM_OUT_FRAMES = 5, 33, 9, 13
-# The last frames fade into the first one, so that the loop has no visible cut.
+# The number of last frames that fade into the first frame, so that the loop has no visible cut.
 LOOP_FADE_FRAMES = 3
-# The least zoom: pictures no larger than a frame are enlarged.
+# The smallest zoom at the end of the film, also for pictures that are not larger than a frame.
 MIN_ZOOM = 2.0
-# A stage gives way to the next larger one when one of its px covers so many px of a frame.
+# The largest factor by which a stage is enlarged in a frame; above it, the next larger stage is shown.
 MAX_ENLARGEMENT = 1.5
-# How long one stage fades into the next, as a fraction of the way in.
-FADE = 0.2
-# The font's height in px of the sign in a frame's corner.
-SIGN_SIZE = 13
-# The EXIF field of a description, which contains the record.
+# How long one stage fades into the next, as a fraction of the time of the zoom-in.
+FADE_DURATION = 0.2
+# The font's height in px in the sign, the label in a frame's corner that says the size of the picture.
+SIGN_FONT_SIZE = 13
+# The number of the EXIF field "ImageDescription", which contains the record.
 EXIF_DESCRIPTION = 0x010E
 
 # (left, top, right, bottom) as fractions of a picture.
@@ -36,9 +37,9 @@ Box = tuple[float, float, float, float]
 
 
 def make_zoom_film(folders: Sequence[Path], path: Path, centre: tuple[float, float] = (0.5, 0.5)) -> Path:
-    """Write a film of three seconds that zooms into a run's pictures and back; return its path.
+    """Write a film of three seconds that zooms into a run's picture and back; return its path.
 
-    At the end of the zoom one px of the largest picture is one px of a frame. Larger stages fade in on the way.
+    At the end of the zoom one px of the largest stage is one px of a frame. Larger stages fade in during the zoom.
 
     folders: the folders of the run's stages.
     path: where the WebP file is written.
@@ -52,11 +53,11 @@ def make_zoom_film(folders: Sequence[Path], path: Path, centre: tuple[float, flo
     fade_starts = _fade_starts(pictures, max_zoom)
     frames: list[Image.Image] = []
     for n in range(FRAME_COUNT):
-        depth, way = _camera_position(n)
+        depth, zoom_time = _camera_position(n)
         box = _visible_box(max_zoom**depth, max_zoom, centre)
-        level = sum(_ease((way - start) / FADE) for start in fade_starts)
-        frame = _blend_stages(pictures, level, box, (width, height))
-        _draw_sign(frame, f"{max(pictures[round(level)].size)} px")
+        position = sum(_ease((zoom_time - start) / FADE_DURATION) for start in fade_starts)
+        frame = _blend_stages(pictures, position, box, (width, height))
+        _draw_sign(frame, f"{max(pictures[round(position)].size)} px")
         frames.append(frame)
     for n in range(LOOP_FADE_FRAMES):
         index, fraction = n - LOOP_FADE_FRAMES, (n + 1) / (LOOP_FADE_FRAMES + 1)
@@ -70,7 +71,7 @@ def make_zoom_film(folders: Sequence[Path], path: Path, centre: tuple[float, flo
 def _save_webp(frames: Sequence[Image.Image], exif: Image.Exif, path: Path) -> None:
     """Save an endless animation in which every frame is complete.
 
-    Stored as differences to the frame before, plain moving areas such as a sky keep stripes of older frames.
+    If frames were stored as differences, plain moving areas such as a sky would keep stripes of older frames.
     """
     quality = {"quality": 82, "method": 2, "kmin": 0, "kmax": 1}
     timing = {"duration": FRAME_MS, "loop": 0}
@@ -78,15 +79,15 @@ def _save_webp(frames: Sequence[Image.Image], exif: Image.Exif, path: Path) -> N
 
 
 def _camera_position(n: int) -> tuple[float, float]:
-    """Return depth and way of the n-th frame.
+    """Return (depth, zoom_time) of the n-th frame.
 
     depth: the logarithm of the zoom, from 0 for the whole picture to 1 at the end of the zoom.
-    way: the fraction of the zoom-in's time that has passed, at which stages fade in; 2, past all fades, afterwards.
+    zoom_time: the fraction of the zoom-in's time that has passed; 2 during the zoom-out, where all fades are over.
     """
     zoom_in_end = WHOLE_FRAMES + ZOOM_IN_FRAMES
     if n < zoom_in_end + CLOSE_FRAMES:
-        way = max(0, n - WHOLE_FRAMES + 1) / ZOOM_IN_FRAMES
-        return _ease(way), way
+        zoom_time = max(0, n - WHOLE_FRAMES + 1) / ZOOM_IN_FRAMES
+        return _ease(zoom_time), zoom_time
     return 1 - _ease((n - zoom_in_end - CLOSE_FRAMES + 1) / ZOOM_OUT_FRAMES), 2.0
 
 
@@ -97,20 +98,24 @@ def _ease(x: float) -> float:
 
 
 def _fade_starts(pictures: Sequence[Image.Image], max_zoom: float) -> list[float]:
-    """Return at which way in each picture but the smallest begins to fade in.
+    """Return when each picture but the smallest begins to fade in, as fractions of the zoom-in's time.
 
-    That is when the smaller one is enlarged too much, and no earlier than its turn, so that each one is seen.
+    A picture fades in when the next smaller one would be enlarged more than MAX_ENLARGEMENT times. Picture n of N
+    never fades in before depth n / N, so that every picture is visible for a while.
+
+    pictures: the pictures of all stages, the smallest first.
+    max_zoom: the zoom at depth 1.
     """
     starts = []
     for n, smaller in enumerate(pictures[:-1], 1):
         zoom = MAX_ENLARGEMENT * max(smaller.size) / FRAME_SIDE
         depth = min(max(log(zoom) / log(max_zoom), n / len(pictures)), 1.0)
-        starts.append(_way_at_depth(depth))
+        starts.append(_zoom_time_at_depth(depth))
     return starts
 
 
-def _way_at_depth(depth: float) -> float:
-    """Return the way in of the first frame that has reached a depth."""
+def _zoom_time_at_depth(depth: float) -> float:
+    """Return the fraction of the zoom-in's time after which a depth is reached, rounded up to whole frames."""
     return next(
         n / ZOOM_IN_FRAMES for n in range(ZOOM_IN_FRAMES + 1) if _ease(n / ZOOM_IN_FRAMES) >= depth - 1e-9
     )
@@ -119,8 +124,11 @@ def _way_at_depth(depth: float) -> float:
 def _visible_box(zoom: float, max_zoom: float, centre: tuple[float, float]) -> Box:
     """Return the part of the picture that a frame shows at a zoom.
 
-    One point of the picture stays at its place in the frame. At the largest zoom `centre` is in the middle, or as
-    near to it as the picture's edges allow.
+    During the zoom one point of the picture does not move. At the largest zoom `centre` is in the middle of the
+    frame, or as near to the middle as the picture's edges allow.
+
+    zoom: 1 shows the whole picture.
+    centre: (row, column) as fractions of the picture.
     """
     side, last_side = 1 / zoom, 1 / max_zoom
     row, col = (_box_start(position, side, last_side) for position in centre)
@@ -128,19 +136,25 @@ def _visible_box(zoom: float, max_zoom: float, centre: tuple[float, float]) -> B
 
 
 def _box_start(position: float, side: float, last_side: float) -> float:
-    """Return where the visible part begins on one axis, if the last one is around a position."""
+    """Return where the visible part begins on one axis, as a fraction of the picture.
+
+    position: the middle of the part that is visible at the end of the zoom.
+    side, last_side: the lengths of the part that is visible now and at the end of the zoom.
+    """
     last_start = min(max(position - last_side / 2, 0.0), 1 - last_side)
     return last_start * (1 - side) / (1 - last_side)
 
 
 def _blend_stages(
-    pictures: Sequence[Image.Image], level: float, box: Box, size: tuple[int, int]
+    pictures: Sequence[Image.Image], position: float, box: Box, size: tuple[int, int]
 ) -> Image.Image:
-    """Return a frame: the part `box` of the pictures on both sides of `level`, blended.
+    """Return a frame: the part `box` of one picture, or of two successive pictures blended.
 
-    A level of 1.25 is pictures[1] with a quarter of pictures[2].
+    position: an index of pictures with a fraction: 1.25 is pictures[1] with a quarter of pictures[2].
+    box: the visible part.
+    size: (width, height) of the frame in px.
     """
-    index, fraction = int(level), level - int(level)
+    index, fraction = int(position), position - int(position)
     frame = _crop(pictures[index], box, size)
     if fraction > 1e-6:
         return Image.blend(frame, _crop(pictures[index + 1], box, size), fraction)
@@ -148,14 +162,16 @@ def _blend_stages(
 
 
 def _draw_sign(frame: Image.Image, text: str) -> None:
-    """Draw a small sign with a text into a frame's lower left corner."""
-    font = load_font(SIGN_SIZE)
+    """Draw a small label with a text into a frame's lower left corner."""
+    font = load_font(SIGN_FONT_SIZE)
     draw = ImageDraw.Draw(frame, "RGBA")
-    bottom, right = frame.height - SIGN_SIZE, 2.2 * SIGN_SIZE + text_width(text, font)
+    bottom, right = frame.height - SIGN_FONT_SIZE, 2.2 * SIGN_FONT_SIZE + text_width(text, font)
     draw.rounded_rectangle(
-        (SIGN_SIZE, bottom - 1.9 * SIGN_SIZE, right, bottom), SIGN_SIZE / 2, fill=(0, 0, 0, 130)
+        (SIGN_FONT_SIZE, bottom - 1.9 * SIGN_FONT_SIZE, right, bottom),
+        SIGN_FONT_SIZE / 2,
+        fill=(0, 0, 0, 130),
     )
-    baseline = (1.6 * SIGN_SIZE, bottom - 0.6 * SIGN_SIZE)
+    baseline = (1.6 * SIGN_FONT_SIZE, bottom - 0.6 * SIGN_FONT_SIZE)
     draw.text(baseline, text, fill=(255, 255, 255), font=font, anchor="ls")
 
 

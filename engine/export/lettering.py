@@ -1,18 +1,18 @@
-"""Text on pictures: choose a font, keep the characters that it can draw, and fit text into a width."""
+"""Text on pictures: choose a font, replace characters that the font lacks, and fit text into a width."""
 
 import unicodedata
 from functools import cache, lru_cache
 
 from PIL import ImageFont
 
-# Fonts with more than Latin script that a machine may have; without any, Pillow's own font has plain ASCII.
+# Fonts with more than Latin script that a machine may have. Otherwise Pillow's own font is used, with ASCII only.
 FONT_FILES = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf", "Arial.ttf")
-# What is drawn for a character that the font lacks.
+# The text that replaces a character that the font lacks.
 SUBSTITUTES = {
     "→": "›", "×": "x", "α": "alpha", "σ": "sigma", "–": "-", "—": "-", "ß": "ss", "ł": "l", "Ł": "L",
     "ø": "o", "Ø": "O", "æ": "ae",
 }  # fmt: skip
-# A character that no font has: it is drawn like every missing character.
+# A character that no font has. All missing characters are drawn like this one.
 MISSING_CHARACTER = "\uffff"
 ELLIPSIS = "…"
 
@@ -21,7 +21,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @cache
 def _font_file() -> str | None:
-    """Return the first of FONT_FILES that this machine has; None if it has none."""
+    """Return the first of FONT_FILES that this machine has; None if it has none of them."""
     for name in FONT_FILES:
         try:
             ImageFont.truetype(name, 20)
@@ -46,12 +46,13 @@ def text_width(text: str, font: Font) -> float:
 def drawable_text(text: str, font: Font) -> str:
     """Return a text as one line of characters that the font has.
 
-    Characters that it lacks are replaced by a substitute or, in a row, by one ellipsis.
+    A character that the font lacks becomes its substitute. Characters without a substitute become an ellipsis, and
+    several in a row become a single ellipsis.
     """
     drawable = ""
     for character in unicodedata.normalize("NFC", text):
         is_mark = unicodedata.category(character).startswith("M")
-        # A combining mark without its letter would be drawn on an empty circle.
+        # A combining mark without a letter would be drawn on an empty circle.
         if not (is_mark and drawable[-1:] in ("", " ", ELLIPSIS)):
             drawable += _drawable_character(character, font)
     while ELLIPSIS * 2 in drawable or f"{ELLIPSIS} {ELLIPSIS}" in drawable:
@@ -61,7 +62,11 @@ def drawable_text(text: str, font: Font) -> str:
 
 
 def _drawable_character(character: str, font: Font) -> str:
-    """Return a character if the font has it, else its substitute, its base letter, an ellipsis, or nothing."""
+    """Return a character if the font has it, else the first possible replacement.
+
+    Replacements are its substitute, its letter without accents, and an ellipsis. Control characters are left
+    out, and so are accents that the font lacks.
+    """
     if character.isspace():
         return " "
     if not character.isprintable():  # Control characters, and marks that would reverse the line's direction.
@@ -75,13 +80,13 @@ def _drawable_character(character: str, font: Font) -> str:
 
 @lru_cache(1024)
 def _has_character(font: Font, character: str) -> bool:
-    """Return whether a font has a character, that is, whether it is drawn unlike a missing one."""
+    """Return whether a font has a character: whether it is drawn differently from a missing character."""
     drawn, missing = font.getmask(character), font.getmask(MISSING_CHARACTER)
     return drawn.size != missing.size or bytes(drawn) != bytes(missing)
 
 
 def shorten_to_fit(text: str, font: Font, width: float) -> str:
-    """Return a text if it fits into a width in px, else as many of its first words as do and an ellipsis."""
+    """Return a text that is at most `width` px wide; a longer text is cut after a word and ends with an ellipsis."""
     if text_width(text, font) <= width:
         return text
     words = text.split(" ")
@@ -94,9 +99,9 @@ def shorten_to_fit(text: str, font: Font, width: float) -> str:
 
 
 def wrap_parts(parts: list[str], separator: str, font: Font, width: float) -> list[str]:
-    """Return the parts, joined by a separator, in as few lines of a width in px as possible.
+    """Return lines of parts joined by a separator; each line has as many parts as fit into `width` px.
 
-    A part is never broken, even if it is wider than a line.
+    A part is never broken, even if the part is wider than a line.
     """
     lines: list[str] = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Decoding latents, encoding pictures, and cheap previews. No other module calls the VAE."""
+"""Decode latents, encode pictures, and make previews without the VAE. No other module calls the VAE."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -18,14 +18,15 @@ from engine.vae.tiling import blend_tiles
 
 T = TypeVar("T")
 
-# px of a preview's longer side, at most.
-PREVIEW_SIDE = 512
-# Latent cells; smaller tiles show a decoder too little of their surroundings.
-SMALLEST_TILE = 8
-# Random latents to which a preview matrix is fitted: their side in latent cells, the side of their patches of
-# one value (pictures are smooth, unlike white noise), and their number.
+# The largest length of a preview's longer side in px.
+MAX_PREVIEW_SIDE = 512
+# The smallest side of a tile in latent cells. In smaller tiles the decoder would see too little context.
+MIN_TILE_SIDE = 8
+# A preview matrix is fitted to random latents of this side in latent cells.
 FIT_SIDE = 16
+# The random latents have patches of one value, because pictures are smooth: the side of a patch in latent cells.
 FIT_PATCH = 4
+# The number of random latents.
 FIT_SAMPLES = 4
 
 # Latent-to-RGB matrices of widely used VAEs by scaling factor: a row for each channel, and a row of offsets.
@@ -45,16 +46,19 @@ KNOWN_PREVIEW_MATRICES = {
         (0.0, 0.0, 0.0),
     ),
 }
-# The block_out_channels of those VAEs.
+# The config value block_out_channels of the VAEs in KNOWN_PREVIEW_MATRICES.
 KNOWN_VAE_CHANNELS = (128, 256, 512, 512)
 
 
 def decode(
-    vae: Any, latent: Tensor, side: int | None = None, on_smaller_tiles: Callable[[int], None] | None = None
+    vae: Any,
+    latent: Tensor,
+    tile_side: int | None = None,
+    on_smaller_tiles: Callable[[int], None] | None = None,
 ) -> Image.Image:
-    """Decode a latent (1, C, rows, cols) in the network's space to a picture.
+    """Decode a latent (1, C, rows, cols) to a picture. The latent is scaled as the network predicts it.
 
-    side: the longest side of a tile in latent cells; None decodes the latent as a whole.
+    tile_side: the longest side of a tile in latent cells; None decodes the latent as a whole.
     on_smaller_tiles: called with the new side each time memory runs out and smaller tiles are tried.
     """
     size = latent.shape[-2:]
@@ -62,27 +66,27 @@ def decode(
     def cut(rows: slice, cols: slice) -> Tensor:
         return latent[..., rows, cols]
 
-    def decode_by(side: int) -> Image.Image:
+    def decode_by(tile_side: int) -> Image.Image:
         picture = None
-        for top, strip in _process_by_tiles(vae, partial(_decode_tile, vae), cut, size, side):
+        for top, strip in _process_by_tiles(vae, partial(_decode_tile, vae), cut, size, tile_side):
             width = strip.shape[-1]
             picture = picture or Image.new("RGB", (width, width * size[0] // size[1]))
             picture.paste(_to_image(strip), (0, top))
         return picture
 
-    return _with_smaller_tiles(decode_by, latent.device, side or max(size), max(size), on_smaller_tiles)
+    return _with_smaller_tiles(decode_by, latent.device, tile_side or max(size), max(size), on_smaller_tiles)
 
 
 def encode(
     vae: Any,
     picture: Image.Image,
-    side: int | None = None,
+    tile_side: int | None = None,
     on_smaller_tiles: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Encode a picture to the most likely latent (1, C, rows, cols) in the network's space, float32.
+    """Encode a picture to the mode of its latent distribution: float32 (1, C, rows, cols), scaled for the network.
 
-    picture: its sides are multiples of a latent cell.
-    side, on_smaller_tiles: as in `decode`.
+    picture: its sides must be multiples of the latent cell's side.
+    tile_side, on_smaller_tiles: as in `decode`.
     """
     cell = _cell_size(vae)
     size = (picture.height // cell, picture.width // cell)
@@ -92,11 +96,13 @@ def encode(
         pixels = torch.tensor(np.asarray(picture.crop(box).convert("RGB"))).permute(2, 0, 1)
         return pixels[None] / 127.5 - 1
 
-    def encode_by(side: int) -> Tensor:
-        strips = [strip for _, strip in _process_by_tiles(vae, partial(_encode_tile, vae), cut, size, side)]
+    def encode_by(tile_side: int) -> Tensor:
+        strips = [
+            strip for _, strip in _process_by_tiles(vae, partial(_encode_tile, vae), cut, size, tile_side)
+        ]
         return torch.cat(strips, 1)[None]
 
-    return _with_smaller_tiles(encode_by, vae.device, side or max(size), max(size), on_smaller_tiles)
+    return _with_smaller_tiles(encode_by, vae.device, tile_side or max(size), max(size), on_smaller_tiles)
 
 
 def _process_by_tiles(
@@ -104,49 +110,49 @@ def _process_by_tiles(
     process: Callable[[Tensor], Tensor],
     cut: Callable[[slice, slice], Tensor],
     size: tuple[int, int],
-    side: int,
+    tile_side: int,
 ) -> Iterator[tuple[int, Tensor]]:
-    """Process a picture by tiles and yield the result in strips of full width, each with its first row.
+    """Process a picture in tiles and yield (first row, strip) for strips of full width, from top to bottom.
 
-    A VAE with group norms processes every tile with the statistics of the whole picture.
+    If the VAE has group norms, every tile is processed with the statistics of the whole picture.
 
-    process: decodes or encodes a batch.
+    process: decodes or encodes a batch (N, C, h, w).
     cut: returns the input of `process` at the given rows and columns, in latent cells.
     size: (height, width) of the picture in latent cells.
-    side: the longest side of a tile in latent cells.
+    tile_side: the longest side of a tile in latent cells.
     """
     statistics = None
-    if max(size) > side and any(isinstance(module, torch.nn.GroupNorm) for module in vae.modules()):
-        statistics = measure_statistics(process, cut, size, _cell_size(vae), side)
+    if max(size) > tile_side and any(isinstance(module, torch.nn.GroupNorm) for module in vae.modules()):
+        statistics = measure_statistics(process, cut, size, _cell_size(vae), tile_side)
 
     def process_tile(rows: slice, cols: slice) -> Tensor:
         with statistics.use_for_tile(rows, cols) if statistics else nullcontext():
             return process(cut(rows, cols))[0].cpu()
 
-    return blend_tiles(process_tile, size, side)
+    return blend_tiles(process_tile, size, tile_side)
 
 
 def _with_smaller_tiles(
     process: Callable[[int], T],
     device: torch.device,
-    side: int,
+    tile_side: int,
     longest: int,
     on_smaller_tiles: Callable[[int], None] | None,
 ) -> T:
-    """Return process(side); while memory runs out, halve the side down to SMALLEST_TILE and try again.
+    """Return process(tile_side). When memory runs out, try again with half the side, down to MIN_TILE_SIDE.
 
     longest: the picture's longer side in latent cells.
     """
     while True:
         try:
-            return process(side)
+            return process(tile_side)
         except (MemoryError, RuntimeError) as fault:
-            if side <= SMALLEST_TILE or not hardware.is_out_of_memory(fault):
+            if tile_side <= MIN_TILE_SIDE or not hardware.is_out_of_memory(fault):
                 raise
         hardware.release_memory(device)
-        side = max(SMALLEST_TILE, min(side, longest) // 2)
+        tile_side = max(MIN_TILE_SIDE, min(tile_side, longest) // 2)
         if on_smaller_tiles:
-            on_smaller_tiles(side)
+            on_smaller_tiles(tile_side)
 
 
 def _cell_size(vae: Any) -> int:
@@ -156,7 +162,7 @@ def _cell_size(vae: Any) -> int:
 
 @torch.inference_mode()
 def _decode_tile(vae: Any, latent: Tensor) -> Tensor:
-    """Decode latents in the network's space to pixels (N, 3, H, W), about -1 to 1."""
+    """Decode latents (N, C, rows, cols), scaled for the network, to pixels (N, 3, H, W) from about -1 to 1."""
     deviation, mean = _latent_statistics(vae.config, latent.device)
     latent = latent * deviation + mean
     return vae.decode(latent.to(vae.device, vae.dtype)).sample.float()
@@ -164,7 +170,7 @@ def _decode_tile(vae: Any, latent: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def _encode_tile(vae: Any, pixels: Tensor) -> Tensor:
-    """Encode pixels (N, 3, H, W) to latents (N, C, rows, cols) in the network's space."""
+    """Encode pixels (N, 3, H, W) from -1 to 1 to latents (N, C, rows, cols), scaled for the network."""
     output = vae.encode(pixels.to(vae.device, vae.dtype))
     latent = (output.latents if hasattr(output, "latents") else output.latent_dist.mode()).float()
     deviation, mean = _latent_statistics(vae.config, latent.device)
@@ -172,7 +178,7 @@ def _encode_tile(vae: Any, pixels: Tensor) -> Tensor:
 
 
 def _latent_statistics(config: Any, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the deviation and mean of the VAE's latents; in the network's space they are 1 and 0."""
+    """Return (deviation, mean) of the VAE's latents. Latents scaled for the network have deviation 1 and mean 0."""
     mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
     if mean is None or deviation is None:
         mean, deviation = [0.0], [1.0]
@@ -182,19 +188,19 @@ def _latent_statistics(config: Any, device: torch.device) -> tuple[Tensor, Tenso
 
 
 def _to_image(pixels: Tensor) -> Image.Image:
-    """Return pixels (3, H, W) from -1 to 1 as an image."""
+    """Return pixels (3, H, W) from -1 to 1 as an RGB image."""
     levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
 def preview(x0: Tensor, matrix: Tensor) -> bytes:
-    """Return a small JPEG of a predicted x0 (1, C, rows, cols), one px for each cell, without the VAE.
+    """Return a small JPEG file of a predicted x0 (1, C, rows, cols), with one px per latent cell, without the VAE.
 
-    matrix: from latent channels to RGB, (C + 1, 3); its last row is added.
+    matrix: (C + 1, 3); its first C rows turn latent channels into RGB, and its last row is added.
     """
     longest = max(x0.shape[-2:])
-    if longest > PREVIEW_SIDE:
-        x0 = interpolate(x0, scale_factor=PREVIEW_SIDE / longest, mode="area")
+    if longest > MAX_PREVIEW_SIDE:
+        x0 = interpolate(x0, scale_factor=MAX_PREVIEW_SIDE / longest, mode="area")
     pixels = torch.einsum("chw,cr->rhw", x0[0], matrix[:-1]) + matrix[-1][:, None, None]
     file = io.BytesIO()
     _to_image(pixels).save(file, "JPEG", quality=85, subsampling=0)
@@ -204,8 +210,10 @@ def preview(x0: Tensor, matrix: Tensor) -> bytes:
 def preview_matrix(vae: Any, model_matrix: Any = None) -> Tensor:
     """Return the latent-to-RGB matrix (C + 1, 3) for `preview`.
 
-    It is the one that comes with the model, else the known one of its VAE, else one that is fitted to what
-    the VAE decodes. Raise ValueError if the model's is of the wrong shape.
+    It is the model's own matrix, else the known matrix of a widely used VAE, else a matrix fitted to decoded random
+    latents. Raise ValueError if the model's own matrix has the wrong shape.
+
+    model_matrix: the model's own matrix; None without one.
     """
     config = vae.config
     if model_matrix is not None:
@@ -220,7 +228,7 @@ def preview_matrix(vae: Any, model_matrix: Any = None) -> Tensor:
 
 
 def _fit_preview_matrix(vae: Any, channels: int) -> Tensor:
-    """Fit a preview matrix by least squares to the mean colour of each cell in decoded random latents."""
+    """Return a preview matrix fitted by least squares to the mean colour of each cell in decoded random latents."""
     patches = FIT_SIDE // FIT_PATCH
     coarse = np.random.RandomState(0).standard_normal((FIT_SAMPLES, channels, patches, patches))
     latents = (

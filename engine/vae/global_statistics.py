@@ -1,10 +1,10 @@
-"""Statistics of a whole picture that a VAE uses while it processes one tile, so that no tile borders show.
+"""Statistics of a whole picture that a VAE uses while it processes one tile, so that no tile borders are visible.
 
-Group norms and attention look at the whole input. A tile by itself would come out in a tone of its own. So a
-first pass runs the VAE on crops from all over the picture and measures the mean and variance of each group
-norm's input and a sample of each attention's keys and values. While a tile is processed, group norms use the
-measured statistics, and attention also attends to the sample. The VAE's modules are not changed: functions of
-torch are replaced inside a context.
+The output of group norms and attention depends on the whole input, so a tile processed alone would get other
+colours than its neighbours. A first pass therefore runs the VAE on crops from all over the picture. It measures the
+mean and variance of each group norm's input, and a sample of each attention's keys and values. While a tile is
+processed, group norms use the measured statistics, and attention also attends to the sample. The VAE's modules are
+not changed: functions of torch are replaced inside a context.
 """
 
 from collections.abc import Callable
@@ -19,19 +19,20 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.overrides import TorchFunctionMode
 
-# Sides of crops in latent cells, by preference: of two that cover an axis equally well the first is taken.
+# Possible sides of crops in latent cells. If two sides cover an axis equally well, the first one is used.
 CROP_SIDES = (16, 14, 12, 10)
-# Latent cells. From half the picture's resolution on, every other block of this side is left out, as on a
-# chequerboard: the statistics are the same for half the work and memory.
+# The side of a block in latent cells. From the first layer at half the picture's resolution on, only every other
+# block is processed, as on a chequerboard. The statistics are almost the same for half the work and memory.
 BLOCK_SIDE = 2
-# The fewest latent cells that are measured in one pass: fewer are too unlike the whole picture to be
-# normalized by their own statistics.
+# The smallest number of latent cells that are measured in one pass. Fewer cells would differ too much from the whole
+# picture to be normalized by their own statistics.
 MIN_CELLS_PER_PASS = 2 * 32**2
-# The most keys and values that are sampled from each attention.
+# The largest number of tokens whose keys and values are sampled from each attention.
 MAX_TOKENS = 4096
-# Steps of the R2 low-discrepancy sequence. They order the crops so that each pass gets crops from all over.
+# Steps of the R2 low-discrepancy sequence, by which crops are ordered so that each pass has crops from all over the
+# picture.
 R2_STEPS = (0.7548776662466927, 0.5698402909980532)
-# Attention on CUDA copies a mask unless the length of its rows is a multiple of this.
+# Attention on CUDA copies its mask unless the number of keys is a multiple of this number.
 MASK_ALIGNMENT = 16
 
 
@@ -39,27 +40,33 @@ MASK_ALIGNMENT = 16
 class GroupNormStatistics:
     """The statistics of one group norm's input, summed over crops."""
 
-    # The mean of each group.
+    # The mean of each group, summed over crops.
     mean: Tensor
-    # The mean square of each group.
+    # The mean square of each group, summed over crops.
     mean_square: Tensor
-    # How many crops both are summed over.
+    # The number of crops.
     crops: int
 
     @classmethod
     def measure(cls, x: Tensor, groups: int) -> "GroupNormStatistics":
-        """Measure an input (crops, C, h, w), crop by crop: squares need more than half precision."""
+        """Return the statistics of a group norm's input (crops, C, h, w), crop by crop in float32.
+
+        Half precision would be too coarse for squares.
+
+        groups: the number of groups of the group norm.
+        """
         moments = [torch.var_mean(crop.float().reshape(groups, -1), 1, correction=0) for crop in x]
         variance, mean = (torch.stack(values).double() for values in zip(*moments, strict=True))
         return cls(mean.sum(0), (variance + mean**2).sum(0), len(x))
 
     def __add__(self, other: "GroupNormStatistics") -> "GroupNormStatistics":
+        """Return the statistics over the crops of both."""
         return GroupNormStatistics(
             self.mean + other.mean, self.mean_square + other.mean_square, self.crops + other.crops
         )
 
     def normalize(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        """Apply the group norm with these statistics, as a batch norm with one entry for each channel."""
+        """Return x after a group norm with these statistics, which is computed as a batch norm."""
         mean = self.mean / self.crops
         variance = self.mean_square / self.crops - mean**2
         channels_per_group = x.shape[1] // len(mean)
@@ -75,11 +82,13 @@ class GlobalStatistics:
 
     # (height, width) of the picture in latent cells.
     size: tuple[int, int]
+    # The statistics of each group norm.
     norms: list[GroupNormStatistics] = field(default_factory=list)
     # A sample of the (keys, values) of each attention, each (heads, tokens, width).
     tokens: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def __add__(self, other: "GlobalStatistics") -> "GlobalStatistics":
+        """Return the statistics over the crops of both."""
         norms = [mine + theirs for mine, theirs in zip(self.norms, other.norms, strict=True)]
         tokens = [
             (torch.cat([keys, more_keys], 1), torch.cat([values, more_values], 1))
@@ -88,24 +97,31 @@ class GlobalStatistics:
         return GlobalStatistics(self.size, norms, tokens)
 
     def use_for_tile(self, rows: slice, cols: slice) -> TorchFunctionMode:
-        """Return a context in which the VAE processes this tile with the statistics of the whole picture."""
+        """Return a context in which the VAE processes one tile with the statistics of the whole picture.
+
+        rows, cols: the tile's latent cells in the picture.
+        """
         return _TileMode(self, picture_borders(rows, cols, self.size))
 
 
 def picture_borders(rows: slice, cols: slice, size: tuple[int, int]) -> Tensor:
-    """Return which sides of a piece are sides of the picture (1, 4): left, right, top, bottom."""
+    """Return which sides of a piece are borders of the picture: booleans (1, 4) for left, right, top, bottom.
+
+    rows, cols: the piece's latent cells in the picture.
+    size: (height, width) of the picture in latent cells.
+    """
     sides = (cols.start == 0, cols.stop == size[1], rows.start == 0, rows.stop == size[0])
     return torch.tensor([sides])
 
 
 class _PieceMode(TorchFunctionMode):
-    """Replaces functions of torch in the current thread for pieces (N, C, h, w) that are cut from a picture.
+    """Repositions functions of torch in the current thread for pieces (N, C, h, w) that are cut from a picture.
 
-    Padding repeats the edge of a piece, except at the borders of the picture, where it is zero as usual.
+    A piece is padded by repeating its edge, except at the borders of the picture, where it is padded by zeros.
     """
 
     def __init__(self, borders: Tensor) -> None:
-        """borders: which sides of each piece are borders of the picture, see `picture_borders`."""
+        """Create the mode. borders: (N, 4), which sides of each piece are borders, see `picture_borders`."""
         super().__init__()
         self.borders = borders
 
@@ -122,13 +138,13 @@ class _PieceMode(TorchFunctionMode):
     def conv2d(
         self, x: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, *more: Any
     ) -> Tensor:
-        """Convolve pieces that are padded by `pad`."""
+        """Convolve pieces, padded by the method `pad`."""
         if any(padding):
             x, padding = self.pad(x, (padding[1], padding[1], padding[0], padding[0])), 0
         return self.after_rescaling(F.conv2d(x, weight, bias, stride, padding, *more))
 
     def pad(self, x: Tensor, pad: tuple[int, ...], *more: Any, **named: Any) -> Tensor:
-        """Pad pieces by their edges, and by zeros at the borders of the picture."""
+        """Pad pieces by repeating their edges, and by zeros at the borders of the picture."""
         x = F.pad(x, pad, mode="replicate")
         left, right, top, bottom = pad
         height, width = x.shape[-2:]
@@ -142,12 +158,12 @@ class _PieceMode(TorchFunctionMode):
         return self.after_rescaling(F.interpolate(x, *more, **named))
 
     def after_rescaling(self, x: Tensor) -> Tensor:
-        """Return a feature map whose resolution may just have changed; subclasses may drop parts of it."""
+        """Return a feature map after an operation that may have changed its size; subclasses may drop parts of it."""
         return x
 
 
 class _TileMode(_PieceMode):
-    """Makes a VAE process one tile with the statistics of the whole picture."""
+    """Makes a VAE process one tile with the statistics of the whole picture, inside a `with` block."""
 
     def __init__(self, statistics: GlobalStatistics, borders: Tensor) -> None:
         super().__init__(borders)
@@ -158,13 +174,13 @@ class _TileMode(_PieceMode):
     def group_norm(
         self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
     ) -> Tensor:
-        """Normalize by the statistics of the whole picture."""
+        """Normalize x by the statistics of the whole picture."""
         return next(self.norms).normalize(x, weight, bias, eps)
 
     def attention(self, query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
-        """Attend to the tile's own tokens and to the sample of the whole picture's.
+        """Attend to the tile's own tokens and to the sampled tokens of the whole picture.
 
-        A token of the sample weighs as much as all the tokens outside of the tile that it stands for.
+        The weight of a sampled token is the number of tokens outside the tile divided by the number of samples.
         """
         keys, values = next(self.tokens)
         own = key.shape[-2]
@@ -180,7 +196,7 @@ class _TileMode(_PieceMode):
 
 
 class _MeasuringMode(_PieceMode):
-    """Measures statistics while a VAE processes crops as if they were one picture."""
+    """Measures statistics over all crops together, as if they were one picture, while a VAE processes the crops."""
 
     def __init__(
         self, statistics: GlobalStatistics, borders: Tensor, half_height: int, block: int, max_tokens: int
@@ -188,8 +204,8 @@ class _MeasuringMode(_PieceMode):
         """Prepare to fill `statistics`.
 
         half_height: height of a crop's feature map at half the picture's resolution.
-        block: side of the blocks of which every other one is left out from there on.
-        max_tokens: the most keys and values that are sampled from each attention.
+        block: side of a block in px of that feature map; every other block is left out.
+        max_tokens: the largest number of tokens that are sampled from each attention.
         """
         super().__init__(borders)
         self.statistics = statistics
@@ -200,13 +216,13 @@ class _MeasuringMode(_PieceMode):
     def group_norm(
         self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
     ) -> Tensor:
-        """Measure the input and normalize it by the statistics of all crops together."""
+        """Measure x and normalize it by the statistics of all crops together."""
         measured = GroupNormStatistics.measure(x, groups)
         self.statistics.norms.append(measured)
         return measured.normalize(x, weight, bias, eps)
 
     def attention(self, query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
-        """Sample keys and values, and let all crops attend to each other."""
+        """Sample keys and values, and let every crop attend to all crops."""
         crops = len(query)
         query, key, value = (t.transpose(0, 1).flatten(1, 2)[None] for t in (query, key, value))
         step = ceil(key.shape[-2] / self.max_tokens)
@@ -232,7 +248,11 @@ class _MeasuringMode(_PieceMode):
 
 
 def crop_starts(length: int, side: int) -> tuple[list[int], int]:
-    """Return the starts and the length (at most `side`) of the crops that cover most of an axis."""
+    """Return the starts of crops that cover most of an axis, and the length of a crop.
+
+    length: the length of the axis in latent cells.
+    side: the largest length of a crop in latent cells.
+    """
     longest = min(length, side)
     crop = max((n for n in CROP_SIDES if n <= longest), key=lambda n: length // n * n, default=longest)
     count = length // crop
@@ -246,28 +266,31 @@ def measure_statistics(
     cell: int,
     side: int,
 ) -> GlobalStatistics:
-    """Measure the statistics of a whole picture in hardly more memory than one tile takes.
+    """Measure and return the statistics of a whole picture, in about as much memory as one tile takes.
 
     process: the VAE's decoder or encoder.
-    cut: returns the part of its input at the given rows and columns, in latent cells.
+    cut: returns the input of `process` at the given rows and columns, in latent cells.
     size: (height, width) of the picture in latent cells.
-    cell: px per latent cell.
-    side: side of a tile in latent cells.
+    cell: the side of a latent cell in px.
+    side: the side of a tile in latent cells.
 
-    The crops are divided among several passes. Each pass has crops from all over the picture and is
-    normalized by its own statistics. Their mean differs from the whole picture's only to second order.
+    The crops are divided among several passes. Each pass has crops from all over the picture and is normalized by its
+    own statistics. The mean over passes differs from the statistics of the whole picture only to second order.
     """
     (tops, tall), (lefts, wide) = (crop_starts(length, side) for length in size)
     # Neighbours in this order lie far apart in the picture.
-    places = sorted(
+    positions = sorted(
         product(range(len(tops)), range(len(lefts))),
-        key=lambda place: sum(n * step for n, step in zip(place, R2_STEPS, strict=True)) % 1,
+        key=lambda position: sum(n * step for n, step in zip(position, R2_STEPS, strict=True)) % 1,
     )
-    passes = ceil(len(places) * tall * wide / max(2 * side**2, MIN_CELLS_PER_PASS))
+    passes = ceil(len(positions) * tall * wide / max(2 * side**2, MIN_CELLS_PER_PASS))
     half_resolution = max(cell // 2, 1)
 
-    def measure(some_places: list[tuple[int, int]]) -> GlobalStatistics:
-        crops = [(slice(tops[r], tops[r] + tall), slice(lefts[c], lefts[c] + wide)) for r, c in some_places]
+    def measure(positions_of_pass: list[tuple[int, int]]) -> GlobalStatistics:
+        """Return the statistics of one pass over the crops at these (row, column) positions of the grid."""
+        crops = [
+            (slice(tops[r], tops[r] + tall), slice(lefts[c], lefts[c] + wide)) for r, c in positions_of_pass
+        ]
         statistics = GlobalStatistics(size)
         borders = torch.cat([picture_borders(rows, cols, size) for rows, cols in crops])
         with _MeasuringMode(
@@ -280,5 +303,7 @@ def measure_statistics(
             process(torch.cat([cut(rows, cols) for rows, cols in crops]))
         return statistics
 
-    bounds = [round(k * len(places) / passes) for k in range(passes + 1)]
-    return reduce(GlobalStatistics.__add__, (measure(places[begin:end]) for begin, end in pairwise(bounds)))
+    bounds = [round(k * len(positions) / passes) for k in range(passes + 1)]
+    return reduce(
+        GlobalStatistics.__add__, (measure(positions[begin:end]) for begin, end in pairwise(bounds))
+    )

@@ -1,4 +1,4 @@
-"""Splitting a picture into overlapping tiles and blending the results, one row of tiles at a time."""
+"""Split a picture into overlapping tiles and blend the results, one row of tiles at a time."""
 
 from collections.abc import Callable, Iterator
 from math import ceil
@@ -6,14 +6,14 @@ from math import ceil
 import torch
 from torch import Tensor
 
-# Latent cells. A decoder's receptive field hardly reaches further.
+# The largest overlap of neighbouring tiles in latent cells, about the reach of a decoder's receptive field.
 LARGEST_OVERLAP = 8
 
 
 def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:
     """Divide an axis into tiles of equal length, at most `side`.
 
-    Return the start of each tile, the length of all, and the least overlap of neighbours.
+    Return the start of each tile, the length of every tile, and the overlap of neighbours that is guaranteed.
     """
     if length <= side:
         return [0], length, 0
@@ -27,13 +27,14 @@ def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:
 def blend_tiles(
     process_tile: Callable[[slice, slice], Tensor], size: tuple[int, int], side: int
 ) -> Iterator[tuple[int, Tensor]]:
-    """Process all tiles of a picture and yield the blended result in strips of full width, top to bottom.
+    """Process all tiles of a picture and yield (first row, strip) for strips of full width, from top to bottom.
 
-    process_tile: returns the result (C, h, w) for the given rows and columns, at any scale of its own.
-    size: (height, width) of the picture in the units of those rows and columns.
-    side: the longest side of a tile.
+    A strip is a blended result (C, h, full width). Only one row of tiles is in memory at a time.
 
-    Each strip (C, h, full width) comes with its first row. Only one row of tiles is in memory at a time.
+    process_tile: returns the result (C, h, w) for a tile's rows and columns; h and w may be any multiple of the tile's
+        size, such as 8 px per latent cell.
+    size: (height, width) of the picture, in the unit of rows and columns (latent cells).
+    side: the longest side of a tile, in the same unit.
     """
     tops, tile_height, overlap_rows = tile_starts(size[0], side)
     lefts, tile_width, overlap_cols = tile_starts(size[1], side)
@@ -57,9 +58,11 @@ def blend_tiles(
 
 
 def _blend_weights(starts: list[int], length: int, overlap: int, scale: float) -> list[Tensor]:
-    """Return the weight of each tile of an axis at each of its px.
+    """Return for each tile of an axis its blending weight at each px of the tile.
 
-    Weights fall linearly towards the neighbours and add up to 1 everywhere.
+    Weights fall linearly towards neighbouring tiles, and the weights at a px add up to 1.
+
+    scale: px per unit of starts, length and overlap.
     """
     starts, length = [round(scale * start) for start in starts], round(scale * length)
     centres = torch.arange(length) + 0.5

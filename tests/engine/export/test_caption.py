@@ -49,9 +49,9 @@ def test_the_caption_tells_prompt_sizes_settings_and_seed(run, monkeypatch):
 
 def test_settings_without_effect_are_not_told():
     sizes = [(64, 48), (128, 96)]
-    assert caption._details(Recipe(seed=5), 1, sizes[:1]) == ["64 × 48", "seed 5"]
-    assert caption._details(Recipe(dilated=False), 2, sizes) == ["64 × 48 → 128 × 96", "α 3 – –", "seed 0"]
-    assert caption._details(None, 2, sizes) == ["64 × 48 → 128 × 96"]
+    assert caption._caption_parts(Recipe(seed=5), 1, sizes[:1]) == ["64 × 48", "seed 5"]
+    assert caption._caption_parts(Recipe(dilated=False), 2, sizes) == ["64 × 48 → 128 × 96", "α 3 – –", "seed 0"]
+    assert caption._caption_parts(None, 2, sizes) == ["64 × 48 → 128 × 96"]
 
 
 @pytest.mark.parametrize("family", [True, False])
