@@ -1,4 +1,4 @@
-"""The controls of one run: their ControlNets, their maps at every stage, and the part of a map that a view sees."""
+"""The controls of one run: their ControlNets, their control maps at every stage, and the part for each view."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,41 +23,47 @@ class LoadedControl:
 
     control: Control
     # The loaded ControlNet.
-    net: Any
-    # The index of the control's kind in a union of ControlNets; None for a plain ControlNet.
-    mode: int | None
-    # The control image, upright.
+    controlnet: Any
+    # The index of the control's kind in a union ControlNet; None for a plain ControlNet.
+    union_index: int | None
+    # The control image, turned upright.
     image: Image.Image
 
 
 class Conditioning:
-    """All controls of one run; there may be none."""
+    """All controls of one run, or no controls."""
 
     def __init__(
         self, controls: tuple[LoadedControl, ...] = (), detect: DetectFunction | None = None
     ) -> None:
+        """Create the conditioning. detect: makes the control maps that need a detector network."""
         self.controls, self.detect = controls, detect
-        # The maps of the present stage alone are kept: large ones take much memory.
+        # Only the control maps of the present stage are kept, because large maps take much memory.
         self._stage_maps = lru_cache(maxsize=1)(self._make_maps)
 
     def inputs(
         self, stage: Stage, step: Step, views: tuple[View, ...], cells: tuple[int, int], device: torch.device
     ) -> tuple[ControlInput, ...]:
-        """Return the ControlNets that act at this step, with the part of their maps that each view sees.
+        """Return the ControlNets that are active at this step, with the part of their control maps for each view.
 
-        cells: the size of a view in latent cells.
+        cells: (height, width) of a view in latent cells.
         """
         active = [k for k, each in enumerate(self.controls) if _is_active(each.control, stage, step)]
         if not active:
             return ()
         maps, inputs = self._stage_maps(stage), []
         for k in active:
-            seen = _to_tensor([maps[k].view_map(view.place, cells) for view in views], device)
+            view_maps = _to_tensor([maps[k].view_map(view.position, cells) for view in views], device)
             loaded = self.controls[k]
-            inputs.append(ControlInput(loaded.net, seen, loaded.control.strength(stage.number), loaded.mode))
+            inputs.append(
+                ControlInput(
+                    loaded.controlnet, view_maps, loaded.control.strength(stage.number), loaded.union_index
+                )
+            )
         return tuple(inputs)
 
     def _make_maps(self, stage: Stage) -> dict[int, StageMaps]:
+        """Return the control maps of a stage, by the index of their control; inactive controls are left out."""
         return {
             k: StageMaps(each.control, each.image, stage, self.detect)
             for k, each in enumerate(self.controls)
@@ -66,10 +72,11 @@ class Conditioning:
 
 
 def _is_active(control: Control, stage: Stage, step: Step) -> bool:
+    """Return whether a control has an effect at a step of a stage."""
     return control.strength(stage.number) > 0 and control.is_active(step.index, len(stage.schedule.t))
 
 
 def _to_tensor(pictures: list[np.ndarray], device: torch.device) -> Tensor:
-    """Return pictures of 8 bits (rows, cols, 3) as one tensor (N, 3, rows, cols) from 0 to 1."""
+    """Return N pictures of 8-bit RGB (rows, cols, 3) as one tensor (N, 3, rows, cols) from 0 to 1."""
     stacked = torch.from_numpy(np.ascontiguousarray(np.stack(pictures))).to(device)
     return stacked.permute(0, 3, 1, 2).float() / 255

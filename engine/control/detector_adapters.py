@@ -12,24 +12,25 @@ import numpy as np
 
 Array = np.ndarray
 
-# px of the longest side of a tile that a detector processes at once.
-TILE = 2048
-# px of the short side at which poses are detected: controlnet-aux's blurs and thresholds are made for it.
+# The longest side in px of a tile that a detector processes at once.
+TILE_SIDE = 2048
+# The shorter side in px of the picture in which poses are detected; controlnet-aux's thresholds are made for it.
 POSE_SIDE = 512
-# px of the short side that depth networks are trained at, and the side of the largest square they process.
+# The shorter side in px of the pictures that depth networks are trained on, and the side of the largest square that
+# they process here.
 DEPTH_SHORT_SIDE = 518
 DEPTH_LARGEST_SIDE = 1036
-# Mean and deviation (RGB) of the pictures that depth networks are trained on.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
-# The guided filter that enlarges depth maps: its radius in px of the small picture, and the deviation of
-# brightness (of 1) up to which a neighbourhood counts as texture rather than as an edge.
+# Mean and standard deviation (RGB, from 0 to 1) of the pictures that depth networks are trained on.
+DEPTH_MEAN = (0.485, 0.456, 0.406)
+DEPTH_DEVIATION = (0.229, 0.224, 0.225)
+# Parameters of the guided filter that enlarges depth maps: its radius in px of the small picture, and the standard
+# deviation of brightness (0 to 1) up to which a neighbourhood counts as texture, not as an edge.
 GUIDE_RADIUS = 4
 GUIDE_TEXTURE = 0.03
 
 
 class Detector(Protocol):
-    """A network that makes the map of a picture, of the same size."""
+    """A network that makes the control map of a picture, with the size of the picture."""
 
     def to(self, device: str) -> Any:
         """Move the network to a device."""
@@ -43,14 +44,15 @@ class Detector(Protocol):
 class TiledDetector:
     """A detector of controlnet-aux that processes a picture at its own size, in tiles.
 
-    By itself it would reduce the picture and enlarge the map.
+    controlnet-aux would reduce the picture and enlarge the map.
     """
 
     def __init__(self, detector: Any, cell: int, size_arguments: tuple[str, ...]) -> None:
         """Wrap a detector.
 
-        cell: the sides of its input must be multiples of so many px.
-        size_arguments: its parameters for the sizes to which it would resize picture and map.
+        detector: the detector of controlnet-aux.
+        cell: the sides of the detector's input must be multiples of `cell` px.
+        size_arguments: names of the detector's parameters for the sizes to which it resizes picture and map.
         """
         self.detector = detector
         self.cell = cell
@@ -75,26 +77,26 @@ class TiledDetector:
             return torch.from_numpy(self._detect(tile)).permute(2, 0, 1).float()
 
         cells = (padded.shape[0] // cell, padded.shape[1] // cell)
-        strips = [strip for _, strip in blend_tiles(process_tile, cells, TILE // cell)]
+        strips = [strip for _, strip in blend_tiles(process_tile, cells, TILE_SIDE // cell)]
         full_map = torch.cat(strips, 1).permute(1, 2, 0).round().byte().numpy()
         return np.ascontiguousarray(full_map[: pixels.shape[0], : pixels.shape[1]])
 
     def _detect(self, pixels: Array) -> Array:
-        """Run the detector on a tile with its own size as target size, so that nothing is resized."""
+        """Return the map of a tile. The target sizes are the tile's own size, so that nothing is resized."""
         sizes = dict.fromkeys(self.size_arguments, min(pixels.shape[:2]))
         return self.detector(np.ascontiguousarray(pixels), output_type="np", **sizes)
 
 
 class PoseDetector:
-    """OpenPose for bodies only: detects poses in a small picture and draws them at the full size."""
+    """OpenPose for bodies only: poses are detected in a small copy of the picture and drawn at the full size."""
 
     def __init__(self, body: Any) -> None:
-        """body: controlnet-aux's network that detects bodies."""
+        """Wrap a network. body: controlnet-aux's network that detects bodies."""
         self.body = body
 
     @classmethod
     def from_pretrained(cls, folder: str, filename: str) -> "PoseDetector":
-        """Load the network from a file."""
+        """Load the network from a file in a folder."""
         from controlnet_aux.open_pose import Body
 
         return cls(Body(str(Path(folder) / filename)))
@@ -114,14 +116,14 @@ class PoseDetector:
 
 
 class DepthDetector:
-    """A depth network, whose maps go from 0 (far) to 255 (near).
+    """A depth network that makes maps from 0 (far) to 255 (near).
 
-    Depth depends on the whole picture, so a large one is reduced instead of tiled. The map is enlarged along
-    the edges of the large picture.
+    Depth depends on the whole picture, so a large picture is reduced instead of cut into tiles. The map is then
+    enlarged along the edges of the large picture.
     """
 
     def __init__(self, network: Any) -> None:
-        """network: a depth network of transformers."""
+        """Wrap a network. network: a depth network of the library transformers."""
         self.network = network
 
     def to(self, device: str) -> "DepthDetector":
@@ -137,7 +139,7 @@ class DepthDetector:
         enlargement = max(1.0, DEPTH_SHORT_SIDE / min(rows, cols))
         resized = _resize(pixels, min(enlargement, DEPTH_LARGEST_SIDE / sqrt(rows * cols)))
         padded = pad_to_multiple(resized, self.network.config.backbone_config.patch_size)
-        values = torch.from_numpy((padded / 255 - MEAN) / DEVIATION).permute(2, 0, 1)[None]
+        values = torch.from_numpy((padded / 255 - DEPTH_MEAN) / DEPTH_DEVIATION).permute(2, 0, 1)[None]
         output = self.network(values.to(self.network.device, self.network.dtype))
         nearness = output.predicted_depth[0].float().cpu().numpy()
         nearness = upsample_guided(nearness[: resized.shape[0], : resized.shape[1]], resized, pixels)
@@ -146,10 +148,13 @@ class DepthDetector:
 
 
 def upsample_guided(values: Array, small: Array, large: Array) -> Array:
-    """Enlarge a map of the picture `small` to the size of the same picture `large`, along its edges.
+    """Return a map enlarged from the size of `small` to the size of `large`, with edges where `large` has edges.
 
-    This is a guided filter: around each px the map is a linear function of the picture's brightness,
-    values = slope grey + offset, fitted to the small picture by least squares and applied to the large one.
+    This is a guided filter. Around each px the map is a linear function of the picture's brightness,
+    values = slope grey + offset, fitted to the small picture by least squares and applied to the large picture.
+
+    values: the map (rows, cols) of the small picture.
+    small, large: the same picture at two sizes.
     """
     if small.shape == large.shape:
         return values
@@ -173,13 +178,13 @@ def upsample_guided(values: Array, small: Array, large: Array) -> Array:
 
 
 def pad_to_multiple(pixels: Array, cell: int) -> Array:
-    """Repeat the last row and column of a picture until its sides are multiples of `cell` px."""
+    """Return a picture whose sides are multiples of `cell` px, padded by repeating its last row and column."""
     down, right = (-length % cell for length in pixels.shape[:2])
     return np.pad(pixels, ((0, down), (0, right), (0, 0)), mode="edge")
 
 
 def _resize(pixels: Array, factor: float) -> Array:
-    """Resize both sides of a picture by a factor."""
+    """Return a picture with both sides resized by a factor."""
     if factor == 1:
         return pixels
     size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))

@@ -1,7 +1,7 @@
-"""Maps that need a third-party detector network: poses, learned edges, normals and depth.
+"""Make control maps that need a third-party detector network: poses, learned edges, normals and depth.
 
-Detectors are loaded when they are first needed, and torch with them. A missing package or file is reported in
-a few words. Weights that come as pickles are read with weights_only, so that they cannot run code.
+A detector is loaded when it is first needed, and so is torch. A missing package or file is reported in a few words.
+Weights in pickles are read with weights_only, so that the pickles cannot run code.
 """
 
 import io
@@ -29,27 +29,29 @@ log = logging.getLogger(__name__)
 
 Array = np.ndarray
 
-# For each source of maps the Python packages that must be importable; the first one has the detectors.
+# For each value of MapKind.detector_package: the Python packages that must be installed; the first one contains the
+# detectors.
 PACKAGES = {"controlnet-aux": ("controlnet_aux", "torchvision"), TRANSFORMERS: ("transformers",)}
-# Seconds for which a detector that failed to load counts as missing before loading is tried again.
+# Seconds after a failure to load a detector before loading is tried again.
 RETRY_AFTER = 300.0
 
 
 class DetectorSource(NamedTuple):
-    """Where a detector comes from, and how its class is called."""
+    """Where a detector's files come from, and which class loads them."""
 
-    # The class in controlnet-aux; empty if detector_adapters has a class of its own for this kind.
+    # The name of the detector's class in controlnet-aux; empty if detector_adapters has a class for this kind.
     class_name: str
-    # The files of its weights in the repository; for a depth network also its config.
+    # The files of the detector's weights in the repository; for a depth network also the config file.
     files: tuple[str, ...]
-    # Hub id.
+    # The hub id of the repository with the files.
     repository: str = "lllyasviel/Annotators"
-    # The sides of its input must be multiples of so many px.
+    # The sides of the detector's input must be multiples of `cell` px.
     cell: int = 64
-    # Its parameters for the sizes to which it would resize picture and map.
+    # Names of the detector's parameters for the sizes to which it resizes picture and map.
     size_arguments: tuple[str, ...] = ("detect_resolution", "image_resolution")
 
 
+# By kind of control map.
 DETECTOR_SOURCES = {
     "openpose": DetectorSource("", ("body_pose_model.pth",)),
     "hed": DetectorSource("HEDdetector", ("ControlNetHED.pth",)),
@@ -68,28 +70,29 @@ DETECTOR_SOURCES = {
 
 
 class DetectorMissing(Exception):
-    """A detector cannot be had; the message says why in a few words."""
+    """A detector is not available; the message says why in a few words."""
 
 
-# One detector is loaded or at work at a time. A lock that may be taken twice: `detect` calls `load_detector`.
+# Only one detector is loaded or used at a time. The lock is reentrant, because `detect` calls `load_detector`.
 _lock = threading.RLock()
+# Loaded detectors by kind of control map.
 _loaded: dict[str, Detector] = {}
-# Of kinds whose detector could not be loaded: the reason, and when that was (time.monotonic).
+# For kinds whose detector could not be loaded: the reason, and the time of the failure (time.monotonic).
 _failures: dict[str, tuple[str, float]] = {}
 
 
 def unavailable_reason(kind: str) -> str:
-    """Return why maps of this kind cannot be made on this machine, or "" if they can, as far as is known.
+    """Return why control maps of this kind cannot be made on this machine; "" if they probably can.
 
-    Nothing is imported and the network is not used. Weights that are not on this machine count as available
-    until a download has failed, unless the hub is set to offline.
+    Nothing is imported or downloaded. Weights that are not on this machine count as available until a download has
+    failed, unless the hub is set to offline.
     """
     if kind in _loaded:
         return ""
     reason, failed_at = _failures.get(kind, ("", 0.0))
     if reason and time.monotonic() < failed_at + RETRY_AFTER:
         return reason
-    for package in PACKAGES[MAP_KINDS[kind].source]:
+    for package in PACKAGES[MAP_KINDS[kind].detector_package]:
         if find_spec(package) is None:
             return errors.NOT_INSTALLED.format(package=package)
     if _is_offline() and not _find_folder(DETECTOR_SOURCES[kind]):
@@ -98,9 +101,9 @@ def unavailable_reason(kind: str) -> str:
 
 
 def check_detectors(controls: Iterable[Control]) -> None:
-    """Raise BadRecipe if a control's map must be made by a detector that cannot be had on this machine."""
+    """Raise BadRecipe if a control needs a detector that is not available on this machine."""
     for control in controls:
-        if control.given or not MAP_KINDS[control.kind].source:
+        if control.given or not MAP_KINDS[control.kind].detector_package:
             continue
         reason = unavailable_reason(control.kind)
         if reason:
@@ -108,13 +111,13 @@ def check_detectors(controls: Iterable[Control]) -> None:
 
 
 def _missing(kind: str, reason: str) -> BadRecipe:
-    """Return the error for a kind whose detector cannot be had."""
-    title, source = MAP_KINDS[kind].title, MAP_KINDS[kind].source
+    """Return the error that the detector for a kind of control map is not available."""
+    title, source = MAP_KINDS[kind].title, MAP_KINDS[kind].detector_package
     return BadRecipe("controls", errors.DETECTOR_MISSING.format(kind=title, source=source, reason=reason))
 
 
 def load_detector(kind: str) -> None:
-    """Load the detector for maps of this kind unless it is loaded; raise BadRecipe if it cannot be had."""
+    """Load the detector for a kind of control map if necessary; raise BadRecipe if it is not available."""
     with _lock:
         if kind in _loaded:
             return
@@ -128,16 +131,19 @@ def load_detector(kind: str) -> None:
 
 
 def detect(kind: str, pixels: Array) -> Array:
-    """Return the map of a picture, of the same size. Both are 8-bit RGB (rows, cols, 3)."""
+    """Return the control map of a picture, with the same size. Both are 8-bit RGB (rows, cols, 3).
+
+    kind: a kind of control map that needs a detector.
+    """
     with _lock:
         load_detector(kind)
         return _run(_loaded[kind], pixels)
 
 
 def _run(detector: Detector, pixels: Array) -> Array:
-    """Run a detector on the GPU, or on the CPU if there is no GPU or its memory runs out.
+    """Return the map that a detector makes, on the GPU, or on the CPU if there is no GPU or its memory runs out.
 
-    Afterwards the detector is moved back to the CPU: the GPU's memory is for the diffusion model.
+    Afterwards the detector is moved back to the CPU, because the diffusion model needs the GPU's memory.
     """
     import torch
 
@@ -157,10 +163,10 @@ def _run(detector: Detector, pixels: Array) -> Array:
 
 
 def _load(kind: str) -> Detector:
-    """Load a detector, downloading its weights if necessary; raise DetectorMissing if that fails."""
+    """Return a loaded detector, after downloading its weights if necessary; raise DetectorMissing if that fails."""
     source = DETECTOR_SOURCES[kind]
     with _silenced():
-        package = _import(PACKAGES[MAP_KINDS[kind].source][0])
+        package = _import(PACKAGES[MAP_KINDS[kind].detector_package][0])
         folder = _find_folder(source) or _download(source)
         from engine.network import models
 
@@ -177,7 +183,7 @@ def _load(kind: str) -> Detector:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Suppress the warnings and the printed output of third-party packages."""
+    """Suppress warnings and printed output inside a `with` block."""
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
@@ -202,7 +208,7 @@ def _is_offline() -> bool:
 
 
 def _find_folder(source: DetectorSource) -> Path | None:
-    """Return the folder in the hub's cache that has all of a detector's files, or None."""
+    """Return the folder in the hub's cache with all files of a detector; None if a file is missing."""
     found = [weights.find_in_hub_cache(source.repository, name) for name in source.files]
     return found[0].parent if all(found) else None
 

@@ -1,4 +1,4 @@
-"""Loading all that a run's controls need before its first stage: ControlNets, detectors and images."""
+"""Load all that a run's controls need before the first stage: ControlNets, detectors and images."""
 
 import logging
 from pathlib import Path
@@ -17,15 +17,15 @@ from engine.recipe.controls import MAP_KINDS, Control
 
 log = logging.getLogger(__name__)
 
-# Patterns of the files of a ControlNet on the hub, in full and in half precision.
+# Patterns for the files of a ControlNet on the hub, in full and in half precision.
 FULL_PRECISION_FILES = [
     CONFIG_FILE,
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model-*-of-*.safetensors",
 ]
 HALF_PRECISION_FILES = [CONFIG_FILE, "diffusion_pytorch_model.fp16.safetensors"]
-# ControlNet-Union takes several kinds of maps; this is its number (control type) of each.
-UNION_MODES = {
+# A union ControlNet takes several kinds of control maps: its index (control type) for each kind of ControlNet.
+UNION_INDICES = {
     "openpose": 0,
     "depth": 1,
     "softedge": 2,
@@ -38,35 +38,39 @@ UNION_MODES = {
 
 
 def load_controlnets(controls: tuple[Control, ...], model: Model) -> tuple[tuple[Any, int | None], ...]:
-    """Load the ControlNet of each control, and the detectors that they need.
+    """Load the ControlNet of each control, and the detectors that the controls need.
 
-    Return each ControlNet with its union mode (None if it is no union). Raise BadRecipe if one cannot be had.
+    Return (ControlNet, index of the control's kind) for each control. The index is None for a plain ControlNet; it is
+    only needed for a union ControlNet. Raise BadRecipe if a ControlNet or a detector is not available.
     """
     sources = [controlnet_for(control, model.facts) for control in controls]
     for control in controls:
-        if not control.given and MAP_KINDS[control.kind].source:
+        if not control.given and MAP_KINDS[control.kind].detector_package:
             detectors.load_detector(control.kind)
     controlnets = [_load_once(source, model) for source in sources]
     return tuple(
-        (controlnet, _union_mode(control, controlnet))
+        (controlnet, _union_index(control, controlnet))
         for control, controlnet in zip(controls, controlnets, strict=True)
     )
 
 
-def _union_mode(control: Control, controlnet: Any) -> int | None:
-    """Return the number that a union of ControlNets gives to this control's kind; None if it is no union."""
+def _union_index(control: Control, controlnet: Any) -> int | None:
+    """Return the index of a control's kind in a union ControlNet; None for a plain ControlNet.
+
+    Raise BadRecipe if the union ControlNet does not take this kind.
+    """
     count = getattr(controlnet.config, "num_control_type", None)
     if count is None:
         return None
     kind = MAP_KINDS[control.kind]
-    mode = UNION_MODES.get(kind.controlnet, count)
-    if mode >= count:
-        known = ", ".join(name for name, number in UNION_MODES.items() if number < count)
+    index = UNION_INDICES.get(kind.controlnet_kind, count)
+    if index >= count:
+        known = ", ".join(name for name, number in UNION_INDICES.items() if number < count)
         raise BadRecipe(
             "controls",
             errors.CONTROL_KIND_UNSUPPORTED.format(model="The union", kind=kind.title.lower(), known=known),
         )
-    return mode
+    return index
 
 
 def build_conditioning(
@@ -74,23 +78,30 @@ def build_conditioning(
     controlnets: tuple[tuple[Any, int | None], ...],
     image_paths: tuple[Path, ...],
 ) -> Conditioning:
-    """Build a run's conditioning from its controls, what `load_controlnets` returned, and their images."""
+    """Return a run's conditioning.
+
+    controlnets: what `load_controlnets` returned for the controls.
+    image_paths: the image file of each control.
+    """
     loaded = tuple(
-        LoadedControl(control, controlnet, mode, images.read(path))
-        for control, (controlnet, mode), path in zip(controls, controlnets, image_paths, strict=True)
+        LoadedControl(control, controlnet, index, images.read(path))
+        for control, (controlnet, index), path in zip(controls, controlnets, image_paths, strict=True)
     )
     return Conditioning(loaded, detectors.detect)
 
 
 def _load_once(source: ControlNetSource, model: Model) -> Any:
-    """Return the ControlNet that is already loaded beside the model, or load it."""
+    """Return a ControlNet, which is loaded only once for a model."""
     if source.source not in model.controlnets:
         model.controlnets[source.source] = _load(source, model)
     return model.controlnets[source.source]
 
 
 def _load(source: ControlNetSource, model: Model) -> Any:
-    """Load a ControlNet, downloading it if needed; raise BadRecipe if it cannot be had or does not fit."""
+    """Return a loaded ControlNet, after downloading it if necessary.
+
+    Raise BadRecipe if the ControlNet is not available or does not fit the model.
+    """
     name = short_repr(Path(source.source).name)
     folder = source.folder or _download(source, model)
     if folder is None:
@@ -107,7 +118,10 @@ def _load(source: ControlNetSource, model: Model) -> Any:
 
 
 def _download(source: ControlNetSource, model: Model) -> Path | None:
-    """Download a ControlNet from the hub, on a GPU preferably in half precision; return its folder."""
+    """Download a ControlNet from the hub and return its folder; None if that fails or it is not a hub id.
+
+    If the model is on a GPU, files in half precision are tried first, else files in full precision.
+    """
     if not weights.is_hub_id(source.source):
         return None
     choices = [HALF_PRECISION_FILES, FULL_PRECISION_FILES]

@@ -1,7 +1,7 @@
-"""Control maps that need no detector network, and the part of a map that one view sees (numpy, OpenCV).
+"""Make control maps that need no detector network, and cut out the part of a control map for one view.
 
-Pictures and maps are arrays of 8-bit RGB (rows, cols, 3). The map of a stage is made from the picture at the
-size of that stage; a smaller map is never enlarged.
+Pictures and maps are arrays of 8-bit RGB (rows, cols, 3). The map of a stage is made from the picture at the size of
+that stage; a smaller map is never enlarged.
 """
 
 from collections.abc import Callable
@@ -14,28 +14,29 @@ from PIL import Image
 
 from engine.formulas.noise import keyed_normal
 from engine.planning.stage import Stage
-from engine.planning.views import Place
+from engine.planning.views import ViewPosition
 from engine.recipe import images
 from engine.recipe.controls import MAP_KINDS, Control
 
 Array = np.ndarray
-# (kind, picture) -> map of the same size, for the kinds that need a detector network.
+# Takes a kind of control map and a picture, and returns the map with the picture's size. For kinds that need a
+# detector network.
 DetectFunction = Callable[[str, Array], Array]
 
-# A step of so many levels (of 255) is a soft edge or a line of full strength.
-FULL_STRENGTH_LEVELS = 64.0
-# Side of the coarse noise by which a shuffled picture is distorted.
+# A difference in brightness of this many grey levels (of 255) gives a soft edge or a line of full strength.
+FULL_STRENGTH_CONTRAST = 64.0
+# The side of the coarse random field by which a shuffled picture is distorted.
 SHUFFLE_NOISE_SIDE = 6
 
 
 class StageMaps:
-    """The map of one control at one stage, and the part of it that each view sees."""
+    """The map of one control at one stage, and the parts of the map for views."""
 
     def __init__(self, control: Control, image: Image.Image, stage: Stage, detect: DetectFunction) -> None:
         """Make the map at the stage's size.
 
-        image: the control's image, which is the map itself if `control.given` is set.
-        detect: makes the maps of those kinds that need a detector network.
+        image: the control's image; it is itself the map if `control.given` is set.
+        detect: makes the map if its kind needs a detector network.
         """
         self.control = control
         self.cell = stage.facts.cell
@@ -43,35 +44,39 @@ class StageMaps:
         area = stage.size[0] * stage.size[1]
         base_area = stage.base_size[0] * stage.base_size[1]
         image_area = images.count_crop_pixels((image.height, image.width), stage.size)
-        # How many times larger the stage's sides are than the base stage's, and than the image's.
+        # The stage's side over the first stage's side.
         self.stage_scale = sqrt(area / base_area)
+        # The factor by which the image is enlarged; 1 if it is not.
         self.upscaling = max(1.0, sqrt(area / image_area))
+        # pixels: the picture at the stage's size. full_map: its control map.
         if control.given:
-            self.full_map = resize_map(np.asarray(image), stage.size, control.lines)
+            self.full_map = resize_map(np.asarray(image), stage.size, control.has_thin_lines)
             self.pixels = self.full_map
         else:
             self.pixels = _resize_picture(image, stage.size, self.upscaling)
             self.full_map = self._make_map(detect)
+        # Returns the part of the map for a view, see _crop. Cached, because a view has the same part at every step.
         self.view_map = lru_cache(maxsize=max(16, stage.dilation**2))(self._crop)
 
     def _make_map(self, detect: DetectFunction) -> Array:
-        if MAP_KINDS[self.control.kind].source:
+        """Return the map of the picture at the stage's size."""
+        if MAP_KINDS[self.control.kind].detector_package:
             return detect(self.control.kind, self.pixels)
         return draw_map(self.control, self.pixels, self.stage_scale, self.upscaling, self.seed)
 
-    def _crop(self, place: Place, cells: tuple[int, int]) -> Array:
-        """Return what a view at this place, of so many latent cells, sees of the map."""
-        return crop_map(self.control, self.pixels, self.full_map, place, cells, self.cell, self.upscaling)
+    def _crop(self, position: ViewPosition, cells: tuple[int, int]) -> Array:
+        """Return the part of the map for a view. cells: (height, width) of the view in latent cells."""
+        return crop_map(self.control, self.pixels, self.full_map, position, cells, self.cell, self.upscaling)
 
 
 def draw_map(
     control: Control, pixels: Array, stage_scale: float = 1.0, upscaling: float = 1.0, seed: int = 0
 ) -> Array:
-    """Draw the map of a picture, for the kinds that need no detector network.
+    """Return the control map of a picture, for the kinds that need no detector network.
 
-    stage_scale: how many times larger the picture is than the base stage; blurs are as much wider.
-    upscaling: how many times the picture was enlarged, at least 1; its edges are as much fainter per px.
-    seed: determines a shuffled picture.
+    stage_scale: the picture's side over the first stage's side; blurs are widened by this factor.
+    upscaling: the factor (at least 1) by which the picture was enlarged; edges are weaker per px by this factor.
+    seed: the seed of a shuffled picture.
     """
     match control.kind:
         case "canny":
@@ -94,33 +99,38 @@ def crop_map(
     control: Control,
     pixels: Array,
     full_map: Array,
-    place: Place,
+    position: ViewPosition,
     cells: tuple[int, int],
     cell: int,
     upscaling: float = 1.0,
 ) -> Array:
-    """Return the part of a map that a view sees, with as many px as the view has.
+    """Return the part of a control map for a view, with the size of the view in px.
+
+    For a dilated view the map is reduced. Averaging would weaken thin lines, so a map of thin lines is drawn again from
+    the reduced picture. If the map does not come from `draw_map`, the strongest px is taken instead of the average.
 
     pixels, full_map: the picture and its map at the stage's size.
-    place, cells: where the view lies, and its size in latent cells.
-    cell: px per latent cell.
+    position: the position of the view.
+    cells: (height, width) of the view in latent cells.
+    cell: the side of a latent cell in px.
     upscaling: see `draw_map`.
-
-    A dilated view sees the map reduced. Thin lines would fade by averaging, so they are drawn anew from the
-    reduced picture, or, if the map does not come from `draw_map`, the strongest px is taken.
     """
-    if place.step == 1:
-        return _cut(full_map, place, cells, cell)
-    can_be_redrawn = not control.given and not MAP_KINDS[control.kind].source
-    if control.lines and can_be_redrawn:
-        reduced = _reduce_by_mean(_cut(pixels, place, cells, cell), place.step)
-        return draw_map(control, reduced, upscaling=max(1.0, upscaling / place.step))
-    reduce = _reduce_by_maximum if control.lines else _reduce_by_mean
-    return reduce(_cut(full_map, place, cells, cell), place.step)
+    if position.spacing == 1:
+        return _cut(full_map, position, cells, cell)
+    can_be_redrawn = not control.given and not MAP_KINDS[control.kind].detector_package
+    if control.has_thin_lines and can_be_redrawn:
+        reduced = _reduce_by_mean(_cut(pixels, position, cells, cell), position.spacing)
+        return draw_map(control, reduced, upscaling=max(1.0, upscaling / position.spacing))
+    reduce = _reduce_by_maximum if control.has_thin_lines else _reduce_by_mean
+    return reduce(_cut(full_map, position, cells, cell), position.spacing)
 
 
 def _resize_picture(image: Image.Image, size: tuple[int, int], upscaling: float) -> Array:
-    """Return the image at a stage's size, by filters that cause no ringing, which would look like edges."""
+    """Return the image at a stage's size, by filters without ringing, which would look like edges.
+
+    size: (height, width) in px.
+    upscaling: the factor by which the image is enlarged; 1 if it is not.
+    """
     if upscaling <= 1:
         return np.asarray(images.crop_to_fill(image, size, Image.Resampling.HAMMING))
     enlarged = np.asarray(images.crop_to_fill(image, size, Image.Resampling.BILINEAR))
@@ -128,9 +138,10 @@ def _resize_picture(image: Image.Image, size: tuple[int, int], upscaling: float)
 
 
 def resize_map(full_map: Array, size: tuple[int, int], lines: bool) -> Array:
-    """Reduce a map to this size, which has the same shape and is not larger.
+    """Return a control map reduced to a size of the same proportions, which must not be larger than the map.
 
-    lines: whether the map shows thin lines, of which the strongest px is taken rather than the mean.
+    size: (height, width) in px.
+    lines: whether the map shows thin lines. They are reduced to the strongest px, other maps to the mean.
     """
     if full_map.shape[:2] == size:
         return full_map
@@ -142,15 +153,16 @@ def resize_map(full_map: Array, size: tuple[int, int], lines: bool) -> Array:
     return full_map
 
 
-def _cut(pixels: Array, place: Place, cells: tuple[int, int], cell: int) -> Array:
-    """Cut out all px that a view stands for; outside of the picture its edge is repeated.
+def _cut(pixels: Array, position: ViewPosition, cells: tuple[int, int], cell: int) -> Array:
+    """Return the part of a picture from which a view is reduced; beyond its border the picture's edge is repeated.
 
-    Cell k of a view is the canvas's row (or column) `place.row + step k`. Each of its px stands for step px,
-    and the cell so widened is centred on the real one: it begins (cell / 2)(step - 1) px before that.
+    Row k of a view is row `position.row + spacing * k` of the canvas, and columns likewise. So each px of the view is
+    reduced from spacing x spacing px of the picture. The part for one latent cell is centred on the cell, and begins
+    (cell / 2)(spacing - 1) px before the cell.
     """
-    before = cell * (place.step - 1) // 2
-    rows = _clipped_range(cell * place.row - before, place.step * cell * cells[0], pixels.shape[0])
-    cols = _clipped_range(cell * place.col - before, place.step * cell * cells[1], pixels.shape[1])
+    before = cell * (position.spacing - 1) // 2
+    rows = _clipped_range(cell * position.row - before, position.spacing * cell * cells[0], pixels.shape[0])
+    cols = _clipped_range(cell * position.col - before, position.spacing * cell * cells[1], pixels.shape[1])
     is_inside = rows[-1] - rows[0] == len(rows) - 1 and cols[-1] - cols[0] == len(cols) - 1
     if is_inside:  # Then no copy is needed.
         return pixels[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
@@ -158,61 +170,66 @@ def _cut(pixels: Array, place: Place, cells: tuple[int, int], cell: int) -> Arra
 
 
 def _clipped_range(start: int, count: int, length: int) -> Array:
-    """Return the indices start to start + count - 1, clipped to those of an axis of this length."""
+    """Return the indices start to start + count - 1, clipped to 0 to length - 1."""
     return np.clip(np.arange(start, start + count), 0, length - 1)
 
 
-def _reduce_by_mean(pixels: Array, step: int) -> Array:
-    """Reduce both sides by the factor `step`, each px being the mean of step x step."""
-    size = (pixels.shape[1] // step, pixels.shape[0] // step)
+def _reduce_by_mean(pixels: Array, factor: int) -> Array:
+    """Return a picture whose px are the means of factor x factor px."""
+    size = (pixels.shape[1] // factor, pixels.shape[0] // factor)
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
-def _reduce_by_maximum(pixels: Array, step: int) -> Array:
-    """Reduce both sides by the factor `step`, each px being the maximum of step x step."""
-    rows, cols = pixels.shape[0] // step, pixels.shape[1] // step
-    return pixels.reshape(rows, step, cols, step, 3).max((1, 3))
+def _reduce_by_maximum(pixels: Array, factor: int) -> Array:
+    """Return a picture whose px are the maxima of factor x factor px."""
+    rows, cols = pixels.shape[0] // factor, pixels.shape[1] // factor
+    return pixels.reshape(rows, factor, cols, factor, 3).max((1, 3))
 
 
 def _repeat_channel(levels: Array) -> Array:
-    """Return one level per px (rows, cols) as a grey picture (rows, cols, 3)."""
+    """Return an array of grey levels (rows, cols) as an RGB picture (rows, cols, 3)."""
     return np.repeat(levels[..., None], 3, axis=-1)
 
 
 def _blur(pixels: Array, deviation: float) -> Array:
-    """Blur by a Gaussian of this deviation in px."""
+    """Return a picture blurred by a Gaussian with this standard deviation in px."""
     return cv2.GaussianBlur(pixels, (0, 0), deviation, borderType=cv2.BORDER_REFLECT)
 
 
 def _to_bytes(levels: Array) -> Array:
-    """Round levels and clip them to 0 to 255."""
+    """Return grey levels rounded and clipped to 0 to 255."""
     return np.clip(levels + 0.5, 0, 255).astype(np.uint8)
 
 
 def _soft_edges(pixels: Array, deviation: float) -> Array:
-    """Return the height of the steps in a picture that is blurred by this deviation (px).
+    """Return a grey map of soft edges, brighter where the brightness of the picture changes more.
 
-    A step of h levels has the slope h / (deviation sqrt(2 pi)) after the blur.
+    The change h is computed from the slope of the blurred picture: a sharp edge with a difference of h grey levels has
+    the slope h / (deviation sqrt(2 pi)) after the blur.
+
+    deviation: the standard deviation of the blur in px.
     """
     smooth = _blur(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32), deviation)
     slope_x = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     slope_y = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
     height = np.hypot(slope_x, slope_y) * deviation * np.sqrt(2 * np.pi)
-    return _to_bytes(255 * height / FULL_STRENGTH_LEVELS)
+    return _to_bytes(255 * height / FULL_STRENGTH_CONTRAST)
 
 
 def _dark_lines(pixels: Array, deviation: float) -> Array:
-    """Return how much darker each px is than its surroundings, in the channel where that is least.
+    """Return a grey map of dark lines, brighter where a px is darker than its surroundings in all channels.
 
-    deviation: px of the Gaussian blur that gives the surroundings.
+    The channel with the smallest difference counts.
+
+    deviation: the standard deviation in px of the Gaussian blur that averages the surroundings.
     """
     levels = pixels.astype(np.float32)
     darkness = (_blur(levels, deviation) - levels).min(-1)
-    return _to_bytes(255 * darkness / FULL_STRENGTH_LEVELS)
+    return _to_bytes(255 * darkness / FULL_STRENGTH_CONTRAST)
 
 
 def _shuffle(pixels: Array, seed: int) -> Array:
-    """Distort a picture by smooth random coordinates, so that only its colours and textures are left."""
+    """Return a picture distorted by smooth random coordinates, so that only its colours and textures are left."""
     height, width = pixels.shape[:2]
     noise = keyed_normal((2, SHUFFLE_NOISE_SIDE, SHUFFLE_NOISE_SIDE), seed, "shuffle")
     coordinates = []

@@ -1,4 +1,4 @@
-"""A control map drawn over its picture for display: pale picture, coloured lines. No torch."""
+"""Draw a control map over its picture for display: coloured lines on a pale picture. No torch."""
 
 import cv2
 import numpy as np
@@ -6,24 +6,25 @@ import numpy as np
 from engine.control.maps import Array, resize_map
 from engine.recipe.controls import Control
 
-# RGB of the map's lines.
+# The colour (RGB) in which a map's lines are drawn.
 LINE_COLOUR = (200, 0, 80)
 WHITE = 255
-# The pale picture keeps this share of the original's contrast below white.
+# The contrast of the pale picture over the contrast of the original.
 PALE_CONTRAST = 0.35
-# Kinds whose maps have a value at every px, rather than lines on black.
+# Kinds of control maps with a value at every px, in contrast to lines on black.
 DENSE_KINDS = frozenset({"grey", "tile", "shuffle", "normal", "depth"})
 
 
-def draw_overlay(control: Control, pixels: Array, full_map: Array, longest: int) -> Array:
-    """Draw a map over its picture, reduced so that no side is longer than `longest`.
+def draw_overlay(control: Control, pixels: Array, full_map: Array, max_side: int) -> Array:
+    """Return a picture with its control map drawn over it, reduced so that no side is longer than `max_side` px.
 
+    control: its settings decide how the map is drawn.
     pixels, full_map: the picture and its map, of equal size, 8-bit RGB.
     """
-    size = limit_side(full_map.shape[:2], longest)
-    reduced_map = resize_map(full_map, size, control.lines)
+    size = limit_side(full_map.shape[:2], max_side)
+    reduced_map = resize_map(full_map, size, control.has_thin_lines)
     is_dense = control.kind in DENSE_KINDS
-    if control.given:  # There is no other picture than the map itself.
+    if control.given:  # The control's image is the map, so there is no picture below it.
         return reduced_map if is_dense else _draw_lines(np.full_like(reduced_map, WHITE), reduced_map)
     background = _pale(resize_map(pixels, size, lines=False))
     if is_dense:
@@ -31,9 +32,9 @@ def draw_overlay(control: Control, pixels: Array, full_map: Array, longest: int)
     return _draw_lines(background, reduced_map)
 
 
-def limit_side(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Return the size, reduced in proportion if a side is longer than `longest`."""
-    factor = min(1.0, longest / max(size))
+def limit_side(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """Return a size, reduced in proportion if a side is longer than `max_side` px."""
+    factor = min(1.0, max_side / max(size))
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
@@ -45,7 +46,7 @@ def _pale(pixels: Array) -> Array:
 
 
 def _draw_lines(background: Array, lines: Array) -> Array:
-    """Paint the line colour over a picture, as opaque at each px as the map is bright there."""
+    """Return a picture with LINE_COLOUR painted over it; the opacity at each px is the brightness of `lines`."""
     opacity = lines.max(-1, keepdims=True).astype(np.uint16)
     mixed = background * (255 - opacity) + np.array(LINE_COLOUR, np.uint16) * opacity
     return ((mixed + 127) // 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What ControlNets add to the network at one step. Tensors only."""
+"""Compute the residuals that ControlNets add to the network at one step. Tensors only."""
 
 from typing import Any, NamedTuple
 
@@ -7,16 +7,16 @@ from torch import Tensor
 
 
 class ControlInput(NamedTuple):
-    """One ControlNet with its input at one step."""
+    """A ControlNet and its input at one step."""
 
     # The loaded ControlNet.
-    net: Any
-    # The control map that each view sees: (views, 3, height, width), from 0 to 1.
+    controlnet: Any
+    # The part of the control map for each view: (views, 3, height, width) in px, from 0 to 1.
     maps: Tensor
-    # The conditioning scale.
+    # The factor of the residuals (diffusers' conditioning_scale).
     strength: float
-    # The index of the map's kind, for a union of ControlNets.
-    mode: int | None = None
+    # The index of the control map's kind in a union ControlNet; None for a plain ControlNet.
+    union_index: int | None = None
 
 
 def compute_residuals(
@@ -26,13 +26,19 @@ def compute_residuals(
     embeds: Tensor,
     added_cond: dict[str, Tensor] | None,
 ) -> dict[str, Any]:
-    """Return the sum of what all ControlNets add, as keyword arguments of the UNet."""
+    """Return the sum of the residuals of all ControlNets, as keyword arguments of the UNet; empty without inputs.
+
+    latents: the network's input (N, C, h, w).
+    t: the timestep.
+    embeds: the prompt embeddings (N, tokens, width).
+    added_cond: SDXL's added conditions; None for other models.
+    """
     if not inputs:
         return {}
     downs: list[Tensor] = []
     mids: list[Tensor] = []
     for each in inputs:
-        down, mid = each.net(
+        down, mid = each.controlnet(
             latents,
             t,
             embeds,
@@ -46,16 +52,19 @@ def compute_residuals(
 
 
 def _condition(control: ControlInput, latents: Tensor) -> dict[str, Any]:
-    """Return the maps as keyword arguments of the ControlNet, repeated for every guidance pass."""
+    """Return the control maps and their strength as keyword arguments of the ControlNet.
+
+    The maps are repeated for every guidance pass.
+    """
     passes = len(latents) // len(control.maps)
     maps = control.maps.to(latents.dtype).repeat(passes, 1, 1, 1)
-    if control.mode is None:
+    if control.union_index is None:
         return {"controlnet_cond": maps, "conditioning_scale": control.strength}
-    kinds = torch.zeros(len(latents), control.net.config.num_control_type, device=latents.device)
-    kinds[:, control.mode] = 1
+    kinds = torch.zeros(len(latents), control.controlnet.config.num_control_type, device=latents.device)
+    kinds[:, control.union_index] = 1
     return {
         "controlnet_cond": [maps],
         "control_type": kinds.to(latents.dtype),
-        "control_type_idx": [control.mode],
+        "control_type_idx": [control.union_index],
         "conditioning_scale": [control.strength],
     }

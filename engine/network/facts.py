@@ -1,4 +1,4 @@
-"""Facts about a model: those that planning needs, a hash of everything its images depend on, and its memory."""
+"""Read the facts about a model: what planning needs, a hash of all that determines its images, and its memory."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -19,20 +19,20 @@ from engine.catalogue.entries import (
 )
 from engine.hardware import MemoryNeed, Placement
 
-# The native sides that are plausible, in latent cells.
-NATIVE_SIDES = range(4, 1025)
+# Native sides in latent cells. A model with another native side is refused.
+PLAUSIBLE_NATIVE_SIDES = range(4, 1025)
 # The components of a pipeline that are networks.
 NETWORK_NAMES = ("unet", "vae", "text_encoder", "text_encoder_2")
-# The largest number of values that are live at once in one evaluation, by family: per latent cell and channel of
-# the first level. Counted. SD needs more because it has attention at full resolution, and SDXL has none there.
-VALUES_PER_CELL = {"sdxl": 15.8, "sd": 26.2}
+# The largest number of activations in memory at once in one evaluation, per latent cell and channel of the first
+# level, by family (counted). SD needs more than SDXL, which has no attention at full resolution.
+ACTIVATIONS_PER_CELL = {"sdxl": 15.8, "sd": 26.2}
 
 
 def read_facts(pipeline: Any, source: str, family: str, placement: Placement) -> Facts:
-    """Return what planning needs to know of a loaded pipeline; ValueError if it is not a plausible model."""
+    """Return the facts about a loaded pipeline; raise ValueError if the model is not supported."""
     unet, vae = pipeline.unet, pipeline.vae
     window, cell = unet.config.sample_size, pipeline.vae_scale_factor
-    if window not in NATIVE_SIDES:
+    if window not in PLAUSIBLE_NATIVE_SIDES:
         raise ValueError(f"its native side is {window} cells")
     if unet.config.in_channels != vae.config.latent_channels:
         raise ValueError(f"its network takes {unet.config.in_channels} channels, as for inpainting")
@@ -67,7 +67,7 @@ def get_networks(pipeline: Any) -> dict[str, torch.nn.Module]:
 def measure_footprint(pipeline: Any, family: str, placement: Placement) -> Footprint:
     """Return the memory that a loaded pipeline takes on its device.
 
-    With CPU offload only one network is on the device at a time, so that the largest counts.
+    With CPU offload only one network is on the device at a time, so only the largest one counts.
     """
     unet, vae = pipeline.unet, pipeline.vae
     sizes = [
@@ -82,9 +82,10 @@ def measure_footprint(pipeline: Any, family: str, placement: Placement) -> Footp
 
 
 def estimate_need(path: Path, configs: Path, family: str) -> MemoryNeed:
-    """Return the memory that a model will need, from its configs and the headers of its weights alone.
+    """Return the memory that a model will need, without loading its weights.
 
-    path: its folder or file.    configs: the folder of its configs.
+    path: the model's folder or file.
+    configs: the folder of the model's configs.
     """
     parameters = weights.count_parameters(path)
     try:
@@ -104,22 +105,25 @@ def estimate_need(path: Path, configs: Path, family: str) -> MemoryNeed:
 def evaluation_bytes_per_cell(family: str, channels: tuple[int, ...], itemsize: int) -> float:
     """Return the peak memory of one evaluation, in bytes per latent cell.
 
-    channels: those of each level of the network.    itemsize: bytes per value.
+    channels: the number of channels at each level of the network.
+    itemsize: bytes of an activation.
     """
-    return VALUES_PER_CELL[family] * channels[0] * itemsize
+    return ACTIVATIONS_PER_CELL[family] * channels[0] * itemsize
 
 
 def decoding_bytes_per_px(channels: tuple[int, ...], itemsize: int) -> float:
     """Return the peak memory of decoding one tile, in bytes per px.
 
-    It is reached at full resolution, with four maps of the first level's channels and one of the second's.
-    channels: those of each level of the VAE.    itemsize: bytes per value.
+    The peak is at full resolution, with four feature maps of the first level's channels and one of the second level's.
+
+    channels: the number of channels at each level of the VAE.
+    itemsize: bytes of an activation.
     """
     return (4 * channels[0] + channels[1]) * itemsize
 
 
 def hash_pipeline(pipeline: Any) -> str:
-    """Return a hash of everything in a pipeline that its images depend on: weights, configs and vocabularies."""
+    """Return a hash (hex) of all that determines a pipeline's images: weights, configs and vocabularies."""
     digest = sha256()
     for name, part in sorted(pipeline.components.items()):
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""LoRAs, applied as adapters and taken off again, so that the network is afterwards what it was, bit by bit."""
+"""Apply LoRAs as adapters and remove them, which leaves the network bit for bit as it was before."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +10,17 @@ from engine.catalogue import weights
 from engine.catalogue.entries import find_lora, lora_source
 from engine.errors import BadRecipe, short_repr
 
-# Files of LoRAs and their weights.
+# (file, weight) of each LoRA.
 LoraFiles = tuple[tuple[Path, float], ...]
 
 
 def find_loras(loras: tuple[tuple[str, float], ...]) -> LoraFiles:
-    """Return the files of a recipe's LoRAs, downloaded if need be; BadRecipe for one that cannot be found."""
+    """Return the files and weights of a recipe's LoRAs. A LoRA that is not on this machine is downloaded.
+
+    Raise BadRecipe for a LoRA that cannot be found.
+
+    loras: (source, weight) of each LoRA.
+    """
     found = []
     for source, weight in loras:
         path = find_lora(source) or weights.download(lora_source(source), [])
@@ -27,9 +32,9 @@ def find_loras(loras: tuple[tuple[str, float], ...]) -> LoraFiles:
 
 @contextmanager
 def apply_loras(pipeline: Any, loras: LoraFiles) -> Iterator[None]:
-    """Apply LoRAs to a pipeline's network and text encoders while the block runs.
+    """Apply LoRAs to a pipeline's network and text encoders inside a `with` block.
 
-    BadRecipe where a LoRA was made for another kind of model.
+    Raise BadRecipe if a LoRA was made for another kind of model.
     """
     if not loras:
         yield
@@ -42,7 +47,7 @@ def apply_loras(pipeline: Any, loras: LoraFiles) -> Iterator[None]:
 
 
 def fuse_loras(pipeline: Any, loras: LoraFiles) -> None:
-    """Merge LoRAs into the network's weights for good."""
+    """Merge LoRAs permanently into the weights of a pipeline's network and text encoders."""
     try:
         _load(pipeline, loras)
         pipeline.fuse_lora()
@@ -51,6 +56,7 @@ def fuse_loras(pipeline: Any, loras: LoraFiles) -> None:
 
 
 def _load(pipeline: Any, loras: LoraFiles) -> None:
+    """Load LoRAs as adapters and activate them; raise BadRecipe if a LoRA does not fit the model."""
     names = []
     for k, (path, _) in enumerate(loras):
         name = f"lora_{k}"
@@ -67,4 +73,5 @@ def _load(pipeline: Any, loras: LoraFiles) -> None:
 
 
 def _adapters(pipeline: Any) -> set[str]:
+    """Return the names of the adapters that are loaded in a pipeline."""
     return {name for names in pipeline.get_list_adapters().values() for name in names}

@@ -1,4 +1,4 @@
-"""A loaded pipeline as the loop uses it: facts, prompt embeddings, predictions. engine/vae uses its VAE."""
+"""A loaded model, as the loop uses it: facts, prompt embeddings and predictions. engine/vae uses its VAE."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,15 +17,17 @@ from engine.planning.patches import Patch
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A loaded diffusers pipeline."""
+    """A loaded diffusers pipeline with its facts."""
 
+    # What planning needs to know of the model.
     facts: Facts
+    # The diffusers pipeline.
     pipeline: Any
-    # Maps a latent cell to RGB, for previews.
+    # The matrix (C + 1, 3) that turns latents into RGB previews.
     preview_matrix: Tensor
-    # Where the network computes.
+    # The device on which the network computes.
     device: torch.device
-    # The ControlNets that were loaded for this model, by their sources.
+    # The ControlNets that were loaded for this model, by folder or hub id.
     controlnets: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -38,18 +40,23 @@ class Model:
 
     @property
     def encoders(self) -> tuple[Any, ...]:
+        """The text encoders: two for SDXL, one for other families."""
         return tuple(part for name, part in get_networks(self.pipeline).items() if name.startswith("text"))
 
     @property
     def tokenizers(self) -> tuple[Any, ...]:
+        """The tokenizer of each text encoder."""
         names = ("tokenizer", "tokenizer_2")[: len(self.encoders)]
         return tuple(getattr(self.pipeline, name) for name in names)
 
     @torch.inference_mode()
     def encode_text(self, prompt: str, negative: str | None, guidance_passes: int) -> Text:
-        """Return the embeddings of a run's prompts, (negative, positive) or the positive alone.
+        """Return the embeddings of a run's prompts: (negative, positive), or the positive prompt alone for one pass.
 
-        Prompts that are longer than the encoders take are encoded in chunks.
+        Prompts that are too long for the encoders are encoded in chunks.
+
+        negative: None if the recipe has no negative prompt.
+        guidance_passes: 2 with classifier-free guidance, else 1.
         """
         prompts = [negative or "", prompt] if guidance_passes == 2 else [prompt]
         if self.facts.family == "sd":
@@ -60,6 +67,7 @@ class Model:
 
     @property
     def _zeroes_empty_prompt(self) -> bool:
+        """Whether the model expects zeros as embedding of an omitted negative prompt."""
         return self.pipeline.config.force_zeros_for_empty_prompt
 
     def predict(
@@ -73,18 +81,21 @@ class Model:
     ) -> Tensor:
         """Return the network's raw predictions for latents (N, C, h, w) at timestep t.
 
-        The latents are the views once for each prompt; size_ids are (N, 6).
+        latents: all views with the first prompt, then all views with the second prompt.
+        size_ids: SDXL's size ids (N, 6); other models ignore them.
+        controls: the ControlNets that are active at this step.
+        patches: the patches of the network at this step.
         """
         views = len(latents) // len(text.embeds)
         added_cond = None
         if text.pooled is not None:
-            # Float ids: bfloat16 would round large sizes.
+            # The ids are floats, because bfloat16 would round large sizes.
             added_cond = {
                 "text_embeds": text.pooled.repeat_interleave(views, 0),
                 "time_ids": size_ids.float(),
             }
         embeds = text.embeds.repeat_interleave(views, 0)
         latents = latents.to(self.unet.dtype)
-        with apply_patches([self.unet, *(control.net for control in controls)], patches):
+        with apply_patches([self.unet, *(control.controlnet for control in controls)], patches):
             added = compute_residuals(controls, latents, t, embeds, added_cond)
             return self.unet(latents, t, embeds, added_cond_kwargs=added_cond, **added).sample

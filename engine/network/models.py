@@ -1,7 +1,6 @@
-"""Loads models, ControlNets and detectors, and moves them to their device: the only module that loads weights.
+"""Load models, ControlNets and detectors, and move them to their device. Only this module loads weights.
 
-Weights are read from safetensors alone. Some detectors exist as pickles only; of these, nothing but tensors is
-loaded.
+Weights are read from safetensors files. Some detectors exist only as pickles; from pickles only tensors are loaded.
 """
 
 import logging
@@ -28,12 +27,12 @@ from engine.vae.codec import preview_matrix
 
 log = logging.getLogger(__name__)
 
-# Number formats that can be asked for.
+# The number formats in which a model can be loaded.
 DTYPES = ("float32", "float16", "bfloat16")
 # The model family by the class of its pipeline.
 FAMILIES = {"StableDiffusionXLPipeline": "sdxl", "StableDiffusionPipeline": "sd"}
-# Components that are not loaded: they only filter or describe images.
-UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
+# Components of pipelines that are not loaded, because they only filter or describe images.
+UNUSED_COMPONENTS = ("safety_checker", "feature_extractor", "image_encoder")
 
 
 def load_model(
@@ -45,8 +44,11 @@ def load_model(
 ) -> Model:
     """Load a model from a diffusers folder, a .safetensors file or the hub.
 
-    A dtype of "auto" and an offload of None are chosen by the free memory. Raises a Fault that says what is missing.
-    entry: the model's entry in the catalogue, whose LoRAs and scheduler settings are applied.
+    Raise a Fault that says what is missing.
+
+    dtype: "auto" chooses the number format by the free memory.
+    offload: whether to use CPU offload; None chooses by the free memory.
+    entry: the model's entry in the catalogue, whose LoRAs and scheduler settings are applied; None without one.
     """
     source = str(path_or_id)
     chosen_device = _find_device(device)
@@ -80,7 +82,10 @@ def load_model(
 def _check_memory(title: str, need: MemoryNeed, placement: Placement, free: int | None) -> None:
     """Raise NotEnoughMemory if the weights alone exceed the free memory.
 
-    Loading them anyway could make the system kill the whole process.
+    If the weights were loaded anyway, the system might kill the whole process.
+
+    title: the model's name, for the message.
+    free: bytes; None if unknown.
     """
     needed = need.weight_bytes(placement.dtype.itemsize, placement.offload)
     if free is not None and needed > free:
@@ -91,7 +96,7 @@ def _check_memory(title: str, need: MemoryNeed, placement: Placement, free: int 
 
 
 def _find_or_download(source: str, prefers_half: bool) -> Path:
-    """Return the folder or file of a model, downloaded if it is a hub id that is not on this machine.
+    """Return the folder or file of a model; a hub id that is not on this machine is downloaded.
 
     prefers_half: whether to download weights in half precision if there are any.
     """
@@ -113,7 +118,7 @@ def _find_or_download(source: str, prefers_half: bool) -> Path:
 
 @contextmanager
 def _silence_libraries() -> Iterator[None]:
-    """Hide the libraries' warnings and progress bars for loading while the block runs, but not for downloads."""
+    """Hide the libraries' warnings and their progress bars of loading, not of downloads, inside a `with` block."""
     libraries = (diffusers_logging, transformers_logging)
     levels = [library.get_verbosity() for library in libraries]
     for library in libraries:
@@ -128,7 +133,7 @@ def _silence_libraries() -> Iterator[None]:
 
 
 def _find_device(device: str) -> torch.device:
-    """Return the torch device of this name; Fault if it cannot be used."""
+    """Return the torch device of this name; raise Fault if it cannot be used. "auto" prefers CUDA."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -140,7 +145,7 @@ def _find_device(device: str) -> torch.device:
 
 
 def _find_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
-    """Return the number format of this name, None for "auto"; Fault if it is not one of DTYPES."""
+    """Return the number format of this name, None for "auto"; raise Fault if it is not one of DTYPES."""
     if dtype == "auto":
         return None
     for name in DTYPES:
@@ -150,9 +155,12 @@ def _find_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
 
 
 def _read_index(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
-    """Return the folder of a model's configs and its model_index.json, without reading weights.
+    """Return (folder of a model's configs, content of its model_index.json), without reading weights.
 
-    Raises WeightsMissing if its family is not supported.
+    Raise WeightsMissing if the model's family is not supported.
+
+    path: the model's folder or file.
+    source: what the user called the model, for messages.
     """
     if path.is_file():
         layout = weights.detect_layout(path)
@@ -178,7 +186,7 @@ def _read_index(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
 
 
 def _load_index(folder: Path, source: str) -> dict[str, Any]:
-    """Return a folder's model_index.json; WeightsMissing if it has none."""
+    """Return the content of a folder's model_index.json; raise WeightsMissing if the file is missing."""
     try:
         return dict(diffusers.DiffusionPipeline.load_config(folder))
     except (OSError, ValueError, TypeError) as fault:
@@ -186,7 +194,7 @@ def _load_index(folder: Path, source: str) -> dict[str, Any]:
 
 
 def _load_folder(path: Path, pipeline_class: Any, placement: Placement) -> Any:
-    """Load the pipeline of a diffusers folder."""
+    """Load a pipeline from a diffusers folder."""
     return pipeline_class.from_pretrained(
         path,
         # The VAE of most models overflows in half precision.
@@ -198,7 +206,7 @@ def _load_folder(path: Path, pipeline_class: Any, placement: Placement) -> Any:
 
 
 def _load_file(path: Path, pipeline_class: Any, configs: Path, placement: Placement) -> Any:
-    """Load the pipeline of a single .safetensors file in the layout of Stability's code."""
+    """Load a pipeline from a single .safetensors file, in the layout of Stability AI's code."""
     pipeline = pipeline_class.from_single_file(
         str(path), config=str(configs), torch_dtype=placement.dtype, local_files_only=True
     )
@@ -208,7 +216,7 @@ def _load_file(path: Path, pipeline_class: Any, configs: Path, placement: Placem
 
 
 def _apply_entry(pipeline: Any, entry: ModelEntry) -> None:
-    """Merge a catalogue entry's LoRAs into the weights, and apply its scheduler settings."""
+    """Apply a catalogue entry to its pipeline: merge LoRAs into the weights, and change scheduler settings."""
     if entry.loras:
         lora.fuse_loras(pipeline, lora.find_loras(entry.loras))
     _update_scheduler(pipeline, entry.scheduler_settings)
@@ -224,11 +232,16 @@ def _update_scheduler(pipeline: Any, settings: Mapping[str, Any]) -> None:
 def _omit_unused(pipeline_class: Any) -> dict[str, Any]:
     """Return keyword arguments for from_pretrained that leave out unused components."""
     optional = set(pipeline_class._optional_components)
-    return {name: None for name in UNUSED if name in optional}
+    return {name: None for name in UNUSED_COMPONENTS if name in optional}
 
 
 def _build_model(pipeline: Any, index: dict[str, Any], source: str, placement: Placement) -> Model:
-    """Return the model of a loaded pipeline, with its networks where they compute; ValueError if it is incomplete."""
+    """Return a Model for a loaded pipeline, after moving its networks to their device.
+
+    Raise ValueError if the pipeline is incomplete.
+
+    index: the content of model_index.json.
+    """
     for network in get_networks(pipeline).values():
         network.requires_grad_(False).eval()
     family = FAMILIES[type(pipeline).__name__]
@@ -265,7 +278,8 @@ def _place_networks(pipeline: Any, placement: Placement) -> None:
 def load_controlnet(folder: Path, class_name: str, variant: str, model: Model) -> Any:
     """Load a ControlNet to a model's device in its number format.
 
-    class_name: its class in diffusers.    variant: "" or "fp16".
+    class_name: the ControlNet's class in diffusers.
+    variant: "fp16" for the files in half precision, or "".
     """
     with _silence_libraries():
         controlnet = getattr(diffusers, class_name).from_pretrained(
@@ -282,6 +296,6 @@ def load_depth_network(folder: Path) -> Any:
 
 
 def load_detector(detector_class: Any, folder: Path, file: str) -> Any:
-    """Load a detector of controlnet-aux from a file of a folder, on the CPU."""
+    """Load a detector of controlnet-aux from a file in a folder, on the CPU."""
     with _silence_libraries(), weights.force_weights_only():
         return detector_class.from_pretrained(str(folder), filename=file)

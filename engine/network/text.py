@@ -1,4 +1,4 @@
-"""Prompts as embeddings. Prompts that are longer than the encoders take are encoded in chunks."""
+"""Encode prompts to embeddings. Prompts that are too long for the encoders are encoded in chunks."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,20 +8,21 @@ from torch import Tensor
 
 
 class Text(NamedTuple):
-    """The embeddings of a run's prompts, one row each: (negative, positive), or the positive alone."""
+    """The embeddings of a run's prompts, one row each: (negative, positive), or the positive prompt alone."""
 
+    # The embedding of each token (prompts, tokens, width).
     embeds: Tensor
-    # Of the whole prompt; None for families without pooled embeddings.
+    # SDXL's embedding of the whole prompt (prompts, width); None for other families.
     pooled: Tensor | None = None
 
     @property
     def first(self) -> "Text":
-        """The first row alone."""
+        """The embeddings of the first prompt alone."""
         return Text(self.embeds[:1], None if self.pooled is None else self.pooled[:1])
 
 
 def tokenize_in_chunks(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
-    """Return token ids (prompts, chunks, length): every prompt cut into the same number of padded chunks."""
+    """Return token ids (prompts, chunks, length). Every prompt is cut into the same number of padded chunks."""
     length = tokenizer.model_max_length
     room = length - 2
     plain = [tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids for prompt in prompts]
@@ -34,8 +35,10 @@ def tokenize_in_chunks(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
     return torch.tensor(chunks).unflatten(0, (len(prompts), count))
 
 
-def encode_with_one_encoder(encoder: Any, tokenizer: Any, prompts: Sequence[str], device: torch.device) -> Text:
-    """Return embeddings as SD 1.x and 2.x take them: the last layer, normed; nothing pooled."""
+def encode_with_one_encoder(
+    encoder: Any, tokenizer: Any, prompts: Sequence[str], device: torch.device
+) -> Text:
+    """Return embeddings for SD 1.x and 2.x: the encoder's last layer, normalized, without pooled embeddings."""
     ids = tokenize_in_chunks(tokenizer, prompts)
     hidden = encoder(ids.flatten(0, 1).to(device))[0]
     return Text(hidden.unflatten(0, ids.shape[:2]).flatten(1, 2))
@@ -44,9 +47,9 @@ def encode_with_one_encoder(encoder: Any, tokenizer: Any, prompts: Sequence[str]
 def encode_with_two_encoders(
     encoders: Sequence[Any], tokenizers: Sequence[Any], prompts: Sequence[str], device: torch.device
 ) -> Text:
-    """Return embeddings as SDXL takes them: the last but one layer of both encoders, concatenated.
+    """Return embeddings for SDXL: the last but one layer of both encoders, concatenated.
 
-    The pooled embedding is the second encoder's, of the first chunk.
+    The pooled embedding comes from the second encoder and the first chunk.
     """
     hidden, pooled = [], None
     rows = [tokenize_in_chunks(tokenizer, prompts) for tokenizer in tokenizers]
@@ -63,6 +66,9 @@ def encode_with_two_encoders(
 
 
 def zero_negative(text: Text) -> Text:
-    """Return the embeddings with zeros for the negative prompt: what some models expect where it is omitted."""
+    """Return (negative, positive) embeddings with zeros for the negative prompt.
+
+    Some models expect zeros if the negative prompt is omitted.
+    """
     kept = torch.tensor([0.0, 1.0], dtype=text.embeds.dtype, device=text.embeds.device)
     return Text(text.embeds * kept[:, None, None], text.pooled * kept[:, None])

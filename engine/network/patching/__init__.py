@@ -1,5 +1,5 @@
-"""Temporary patches of a network, as engine/planning/patches.py describes them, undone bit by bit.
+"""Apply the patches of engine/planning/patches.py to a network, for one call.
 
-A patch changes attributes, weights or hooks of modules for one call of the network. All are restored
-afterwards, also after an exception. LoRA layers around a convolution are patched with it.
+A patch changes attributes, weights or hooks of modules. All of them are restored bit for bit after the call, also
+after an exception. LoRA layers around a convolution are patched together with the convolution.
 """

@@ -1,4 +1,4 @@
-"""Applies patches of any type to a network."""
+"""Apply patches of any type to a network."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -24,7 +24,7 @@ from engine.planning.patches import (
 # Takes a network and a patch, and returns a context in which the network is patched.
 ApplyFunction = Callable[[nn.Module, Any], AbstractContextManager[None]]
 
-# By the type of the patch.
+# The function that applies a patch, by the type of the patch.
 APPLY_FUNCTIONS: dict[type, ApplyFunction] = {
     DilatedConvolutions: apply_dilated_convolutions,
     StridedLevel: apply_strided_level,
@@ -36,9 +36,9 @@ APPLY_FUNCTIONS: dict[type, ApplyFunction] = {
 
 @contextmanager
 def apply_patches(networks: Iterable[nn.Module], patches: tuple[Patch, ...]) -> Iterator[None]:
-    """Apply patches to networks while the block runs.
+    """Apply patches to networks inside a `with` block.
 
-    Patches of parts that a network lacks are skipped: a ControlNet has no up blocks.
+    Patches of parts that a network lacks are skipped, because a ControlNet has no up blocks.
     """
     with ExitStack() as undo:
         for network in networks:
@@ -50,10 +50,10 @@ def apply_patches(networks: Iterable[nn.Module], patches: tuple[Patch, ...]) -> 
 def check_patched_parts(network: nn.Module, model: str, patches_by_step: Iterable[StepPatches]) -> None:
     """Raise BadRecipe if a model's network lacks a part that is to be patched.
 
-    model: its name, for the message.
+    model: the model's name, for the message.
     """
     module_names = {name for name, _ in network.named_modules()}
-    patches: dict[Patch, None] = {}  # In order, and each once.
+    patches: dict[Patch, None] = {}  # A dict keeps the order and drops repeated patches.
     for step in patches_by_step:
         patches |= dict.fromkeys((*step.strong, *(step.mild or ())))
     for patch in patches:
@@ -66,14 +66,14 @@ def check_patched_parts(network: nn.Module, model: str, patches_by_step: Iterabl
 
 
 def _patched_parts(patch: Patch) -> tuple[str, ...]:
-    """Return the names of the submodules that a network must have for a patch."""
+    """Return the names of the submodules that a network must have for a patch, such as "down_blocks.1"."""
     match patch:
         case DilatedConvolutions():
             return tuple(part for part, _ in patch.parts)
         case StridedLevel():
-            return DOWNSAMPLER.format(patch.down), UPSAMPLER.format(patch.up)
+            return DOWNSAMPLER.format(patch.down_block), UPSAMPLER.format(patch.up_block)
         case PooledLevel():
-            return f"{patch.down}.attentions.0", f"{patch.up}.attentions.1"
+            return f"{patch.down_block}.attentions.0", f"{patch.up_block}.attentions.1"
         case WindowedAttention():
             return patch.parts
     return ()

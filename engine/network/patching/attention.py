@@ -1,4 +1,4 @@
-"""Patches of self-attention: shifted windows (HiDiffusion's MSW-MSA, Zhang et al. 2023), and scaling by the
+"""Apply patches of self-attention: shifted windows (HiDiffusion's MSW-MSA, Zhang et al. 2023), and scaling by the
 number of tokens (Jin et al. 2023).
 """
 
@@ -18,47 +18,53 @@ from engine.planning.patches import ScaledAttention, WindowedAttention
 class WindowPartition(NamedTuple):
     """How the tokens of a feature map are partitioned into four windows, two by two.
 
-    A map with an odd side is padded by repeating its last row or column.
+    A feature map with an odd side is padded by repeating its last row or column.
     """
 
-    # The size of the map in tokens.
+    # The height and width of the feature map in tokens.
     rows: int
     cols: int
-    # How far the map is rolled up and left before it is partitioned, in quarters of a window's side: 0 to 3.
+    # How far the feature map is rolled up and left before the partition, in quarters of a window's side: 0 to 3.
     shift: int
 
     @property
     def window(self) -> tuple[int, int]:
-        """The size of a window in tokens."""
+        """(height, width) of a window in tokens."""
         return (self.rows + 1) // 2, (self.cols + 1) // 2
 
     @property
     def roll(self) -> tuple[int, int]:
-        """How far the map is rolled in tokens, along rows and columns."""
+        """How far the feature map is rolled up and left, in tokens."""
         height, width = self.window
         return height * self.shift // 4, width * self.shift // 4
 
     def split(self, tokens: Tensor) -> Tensor:
         """Partition tokens (N, rows * cols, C) into windows (4 N, tokens of a window, C)."""
         (height, width), (down, right) = self.window, self.roll
-        map_ = tokens.unflatten(1, (self.rows, self.cols)).movedim(-1, 1)
-        map_ = pad(map_, (0, 2 * width - self.cols, 0, 2 * height - self.rows), mode="replicate")
-        map_ = torch.roll(map_, (-down, -right), (-2, -1))
-        windows = map_.unflatten(-1, (2, width)).unflatten(-3, (2, height))  # N, C, 2, height, 2, width
+        feature_map = tokens.unflatten(1, (self.rows, self.cols)).movedim(-1, 1)
+        feature_map = pad(
+            feature_map, (0, 2 * width - self.cols, 0, 2 * height - self.rows), mode="replicate"
+        )
+        feature_map = torch.roll(feature_map, (-down, -right), (-2, -1))
+        windows = feature_map.unflatten(-1, (2, width)).unflatten(
+            -3, (2, height)
+        )  # N, C, 2, height, 2, width
         return windows.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(0, 2)
 
     def merge(self, windows: Tensor) -> Tensor:
         """Reverse `split`: join windows (4 N, tokens of a window, C) to tokens (N, rows * cols, C)."""
         (height, width), (down, right) = self.window, self.roll
-        map_ = windows.unflatten(0, (-1, 2, 2)).unflatten(3, (height, width))  # N, 2, 2, height, width, C
-        map_ = map_.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
-        map_ = torch.roll(map_, (down, right), (-2, -1))[..., : self.rows, : self.cols]
-        return map_.flatten(2).transpose(1, 2)
+        feature_map = windows.unflatten(0, (-1, 2, 2)).unflatten(
+            3, (height, width)
+        )  # N, 2, 2, height, width, C
+        feature_map = feature_map.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
+        feature_map = torch.roll(feature_map, (down, right), (-2, -1))[..., : self.rows, : self.cols]
+        return feature_map.flatten(2).transpose(1, 2)
 
 
 @contextmanager
 def apply_windowed_attention(network: nn.Module, patch: WindowedAttention) -> Iterator[None]:
-    """Limit the self-attentions of some parts to windows while the block runs; each has its own shift."""
+    """Limit the self-attentions of the patch's parts to windows inside a `with` block; each has its own shift."""
     with ExitStack() as undo:
         count = 0
         for name in patch.parts:
@@ -73,16 +79,20 @@ def apply_windowed_attention(network: nn.Module, patch: WindowedAttention) -> It
 
 @contextmanager
 def _limit_to_windows(transformer: nn.Module, attention: nn.Module, shift: int) -> Iterator[None]:
-    """Limit one self-attention to windows while the block runs.
+    """Limit one self-attention to windows inside a `with` block.
 
-    The transformer that contains it receives the map, whose size the attention's tokens do not reveal.
+    The size of the feature map is read from the input of the transformer, because the tokens that the attention
+    receives do not show it.
+
+    transformer: the module that contains the attention.
+    shift: see WindowPartition.
     """
     partition = WindowPartition(0, 0, shift)
 
     def note_size(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal partition
-        map_ = args[0] if args else kwargs["hidden_states"]
-        partition = WindowPartition(*map_.shape[-2:], shift)
+        feature_map = args[0] if args else kwargs["hidden_states"]
+        partition = WindowPartition(*feature_map.shape[-2:], shift)
 
     def split(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return (partition.split(args[0]), *args[1:]), kwargs
@@ -100,9 +110,9 @@ def _limit_to_windows(transformer: nn.Module, attention: nn.Module, shift: int) 
 
 @contextmanager
 def apply_scaled_attention(network: nn.Module, patch: ScaledAttention) -> Iterator[None]:
-    """Scale the queries of all self-attention by sqrt(log N / log n) while the block runs.
+    """Scale the queries of all self-attentions by sqrt(log N / log n) inside a `with` block.
 
-    N is the number of tokens of this view, n that of a native view.
+    N is the number of tokens of the present view, and n is the number of tokens of a view of native size.
     """
 
     def scale(module: nn.Module, args: tuple[Any, ...], queries: Tensor) -> Tensor:
@@ -116,5 +126,5 @@ def apply_scaled_attention(network: nn.Module, patch: ScaledAttention) -> Iterat
 
 
 def _has_self_attention(module: nn.Module) -> bool:
-    """Return whether a module is a transformer block, whose self-attention is called attn1."""
+    """Return whether a module has a self-attention, which diffusers calls attn1."""
     return hasattr(module, "attn1") and hasattr(module.attn1, "to_q")

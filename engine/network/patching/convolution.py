@@ -1,4 +1,4 @@
-"""Patches that enlarge the receptive field of convolutions: re-dilation and dispersion (ScaleCrafter, He et
+"""Apply patches that enlarge the receptive field of convolutions: re-dilation and dispersion (ScaleCrafter, He et
 al. 2023).
 """
 
@@ -17,18 +17,19 @@ from torch.nn.functional import interpolate
 from engine.network.patching.hooks import set_attributes, use_hooks
 from engine.planning.patches import DilatedConvolutions
 
-# The weight of pixel-level calibration in a dispersed kernel, that of structure-level being 1; as published.
+# The weight of pixel-level calibration in a dispersed kernel; structure-level calibration has the weight 1. As
+# published.
 PIXEL_CALIBRATION_WEIGHT = 0.05
-# The side of the maps on which kernels are calibrated.
+# The side in cells of the feature maps for which kernels are calibrated.
 CALIBRATION_SIDE = 7
 
-# The dispersed kernel of a convolution, and the identity and version of the weight that it was made from.
+# For each convolution: the identity and version of its weight, and the dispersed kernel made from this weight.
 _dispersed_kernels: "WeakKeyDictionary[nn.Conv2d, tuple[tuple[int, int], nn.Parameter]]" = WeakKeyDictionary()
 
 
 @contextmanager
 def apply_dilated_convolutions(network: nn.Module, patch: DilatedConvolutions) -> Iterator[None]:
-    """Dilate the 3x3 convolutions of some parts while the block runs."""
+    """Dilate the 3x3 convolutions of the patch's parts inside a `with` block."""
     factors: dict[nn.Module, float] = {}
     for part, factor in patch.parts:
         factors |= dict.fromkeys(find_convolutions(network, part), factor)
@@ -41,7 +42,8 @@ def apply_dilated_convolutions(network: nn.Module, patch: DilatedConvolutions) -
 def find_convolutions(network: nn.Module, part: str) -> list[nn.Module]:
     """Return the convolutions of a part that can be dilated; none if the network lacks the part.
 
-    part: a block, which stands for its ResNets and samplers, or "<block>.downsamplers" for those alone.
+    part: the name of a block, for the convolutions in its ResNets, downsamplers and upsamplers; or
+        "<block>.downsamplers", for the downsamplers alone.
     """
     block_name, only_downsamplers, _ = part.partition(".downsamplers")
     try:
@@ -49,23 +51,34 @@ def find_convolutions(network: nn.Module, part: str) -> list[nn.Module]:
     except AttributeError:
         return []
     if only_downsamplers:
-        return _sampler_convolutions(block, "downsamplers")
+        return _resampling_convolutions(block, "downsamplers")
     resnets = [conv for resnet in block.resnets for conv in (resnet.conv1, resnet.conv2)]
-    return resnets + _sampler_convolutions(block, "downsamplers") + _sampler_convolutions(block, "upsamplers")
+    return (
+        resnets
+        + _resampling_convolutions(block, "downsamplers")
+        + _resampling_convolutions(block, "upsamplers")
+    )
 
 
-def _sampler_convolutions(block: nn.Module, name: str) -> list[nn.Module]:
-    return [sampler.conv for sampler in getattr(block, name, None) or ()]
+def _resampling_convolutions(block: nn.Module, name: str) -> list[nn.Module]:
+    """Return the convolutions in a block's downsamplers or upsamplers.
+
+    name: "downsamplers" or "upsamplers".
+    """
+    return [module.conv for module in getattr(block, name, None) or ()]
 
 
 @contextmanager
 def _dilate(convolution: nn.Module, factor: float, dispersed: bool) -> Iterator[None]:
-    """Dilate one convolution, with the LoRA layers around it, by a factor while the block runs.
+    """Dilate one convolution and the LoRA layers around it inside a `with` block.
 
-    If the factor is no whole number, the next larger whole one is used on a map enlarged by as much.
+    A fractional factor is rounded up, and the feature map is enlarged by the same ratio for the convolution.
+
+    factor: the spacing of the kernel's taps.
+    dispersed: whether to use a 5x5 kernel at half the spacing.
     """
     if dispersed:
-        factor = factor / 2  # The kernel of 5x5 makes up for it.
+        factor = factor / 2  # The 5x5 kernel has twice the reach of the 3x3 kernel.
     dilation = ceil(factor)
     padding = 2 * dilation if dispersed else dilation
     layers = [
@@ -87,7 +100,7 @@ def _dilate(convolution: nn.Module, factor: float, dispersed: bool) -> Iterator[
 
 @contextmanager
 def _replace_weight(conv: nn.Conv2d, weight: nn.Parameter) -> Iterator[None]:
-    """Give a convolution another weight while the block runs."""
+    """Replace a convolution's weight inside a `with` block."""
     original = conv._parameters["weight"]
     conv._parameters["weight"] = weight
     try:
@@ -98,7 +111,7 @@ def _replace_weight(conv: nn.Conv2d, weight: nn.Parameter) -> Iterator[None]:
 
 @contextmanager
 def _enlarge_input(convolution: nn.Module, ratio: float, stride: int) -> Iterator[None]:
-    """Enlarge a convolution's input, and resize its output to the usual size, while the block runs."""
+    """Enlarge a convolution's input by a ratio, and resize its output to the usual size, inside a `with` block."""
     output_sizes: list[tuple[int, int]] = []
 
     def enlarge(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -115,7 +128,7 @@ def _enlarge_input(convolution: nn.Module, ratio: float, stride: int) -> Iterato
 
 
 def dispersed_kernel(conv: nn.Conv2d) -> nn.Parameter:
-    """Return the 5x5 kernel that replaces a convolution's 3x3 kernel; cached until its weight changes."""
+    """Return the 5x5 kernel that replaces a convolution's 3x3 kernel; cached until the weight changes."""
     weight = conv.weight
     version = id(weight), weight._version
     cached = _dispersed_kernels.get(conv)
@@ -132,10 +145,11 @@ def dispersed_kernel(conv: nn.Conv2d) -> nn.Parameter:
 
 @cache
 def dispersion_matrix() -> np.ndarray:
-    """Return R (25, 9), which turns a flat 3x3 kernel into a 5x5 one, by least squares over all 7x7 maps x.
+    """Return R (25, 9), which multiplies a flat 3x3 kernel to give a flat 5x5 kernel.
 
-    Structure-level calibration: up(conv3(x)) = conv5(up(x)), where up doubles the resolution.
-    Pixel-level calibration, weighted: conv5(x) = conv3(x).
+    R is the least-squares solution of these equations for all 7x7 feature maps x:
+    Structure-level calibration: conv5(up(x)) = up(conv3(x)), where up doubles the resolution.
+    Pixel-level calibration, with a small weight: conv5(x) = conv3(x).
     """
     maps = np.eye(CALIBRATION_SIDE**2).reshape(-1, CALIBRATION_SIDE, CALIBRATION_SIDE)
     taps = _neighbourhoods(maps, 3)  # (N, 7, 7, 9): what each tap of a kernel contributes to each cell
@@ -148,12 +162,12 @@ def dispersion_matrix() -> np.ndarray:
 
 
 def _as_rows(values: np.ndarray) -> np.ndarray:
-    """Flatten all axes but the last."""
+    """Return an array with all axes but the last flattened: (rows, last axis)."""
     return values.reshape(-1, values.shape[-1])
 
 
 def _neighbourhoods(maps: np.ndarray, side: int) -> np.ndarray:
-    """Return the square around every cell, as (..., rows, cols, side * side), with zeros beyond the border."""
+    """Return the values in the square around every cell: (..., rows, cols, side * side), zeros beyond the border."""
     border = side // 2
     padded = np.pad(maps, [(0, 0)] * (maps.ndim - 2) + [(border, border)] * 2)
     squares = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (-2, -1))
@@ -161,7 +175,7 @@ def _neighbourhoods(maps: np.ndarray, side: int) -> np.ndarray:
 
 
 def _double_resolution(maps: np.ndarray) -> np.ndarray:
-    """Upsample maps bilinearly with corners aligned: between any two neighbours comes their mean."""
+    """Return maps (..., 2 rows - 1, 2 cols - 1): between any two neighbouring cells their mean is inserted."""
     rows, cols = maps.shape[-2:]
     flat = torch.from_numpy(np.ascontiguousarray(maps)).reshape(1, -1, rows, cols)
     size = (2 * rows - 1, 2 * cols - 1)

@@ -1,4 +1,4 @@
-"""Attributes and hooks of modules that are set for a while."""
+"""Set attributes and hooks of modules temporarily."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 @contextmanager
 def set_attributes(module: nn.Module, **values: Any) -> Iterator[None]:
-    """Set attributes of a module while the block runs, and restore them afterwards."""
+    """Set attributes of a module inside a `with` block, and restore them afterwards."""
     originals = {name: getattr(module, name) for name in values}
     try:
         for name, value in values.items():
@@ -23,7 +23,7 @@ def set_attributes(module: nn.Module, **values: Any) -> Iterator[None]:
 
 @contextmanager
 def use_hooks(*handles: RemovableHandle) -> Iterator[None]:
-    """Keep registered hooks while the block runs, and remove them afterwards."""
+    """Keep hooks that are already registered inside a `with` block, and remove them afterwards."""
     try:
         yield
     finally:

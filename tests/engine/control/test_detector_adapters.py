@@ -65,7 +65,7 @@ def test_a_large_picture_is_detected_in_blended_tiles(hub_files, monkeypatch):
     detector_weights.save_detector("hed", hub_files("hed"))
     pixels = colour_squares(64, 1500)
     whole = detectors.detect("hed", pixels).astype(int)
-    monkeypatch.setattr(detector_adapters, "TILE", 1024)
+    monkeypatch.setattr(detector_adapters, "TILE_SIDE", 1024)
     tiled = detectors.detect("hed", pixels)
     assert tiled.shape == whole.shape
     assert np.abs(tiled - whole).max() <= 8
@@ -104,7 +104,7 @@ def test_the_nearest_place_of_a_depth_map_is_white(hub_files):
     network = detectors._loaded["depth"].network
     with torch.no_grad():
         inputs = torch.from_numpy(
-            (pixels / 255 - detector_adapters.MEAN) / detector_adapters.DEVIATION
+            (pixels / 255 - detector_adapters.DEPTH_MEAN) / detector_adapters.DEPTH_DEVIATION
         ).permute(2, 0, 1)[None]
         near = network(inputs.float()).predicted_depth[0].numpy()
     assert drawn[np.unravel_index(near.argmax(), near.shape)].tolist() == [255] * 3
