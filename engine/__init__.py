@@ -1,5 +1,4 @@
-"""Large pictures from diffusion models that were trained on small ones. Torch is loaded when needed.
-
+"""Make pictures that are larger than those a diffusion model was trained on. Torch is imported when needed.
 from engine import Recipe, generate, load_model
 for event in generate(Recipe(prompt="a red house"), load_model("a/folder"), out="runs"): ...
 """
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 __version__ = ENGINE_VERSION
 
-# What needs torch, and the module that it is imported from when it is first used.
+# Names whose modules need torch, with these modules; a module is imported when its name is first used.
 _LAZY = {
     "generate": "engine.runs.generate",
     "load_model": "engine.network.models",
@@ -66,6 +65,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    """Import and return one of the names in _LAZY, at its first use."""
     if name not in _LAZY:
         raise AttributeError(f"module 'engine' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

@@ -1,31 +1,31 @@
 """The errors that the engine raises, and the sentences that explain them to a user.
 
-A sentence says what happened, what was kept, and what to do. How it is displayed is decided elsewhere.
+A sentence says what happened, what was kept, and what to do next. The page decides how to display the sentence.
 """
 
 from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-# Characters; a longer sentence is cut off.
-LONGEST_SENTENCE = 400
+# The largest number of characters of a sentence; a longer sentence is cut off.
+MAX_SENTENCE_LENGTH = 400
 
 
 class Fault(Exception):
     """An error that is shown to the user as one sentence."""
 
     def __init__(self, sentence: str) -> None:
-        if len(sentence) > LONGEST_SENTENCE:
-            sentence = sentence[: LONGEST_SENTENCE - 1] + "…"
+        if len(sentence) > MAX_SENTENCE_LENGTH:
+            sentence = sentence[: MAX_SENTENCE_LENGTH - 1] + "…"
         self.sentence = sentence
         super().__init__(sentence)
 
 
 class BadRecipe(Fault):
-    """A request that cannot be carried out because one of its settings is wrong.
+    """A recipe that cannot be run because one of its settings is wrong.
 
-    field: the name of the setting to change.
-    fit: values of settings that would work instead.
+    field: the name of the wrong setting.
+    fit: new values, by setting, that would make the recipe work; empty if none are known.
     """
 
     def __init__(self, field: str, sentence: str, fit: Mapping[str, Any] | None = None) -> None:
@@ -34,12 +34,12 @@ class BadRecipe(Fault):
         self.fit = dict(fit or {})
 
     def __reduce__(self) -> tuple[type, tuple[str, str, dict[str, Any]]]:
-        # Exceptions are pickled by their args, which hold the sentence alone.
+        # By default an exception is rebuilt from its args, which contain only the sentence.
         return BadRecipe, (self.field, self.sentence, self.fit)
 
 
 class WeightsMissing(Fault):
-    """A model is not on this machine, or a part of it is missing or broken."""
+    """A model is not on this machine, or some of the model's files are missing or broken."""
 
 
 class NotEnoughMemory(Fault):
@@ -47,11 +47,11 @@ class NotEnoughMemory(Fault):
 
 
 class StopRequested(Exception):
-    """Raised inside a run to end it when the user has asked it to stop; it never leaves the engine."""
+    """Raised inside a run to end the run after the user has stopped it; callers of the engine never see it."""
 
 
 def short_repr(value: object) -> str:
-    """Return the repr of a refused value, cut off after 40 characters, for use in an error sentence."""
+    """Return the repr of a wrong value, cut off after 40 characters, for use in an error sentence."""
     try:
         text = repr(value)
     except Exception:
@@ -60,20 +60,23 @@ def short_repr(value: object) -> str:
 
 
 def first_line(exception: BaseException, limit: int = 100) -> str:
-    """Return the first line of an exception's message (or its type's name), cut after `limit` characters."""
+    """Return the first line of an exception's message, cut after `limit` characters.
+
+    For an exception without a message, return the name of the exception's type.
+    """
     lines = str(exception).splitlines() or [type(exception).__name__]
     return lines[0][:limit]
 
 
-def wait_time(seconds: float | None) -> str:
-    """Return a phrase for when to try again, such as "in about 3 minutes"; None is an unknown time."""
+def waiting_phrase(seconds: float | None) -> str:
+    """Return the seconds to wait as a phrase, such as "in about 3 minutes". None: the time is unknown."""
     if seconds is None:
         return "in a few minutes"
     minutes = max(1, ceil(seconds / 60))
     return f"in about {minutes} minute{'s' if minutes > 1 else ''}"
 
 
-# Values of settings.
+# Sentences about values of settings.
 OUT_OF_RANGE = "{field} is {value}; it goes from {low} to {high}."
 NOT_A_NUMBER = "{field} is {value}; it must be a finite number."
 NOT_WHOLE = "{field} is {value}; it must be a whole number."
@@ -84,7 +87,7 @@ TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
 UNKNOWN_CHOICE = "{field} is {value}, which is not known here. Known: {known}."
 NOT_A_PICTURE = "image must be the path of a picture on this machine; it is {value}."
 
-# Start images.
+# Sentences about start images.
 PICTURE_UNREADABLE = "{name} could not be read as a picture. Nothing was made; choose another one."
 PICTURE_TOO_LARGE = (
     "The start picture has more than {limit} megapixels. Nothing was made; make it smaller and give it again."
@@ -94,7 +97,7 @@ PICTURE_GONE = (
 )
 PICTURE_NOT_A_DIGEST = "A recipe from elsewhere tells its start picture by a sha256; image is {value}."
 
-# Controls (ControlNet conditions) and their detectors.
+# Sentences about controls (ControlNet conditions) and the detectors that draw control maps.
 NOT_CONTROLS = (
     "controls are mappings of settings, like {{'kind': 'canny', 'image': 'a.png'}}; this is {value}."
 )
@@ -136,7 +139,7 @@ NOT_IMPORTED = "{package} cannot be loaded, {reason}"
 DETECTOR_NOT_HERE = "its weights are not on this machine and could not be fetched"
 DETECTOR_BROKEN = "its weights are broken, or hold more than numbers and were not read"
 
-# Methods and their options.
+# Sentences about methods and their options.
 NOT_OPTIONS = "options are names with values, like {{'restart': 0.5}}; this is {value}."
 UNKNOWN_OPTION = "There is no option {option}. There are: {known}."
 METHOD_TAKES_NO_PICTURE = (
@@ -148,7 +151,7 @@ PATCHES_NEED_LARGE_VIEWS = (
 )
 NO_SUCH_PART = "The network of {model} has no part {part}, which this method bends. Choose another method."
 
-# Sizes, scales, steps and schedulers.
+# Sentences about models, sizes, scales, steps and schedulers.
 WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."
 ONE_SIDE = "Give both width and height, or leave both empty."
 NOT_A_MULTIPLE_OF_CELL = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
@@ -178,7 +181,7 @@ MODEL_UNSUPPORTED = "This model {what}; no solver here can follow it. Choose ano
 SCHEDULER_REPLACED = "The model's own scheduler cannot be used here; {name} takes its place."
 MODEL_SCHEDULER_UNSUPPORTED = "The model's own scheduler ({what}) cannot be used here. Choose one of {known}."
 
-# Settings that the published DemoFusion code cannot do (faithful = on).
+# Sentences about settings that the published DemoFusion code does not support (faithful = on).
 FAITHFUL_SIDE = (
     "As published, the longer side is a multiple of {native} px; {side} is not. "
     "{near} px would fit, or turn faithful off."
@@ -197,7 +200,7 @@ FAITHFUL_SCHEDULER = (
     "choose another or turn faithful off."
 )
 
-# Resuming a run from a finished stage.
+# Sentences about resuming a run from a finished stage.
 NOT_A_STAGE = "{field} must name a stage by its number, and resume a run folder and a number; it is {value}."
 NOTHING_LEFT = "Stage {resume} is already made and the run was to end after stage {until}: nothing is left."
 NO_SUCH_STAGE = "Stage {stage} is not part of this plan; it has stages 1 to {last}."
@@ -219,13 +222,13 @@ RAN_ELSEWHERE = (
     "the last digits of the next ones may differ."
 )
 
-# Reading the recipe out of a picture or a text.
+# Sentences about reading a recipe from a picture or a text.
 RECALL_UNREADABLE = "{name} could not be read as a picture or a recipe. Nothing else changed."
 RECALL_NONE = "This picture carries no recipe (some sites remove it)."
 RECALL_TOO_LARGE = "This file is too long to be a recipe. Nothing else changed."
 RECALL_NOT_JSON = "This text is not JSON, so it holds no recipe. Nothing else changed."
 
-# Failures while a run is at work.
+# Sentences about failures of a run, and about the queue.
 NOT_FINITE = (
     "The numbers overflowed in stage {stage}. Finished stages are kept. "
     "Load the model in float32, or lower the prompt strength."
@@ -251,7 +254,7 @@ UNEXPECTED = (
     "Something broke that should not have ({code}). Finished stages are kept. Please report the code."
 )
 
-# Loading models and LoRAs.
+# Sentences about loading models and LoRAs.
 MODEL_NOT_HERE = (
     "{source} is not a model on this machine and could not be fetched. "
     "Give the folder of a diffusers pipeline or a .safetensors file, or check the network."

@@ -1,8 +1,8 @@
 """The table of methods: which stages a method has, how a stage starts, what the network sees, and how the
 network is patched.
 
-The loop reads the cells of a row and never its name. An ablation is a row with one cell changed. This module
-imports nothing of the engine; engine/recipe/effects.py applies a recipe's settings to a row.
+Each row describes one method. The loop reads only the values of the row, never the method's name. An ablation is
+a row with one value changed. engine/recipe/effects.py applies a recipe's settings to a row.
 """
 
 from dataclasses import dataclass
@@ -10,53 +10,66 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One row of the table."""
+    """One row of the table of methods."""
 
-    # Starts with a base at native size; otherwise there is one stage, the final one.
+    # Whether the first stage is a base of about native size. If not, the final size is the only stage.
     has_base: bool = True
-    # Passes through every scale; otherwise through the first and the last.
+    # Whether there is a stage for every scale of the recipe, not just for the first and the last.
     progressive: bool = True
-    # Each stage is pulled to the noised enlargement of the stage below (skip residual, c1).
+    # Whether each stage is pulled to the noised enlargement of the previous stage (skip residual, weight c1).
     skip_residual: bool = False
-    # Each stage renoises the enlargement of the stage below to a middle step and denoises from there.
+    # Whether each stage starts at a middle step, from the noised enlargement of the previous stage (SDEdit).
     restarts: bool = False
-    # Dilated views take part, blended by c2; otherwise local views alone.
+    # Whether the network sees dilated views too, blended with the local views by c2.
     dilated: bool = False
-    # What a local view is: "windows" of native size, "large" windows of twice its side, or the "whole" canvas.
+    # The kind of local views: "windows" of native size, "large" windows of twice the native side, or one view of
+    # the "whole" canvas.
     views: str = "whole"
-    # SDXL's size ids of a view say where it lies; otherwise they are those of the final picture.
+    # Whether SDXL's size ids of a window give its position. If not, they describe the final picture.
     true_size_ids: bool = True
-    # The setting `jitter` shifts windows.
+    # Whether the setting `jitter` shifts the windows of this method.
     jitters: bool = True
-    # The patch of the network for local views larger than native: a key of planning.patch_schedule.
+    # The patch of the network for local views above native size: a key of PATCH_FUNCTIONS in
+    # engine/planning/patch_schedule.py, or "" for none.
     network: str = ""
-    # The settings and options that this method reads, among those that not every method reads.
+    # The settings and options that this method reads. Those that every method reads are left out.
     reads: frozenset[str] = frozenset()
 
     @property
     def takes_start_image(self) -> bool:
+        """Whether the method can start from an image in place of noise."""
         return self.skip_residual or self.restarts
 
 
+# Settings that have an effect only if stages are pulled to an anchor (skip residual).
 SKIP_RESIDUAL_SETTINGS = frozenset({"alpha1"})
+# Settings that have an effect only with dilated views.
 DILATED_SETTINGS = frozenset({"alpha2", "alpha3", "sigma1", "sigma2", "kernel", "lattice"})
+# Settings that have an effect only if the local views are windows.
 WINDOW_SETTINGS = frozenset({"stride", "jitter", "feather"})
-ABLATIONS = frozenset({"progressive", "skip_residual", "dilated"})
-COMBINATIONS = frozenset({"views", "network"})
-# What faithful mode sets itself.
+# Settings that each switch off one part of DemoFusion.
+ABLATION_SETTINGS = frozenset({"progressive", "skip_residual", "dilated"})
+# Options that give a method the local views or the network patch of another method.
+COMBINATION_OPTIONS = frozenset({"views", "network"})
+# Settings whose values `faithful` overrides.
 FAITHFUL_SETTINGS = frozenset({"economy", "kernel", "lattice", "feather"})
+# Settings that have an effect only with classifier-free guidance.
 GUIDANCE_SETTINGS = frozenset({"negative", "guidance_rescale"})
+# Settings of a start image.
 START_IMAGE_SETTINGS = frozenset({"image", "fidelity"})
-# The options that each patch of the network reads.
+# The options that each patch of the network reads; "" is no patch.
 NETWORK_OPTIONS = {
     "": frozenset(),
     "attention": frozenset(),
     "scalecrafter": frozenset({"bent_until", "dispersed", "damped"}),
     "hidiffusion": frozenset({"bent_until", "windowed"}),
 }
+# The options that any patch of the network reads.
 ALL_NETWORK_OPTIONS = frozenset().union(*NETWORK_OPTIONS.values())
+# Settings that have an effect only with several stages.
 STAGE_SETTINGS = frozenset({"progressive", "enlarge"})
 
+# The table: its rows by the name of the method, which is the recipe's setting `method`.
 METHODS = {
     "demofusion": Method(
         skip_residual=True,
@@ -65,8 +78,8 @@ METHODS = {
         reads=SKIP_RESIDUAL_SETTINGS
         | DILATED_SETTINGS
         | WINDOW_SETTINGS
-        | ABLATIONS
-        | COMBINATIONS
+        | ABLATION_SETTINGS
+        | COMBINATION_OPTIONS
         | ALL_NETWORK_OPTIONS
         | START_IMAGE_SETTINGS
         | STAGE_SETTINGS
@@ -79,13 +92,13 @@ METHODS = {
         views="windows",
         true_size_ids=False,
         jitters=False,
-        reads=frozenset({"stride", "feather", "placed"}) | COMBINATIONS | ALL_NETWORK_OPTIONS,
+        reads=frozenset({"stride", "feather", "placed"}) | COMBINATION_OPTIONS | ALL_NETWORK_OPTIONS,
     ),
     "sdedit": Method(
         restarts=True,
         reads=frozenset({"restart", "image"})
         | WINDOW_SETTINGS
-        | COMBINATIONS
+        | COMBINATION_OPTIONS
         | ALL_NETWORK_OPTIONS
         | STAGE_SETTINGS,
     ),

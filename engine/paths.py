@@ -1,8 +1,8 @@
-"""The project's own folders on this machine."""
+"""Paths of the project's own folders."""
 
 from pathlib import Path
 
-# The project's root, which holds app.py. The catalogue's local sources are relative to it.
+# The folder that contains app.py. Local sources in the catalogue are relative to this folder.
 ROOT = Path(__file__).parents[1]
-# Bundled files: the small model and its ControlNet, scripts, styles and the example.
+# The folder of bundled files: the small model, its ControlNet, the page's scripts and styles, the example run.
 ASSETS = ROOT / "assets"

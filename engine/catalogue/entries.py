@@ -1,4 +1,4 @@
-"""What is known of a model before it is loaded: its facts, default settings and LoRAs. No torch."""
+"""Entries of catalogue.toml, and the facts of a model that planning needs before the model is loaded. No torch."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -12,79 +12,82 @@ from engine.catalogue import weights
 from engine.formulas.timesteps import train_steps
 from engine.paths import ROOT
 
+# The file that lists models, LoRAs and ControlNets, and describes model families and architectures.
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
-# Width of the text embeddings that SD 2.x reads; SD 1.x reads 768.
+# The width of the text embeddings of SD 2.x. In SD 1.x the width is 768.
 SD2_TEXT_WIDTH = 1024
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """The values that a model uses for settings which a recipe leaves empty."""
+    """A model's values for settings that a recipe leaves empty."""
 
-    # Denoising steps of every stage.
+    # The number of denoising steps of every stage.
     steps: int
-    # Scale of classifier-free guidance.
+    # The scale of classifier-free guidance.
     guidance: float
-    # A key of SCHEDULERS, or "model" for the model's own.
+    # A key of SCHEDULERS, or "model" for the scheduler that the model came with.
     scheduler: str
-    # Side of each stage as a multiple of the native side.
+    # The mean side of each stage as a multiple of the native side.
     scales: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """How much memory a model takes on its device, in bytes."""
+    """The memory that a model takes on its device, in bytes."""
 
-    # All weights that are on the device at the same time.
+    # Bytes of all weights that are on the device at the same time.
     weights: int = 0
-    # Working memory of one evaluation of the network, per latent cell of the view.
+    # Bytes of activations in one evaluation of the network, per latent cell of the view.
     per_cell: float = 0.0
-    # Working memory of the VAE's decoder, per px of a tile.
+    # Bytes of activations in the VAE's decoder, per px of a tile.
     per_px: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All that planning needs to know of a model."""
+    """The properties of a model that planning needs."""
 
+    # The model's name in recipes.
     name: str
-    # "sdxl" or "sd".
+    # The model family: "sdxl" or "sd".
     family: str
-    # Side of the native square in latent cells.
+    # The native side (of the square that the model was trained on) in latent cells; a window has this side.
     window: int
-    # Side of a latent cell in px (the VAE's scale factor).
+    # The side of a latent cell in px (the VAE's scale factor).
     cell: int
-    # Channels of a latent.
+    # The number of channels of a latent.
     channels: int
-    # The config of the model's own scheduler.
+    # The config of the scheduler that the model came with.
     scheduler: Mapping[str, Any] = field(hash=False)
-    # Values of settings that a recipe leaves empty.
+    # The values for settings that a recipe leaves empty.
     defaults: Defaults
     # The (height, width) in px that the model was trained on.
     buckets: tuple[tuple[int, int], ...]
-    # Views per call of the network if the recipe does not say.
+    # The number of views per call of the network if the recipe sets none.
     view_batch: int = 4
-    # Memory that the model takes.
+    # The memory that the model takes.
     footprint: Footprint = Footprint()
-    # A sha256 of weights, configs and vocabulary.
+    # A sha256 of the model's weights, configs and vocabulary.
     hash: str = ""
-    # Names the kind of latents; models of equal latent space can continue each other's stages.
+    # Identifies the kind of latents: a model can continue the stages of another model with an equal value.
     latent_space: str = ""
     # The name of the device that the network runs on.
     device: str = "cpu"
     # The network's number format, such as "float16".
     dtype: str = "float32"
-    # Whether the parts of the model are moved to the device only while they are used.
+    # Whether each network of the model is moved to the device only while the network is used.
     offload: bool = False
-    # The network's layout, which selects the tables of patches that fit it: "sdxl", "sd15" or "sd21".
+    # The network's block layout, which selects the tables of patches: "sdxl", "sd15" or "sd21".
     architecture: str = "sdxl"
-    # The cost of an evaluation at native size by the levels of the network, outermost first: the share of
-    # the total that grows with a view's area, and the share that grows with its square (attention).
+    # The fractions of an evaluation's cost at native size that each level of the network takes, outermost level
+    # first: the fraction that grows with a view's area, and the fraction that grows with the area's square
+    # (attention).
     level_costs: tuple[tuple[float, float], ...] = ((1.0, 0.0),)
 
     @property
-    def native(self) -> int:
-        """Side of the native square in px."""
+    def native_side(self) -> int:
+        """The native side in px."""
         return self.window * self.cell
 
     @property
@@ -93,7 +96,7 @@ class Facts:
         return train_steps(self.scheduler)
 
     def bucket_near(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the training size nearest to this (height, width), by the logarithms of the sides."""
+        """Return the training size nearest to a (height, width) in px; nearness is measured on log sides."""
         height, width = size
         return min(
             self.buckets, key=lambda bucket: log(bucket[0] / height) ** 2 + log(bucket[1] / width) ** 2
@@ -110,29 +113,33 @@ def load_catalogue() -> dict[str, Any]:
 class ModelEntry:
     """A model that the catalogue lists."""
 
+    # The model's name in recipes.
     name: str
-    # The name that is shown to the user.
+    # The name that the page shows.
     title: str
-    # A folder, a .safetensors file, or a hub id.
+    # The path of a folder or of a .safetensors file, or a hub id.
     source: str
-    # "sdxl" or "sd".
+    # The model family: "sdxl" or "sd".
     family: str
+    # The values for settings that a recipe leaves empty.
     defaults: Defaults
+    # The name of the model's licence.
     licence: str = ""
-    # For a small model that knows few words only: the words of each kind ("subject", "colour", ...).
+    # For a small model that knows few words: its words and phrases by kind ("subject", "colour", ...). Empty for
+    # other models.
     vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    # Size of the download at its first use.
+    # The size of the download in gigabytes; 0 for a bundled model.
     gigabytes: float = 0
-    # Whether the model takes hours without a GPU.
+    # Whether a picture takes hours without a GPU.
     needs_gpu: bool = False
-    # LoRAs that are part of the model, as (name or source, strength); they are fused when it is loaded.
+    # LoRAs that are fused into the model when it is loaded, as (name or source, strength).
     loras: tuple[tuple[str, float], ...] = ()
-    # Settings that replace those of the model's own scheduler.
+    # Values that replace values in the config of the scheduler that the model came with.
     scheduler_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
-    def is_here(self) -> bool:
-        """Whether all its weights are on this machine."""
+    def is_local(self) -> bool:
+        """Whether all weights of the model, those of its LoRAs included, are on this machine."""
         path = weights.find_local(self.source)
         return bool(path and weights.has_weights(path) and all(find_lora(name) for name, _ in self.loras))
 
@@ -143,7 +150,7 @@ def model_entries() -> tuple[ModelEntry, ...]:
 
 
 def _model_entry(name: str, table: Mapping[str, Any]) -> ModelEntry:
-    """Return the entry of one of the catalogue's [model.*] tables."""
+    """Return the entry that a [model.*] table of the catalogue describes."""
     folder = ROOT / table["source"]
     return ModelEntry(
         name=name,
@@ -161,12 +168,12 @@ def _model_entry(name: str, table: Mapping[str, Any]) -> ModelEntry:
 
 
 def lora_names() -> tuple[str, ...]:
-    """Return the names of the LoRAs that the catalogue lists, which any recipe may use."""
+    """Return the names of the LoRAs that the catalogue lists. Recipes from outside may use only these."""
     return tuple(load_catalogue()["lora"])
 
 
 def lora_source(name: str) -> str:
-    """Return where a LoRA's file is: the catalogue's source for a listed name, else the name itself."""
+    """Return the path or hub id of a LoRA's file: from the catalogue for a listed name, else `name` itself."""
     return load_catalogue()["lora"].get(name, {}).get("source", name)
 
 
@@ -177,13 +184,13 @@ def find_lora(name: str) -> Path | None:
 
 
 def defaults_for(source: str, family: str) -> Defaults:
-    """Return the default settings of the catalogue's entry with this source, or else those of the family."""
+    """Return the default settings of the model with this source if the catalogue lists it, else of its family."""
     entry = _find_entry(source)
     return entry.defaults if entry else family_defaults(family)
 
 
 def _find_entry(source: str) -> ModelEntry | None:
-    """Return the catalogue's entry with this source or another path to the same folder, or None."""
+    """Return the model entry with this source, or with another path to the same folder; None if there is none."""
     path = Path(source).resolve()
     for entry in model_entries():
         if source == entry.source or path == Path(entry.source).resolve():
@@ -192,33 +199,38 @@ def _find_entry(source: str) -> ModelEntry | None:
 
 
 def family_defaults(family: str) -> Defaults:
-    """Return the default settings of a family."""
+    """Return the default settings of a model family, "sdxl" or "sd"."""
     return _defaults(load_catalogue()["family"][family])
 
 
 def _defaults(table: Mapping[str, Any]) -> Defaults:
+    """Return the default settings in a [model.*] or [family.*] table of the catalogue."""
     return Defaults(table["steps"], table["guidance"], table["scheduler"], tuple(table["scales"]))
 
 
 def lora_titles(loras: Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Return LoRAs as they are named in a picture's recipe: files without the folder that they lie in."""
+    """Return (name, strength) pairs in which a LoRA's file is named without its folder."""
     return tuple((Path(name).name if Path(name).is_file() else name, strength) for name, strength in loras)
 
 
 def lora_digests(loras: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Return the sha256 of each LoRA's file with its strength, which identifies it under any name."""
+    """Return (sha256 of the file, strength) for each LoRA, which does not depend on the file's name.
+
+    A LoRA that is not on this machine keeps its name in place of the sha256.
+    """
     digests = []
     for name, strength in loras:
         path = find_lora(name)
-        # The name will do for a LoRA that was never fetched: no picture has been made with it yet.
+        # No picture can have been made with a LoRA that was never downloaded, so its name is enough.
         digests.append((weights.file_digest(path) if path else name, strength))
     return digests
 
 
 def facts_from_configs(entry: ModelEntry) -> Facts:
-    """Return those facts of a model that sizes and steps depend on, from its config files alone.
+    """Return a model's facts as far as its config files contain them: enough to plan sizes and steps.
 
-    Raise OSError, ValueError or KeyError if its configs are not on this machine or are incomplete.
+    Memory, hash and device keep their defaults. Raise OSError, ValueError or KeyError if the configs are not on
+    this machine or are incomplete.
     """
     path = weights.find_local(entry.source)
     layout = weights.detect_layout(path) if path and path.is_file() else None
@@ -244,14 +256,17 @@ def facts_from_configs(entry: ModelEntry) -> Facts:
 
 
 def architecture_for(family: str, text_width: int) -> str:
-    """Return the architecture ("sdxl", "sd15" or "sd21") of a network that reads texts of this width."""
+    """Return the architecture of a network: "sdxl", "sd15" or "sd21".
+
+    text_width: the width of the network's text embeddings.
+    """
     if family != "sd":
         return family
     return "sd21" if text_width == SD2_TEXT_WIDTH else "sd15"
 
 
 def level_costs_for(source: str, architecture: str) -> tuple[tuple[float, float], ...]:
-    """Return Facts.level_costs: those of the catalogue's entry, or else those of the architecture."""
+    """Return Facts.level_costs for a model: from its entry in the catalogue, else from its architecture's."""
     entry = _find_entry(source)
     costs = load_catalogue()["model"][entry.name].get("level_costs") if entry else None
     if costs is None:
@@ -260,7 +275,10 @@ def level_costs_for(source: str, architecture: str) -> tuple[tuple[float, float]
 
 
 def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:
-    """Return the (height, width) in px that a family's models of this native side were trained on."""
+    """Return the (height, width) pairs in px that models of a family with this native side were trained on.
+
+    native: the native side in px.
+    """
     sixteenths = load_catalogue()["family"][family]["buckets"]
     wide = [(height * native // 16, width * native // 16) for height, width in sixteenths]
     tall = [(width, height) for height, width in wide]
@@ -268,8 +286,11 @@ def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:
 
 
 def published_pace(facts: Facts) -> float | None:
-    """Return published seconds per tile area for a model of this kind on its device, or None if unknown."""
-    model = (facts.family, facts.native, facts.dtype)
+    """Return published seconds per tile area (one evaluation at native size) of a model on its device.
+
+    None if none are published for this family, native side, number format and device.
+    """
+    model = (facts.family, facts.native_side, facts.dtype)
     for row in load_catalogue()["pace"]:
         if row["device"] in facts.device and (row["family"], row["native"], row["dtype"]) == model:
             return row["seconds"]

@@ -1,4 +1,4 @@
-"""The words that a small model knows: finding unknown ones in a prompt, building prompts of known ones.
+"""The limited vocabulary of a small model: find unknown words in a prompt, build prompts of known words.
 
 No torch.
 """
@@ -11,13 +11,16 @@ from pathlib import Path
 
 from engine.catalogue.entries import ModelEntry
 
-# Punctuation that any prompt may hold.
+# Punctuation marks that every prompt may contain.
 PUNCTUATION = frozenset(",.")
 
 
 @cache
 def known_words(source: str) -> frozenset[str]:
-    """Return all words in the tokenizer of a pipeline's folder, whose tokens are whole words."""
+    """Return all words that a model's tokenizer knows; each of its tokens is a whole word.
+
+    source: the folder of the model's pipeline.
+    """
     tokenizer = json.loads((Path(source) / "tokenizer" / "tokenizer.json").read_text(encoding="utf-8"))
     return frozenset(tokenizer["model"]["vocab"])
 
@@ -28,9 +31,9 @@ def split_words(text: str) -> list[str]:
 
 
 def unknown_words(text: str, entry: ModelEntry) -> tuple[str, ...]:
-    """Return the words of a prompt that the model does not know, each once, in order.
+    """Return the words of a prompt that the model does not know, each once, in the prompt's order.
 
-    There are none for a model whose vocabulary is not limited.
+    Return an empty tuple for a model whose vocabulary is not limited.
     """
     if not entry.vocabulary:
         return ()
@@ -39,7 +42,7 @@ def unknown_words(text: str, entry: ModelEntry) -> tuple[str, ...]:
 
 
 def has_vocabulary_word(text: str, entry: ModelEntry) -> bool:
-    """Return whether a prompt holds a word of the vocabulary; True for a model without a limited one."""
+    """Return whether a prompt contains a word of the model's vocabulary; True if the vocabulary is not limited."""
     if not entry.vocabulary:
         return True
     vocabulary = {
@@ -49,17 +52,20 @@ def has_vocabulary_word(text: str, entry: ModelEntry) -> bool:
 
 
 def build_prompt(choices: Mapping[str, str]) -> str:
-    """Build a prompt from one choice of each kind, such as "a red house on snow at night"."""
+    """Return a prompt such as "a red house on snow at night".
+
+    choices: one word or phrase for each of the kinds "colour", "subject", "ground" and "sky".
+    """
     colour, subject, ground, sky = (choices[kind] for kind in ("colour", "subject", "ground", "sky"))
     article = "an" if colour[0] in "aeiou" else "a"
     return f"{article} {colour} {subject} on {ground} at {sky}"
 
 
 def replace_words(text: str, wanted: Mapping[str, str], entry: ModelEntry) -> str:
-    """Return the prompt with the wanted choices, by kind, in place of those that it holds.
+    """Return the prompt with the words in `wanted` (by kind) in place of its own words of the same kinds.
 
-    A prompt that `build_prompt` made, or that holds no word of the vocabulary, is built anew. In any other
-    prompt only the wanted words are exchanged, or added at the end.
+    A prompt that `build_prompt` made, or that contains no word of the vocabulary, is replaced by a new prompt. In
+    any other prompt only the wanted words are replaced, or added at the end.
     """
     found = find_choices(text, entry)
     is_built = None not in found.values() and text == build_prompt(found)
@@ -75,7 +81,7 @@ def replace_words(text: str, wanted: Mapping[str, str], entry: ModelEntry) -> st
 
 
 def find_choices(text: str, entry: ModelEntry) -> dict[str, str | None]:
-    """Return the first word or phrase of each kind of the vocabulary that a prompt holds, or None."""
+    """Return, for each kind of the vocabulary, its first word or phrase in the prompt; None if there is none."""
     words = f" {' '.join(split_words(text))} "
     choices: dict[str, str | None] = {}
     for kind, phrases in entry.vocabulary.items():

@@ -1,6 +1,6 @@
-"""The files of a model before it is loaded: a diffusers folder, a single file or a hub repository. No torch.
+"""Find and inspect the files of a model: a diffusers folder, a single file or a hub repository. No torch.
 
-Only configs and the headers of safetensors files are read, and only `download` uses the network.
+Only configs and the headers of safetensors files are read. Only `download` uses the internet.
 """
 
 import json
@@ -16,36 +16,40 @@ from typing import Any, NamedTuple
 
 from safetensors import safe_open
 
-# The file that every diffusers pipeline's folder has.
+# The name of the file that marks the folder of a diffusers pipeline.
 PIPELINE_INDEX = "model_index.json"
 # The suffix of files that hold weights.
 SAFETENSORS = ".safetensors"
-# The parts of a pipeline that hold weights, which are folders of these names.
+# The subfolders of a pipeline that contain weights.
 NETWORK_FOLDERS = ("unet", "vae", "text_encoder", "text_encoder_2")
-# Patterns of all files of a pipeline but its weights.
+# Patterns of the files of a pipeline that are not weights.
 CONFIG_PATTERNS = ["*.json", "*.txt", "*/*.json", "*/*.txt"]
-# Environment variables that make PyTorch read nothing but tensors from pickles, or forbid it to do so.
+# The environment variable that makes PyTorch load only tensors from pickles.
 FORCE_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+# The environment variable that lets pickles run code when PyTorch loads them.
 FORCE_NO_WEIGHTS_ONLY = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-# Tensors by which some single files say how their model was trained; the tensors themselves are empty.
+# The name of an empty tensor that marks a single file whose model predicts v.
 V_PREDICTION_KEY = "v_pred"
+# The name of an empty tensor that marks a single file whose model was trained down to zero signal-to-noise ratio.
 ZERO_TERMINAL_SNR_KEY = "ztsnr"
-# A repository on the hub, and a file of one.
+# The form of a hub repository's name: owner/name.
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# The form of a file in a hub repository: owner/name/file.safetensors.
 _HUB_FILE = re.compile(r"([\w.-]+/[\w.-]+)/(.+\.safetensors)")
 
 
 class CheckpointLayout(NamedTuple):
-    """The form in which one family's models are saved as a single file."""
+    """How the models of one family are stored in a single file."""
 
-    # The beginning of a tensor's name that occurs in this layout only.
+    # The prefix of tensor names that occurs only in this layout.
     key_prefix: str
-    # The class of the pipeline in diffusers.
+    # The name of the pipeline's class in diffusers.
     pipeline: str
-    # A hub id of a model with the configs and the tokenizers of this family.
+    # The hub id of a model whose configs and tokenizers fit this family.
     reference: str
 
 
+# The layouts of single files that can be loaded: SDXL, SD 2 and SD 1.
 CHECKPOINT_LAYOUTS = (
     CheckpointLayout(
         "conditioner.embedders.1.", "StableDiffusionXLPipeline", "stabilityai/stable-diffusion-xl-base-1.0"
@@ -62,9 +66,9 @@ CHECKPOINT_LAYOUTS = (
 
 
 def find_local(source: str | Path) -> Path | None:
-    """Return the folder or file of a source, or None if it is not on this machine.
+    """Return the folder or file of a source on this machine, the hub's cache included; None if there is none.
 
-    source: a path, a repository on the hub (owner/name), or a file of one (owner/name/file.safetensors).
+    source: a path, a hub repository (owner/name), or a file in a hub repository (owner/name/file.safetensors).
     """
     path = Path(source)
     if (path / PIPELINE_INDEX).is_file() or (path.suffix == SAFETENSORS and path.is_file()):
@@ -91,7 +95,7 @@ def find_in_hub_cache(repository: str, name: str) -> Path | None:
 
 
 def bytes_in_hub_cache(repository: str) -> int:
-    """Return how many bytes of a repository have been downloaded, unfinished files included."""
+    """Return the bytes of a repository that are in the hub's cache, unfinished downloads included."""
     from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.file_download import repo_folder_name
 
@@ -100,17 +104,20 @@ def bytes_in_hub_cache(repository: str) -> int:
 
 
 def is_hub_id(source: str | Path) -> bool:
-    """Return whether a source is no path on this machine but has the form of a hub repository's name."""
+    """Return whether a source has the form of a hub repository's name and is not a path on this machine."""
     return not Path(source).exists() and bool(_HUB_ID.fullmatch(str(source)))
 
 
 def has_weights(path: Path) -> bool:
-    """Return whether a model has weights on this machine: the hub's cache may hold its configs alone."""
+    """Return whether a model's file or folder contains weights; in the hub's cache there may be only configs."""
     return path.is_file() or any(weight_files(path, "unet", variant) for variant in ("", "fp16"))
 
 
 def download(source: str, patterns: list[str]) -> Path | None:
-    """Download a file, or the matching files of a repository, from the hub; return None if that fails."""
+    """Download a model from the hub and return the path of its file or folder; None if the download fails.
+
+    source: a hub repository or a file in one.    patterns: the files of a repository to download.
+    """
     from huggingface_hub import hf_hub_download, snapshot_download
 
     try:
@@ -125,7 +132,10 @@ def download(source: str, patterns: list[str]) -> Path | None:
 
 
 def weight_files(folder: Path, part: str, variant: str = "") -> list[Path]:
-    """Return the weight files of one part of a pipeline, in one variant ("fp16"; "" is the plain one)."""
+    """Return the weight files in one subfolder of a pipeline.
+
+    part: the subfolder, such as "unet".    variant: "fp16" for half precision, "" for the plain files.
+    """
     infix = f".{variant}" if variant else ""
     names = re.compile(
         rf"(?:diffusion_pytorch_model|model)(?:{re.escape(infix)})?(?:-\d+-of-\d+)?"
@@ -136,14 +146,20 @@ def weight_files(folder: Path, part: str, variant: str = "") -> list[Path]:
 
 
 def choose_variant(folder: Path, half: bool) -> str:
-    """Return which variant of a folder's weights to read: "fp16" if that is wanted or is the only one."""
+    """Return the variant of a folder's weights to read: "fp16" or, for the plain files, "".
+
+    half: whether "fp16" is preferred. If only one variant exists, that one is returned.
+    """
     has_plain = bool(weight_files(folder, "unet"))
     has_half = bool(weight_files(folder, "unet", "fp16"))
     return "fp16" if has_half and (half or not has_plain) else ""
 
 
 def count_parameters(path: Path) -> dict[str, int]:
-    """Return the number of parameters of each network of a pipeline; of a single file, their sum as "all"."""
+    """Return the number of parameters of each network of a pipeline, by subfolder.
+
+    path: the pipeline's folder, or a single file, for which the result is {"all": their sum}.
+    """
     if path.is_file():
         return {"all": _count_in_file(path)}
     variant = choose_variant(path, half=False)
@@ -156,24 +172,25 @@ def count_parameters(path: Path) -> dict[str, int]:
 
 
 def _count_in_file(path: Path) -> int:
+    """Return the number of parameters in a safetensors file."""
     return sum(prod(shape) for _, shape in read_tensor_shapes(path))
 
 
 def read_config(folder: Path, part: str) -> dict[str, Any]:
-    """Read the config of one part of a pipeline."""
+    """Return the config of one subfolder of a pipeline, such as "unet" or "scheduler"."""
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
     return json.loads((folder / part / name).read_text(encoding="utf-8"))
 
 
 def read_tensor_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the name and shape of every tensor in a safetensors file, from its header alone."""
+    """Yield the name and shape of every tensor in a safetensors file; only the file's header is read."""
     with safe_open(path, framework="numpy") as file:
         for name in file.keys():  # noqa: SIM118
             yield name, tuple(file.get_slice(name).get_shape())
 
 
 def detect_layout(path: Path) -> CheckpointLayout | None:
-    """Return the layout of a single file, or None if it is of no supported family."""
+    """Return the layout of a single file; None if its model belongs to no supported family."""
     names = {name for name, _ in read_tensor_shapes(path)}
     if not any(name.startswith("model.diffusion_model.") for name in names):
         return None
@@ -184,7 +201,7 @@ def detect_layout(path: Path) -> CheckpointLayout | None:
 
 
 def read_noise_settings(path: Path) -> dict[str, Any]:
-    """Return the scheduler settings that a single file declares by the names of empty tensors."""
+    """Return the scheduler settings that a single file declares with empty tensors (see V_PREDICTION_KEY)."""
     names = {name for name, _ in read_tensor_shapes(path)}
     settings: dict[str, Any] = {}
     if V_PREDICTION_KEY in names:
@@ -195,10 +212,10 @@ def read_noise_settings(path: Path) -> dict[str, Any]:
 
 
 def find_configs(path: Path, layout: CheckpointLayout) -> Path | None:
-    """Return a folder with the configs and the tokenizers for a single file, or None.
+    """Return a folder with the configs and the tokenizers for a single file; None if there is none.
 
-    It is the folder of the same name beside the file, the file's own folder, or the family's reference model
-    in the hub's cache.
+    The candidates are the folder beside the file with the file's name, the folder that contains the file, and the
+    layout's reference model in the hub's cache.
     """
     for folder in (path.with_suffix(""), path.parent, find_local(layout.reference)):
         if folder and (folder / PIPELINE_INDEX).is_file() and any(folder.glob("tokenizer/*")):
@@ -208,9 +225,9 @@ def find_configs(path: Path, layout: CheckpointLayout) -> Path | None:
 
 @contextmanager
 def force_weights_only() -> Iterator[None]:
-    """Make PyTorch run no code from pickles inside this context, whatever the environment allows.
+    """Context manager in which PyTorch runs no code from pickles, even if the environment allows it.
 
-    torch reads these environment variables again for every file.
+    torch reads the two environment variables again for every file, so setting them here is enough.
     """
     before = {name: os.environ.pop(name, None) for name in (FORCE_WEIGHTS_ONLY, FORCE_NO_WEIGHTS_ONLY)}
     os.environ[FORCE_WEIGHTS_ONLY] = "1"
@@ -222,13 +239,14 @@ def force_weights_only() -> Iterator[None]:
 
 
 def file_digest(path: Path) -> str:
-    """Return the sha256 of a file; it is remembered until the file changes."""
+    """Return the sha256 of a file as hex digits; cached until the file changes."""
     stat = path.stat()
     return _file_digest(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=64)
 def _file_digest(path: Path, modified: int, size: int) -> str:
+    """Return the sha256 of a file. Modification time and size are only part of the cache key."""
     digest = sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):

@@ -1,11 +1,12 @@
-"""The schedule of a stage, c1, c2, c3 and the blur, as pure functions of the timesteps (numpy only).
+"""The weights c1, c2 and c3 and the blur at every step of a stage, as functions of the timesteps (numpy only).
 
+t is the training timestep and T the number of training timesteps.
 c(t)  = (1 + cos(pi (T - t) / T)) / 2                    1 at pure noise, 0 at the clean end
-c1    = c^alpha1     pull to the enlargement (skip residual)
-c1    = c^(alpha1 (1 - f) / f)      with a start image of fidelity f
-c2    = c^alpha2     share of the dilated views
-c3    = c^alpha3
-blur  = (sigma1 - sigma2) c3 + sigma2               standard deviation in latent cells
+c1    = c^alpha1                 weight of the pull to the anchor, the noised enlargement (skip residual)
+c1    = c^(alpha1 (1 - f) / f)   the same with a start image of fidelity f
+c2    = c^alpha2                 weight of the dilated views; the local views have 1 - c2
+c3    = c^alpha3                 weight of the larger blur
+blur  = (sigma1 - sigma2) c3 + sigma2    standard deviation of the blur in latent cells
 """
 
 from dataclasses import dataclass
@@ -13,28 +14,34 @@ from typing import NamedTuple
 
 import numpy as np
 
+# The number of denoising steps in the DemoFusion paper, for which its alphas were chosen.
 PAPER_STEPS = 50
-# A smaller pull moves nothing that a solver's corrector could undo.
+# A pull c1 up to this value moves the canvas so little that a solver's corrector may undo it.
 NEGLIGIBLE_PULL = 1e-4
-# In place of -log 0, which is infinite: one training step of this pull leaves nothing.
+# The largest value of -log(1 - c1), which would be infinite for c1 = 1.
 STRONGEST_RATE = 1e4
-# Where a neighbouring cell has less weight than this, the blur is left out.
+# The blur is skipped if its kernel gives the neighbouring cell less weight than this.
 NEGLIGIBLE_WEIGHT = 1e-6
 
 
 def cosine(t: np.ndarray, total: int) -> np.ndarray:
-    """Return c(t); `total` is T, the number of training steps."""
+    """Return c(t) = (1 + cos(pi (T - t) / T)) / 2: 1 at pure noise (t = T), 0 at t = 0.
+
+    total: T, the number of training timesteps.
+    """
     return (1 + np.cos(np.pi * (total - t) / total)) / 2
 
 
 def c1_per_training_time(alpha1: float, t: np.ndarray, total: int) -> np.ndarray:
-    """Return c1' = 1 - (1 - c1)^(50 dt / T): as strong a pull with any number of steps as the paper's with 50.
+    """Return the pull c1' of each step, which in total is as strong as the paper's pull c1 with 50 steps.
 
-    Even steps take c1 at their beginning, as the paper does. Where some steps are much longer than others
-    (Karras), each takes the integral over its time: c1' = 1 - exp(50 / T * integral of log(1 - c1) dt).
+    t: the training timesteps of the steps.    total: T, the number of training timesteps.
+    For evenly spaced steps of length dt, c1' = 1 - (1 - c1)^(50 dt / T), with c1 at the beginning of the step as in
+    the paper. If some steps are much longer than others (Karras), log(1 - c1) is integrated over each step:
+    c1' = 1 - exp(50 / T * integral of log(1 - c1) dt).
     """
     covered = t - np.append(t[1:], 0)
-    if is_even(t):
+    if has_even_steps(t):
         return 1 - (1 - cosine(t, total) ** alpha1) ** (PAPER_STEPS * covered / total)
     times = np.arange(total)
     with np.errstate(divide="ignore"):
@@ -44,67 +51,81 @@ def c1_per_training_time(alpha1: float, t: np.ndarray, total: int) -> np.ndarray
     return 1 - np.exp(PAPER_STEPS / total * np.diff(reached))
 
 
-def is_even(t: np.ndarray) -> bool:
-    """Whether steps cover the same time but for rounding; the last may be cut short."""
+def has_even_steps(t: np.ndarray) -> bool:
+    """Return whether no step is more than twice as long as another; the last step, which may be short, is ignored.
+
+    t: training timesteps.
+    """
     covered = t[:-1] - t[1:]
     return len(covered) == 0 or covered.max() <= 2 * covered.min()
 
 
 def fidelity_exponent(alpha1: float, fidelity: float) -> float:
-    """Return the exponent of c1 with a start image: at fidelity 1/2 the paper's, at 1 zero, at 0 infinite."""
+    """Return the exponent of c1 for a start image.
+
+    It is alpha1 at fidelity 1/2, zero (the strongest pull) at 1, and infinite (no pull) at 0.
+    """
     return alpha1 * (1 - fidelity) / fidelity if fidelity else np.inf
 
 
 def survival(c1: np.ndarray) -> np.ndarray:
-    """Return how much of each step's output is left at the stage's end: the product of 1 - c1' over later steps."""
+    """Return the fraction of each step's output that is left at the end of the stage.
+
+    The pull c1 of every later step replaces some of the output, so this is the product of 1 - c1 over later steps.
+    """
     left = np.cumprod((1 - c1)[::-1])[::-1]
     return np.append(left[1:], 1.0)
 
 
 class Step(NamedTuple):
-    """One step of a stage."""
+    """One denoising step of a stage."""
 
-    # The step's number, from 0.
+    # The step's number, counted from 0.
     index: int
     # The training timestep.
     t: float
-    # The pull to the anchor.
+    # The weight of the pull to the anchor.
     c1: float
-    # The share of the dilated views; 0 leaves them out, 1 leaves the windows out.
+    # The weight of the dilated views. At 0 dilated views are left out, at 1 local views are left out.
     c2: float
-    # The standard deviation of the blur that dilated views read the canvas through, in latent cells.
+    # The standard deviation, in latent cells, of the blur of the canvas before dilated views are taken from it.
     blur: float
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """The values of a stage's steps, one array each. Steps before `first` are left out."""
+    """The values of all denoising steps of a stage, in arrays with one value per step."""
 
+    # Training timesteps.
     t: np.ndarray
+    # Weights of the pull to the anchor.
     c1: np.ndarray
+    # Weights of the dilated views.
     c2: np.ndarray
+    # Standard deviations of the blur in latent cells.
     blur: np.ndarray
-    # How much of each step's output is left at the stage's end.
+    # Fractions of each step's output that are left at the end of the stage, after the pulls of later steps.
     survival: np.ndarray
+    # The index of the first step that is carried out; earlier steps are skipped.
     first: int
-    # How many steps would see windows, and how many dilated views, if economy left nothing out.
+    # The numbers of steps with local views and with dilated views if the setting `economy` skipped nothing.
     steps_without_economy: tuple[int, int]
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps that are carried out."""
+        """The steps from `first` on, which are carried out."""
         columns = (self.t, self.c1, self.c2, self.blur)
         rows = zip(range(len(self.t)), *(c.tolist() for c in columns), strict=True)
         return tuple(Step(*row) for row in rows)[self.first :]
 
     @property
     def window_steps(self) -> int:
-        """How many steps see local views."""
+        """The number of steps with local views."""
         return int(np.count_nonzero(self.c2[self.first :] < 1))
 
     @property
     def dilated_steps(self) -> int:
-        """How many steps see dilated views."""
+        """The number of steps with dilated views."""
         return int(np.count_nonzero(self.c2[self.first :] > 0))
 
 
@@ -124,11 +145,14 @@ def stage_schedule(
     skip_residual: bool,
     dilated: bool,
     faithful: bool,
-    begin: float = 1.0,
+    start_fraction: float = 1.0,
 ) -> Schedule:
-    """Return the schedule of a stage with an anchor, without the work that economy leaves out.
+    """Return the schedule of a stage with an anchor.
 
-    begin: the share of the training time at which the stage begins.
+    t: the training timesteps of the steps.    total: T, the number of training timesteps.
+    economy: a threshold. Views with a smaller weight are left out, and so are the first steps if a smaller fraction
+    of their output would be left at the end of the stage.
+    start_fraction: the timestep at which the stage starts, as a fraction of T.
     """
     c = cosine(t.astype(np.float64), total)
     c1 = np.zeros(len(t))
@@ -136,7 +160,7 @@ def stage_schedule(
         c1 = c ** alphas[0] if faithful else c1_per_training_time(alphas[0], t.astype(np.float64), total)
     left = survival(c1)
     c2 = c ** alphas[1] if dilated else np.zeros(len(t))
-    start = min(int(np.count_nonzero(t > begin * total)), len(t) - 1)
+    start = min(int(np.count_nonzero(t > start_fraction * total)), len(t) - 1)
     without = int(np.count_nonzero(c2[start:] < 1)), int(np.count_nonzero(c2[start:] > 0))
     c2 = np.where(c2 < economy, 0.0, np.where(1 - c2 < economy, 1.0, c2))
     blur = (sigmas[0] - sigmas[1]) * c ** alphas[2] + sigmas[1]

@@ -1,7 +1,7 @@
 """The training timesteps that each scheduler visits (numpy only).
 
-diffusers' set_timesteps is computed again here so that planning needs no torch; tests/engine/formulas/
-test_timesteps.py holds the result equal to diffusers' for every scheduler and number of steps.
+The functions repeat diffusers' set_timesteps so that planning needs no torch.
+tests/engine/formulas/test_timesteps.py checks that the results equal those of diffusers.
 """
 
 from collections.abc import Mapping
@@ -16,46 +16,48 @@ from engine.errors import BadRecipe
 
 @dataclass(frozen=True)
 class SchedulerKind:
-    """A diffusers scheduler class with settings, and what sampling must know of it."""
+    """A scheduler that a recipe can choose: a diffusers class with settings, and its properties in sampling."""
 
     # The name of the class in diffusers.
     class_name: str
-    # How the scheduler represents the noisy latent, and so its timesteps:
+    # How the scheduler represents the noisy latent z:
     # "sigmas"  z = x0 + sigma noise; timesteps may be fractions
     # "ratios"  z = alpha x0 + sigma noise with alpha^2 + sigma^2 = 1, computed from a list of sigma / alpha;
-    #           it makes one step too many and drops the last
-    # "alphas"  the same z, with alpha looked up by timestep
+    #           the list has one timestep too many, and the last is dropped
+    # "alphas"  the same z as for "ratios", with alpha looked up by timestep
     parametrization: str
-    # Settings that are always passed to the class.
+    # Config values that are always passed to the class.
     settings: Mapping[str, Any] = field(default_factory=dict)
-    # Whether each step adds fresh noise.
+    # Whether each step adds new noise.
     draws_noise: bool = False
-    # How much stronger than with DDIM the pull to the anchor must be for the same effect.
+    # The factor by which the pull to the anchor must be stronger than with DDIM for the same effect.
     pull_factor: float = 1.0
-    # Whether a step depends on the current prediction alone, not on those of earlier steps.
+    # Whether a step uses only the current prediction, and no predictions of earlier steps.
     first_order: bool = False
 
     @property
     def has_integer_timesteps(self) -> bool:
-        """Whether timesteps are whole numbers."""
+        """Whether the scheduler's timesteps are whole numbers."""
         return self.parametrization != "sigmas"
 
 
+# The schedulers that a recipe can choose, by the values of its setting `scheduler`.
 SCHEDULERS = {
     "ddim": SchedulerKind("DDIMScheduler", "alphas", {"clip_sample": False}, first_order=True),
     "euler": SchedulerKind("EulerDiscreteScheduler", "sigmas", first_order=True),
-    # Its fresh noise moves the canvas away from the anchor twice as fast as with DDIM, also after the pull
-    # has ended. The factor 6 was measured at 4 to 100 steps with latents of unit variance; with a variance
-    # of 4 the result is a fifth nearer to the anchor than DDIM's.
+    # The noise of each step moves the canvas away from the anchor twice as fast as with DDIM, also after the
+    # pull has ended. The factor 6 was measured at 4 to 100 steps with latents of unit variance; with a variance
+    # of 4 the result is a fifth nearer to the anchor than the result of DDIM.
     "euler_a": SchedulerKind("EulerAncestralDiscreteScheduler", "sigmas", draws_noise=True, pull_factor=6.0),
     "dpmpp_2m": SchedulerKind("DPMSolverMultistepScheduler", "ratios"),
     "dpmpp_2m_karras": SchedulerKind("DPMSolverMultistepScheduler", "ratios", {"use_karras_sigmas": True}),
     "unipc": SchedulerKind("UniPCMultistepScheduler", "ratios"),
     "lcm": SchedulerKind("LCMScheduler", "alphas", draws_noise=True),
 }
+# The schedulers that the published DemoFusion code works with.
 FIRST_ORDER_SCHEDULERS = tuple(name for name, kind in SCHEDULERS.items() if kind.first_order)
 
-# Settings of a model's scheduler config that describe the model's training, whichever scheduler is used.
+# Values of a model's scheduler config that describe the model's training; they apply to every scheduler.
 MODEL_SETTINGS = (
     "num_train_timesteps",
     "beta_start",
@@ -70,7 +72,7 @@ MODEL_SETTINGS = (
     "original_inference_steps",
     "timestep_scaling",
 )
-# Settings that must be off: they change the timesteps or the predictions in ways that are not computed here.
+# Config values that must be off, because their effect on timesteps or predictions is not implemented here.
 UNSUPPORTED_SETTINGS = (
     "use_exponential_sigmas",
     "use_beta_sigmas",
@@ -79,24 +81,27 @@ UNSUPPORTED_SETTINGS = (
     "thresholding",
     "use_dynamic_shifting",
 )
-# Settings of which only this value (or none) is computed here.
+# Config values that must be missing or have this value; other values are not implemented here.
 REQUIRED_SETTINGS = {
     "interpolation_type": "linear",
     "timestep_type": "discrete",
     "algorithm_type": "dpmsolver++",
     "lambda_min_clipped": -float("inf"),
 }
-# The most sampling steps that a recipe may ask for.
+# The largest number of denoising steps that a recipe may have.
 MAX_STEPS = 100
-# Scheduler classes whose names begin so belong to models with another kind of noise.
+# Prefixes of scheduler classes for models with other kinds of noise, which are not supported.
 UNSUPPORTED_CLASS_PREFIXES = ("EDM", "FlowMatch")
+# What a supported model may predict: the noise, or v.
 SUPPORTED_PREDICTION_TYPES = ("epsilon", "v_prediction")
 
 
 def resolve_scheduler(name: str, config: Mapping[str, Any]) -> tuple[SchedulerKind, dict[str, Any]]:
-    """Return the scheduler that a recipe names, and its config, for a model whose own scheduler has `config`.
+    """Return the kind and the config of the scheduler that a recipe chooses for a model.
 
-    "model" is the model's own scheduler. Raise BadRecipe if the model or its scheduler is not supported.
+    name: a key of SCHEDULERS, or "model" for the scheduler that the model came with.
+    config: the config of the scheduler that the model came with.
+    Raise BadRecipe if the model or its scheduler is not supported.
     """
     _check_model(config)
     if name == "model":
@@ -112,7 +117,10 @@ def resolve_scheduler(name: str, config: Mapping[str, Any]) -> tuple[SchedulerKi
 
 
 def _check_model(config: Mapping[str, Any]) -> None:
-    """Raise BadRecipe for a model whose noise or kind of prediction no scheduler here supports."""
+    """Raise BadRecipe if no scheduler here supports the noise or the predictions of a model.
+
+    config: the config of the scheduler that the model came with.
+    """
     class_name = config.get("_class_name", "")
     prediction_type = config.get("prediction_type", "epsilon")
     problem = None
@@ -129,7 +137,7 @@ def _check_model(config: Mapping[str, Any]) -> None:
 
 
 def _is_valid_config(config: Mapping[str, Any]) -> bool:
-    """Return whether the values of a scheduler config are of the right types and ranges."""
+    """Return whether the values of a scheduler config have the right types and ranges."""
     total = train_steps(config)
     offset = config.get("steps_offset", 0)
     betas = [config.get("beta_start", 0.0001), config.get("beta_end", 0.02)]
@@ -146,7 +154,7 @@ def _is_valid_config(config: Mapping[str, Any]) -> bool:
 
 
 def _kind_of_model(config: Mapping[str, Any]) -> SchedulerKind:
-    """Return the kind of a model's own scheduler; raise BadRecipe if it is not one of SCHEDULERS."""
+    """Return the kind of the scheduler that a model came with; raise BadRecipe if SCHEDULERS lacks its class."""
     class_name = config.get("_class_name", "unknown")
     kind = next((kind for kind in SCHEDULERS.values() if kind.class_name == class_name), None)
     strange = [key for key in UNSUPPORTED_SETTINGS if config.get(key)]
@@ -164,10 +172,10 @@ def _kind_of_model(config: Mapping[str, Any]) -> SchedulerKind:
 
 
 def timesteps(name: str, config: Mapping[str, Any], steps: int) -> np.ndarray:
-    """Return the training timesteps that this scheduler visits in so many steps, highest first.
+    """Return the training timesteps that a scheduler visits in `steps` denoising steps, highest first.
 
-    name: a key of SCHEDULERS, or "model" for the model's own.
-    config: the config of the model's own scheduler.
+    name: a key of SCHEDULERS, or "model" for the scheduler that the model came with.
+    config: the config of the scheduler that the model came with.
     """
     kind, settings = resolve_scheduler(name, config)
     total = train_steps(settings)
@@ -181,14 +189,14 @@ def timesteps(name: str, config: Mapping[str, Any], steps: int) -> np.ndarray:
 
 
 def train_steps(config: Mapping[str, Any]) -> int:
-    """Return T, the number of timesteps that a model was trained on."""
+    """Return T, the number of training timesteps, from a model's scheduler config."""
     return config.get("num_train_timesteps", 1000)
 
 
 def _spaced_timesteps(kind: SchedulerKind, settings: Mapping[str, Any], total: int, steps: int) -> np.ndarray:
-    """Return evenly spaced timesteps, as the setting timestep_spacing says."""
+    """Return evenly spaced timesteps in the spacing that the config value timestep_spacing names."""
     spacing = settings.get("timestep_spacing", "linspace")
-    # Schedulers of this kind divide the range for one step more, and drop the last.
+    # Schedulers with the parametrization "ratios" compute one timestep more and drop the last.
     count = steps + 1 if kind.parametrization == "ratios" else steps
     if spacing == "linspace":
         dtype = None if kind.has_integer_timesteps else np.float32
@@ -200,7 +208,7 @@ def _spaced_timesteps(kind: SchedulerKind, settings: Mapping[str, Any], total: i
 
 
 def _lcm_timesteps(total: int, steps: int, original: int) -> np.ndarray:
-    """Return `steps` of the `original` timesteps that a latent consistency model was distilled on."""
+    """Return the timesteps of LCM: `steps` of the `original` timesteps that the model was distilled on."""
     if steps > original:
         raise BadRecipe(
             "steps", errors.TOO_MANY_LCM_STEPS.format(limit=original, steps=steps), {"steps": original}
@@ -214,20 +222,23 @@ def _karras_timesteps(kind: SchedulerKind, settings: Mapping[str, Any], steps: i
     sigmas = noise_levels(settings)
     lowest, highest = sigmas[0], sigmas[-1]
     if kind.parametrization == "sigmas":
-        # Euler spans only the range of sigmas that it would have visited without Karras spacing.
+        # Euler uses only the range of sigmas that it would visit without Karras spacing.
         visited = _spaced_timesteps(kind, settings, len(sigmas), steps)
         visited_sigmas = np.interp(visited, np.arange(len(sigmas)), sigmas)
         lowest, highest = visited_sigmas[-1], visited_sigmas[0]
     lowest = settings.get("sigma_min") or lowest
     highest = settings.get("sigma_max") or highest
     karras = np.linspace(float(highest) ** (1 / 7), float(lowest) ** (1 / 7), steps) ** 7
-    # Each sigma gets the (fractional) timestep that has it in training.
+    # Find the (fractional) training timestep of each sigma.
     matching = np.interp(np.log(np.maximum(karras, 1e-10)), np.log(sigmas), np.arange(len(sigmas)))
     return matching.round() if kind.has_integer_timesteps else matching
 
 
 def noise_levels(settings: Mapping[str, Any]) -> np.ndarray:
-    """Return sigma / alpha of every training timestep, computed from betas as diffusers does (float32)."""
+    """Return the noise level sigma / alpha of every training timestep, computed as in diffusers (float32).
+
+    settings: a scheduler config.
+    """
     total = train_steps(settings)
     start, end = settings.get("beta_start", 0.0001), settings.get("beta_end", 0.02)
     schedule = settings.get("beta_schedule", "linear")
@@ -242,11 +253,11 @@ def noise_levels(settings: Mapping[str, Any]) -> np.ndarray:
         betas = np.linspace(start, end, total, dtype=np.float32)
     alphas_cumprod = np.cumprod(1 - betas, dtype=np.float64).astype(np.float32)
     if settings.get("rescale_betas_zero_snr"):
-        # Back to betas and forth again, as diffusers does: Karras timesteps depend on the rounding.
+        # Convert to betas and back, as diffusers does, because Karras timesteps depend on the rounding.
         roots = np.sqrt(alphas_cumprod)
         rescaled = ((roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1]))) ** 2
         betas = 1 - np.append(rescaled[:1], rescaled[1:] / rescaled[:-1])
         alphas_cumprod = np.cumprod(1 - betas, dtype=np.float64).astype(np.float32)
-        # Not 0, as diffusers does, so that the last sigma is finite.
+        # diffusers does the same: with 0 in place of a tiny number the last sigma would be infinite.
         alphas_cumprod[-1] = 2.0**-24
     return np.sqrt((1 - alphas_cumprod) / alphas_cumprod)

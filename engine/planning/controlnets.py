@@ -1,6 +1,6 @@
-"""Which ControlNet a control uses, where it is stored, and whether it fits the model. No torch.
+"""Find the ControlNet of a control, and check that it fits the model. No torch.
 
-A ControlNet is a folder with a config and safetensors: of this project, elsewhere, or on the hub.
+A ControlNet is a folder with a config and safetensors files, on this machine or on the hub.
 """
 
 import json
@@ -19,9 +19,11 @@ from engine.errors import BadRecipe, short_repr
 from engine.paths import ROOT
 from engine.recipe.controls import MAP_KINDS, Control
 
+# The name of the config file in a ControlNet's folder.
 CONFIG_FILE = "config.json"
+# The bytes of a weight in each number format.
 BYTES_PER_VALUE = {"float32": 4, "float16": 2, "bfloat16": 2}
-# The config values that a ControlNet must have in common with the network that it conditions.
+# The config values that must be equal in a ControlNet and in the network that it conditions.
 COMMON_CONFIG = (
     "in_channels",
     "cross_attention_dim",
@@ -33,14 +35,14 @@ COMMON_CONFIG = (
 
 @dataclass(frozen=True)
 class ControlNetSource:
-    """Where a ControlNet comes from."""
+    """The folder or hub repository of a ControlNet, with what its files say."""
 
-    # A folder or a hub id.
+    # The path of a folder, or a hub id.
     source: str
 
     @property
     def folder(self) -> Path | None:
-        """The folder with its config and weights; None if they are not on this machine."""
+        """The folder with the ControlNet's config and weights; None if they are not on this machine."""
         path = Path(self.source)
         if (path / CONFIG_FILE).is_file():
             return path
@@ -51,12 +53,12 @@ class ControlNetSource:
 
     @staticmethod
     def find_variant(folder: Path) -> str | None:
-        """Return which weights in a folder to load: "" for the plain ones, or "fp16"; None if it has none."""
+        """Return the variant of the weights to load: "" for plain files, else "fp16"; None without any weights."""
         return next((variant for variant in ("", "fp16") if weights.weight_files(folder, "", variant)), None)
 
     @property
     def digest(self) -> str:
-        """A hash of its config and weights; its hub id as long as it is not on this machine."""
+        """The sha256 of the ControlNet's config and weights; its hub id if they are not on this machine."""
         if self.folder is None:
             return self.source
         hashed = sha256((self.folder / CONFIG_FILE).read_bytes())
@@ -65,21 +67,21 @@ class ControlNetSource:
         return hashed.hexdigest()
 
     def weight_bytes(self, dtype: str) -> int:
-        """Return the memory that its weights take in this number format; 0 if it is not on this machine."""
+        """Return the bytes of the ControlNet's weights in a number format; 0 if they are not on this machine."""
         folder = self.folder
         return BYTES_PER_VALUE[dtype] * _count_parameters(folder) if folder else 0
 
     @property
     def config(self) -> dict[str, Any]:
-        """The values of its config file. Raises OSError or ValueError if that cannot be read."""
+        """The values of the ControlNet's config file. Raises OSError or ValueError if the file cannot be read."""
         return json.loads((self.folder / CONFIG_FILE).read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=64)
 def _count_parameters(folder: Path) -> int:
-    """Return the number of parameters of a ControlNet, from the headers of its files.
+    """Return the number of parameters of a ControlNet, from the headers of its files; 0 if a file is broken.
 
-    0 if a file is broken: loading it reports the fault.
+    A broken file is reported when the ControlNet is loaded.
     """
     try:
         files = weights.weight_files(folder, "", ControlNetSource.find_variant(folder) or "")
@@ -90,19 +92,21 @@ def _count_parameters(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class _ListedControlNet:
-    """A ControlNet of the catalogue."""
+    """A ControlNet that the catalogue lists."""
 
-    # A folder of this project or a hub id.
+    # The path of a folder, relative to the project's root, or a hub id.
     source: str
-    # The models that it fits: their family and native side in px.
+    # The family of the models that the ControlNet fits: "sdxl" or "sd".
     family: str
-    native: int
-    # The kinds of ControlNet that it can serve as.
-    follows: tuple[str, ...]
+    # The native side, in px, of the models that the ControlNet fits.
+    native_side: int
+    # The values of MapKind.controlnet_kind that the ControlNet supports, such as "canny".
+    kinds: tuple[str, ...]
 
 
 @cache
 def _listed_controlnets() -> tuple[_ListedControlNet, ...]:
+    """Return all ControlNets that the catalogue lists."""
     return tuple(
         _ListedControlNet(entry["source"], entry["family"], entry["native"], tuple(entry["follows"]))
         for entry in load_catalogue()["controlnet"]
@@ -110,34 +114,35 @@ def _listed_controlnets() -> tuple[_ListedControlNet, ...]:
 
 
 def _fitting_controlnets(facts: Facts) -> Iterator[_ListedControlNet]:
+    """Yield the listed ControlNets that fit a model."""
     for listed in _listed_controlnets():
-        if (listed.family, listed.native) == (facts.family, facts.native):
+        if (listed.family, listed.native_side) == (facts.family, facts.native_side):
             yield listed
 
 
 def known_controlnets(facts: Facts) -> dict[str, ControlNetSource]:
-    """Return the ControlNets that the catalogue lists for a model, by their kind, such as "canny"."""
+    """Return the ControlNets that the catalogue lists for a model, by MapKind.controlnet_kind."""
     found: dict[str, ControlNetSource] = {}
     for listed in _fitting_controlnets(facts):
         folder = ROOT / listed.source
         source = ControlNetSource(str(folder) if folder.is_dir() else listed.source)
-        for kind in listed.follows:
+        for kind in listed.kinds:
             found.setdefault(kind, source)
     return found
 
 
 def offered_kinds(facts: Facts) -> dict[str, bool]:
-    """Return, for every kind of map by name, whether there is a ControlNet for it and this model."""
+    """Return, for every key of MAP_KINDS, whether the catalogue lists a ControlNet for this kind and the model."""
     known = known_controlnets(facts)
-    return {name: kind.controlnet in known for name, kind in MAP_KINDS.items()}
+    return {name: kind.controlnet_kind in known for name, kind in MAP_KINDS.items()}
 
 
 def controlnet_for(control: Control, facts: Facts) -> ControlNetSource:
-    """Return the ControlNet that a control uses with a model; BadRecipe if there is none for its kind."""
+    """Return the ControlNet that a control uses with a model; raise BadRecipe if there is none for its kind."""
     if control.net:
         return ControlNetSource(control.net)
     kind = MAP_KINDS[control.kind]
-    source = known_controlnets(facts).get(kind.controlnet)
+    source = known_controlnets(facts).get(kind.controlnet_kind)
     if source is None:
         offered = [
             MAP_KINDS[name].title.lower() for name, is_offered in offered_kinds(facts).items() if is_offered
@@ -151,7 +156,7 @@ def controlnet_for(control: Control, facts: Facts) -> ControlNetSource:
 
 
 def check_compatible(source: ControlNetSource, network_config: Mapping[str, Any]) -> None:
-    """Raise BadRecipe if a ControlNet is broken, or does not fit the network with this config."""
+    """Raise BadRecipe if a ControlNet's config cannot be read or does not fit the config of the network."""
     name = short_repr(Path(source.source).name)
     try:
         config = source.config
@@ -165,5 +170,5 @@ def check_compatible(source: ControlNetSource, network_config: Mapping[str, Any]
 
 
 def _as_json(value: Any) -> Any:
-    """Return a config value as it is after JSON, where tuples are lists."""
+    """Return a config value as JSON would return it: a tuple becomes a list."""
     return list(value) if isinstance(value, tuple) else value

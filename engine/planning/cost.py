@@ -1,7 +1,8 @@
-"""What a stage and a plan cost: calls of the network, tile areas, memory. No torch.
+"""Estimate what a stage and a plan cost: calls of the network, computation, memory. No torch.
 
-An evaluation is one latent through the network once; a tile area weighs it by its area over the native area;
-a call is one forward pass of a batch of views.
+An evaluation passes one latent through the network once. Computation is measured in tile areas: an evaluation at
+native size costs 1, a larger one costs as many tile areas as its view has native areas. A call is one forward pass
+of a batch of views.
 """
 
 from collections.abc import Iterable
@@ -15,101 +16,112 @@ from engine.planning.plan import Plan, plan
 from engine.planning.sizes import SIZE_TOLERANCE, Size
 from engine.planning.stage import Stage
 
-# Float32 canvases in memory at once: two predictions and their sums, canvas, anchor, noise, solver history.
+# The number of float32 canvases in memory at once: predictions and their sums, canvas, anchor, noise, solver history.
 CANVASES = 16
-# Bytes of a px of a decoded picture and its tiles, in float32 and in 8 bits.
+# Bytes in memory per px of the decoded picture, for the picture and its tiles in float32 and in 8 bits.
 PIXEL_BYTES = 40
-# A ControlNet's share of an evaluation's work: half a network, and the map from px to latent cells.
-CONTROLNET_WORK = 0.6
-# The share of a level's work between the first attention on the way down and the second on the way up.
-INNER_SHARE = 3 / 5
-# How many smaller sizes are tried when one does not fit into memory.
+# The cost of a ControlNet relative to the network's: half a network, and the control map's encoder.
+CONTROLNET_COST = 0.6
+# The fraction of a level's cost that a PooledLevel reduces: between the first attention of the down block and the
+# second attention of the up block.
+INNER_FRACTION = 3 / 5
+# The number of smaller sizes that are tried when a size does not fit into memory.
 SIZES_TRIED = 48
 
-# The shares of a native evaluation that one level of the network takes: in proportion to the area, and (its
-# attention) to the area's square. The first level is the outermost.
-Level = tuple[float, float]
+# The fractions of an evaluation's cost at native size that one level of the network takes: the fraction that grows
+# with the area, and the fraction (attention) that grows with the area's square.
+LevelCost = tuple[float, float]
 
 
-def calls(stage: Stage) -> int:
-    """Return how many times the network is called."""
+def network_call_count(stage: Stage) -> int:
+    """Return the number of calls of the network in a stage; each call has a batch of up to `view_batch` views."""
     schedule, batch = stage.schedule, stage.view_batch
-    window_calls = ceil(stage.windows / batch) * (schedule.window_steps + stage.damped_steps)
-    return window_calls + ceil(stage.dilated_views / batch) * schedule.dilated_steps
+    window_calls = ceil(stage.window_count / batch) * (schedule.window_steps + stage.damped_steps)
+    return window_calls + ceil(stage.dilated_view_count / batch) * schedule.dilated_steps
 
 
 def tile_areas(stage: Stage) -> float:
-    """Return the evaluations of a stage, each weighed by its area over the native area."""
+    """Return the cost of a stage in tile areas (1 is one evaluation at native size), without ControlNets."""
     return _tile_areas(stage, stage.schedule.window_steps, stage.schedule.dilated_steps)
 
 
 def tile_areas_saved(stage: Stage) -> float:
-    """Return the tile areas that economy leaves out."""
+    """Return the tile areas that the setting `economy` saves in a stage."""
     return _tile_areas(stage, *stage.schedule.steps_without_economy) - tile_areas(stage)
 
 
-def economy_saves(plan: Plan) -> float:
-    """Return the share of a plan's tile areas that economy leaves out."""
+def fraction_saved_by_economy(plan: Plan) -> float:
+    """Return the fraction (0 to 1) of a plan's tile areas that the setting `economy` saves."""
     saved = sum(map(tile_areas_saved, plan.stages))
     return saved / (saved + sum(map(tile_areas, plan.stages)))
 
 
-def work(stage: Stage) -> float:
-    """Return the tile areas of a stage, with those of its ControlNets at the steps in which they act."""
+def relative_cost(stage: Stage) -> float:
+    """Return the cost of a stage in tile areas (1 is one evaluation at native size), ControlNets included.
+
+    Each ControlNet counts only at the steps at which its control is active.
+    """
     if not stage.controls:
         return tile_areas(stage)
     total, steps = len(stage.schedule.t), stage.steps
     active = sum(control.is_active(step.index, total) for control in stage.controls for step in steps)
-    return tile_areas(stage) * (1 + CONTROLNET_WORK * active / max(1, len(steps)))
+    return tile_areas(stage) * (1 + CONTROLNET_COST * active / max(1, len(steps)))
 
 
-def memory(stage: Stage) -> int:
-    """Return an estimate of a stage's peak memory in bytes: weights, canvases, and the network or the decoder."""
+def stage_memory(stage: Stage) -> int:
+    """Return an estimate of a stage's peak memory in bytes.
+
+    It is the memory of weights and canvases, plus that of the network or of the decoder, the larger of the two.
+    """
     footprint, (height, width) = stage.facts.footprint, stage.size
-    batches = (min(stage.view_batch, views) for views in (stage.windows, stage.dilated_views))
+    batches = (min(stage.view_batch, views) for views in (stage.window_count, stage.dilated_view_count))
     cells = max(views * cells for views, cells in zip(batches, _view_cells(stage), strict=True))
-    working = stage.guidance_passes * cells * footprint.per_cell * (1 + CONTROLNET_WORK * len(stage.controls))
-    decoding = min(height * width, stage.facts.native**2) * footprint.per_px
+    working = stage.guidance_passes * cells * footprint.per_cell * (1 + CONTROLNET_COST * len(stage.controls))
+    decoding = min(height * width, stage.facts.native_side**2) * footprint.per_px
     canvases = 4 * CANVASES * stage.rows * stage.cols * stage.facts.channels + PIXEL_BYTES * height * width
     return int(footprint.weights + _controlnet_bytes(stage) + canvases + max(working, decoding))
 
 
 def peak_memory(stages: Iterable[Stage]) -> int:
-    """Return an estimate of the peak memory of a run of these stages in bytes."""
-    return max(map(memory, stages))
+    """Return an estimate of the peak memory, in bytes, of a run with these stages."""
+    return max(map(stage_memory, stages))
 
 
-def evaluation_areas(levels: tuple[Level, ...], area: float, patches: tuple[Patch, ...] = ()) -> float:
-    """Return the tile areas of one evaluation of a view, whose area over the native one is given.
+def evaluation_areas(levels: tuple[LevelCost, ...], area: float, patches: tuple[Patch, ...] = ()) -> float:
+    """Return the cost in tile areas of evaluating one view once.
 
-    Attention grows with the square of the area. For views of about native size the cost is the area.
+    levels: the cost of each level of the network, outermost first.    area: the view's area over the native area.
+    patches: the patches of the network in this evaluation.
+    For views of about native size the cost is `area`; for larger ones the cost of attention grows with area².
     """
     if area <= SIZE_TOLERANCE**2:
         return area
     total, inner = 0.0, area
     for k, (linear, square) in enumerate(levels):
-        here = [patch for patch in patches if getattr(patch, "level", None) == k]
-        if any(isinstance(patch, WindowedAttention) for patch in here):
+        level_patches = [patch for patch in patches if getattr(patch, "level", None) == k]
+        if any(isinstance(patch, WindowedAttention) for patch in level_patches):
             square /= 4
-        is_pooled = any(isinstance(patch, PooledLevel) for patch in here)
-        inner_share = INNER_SHARE if is_pooled else 0.0
-        total += (1 - inner_share) * (linear * inner + square * inner**2)
+        is_pooled = any(isinstance(patch, PooledLevel) for patch in level_patches)
+        inner_fraction = INNER_FRACTION if is_pooled else 0.0
+        total += (1 - inner_fraction) * (linear * inner + square * inner**2)
         if is_pooled:
             inner /= 4
-            total += inner_share * (linear * inner + square * inner**2)
-        if any(isinstance(patch, StridedLevel) for patch in here):
+            total += inner_fraction * (linear * inner + square * inner**2)
+        if any(isinstance(patch, StridedLevel) for patch in level_patches):
             inner /= 4
     return total
 
 
 def largest_fitting(whole: Plan, failed: Stage, free: int | None) -> Size | None:
-    """Return the largest size below the failed stage's that fits into the free bytes, one view at a time.
+    """Return the largest (height, width) in px that fits into memory, for a stage that did not fit.
 
-    Return None if nothing larger than the stage before it fits. The estimate was too low for the failed stage,
-    so no size that needs nine tenths of its memory is believed.
+    whole: the plan.    failed: the stage that did not fit.    free: the free bytes; None if unknown.
+    The result is smaller than the failed stage and larger than the previous stage; None if no such size fits. Views
+    are assumed to be evaluated one at a time. The failed stage needed more memory than estimated, so a size fits
+    only if its estimate is at most nine tenths of the failed stage's estimate.
     """
-    believed = int(0.9 * _memory_of_one_view(failed))
-    budget = believed if free is None else min(believed, free + failed.facts.footprint.weights)
+    limit = int(0.9 * _memory_of_one_view(failed))
+    budget = limit if free is None else min(limit, free + failed.facts.footprint.weights)
     least = whole.stages[failed.number - 2].scale if failed.number > 1 else 0.0
     for k in range(1, SIZES_TRIED):
         scale = failed.scale - (failed.scale - least) * k / SIZES_TRIED
@@ -120,7 +132,10 @@ def largest_fitting(whole: Plan, failed: Stage, free: int | None) -> Size | None
 
 
 def _stage_at(whole: Plan, failed: Stage, scale: float) -> Stage | None:
-    """Return the last stage of the plan if the picture ended at this scale instead of the failed stage's."""
+    """Return the last stage of a plan like `whole` that ends at `scale` in place of the failed stage's scale.
+
+    None if there is no such plan.
+    """
     smaller = tuple(stage.scale for stage in whole.stages[: failed.number - 1])
     height, width = (
         round(cells * scale / failed.scale) * whole.facts.cell for cells in (failed.rows, failed.cols)
@@ -133,19 +148,28 @@ def _stage_at(whole: Plan, failed: Stage, scale: float) -> Stage | None:
 
 
 def _memory_of_one_view(stage: Stage) -> int:
-    return memory(replace(stage, recipe=replace(stage.recipe, view_batch=1)))
+    """Return an estimate of a stage's peak memory in bytes if views are evaluated one at a time."""
+    return stage_memory(replace(stage, recipe=replace(stage.recipe, view_batch=1)))
 
 
 def _tile_areas(stage: Stage, window_steps: int, dilated_steps: int) -> float:
+    """Return the cost of a stage in tile areas, for these numbers of steps with local and with dilated views."""
     window_cells, dilated_cells = _view_cells(stage)
     dilated = (
-        stage.guidance_passes * stage.dilated_views * dilated_steps * dilated_cells / stage.facts.window**2
+        stage.guidance_passes
+        * stage.dilated_view_count
+        * dilated_steps
+        * dilated_cells
+        / stage.facts.window**2
     )
-    return stage.windows * window_steps * _local_areas(stage, window_cells) + dilated
+    return stage.window_count * window_steps * _local_areas(stage, window_cells) + dilated
 
 
 def _local_areas(stage: Stage, cells: int) -> float:
-    """Return the tile areas of one local view at a step, the mean over the steps, with all guidance passes."""
+    """Return the cost in tile areas of one local view at one step, guidance passes included; the mean over steps.
+
+    cells: the number of latent cells of the view.
+    """
     area, levels = cells / stage.facts.window**2, stage.facts.level_costs
     steps = [stage.patches[step.index] for step in stage.steps if step.c2 < 1]
     if not stage.method.network or not steps:
@@ -159,7 +183,7 @@ def _local_areas(stage: Stage, cells: int) -> float:
 
 
 def _view_cells(stage: Stage) -> tuple[int, int]:
-    """Return the latent cells of a local view, and of a dilated one."""
+    """Return the number of latent cells of a local view, and of a dilated view (0 if there are none)."""
     if stage.sees_whole_canvas and stage.dilation == 1:
         return stage.rows * stage.cols, 0
     dilated = ceil(stage.rows / stage.dilation) * ceil(stage.cols / stage.dilation)
@@ -167,6 +191,6 @@ def _view_cells(stage: Stage) -> tuple[int, int]:
 
 
 def _controlnet_bytes(stage: Stage) -> int:
-    """Return the bytes of the ControlNets that act at a stage."""
+    """Return the bytes of the weights of the ControlNets that a stage uses."""
     facts = stage.facts
     return sum(controlnet_for(control, facts).weight_bytes(facts.dtype) for control in stage.controls)

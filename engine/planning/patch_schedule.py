@@ -1,4 +1,4 @@
-"""Which patches the network has at every step of a stage. No torch."""
+"""Choose the patches of the network for every denoising step of a stage. No torch."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from engine.planning.patches import (
 from engine.planning.scalecrafter import scalecrafter
 from engine.planning.sizes import Size
 
-# By the name in the column `network` of the table of methods.
+# The patch functions by the value of Method.network.
 PATCH_FUNCTIONS: dict[str, PatchFunction] = {
     "attention": scaled_attention,
     "scalecrafter": scalecrafter,
@@ -33,11 +33,14 @@ def patches_for_stage(
     *,
     guided: bool,
 ) -> tuple[StepPatches, ...]:
-    """Return the patches for local views at each of a stage's steps.
+    """Return the patches for local views at each denoising step of a stage; none for views of about native size.
 
-    network: the name of the patch function, or "".    window: latent cells of a local view.
-    key: begins the key of every random draw.    guided: whether classifier-free guidance is on.
-    Views of about native size need no patches.
+    network: a key of PATCH_FUNCTIONS, or "" for no patches.
+    options: the recipe's options by name.
+    window: the (rows, columns) of a local view in latent cells.
+    steps: the number of steps.
+    key: the first part of the key of every random draw; the second part is the step's number.
+    guided: whether classifier-free guidance is on.
     """
     rows, cols = window
     if not network or not exceeds_native(rows, cols, facts.window):

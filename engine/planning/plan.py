@@ -1,4 +1,4 @@
-"""Turns a recipe and a model's facts into stages. No torch: it is called while sliders move."""
+"""Plan the stages of a recipe on a model. No torch, because the page plans whenever a slider moves."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -22,54 +22,59 @@ from engine.recipe.effects import is_faithful, resolve_method
 from engine.recipe.options import changed_options, options_from_pairs
 from engine.recipe.recipe import Recipe
 
-# How much the aspect of a control map may differ from the picture's: a stage's sides are whole cells.
+# The fraction by which a ready-made map's aspect ratio may differ from the picture's, whose sides are whole cells.
 MAP_ASPECT_SLACK = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The stages that make a picture."""
+    """The stages of a run, with the recipe and the model that they were planned for."""
 
-    # With every empty field filled.
+    # The recipe with every empty field filled.
     recipe: Recipe
+    # The facts of the model.
     facts: Facts
+    # The stages, first to last.
     stages: tuple[Stage, ...]
 
     @property
     def evaluations(self) -> int:
-        """How many times a latent goes through the network."""
+        """The number of evaluations in all stages: how often one view's latent passes through the network."""
         return sum(stage.evaluations for stage in self.stages)
 
 
 def plan(recipe: Recipe, facts: Facts) -> Plan:
-    """Return the stages of a recipe on a model; BadRecipe names the field at fault and says what is wrong."""
+    """Return the plan of a recipe for a model; raise BadRecipe if the recipe is not valid."""
     checked = check(recipe)
-    recipe = resolve(checked, facts)
+    recipe = resolve_recipe(checked, facts)
     scales = recipe.scales
     row = resolve_method(recipe)
     if not row.has_base:
         scales = scales[-1:]
     elif not row.progressive and len(scales) > 1:
         scales = (scales[0], scales[-1])
-    stages = tuple(_stage(n, scale, recipe, facts) for n, scale in enumerate(scales, 1))
+    stages = tuple(_build_stage(n, scale, recipe, facts) for n, scale in enumerate(scales, 1))
     for below, above in pairwise(stages):
         if above.size == below.size:
             words = f"{below.scale:g} and {above.scale:g}"
             raise BadRecipe("scales", errors.SCALES_REPEAT_A_SIZE.format(scales=words))
     _check_views(stages)
     for control in checked.controls:
-        _check_map(control, stages)
+        _check_ready_made_map(control, stages)
     return Plan(recipe, facts, stages)
 
 
 def with_view_batch(plan: Plan, view_batch: int) -> Plan:
-    """Return the same plan with another number of views per call of the network."""
+    """Return a copy of a plan with another number of views per call of the network."""
     recipe = replace(plan.recipe, view_batch=view_batch)
     return replace(plan, recipe=recipe, stages=tuple(replace(stage, recipe=recipe) for stage in plan.stages))
 
 
-def resolve(recipe: Recipe, facts: Facts) -> Recipe:
-    """Return the recipe with every empty field filled for this model: what is hashed and written."""
+def resolve_recipe(recipe: Recipe, facts: Facts) -> Recipe:
+    """Return a recipe with every empty field filled for a model; raise BadRecipe if the recipe is not valid.
+
+    Images are replaced by their digests. This form of the recipe is hashed and stored.
+    """
     if recipe.model not in ("", facts.name):
         raise BadRecipe(
             "model", errors.WRONG_MODEL.format(asked=short_repr(recipe.model), present=short_repr(facts.name))
@@ -98,16 +103,20 @@ def resolve(recipe: Recipe, facts: Facts) -> Recipe:
         stride=stride,
         steps=defaults.steps if recipe.steps is None else recipe.steps,
         guidance=defaults.guidance if recipe.guidance is None else recipe.guidance,
-        scheduler=_scheduler(recipe, facts),
+        scheduler=_resolve_scheduler(recipe, facts),
         image=None if recipe.image is None else images.digest(recipe.image),
-        controls=tuple(_control(control, facts) for control in recipe.controls),
+        controls=tuple(_resolve_control(control, facts) for control in recipe.controls),
     )
     if not recipe.faithful:
         return recipe
     return replace(recipe, economy=0.0, kernel="code", lattice="raw", feather=False)
 
 
-def _scheduler(recipe: Recipe, facts: Facts) -> str:
+def _resolve_scheduler(recipe: Recipe, facts: Facts) -> str:
+    """Return the name of the scheduler to use; raise BadRecipe if the recipe's scheduler does not work.
+
+    If the recipe names none and the model's default does not work, return "ddim".
+    """
     name = recipe.scheduler or facts.defaults.scheduler
     try:
         kind, _ = resolve_scheduler(name, facts.scheduler)
@@ -121,8 +130,8 @@ def _scheduler(recipe: Recipe, facts: Facts) -> str:
     return name
 
 
-def _control(control: Control, facts: Facts) -> Control:
-    """Return the control with its image as a digest; BadRecipe if this model has no ControlNet for it."""
+def _resolve_control(control: Control, facts: Facts) -> Control:
+    """Return a control with its image replaced by a digest; raise BadRecipe if the model lacks a ControlNet for it."""
     controlnet_for(control, facts)
     try:
         return replace(control, image=images.digest(control.image))
@@ -131,15 +140,15 @@ def _control(control: Control, facts: Facts) -> Control:
 
 
 def _check_views(stages: tuple[Stage, ...]) -> None:
-    """Refuse a patched network that would see windows of its native size alone: the patch would do nothing."""
+    """Raise BadRecipe if the network is patched but sees only windows of native size, where patches do nothing."""
     last = stages[-1]
     if last.method.network and last.method.views == "windows":
         fit = changed_options(replace(last.options, views="whole"))
         raise BadRecipe("options", errors.PATCHES_NEED_LARGE_VIEWS, {"options": fit})
 
 
-def _check_map(control: Control, stages: tuple[Stage, ...]) -> None:
-    """Refuse a ready-made map of another aspect than the picture, or smaller than a stage that it controls."""
+def _check_ready_made_map(control: Control, stages: tuple[Stage, ...]) -> None:
+    """Raise BadRecipe if a ready-made map's aspect ratio is not the picture's, or a stage that uses it is larger."""
     if not control.given or images.is_digest(control.image):
         return
     height, width = images.measure(control.image)
@@ -153,37 +162,40 @@ def _check_map(control: Control, stages: tuple[Stage, ...]) -> None:
             raise BadRecipe("controls", sentence)
 
 
-def dilation(scale: float) -> int:
-    """Return s, every how many rows and columns a dilated view takes at a scale.
+def dilation_for_scale(scale: float) -> int:
+    """Return the dilation of a stage at a scale: the spacing, in latent cells, of a dilated view's rows and columns.
 
-    It is the scale if that is whole, else the least with which a view stays within 1.25 times the native side.
+    It is the scale itself if the scale is a whole number. Otherwise it is the smallest whole number for which a
+    dilated view's mean side is at most SIZE_TOLERANCE times the native side.
     """
     return int(scale) if scale == int(scale) else ceil(scale / SIZE_TOLERANCE)
 
 
-def _stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
+def _build_stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
+    """Return the stage with a number (from 1) at a scale; the recipe has no empty fields."""
     rows, cols = stage_cells(scale, recipe, facts)
     base_rows, base_cols = stage_cells(recipe.scales[0], recipe, facts)
     method, is_first = resolve_method(recipe), number == 1
-    factor = 1 if is_first or not method.dilated else dilation(scale)
+    dilation = 1 if is_first or not method.dilated else dilation_for_scale(scale)
     stage = Stage(
         number=number,
         scale=scale,
         rows=rows,
         cols=cols,
         base_size=(base_rows * facts.cell, base_cols * facts.cell),
-        dilation=factor,
-        schedule=_schedule(recipe, facts, method, is_first=is_first, dilated=factor > 1),
+        dilation=dilation,
+        schedule=_build_schedule(recipe, facts, method, is_first=is_first, dilated=dilation > 1),
         patches=(),
         recipe=recipe,
         facts=facts,
         method=method,
         options=options_from_pairs(recipe.options),
     )
-    return replace(stage, patches=_patches(stage))
+    return replace(stage, patches=_find_patches(stage))
 
 
-def _patches(stage: Stage) -> tuple[StepPatches, ...]:
+def _find_patches(stage: Stage) -> tuple[StepPatches, ...]:
+    """Return the patches of the network at every step of a stage's schedule."""
     return patches_for_stage(
         stage.method.network,
         vars(stage.options),
@@ -195,7 +207,14 @@ def _patches(stage: Stage) -> tuple[StepPatches, ...]:
     )
 
 
-def _schedule(recipe: Recipe, facts: Facts, method: Method, *, is_first: bool, dilated: bool) -> Schedule:
+def _build_schedule(
+    recipe: Recipe, facts: Facts, method: Method, *, is_first: bool, dilated: bool
+) -> Schedule:
+    """Return the schedule of a stage.
+
+    is_first: whether this is the first stage, which has an anchor only if there is a start image.
+    dilated: whether there are dilated views.
+    """
     t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
     if is_first and recipe.image is None:
         return base_schedule(t)
@@ -209,5 +228,5 @@ def _schedule(recipe: Recipe, facts: Facts, method: Method, *, is_first: bool, d
         skip_residual=method.skip_residual,
         dilated=dilated,
         faithful=recipe.faithful,
-        begin=options_from_pairs(recipe.options).restart if method.restarts else 1.0,
+        start_fraction=options_from_pairs(recipe.options).restart if method.restarts else 1.0,
     )

@@ -1,4 +1,7 @@
-"""The sizes of the final picture and of every stage, and the scales between. Sizes are (height, width)."""
+"""Compute the size of the final picture, the scales, and the size of every stage. Sizes are (height, width).
+
+A scale is a stage's mean side divided by the model's native side.
+"""
 
 from math import ceil, sqrt
 
@@ -9,18 +12,22 @@ from engine.recipe import images
 from engine.recipe.effects import is_faithful
 from engine.recipe.recipe import MAX_SIDE, Recipe
 
+# (height, width) in px, or (rows, columns) in latent cells.
 Size = tuple[int, int]
 
-# The longest aspect ratio of a picture: 4:1.
+# The largest ratio of a picture's longer side to its shorter side.
 MAX_ASPECT = 4
-# The smallest picture, and the smallest base, as a share of the model's native side.
+# The smallest scale of a final picture and of a base.
 MIN_SCALE = 0.5
-# A picture's side may differ by this factor from native side times scale.
+# The largest factor by which a picture's mean side may differ from native side times scale.
 SIZE_TOLERANCE = 1.25
 
 
 def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...]]:
-    """Return width and height in px and the scales of a recipe, with empty ones filled; else BadRecipe."""
+    """Return a recipe's width and height in px and its scales; raise BadRecipe if they do not fit each other.
+
+    Values that the recipe leaves empty are derived from the others and from the model's defaults.
+    """
     if (recipe.width is None) != (recipe.height is None):
         missing = "width" if recipe.width is None else "height"
         raise BadRecipe(missing, errors.ONE_SIDE)
@@ -31,25 +38,25 @@ def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...
         width, height = recipe.width, recipe.height
     _check_size(width, height, facts)
     if is_faithful(recipe):
-        return width, height, _published_scales(recipe, width, height, facts)
+        return width, height, _demofusion_scales(recipe, width, height, facts)
     return width, height, _free_scales(recipe, width, height, facts)
 
 
 def resolve_stride(recipe: Recipe, facts: Facts) -> int:
-    """Return the distance between windows in latent cells: the recipe's, else half a window."""
+    """Return the distance between windows in latent cells: the recipe's stride, or half a window if it is None."""
     return facts.window // 2 if recipe.stride is None else recipe.stride
 
 
 def jitter_reach(window: int, stride: int) -> int:
-    """Return the largest random shift of a window in latent cells, at which neighbours still meet."""
+    """Return the largest random shift of a window in latent cells; neighbouring windows still overlap after it."""
     return (window - stride) // 4
 
 
 def _input_shape(recipe: Recipe) -> tuple[float, float]:
-    """Return height and width of the recipe's input image, divided by the side of a square of the same area.
+    """Return the (height, width) of a rectangle of area 1 with the aspect ratio of the recipe's input image.
 
-    The input is the start image, else the image of the first control; without one the shape is a square. An
-    aspect beyond MAX_ASPECT is reduced to it.
+    The input image is the start image or, without one, the image of the first control. Without any input image the
+    shape is (1, 1). An aspect ratio above MAX_ASPECT is limited to MAX_ASPECT.
     """
     if recipe.image:
         image, field, missing = recipe.image, "image", errors.PICTURE_GONE
@@ -68,8 +75,11 @@ def _input_shape(recipe: Recipe) -> tuple[float, float]:
 
 
 def _size_at_scale(scale: float, shape: tuple[float, float], facts: Facts) -> Size:
-    """Return the size in px that has this shape and the area of a square of native side times scale."""
-    largest = MAX_SIDE / (facts.native * max(shape))
+    """Return the size in px with the proportions of `shape` and the area (native side * scale)².
+
+    shape: the (height, width) of a rectangle of area 1. Raise BadRecipe if a side would be longer than MAX_SIDE.
+    """
+    largest = MAX_SIDE / (facts.native_side * max(shape))
     if scale > largest:
         raise BadRecipe("scales", errors.SCALES_TOO_LARGE.format(last=scale, limit=MAX_SIDE, fit=largest))
     cells = [_round_to_cells(facts.window * scale * side) for side in shape]
@@ -78,12 +88,15 @@ def _size_at_scale(scale: float, shape: tuple[float, float], facts: Facts) -> Si
 
 
 def stage_cells(scale: float, recipe: Recipe, facts: Facts) -> Size:
-    """Return the size in latent cells of the stage at this scale, for a recipe whose sizes are filled."""
+    """Return the (rows, columns) in latent cells of the stage at a scale.
+
+    recipe: a recipe with width, height and scales filled.
+    """
     if recipe.faithful:
-        return _published_cells(int(scale), recipe.width, recipe.height, facts)
-    share = scale / recipe.scales[-1]
-    rows = _round_to_cells(recipe.height // facts.cell * share)
-    return rows, _round_to_cells(recipe.width // facts.cell * share)
+        return _demofusion_cells(int(scale), recipe.width, recipe.height, facts)
+    fraction = scale / recipe.scales[-1]
+    rows = _round_to_cells(recipe.height // facts.cell * fraction)
+    return rows, _round_to_cells(recipe.width // facts.cell * fraction)
 
 
 def _round_to_cells(length: float) -> int:
@@ -92,7 +105,7 @@ def _round_to_cells(length: float) -> int:
 
 
 def _check_size(width: int, height: int, facts: Facts) -> None:
-    """Raise BadRecipe, with the nearest size that fits, for sizes that no method can make."""
+    """Raise BadRecipe, with a size that would work, if no method can make a picture of this size in px."""
     for field, value in (("width", width), ("height", height)):
         if value % facts.cell:
             near = max(1, round(value / facts.cell)) * facts.cell
@@ -111,18 +124,22 @@ def _check_size(width: int, height: int, facts: Facts) -> None:
             errors.ASPECT_TOO_LONG.format(width=width, height=height, limit=MAX_ASPECT, near=near),
             {"width": fit[0], "height": fit[1]},
         )
-    if sqrt(width * height) < MIN_SCALE * facts.native:
+    if sqrt(width * height) < MIN_SCALE * facts.native_side:
         aspect = sqrt(width / height)
         least = [ceil(MIN_SCALE * facts.window * side) * facts.cell for side in (aspect, 1 / aspect)]
         sentence = errors.TOO_SMALL.format(
-            width=width, height=height, native=facts.native, least=f"{least[0]} x {least[1]}"
+            width=width, height=height, native=facts.native_side, least=f"{least[0]} x {least[1]}"
         )
         raise BadRecipe("width", sentence, {"width": least[0], "height": least[1]})
 
 
 def _free_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
-    """Return the recipe's scales if they fit the size, or scales that do if it has none; else BadRecipe."""
-    ratio = sqrt(width * height) / facts.native
+    """Return the scales of a recipe that need not match the published code; raise BadRecipe if they do not fit.
+
+    Scales must begin near 1 and end near the size's scale. If the recipe has none, they are the model's default
+    scales below the size's scale, and that scale itself.
+    """
+    ratio = sqrt(width * height) / facts.native_side
     fit = (*(s for s in facts.defaults.scales if s < ratio / SIZE_TOLERANCE), round(ratio, 4))
     if not recipe.scales:
         return fit
@@ -141,9 +158,12 @@ def _free_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple
     return recipe.scales
 
 
-def _published_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
-    """Return 1, 2, ..., S, the scales of the published code; BadRecipe for sizes that break it."""
-    native, longer = facts.native, max(width, height)
+def _demofusion_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> tuple[float, ...]:
+    """Return 1, 2, ..., S, the scales that DemoFusion's published code uses for a size in px.
+
+    Raise BadRecipe if the published code cannot make this size, or if the recipe has other scales.
+    """
+    native, longer = facts.native_side, max(width, height)
     if longer % native:
         near = max(1, round(longer / native)) * native
         field = "width" if width >= height else "height"
@@ -155,35 +175,37 @@ def _published_scales(recipe: Recipe, width: int, height: int, facts: Facts) -> 
         fit = ", ".join(f"{s:g}" for s in scales)
         raise BadRecipe("scales", errors.FAITHFUL_SCALES.format(fit=fit), {"scales": scales})
     for s in range(2, largest + 1):
-        if not _published_code_runs(min(_published_cells(s, width, height, facts)), recipe, facts):
+        if not _demofusion_code_runs(min(_demofusion_cells(s, width, height, facts)), recipe, facts):
             sentence = errors.FAITHFUL_SHORT.format(width=width, height=height)
             raise BadRecipe("width", sentence, {"faithful": False})
     return scales
 
 
-def _published_code_runs(short: int, recipe: Recipe, facts: Facts) -> bool:
-    """Return whether the published code can make a stage above the base whose shorter side is `short` cells.
+def _demofusion_code_runs(short: int, recipe: Recipe, facts: Facts) -> bool:
+    """Return whether DemoFusion's published code can make a stage above the base.
 
-    Where that side is shorter than a window, windows are shifted by chance beyond the padded canvas and get
-    unequal sizes, which cannot form a batch, or they miss cells, which become 0/0. It works only without
-    jitter, and where the side and the padding at one end add up to one window.
+    short: the stage's shorter side in latent cells. If this side is shorter than a window, random shifts move
+    windows beyond the padded canvas. Windows then have unequal sizes, which cannot form a batch, or no window covers
+    some cells, which become 0/0. The code still works without jitter, and if the side and the padding at one end
+    add up to one window.
     """
     reach = jitter_reach(facts.window, resolve_stride(recipe, facts)) if recipe.jitter else 0
     return short >= facts.window or reach == 0 or short + reach == facts.window
 
 
-def _published_cells(s: int, width: int, height: int, facts: Facts) -> Size:
-    """Return the size in latent cells of the published code's stage s, always rounded down.
+def _demofusion_cells(s: int, width: int, height: int, facts: Facts) -> Size:
+    """Return the (rows, columns) in latent cells of stage `s` (scale s), as DemoFusion's published code rounds them.
 
-    From 7 stages on, rounding of the aspect can make even the last stage one cell shorter than asked for.
+    width, height: the final picture's size in px. Sizes are always rounded down: with 7 or more stages, rounding of
+    the aspect ratio can make even the last stage one cell shorter than the picture.
     """
-    largest = max(width, height) // facts.native
+    largest = max(width, height) // facts.native_side
     if s == 1:
         return height // largest // facts.cell, width // largest // facts.cell
-    # In the same order as there: a product of quotients may come out just below a whole number.
-    height_scale, width_scale = height / facts.native, width / facts.native
+    # The order of operations is that of the published code: rounding can put a product just below a whole number.
+    height_scale, width_scale = height / facts.native_side, width / facts.native_side
     aspect = min(height_scale, width_scale) / max(height_scale, width_scale)
-    long, short = facts.native * s, int(facts.native * s * aspect)
+    long, short = facts.native_side * s, int(facts.native_side * s * aspect)
     if height > width:
         return long // facts.cell, short // facts.cell
     return short // facts.cell, long // facts.cell

@@ -1,6 +1,6 @@
-"""One size of the picture: its geometry, its steps and its views. A plain value; no torch.
+"""A stage of a plan: the size of its canvas, its denoising steps and its views. No torch.
 
-Sizes are (height, width). What a stage costs is in engine/planning/cost.py.
+Sizes are (height, width). engine/planning/cost.py computes the cost of a stage.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ from engine.recipe.controls import Control
 from engine.recipe.options import Options
 from engine.recipe.recipe import Recipe
 
-# The side of a large window over that of a native one.
+# The side of a large window divided by the native side.
 LARGE_WINDOW = 2
 
 
 def window_starts(length: int, window: int, stride: int) -> tuple[int, ...]:
-    """Return where windows begin on an axis; the last one is moved back to end with the axis."""
+    """Return the first rows (or columns) of the windows on one axis; the last window ends at the end of the axis.
+
+    length: the canvas's rows (or columns).    window: the window's side on this axis. Units are latent cells.
+    """
     if length <= window:
         return (0,)
     count = int((length - window) / stride - 1e-6) + 2
@@ -29,126 +32,140 @@ def window_starts(length: int, window: int, stride: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stage:
-    """A stage of a plan."""
+    """A stage of a plan: one size of the picture, with everything that denoising at this size depends on."""
 
-    # Counted from 1.
+    # The stage's number, counted from 1.
     number: int
-    # The picture's side over the native side.
+    # The picture's mean side at this stage divided by the native side.
     scale: float
-    # The canvas in latent cells.
+    # The rows of the canvas in latent cells.
     rows: int
+    # The columns of the canvas in latent cells.
     cols: int
-    # The first stage's size in px.
+    # The first stage's (height, width) in px.
     base_size: Size
-    # Every how many rows and columns a dilated view takes; 1 means that there are no dilated views.
+    # The spacing of a dilated view's rows and columns in latent cells; 1 if there are no dilated views.
     dilation: int
+    # The weights and the blur at every denoising step.
     schedule: Schedule
     # The patches of the network for local views, at every step of the schedule.
     patches: tuple[StepPatches, ...]
     # The recipe with every field filled.
     recipe: Recipe
+    # The facts of the model.
     facts: Facts
-    # The recipe's row of the table of methods, with its ablations applied.
+    # The row of the recipe's method, changed by the recipe's ablation settings and options.
     method: Method
+    # The recipe's options, defaults included.
     options: Options
 
     @property
     def is_base(self) -> bool:
-        """Whether this is the small first stage that later ones grow from."""
+        """Whether this is the first stage of a method that starts at about native size."""
         return self.number == 1 and self.method.has_base
 
     @property
     def sees_whole_canvas(self) -> bool:
-        """Whether the canvas is the stage's one local view."""
+        """Whether the stage has one local view, which is the whole canvas, instead of windows."""
         return self.is_base or self.method.views == "whole"
 
     @property
     def size(self) -> Size:
-        """The size in px."""
+        """The stage's (height, width) in px."""
         return self.rows * self.facts.cell, self.cols * self.facts.cell
 
     @property
     def final_size(self) -> Size:
-        """The final picture's size in px."""
+        """The final picture's (height, width) in px."""
         return self.recipe.height, self.recipe.width
 
     @property
     def whole_canvas_id(self) -> Size:
-        """The size in SDXL's size ids of views of the whole: the training bucket nearest to the base."""
+        """The (height, width) in SDXL's size ids of views that cover the whole canvas, dilated views included.
+
+        It is the training size nearest to the base's size. In faithful mode, and without a base, it is the final
+        picture's size.
+        """
         if self.faithful or not self.method.has_base:
             return self.final_size
         return self.facts.bucket_near(self.base_size)
 
     @property
     def faithful(self) -> bool:
+        """Whether the stage repeats the published code exactly."""
         return self.recipe.faithful
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps that are carried out; economy leaves out the first ones."""
+        """The denoising steps that are carried out; the setting `economy` may skip the first ones."""
         return self.schedule.steps
 
     @property
     def step_count(self) -> int:
+        """The number of denoising steps that are carried out."""
         return len(self.schedule.t) - self.schedule.first
 
     @property
     def window(self) -> Size:
-        """The size of a local view in latent cells: no larger than the canvas with its padding."""
+        """The (rows, columns) of a local view in latent cells; at most those of the canvas with its padding."""
         if self.sees_whole_canvas:
             return self.rows, self.cols
-        side, padding = self.facts.window * self._window_scale, 2 * self.jitter_padding
+        side, padding = self.facts.window * self._window_factor, 2 * self.jitter_padding
         return min(side, self.rows + padding), min(side, self.cols + padding)
 
     @property
     def stride(self) -> int:
-        """The distance between windows in latent cells; large windows are further apart."""
-        return self.recipe.stride * self._window_scale
+        """The distance between neighbouring windows in latent cells; it is doubled for large windows."""
+        return self.recipe.stride * self._window_factor
 
     @property
-    def _window_scale(self) -> int:
+    def _window_factor(self) -> int:
+        """The side of this stage's windows divided by the native side: 1, or 2 for large windows."""
         return LARGE_WINDOW if self.method.views == "large" else 1
 
     @property
     def jitter_reach(self) -> int:
-        """The largest random shift of a window in latent cells; neighbours still meet."""
+        """The largest random shift of a window in latent cells; 0 without jitter."""
         jitters = self.recipe.jitter and self.method.jitters
         return jitter_reach(self.facts.window, self.recipe.stride) if jitters else 0
 
     @property
     def jitter_padding(self) -> int:
-        """The zeros around the canvas in latent cells that shifted windows reach into in the published code."""
+        """The width in latent cells of the zero padding around the canvas, which only the published code has.
+
+        There, shifted windows reach into the padding.
+        """
         return self.jitter_reach if self.faithful else 0
 
     @property
     def blur_kernel(self) -> int:
-        """The blur's width in latent cells: 4s - 3 in the paper, 2s - 1 in its code, for a dilation s."""
+        """The side of the blur's kernel in latent cells: for dilation s, 4s - 3 (paper) or 2s - 1 (published code)."""
         return 4 * self.dilation - 3 if self.recipe.kernel == "paper" else 2 * self.dilation - 1
 
     @cached_property
     def window_grid(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The rows and the columns at which windows begin before they are shifted."""
+        """The first rows and the first columns of all windows, in latent cells, before random shifts."""
         height, width = self.window
         return window_starts(self.rows, height, self.stride), window_starts(self.cols, width, self.stride)
 
     @property
-    def windows(self) -> int:
-        """The number of local views at a step."""
+    def window_count(self) -> int:
+        """The number of local views at one denoising step: the number of windows, or 1 for the whole canvas."""
         return 1 if self.sees_whole_canvas else len(self.window_grid[0]) * len(self.window_grid[1])
 
     @property
-    def dilated_views(self) -> int:
-        """The number of dilated views at a step."""
+    def dilated_view_count(self) -> int:
+        """The number of dilated views at one denoising step; 0 if the stage has none."""
         return 0 if self.dilation == 1 else self.dilation**2
 
     @property
     def guidance_passes(self) -> int:
-        """2 with classifier-free guidance (unconditional and conditional), else 1."""
+        """The number of evaluations per view: 2 with classifier-free guidance (with and without prompt), else 1."""
         return 2 if self.recipe.guidance > 1 else 1
 
     @cached_property
     def damped_steps(self) -> int:
-        """The number of steps with noise-damped guidance, which evaluates local views once more."""
+        """The number of steps with noise-damped guidance, which needs one more evaluation of each local view."""
         return sum(self.patches[step.index].mild is not None for step in self.steps if step.c2 < 1)
 
     @property
@@ -158,12 +175,15 @@ class Stage:
 
     @cached_property
     def evaluations(self) -> int:
-        """How many times a latent goes through the network."""
+        """The number of evaluations in the stage: steps times views times guidance passes.
+
+        One evaluation passes one view's latent through the network once.
+        """
         schedule = self.schedule
-        views = self.windows * schedule.window_steps + self.dilated_views * schedule.dilated_steps
-        return self.guidance_passes * views + self.windows * self.damped_steps
+        views = self.window_count * schedule.window_steps + self.dilated_view_count * schedule.dilated_steps
+        return self.guidance_passes * views + self.window_count * self.damped_steps
 
     @property
     def controls(self) -> tuple[Control, ...]:
-        """The controls that have an effect at this stage."""
+        """The recipe's controls whose strength at this stage is not 0."""
         return tuple(control for control in self.recipe.controls if control.strength(self.number))

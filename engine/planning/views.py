@@ -1,6 +1,6 @@
-"""Where the network looks: the whole canvas, local windows, dilated views. Geometry only (numpy).
+"""The views of the canvas that the network evaluates: the whole canvas, windows, dilated views (numpy only).
 
-A view is two slices of the canvas: a window has rows a:b, a dilated view every s-th row h::s.
+A view is two slices of the canvas: a window has the rows a:b, a dilated view has every s-th row, h::s.
 """
 
 from collections.abc import Callable
@@ -11,50 +11,59 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.formulas.noise import Noise
+from engine.formulas.noise import Noise, ShiftRange
 from engine.formulas.schedule import Step
 from engine.planning.stage import Stage
 
-# SDXL's size ids: original height and width, crop top and left, target height and width, in px.
+# SDXL's size conditioning: original height and width, crop top and left, target height and width, in px.
 SizeIds = tuple[int, int, int, int, int, int]
-# The least and the greatest shift of a window on one axis, in latent cells.
-Range = tuple[int, int]
-# Returns the shift of a window in rows and columns, from its number and the range on each axis.
-JitterFunction = Callable[[int, tuple[Range, Range]], tuple[int, int]]
+# A function that returns the random shift (down, right) of a window, from the window's number and the allowed range
+# of shifts on each axis.
+JitterFunction = Callable[[int, tuple[ShiftRange, ShiftRange]], tuple[int, int]]
 
 
-class Place(NamedTuple):
-    """Where a view lies: its k-th row is the canvas's row + step k, its columns likewise, in latent cells.
+class ViewPosition(NamedTuple):
+    """The position of a view on the canvas, in latent cells.
 
-    Where the canvas is padded, some of them lie outside of it.
+    Row k of the view is row `row + spacing * k` of the canvas; columns likewise. On a padded canvas some rows or
+    columns of a view lie outside the canvas.
     """
 
+    # The canvas's row of the view's first row.
     row: int
+    # The canvas's column of the view's first column.
     col: int
-    step: int = 1
+    # The distance between the view's rows, and between its columns, on the canvas; 1 except for dilated views.
+    spacing: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One view: canvas[..., rows, cols] cuts it out and pastes it back."""
+    """A part of the padded canvas that the network evaluates at once: canvas[..., rows, cols]."""
 
+    # The view's rows of the padded canvas.
     rows: slice
+    # The view's columns of the padded canvas.
     cols: slice
-    ids: SizeIds
-    place: Place
-    # The weight of each cell where views overlap; None is 1 everywhere.
+    # The view's size conditioning for SDXL.
+    size_ids: SizeIds
+    # The view's position on the canvas without padding.
+    position: ViewPosition
+    # The weight of each latent cell in the mean over overlapping views; None means 1 for every cell.
     weight: np.ndarray | None = None
 
 
 class Views(NamedTuple):
-    """All views of a step; either kind may be missing."""
+    """All views of one denoising step."""
 
+    # The windows, or one view of the whole canvas; empty if the step has no local views.
     local: tuple[View, ...] = ()
+    # The dilated views; empty if the step has none.
     dilated: tuple[View, ...] = ()
 
 
 def views_at(stage: Stage, step: Step, noise: Noise) -> Views:
-    """Return the views of a step: local ones unless c2 is 1, dilated ones unless c2 is 0."""
+    """Return the views of a denoising step: local views unless c2 is 1, dilated views unless c2 is 0."""
     jitter = partial(noise.jitter, stage.number, step.index, (stage.rows, stage.cols))
     return Views(
         local=local_views(stage, jitter) if step.c2 < 1 else (),
@@ -63,15 +72,17 @@ def views_at(stage: Stage, step: Step, noise: Noise) -> Views:
 
 
 def local_views(stage: Stage, jitter: JitterFunction) -> tuple[View, ...]:
-    """Return the whole canvas as the one view, or windows."""
+    """Return the stage's windows, or a single view of the whole canvas if the stage has no windows."""
     return whole_canvas(stage) if stage.sees_whole_canvas else windows(stage, jitter)
 
 
-def jitter_range(start: int, length: int, window: int, reach: int, faithful: bool) -> Range:
-    """Return how far a window may be shifted on one axis.
+def jitter_range(start: int, length: int, window: int, reach: int, faithful: bool) -> ShiftRange:
+    """Return the smallest and the largest shift of a window on one axis, in latent cells.
 
-    At the canvas's ends it stays, or cells there would not be seen; in the published code it moves outwards,
-    into the padding, also where it is longer than the canvas.
+    start: the window's first row (or column).    length: the canvas's.    window: the window's side.
+    reach: the largest shift of a window inside the canvas.
+    A window at an end of the canvas is not shifted, because no other window covers the cells there. In the published
+    code (`faithful`) such a window is shifted outwards, into the padding.
     """
     last = length - window
     if last == 0 or (last < 0 and not faithful):
@@ -84,28 +95,35 @@ def jitter_range(start: int, length: int, window: int, reach: int, faithful: boo
 
 
 @lru_cache(maxsize=64)
-def feather(height: int, width: int, row_overlap: int, col_overlap: int) -> np.ndarray:
-    """Return weights that fall off linearly over the overlap and stay positive at the edge."""
+def feather_weights(height: int, width: int, row_overlap: int, col_overlap: int) -> np.ndarray:
+    """Return the weights of a window's cells, which fall linearly over the overlap and are positive at the edge.
+
+    height, width: the window's size.    row_overlap, col_overlap: its overlap with neighbours, in latent cells.
+    """
     return np.outer(_taper(height, row_overlap), _taper(width, col_overlap)).astype(np.float32)
 
 
 def _taper(length: int, overlap: int) -> np.ndarray:
+    """Return weights along one axis: 1 inside, falling linearly over `overlap` cells at both ends."""
     k = np.arange(length)
     return np.minimum(1.0, (1 + np.minimum(k, length - 1 - k)) / (overlap + 1))
 
 
 def whole_canvas(stage: Stage) -> tuple[View, ...]:
-    """Return the whole canvas as one view."""
+    """Return a single view of the whole canvas."""
     ids = (*stage.whole_canvas_id, 0, 0, *stage.whole_canvas_id)
-    return (View(slice(0, stage.rows), slice(0, stage.cols), ids, Place(0, 0)),)
+    return (View(slice(0, stage.rows), slice(0, stage.cols), ids, ViewPosition(0, 0)),)
 
 
 def windows(stage: Stage, jitter: JitterFunction) -> tuple[View, ...]:
-    """Return the windows in raster order, in the coordinates of the canvas with its jitter padding."""
+    """Return the stage's windows with random shifts, in raster order.
+
+    Their slices count from the corner of the canvas with its jitter padding.
+    """
     (height, width), stride, padding = stage.window, stage.stride, stage.jitter_padding
     weight = None
     if stage.recipe.feather:
-        weight = feather(height, width, max(0, height - stride), max(0, width - stride))
+        weight = feather_weights(height, width, max(0, height - stride), max(0, width - stride))
     views = []
     for number, (row, col) in enumerate(product(*stage.window_grid)):
         ranges = (
@@ -115,12 +133,13 @@ def windows(stage: Stage, jitter: JitterFunction) -> tuple[View, ...]:
         down, right = jitter(number, ranges)
         top, left = row + padding + down, col + padding + right
         rows, cols = slice(top, top + height), slice(left, left + width)
-        place = Place(top - padding, left - padding)
-        views.append(View(rows, cols, _window_ids(stage, top, left), place, weight))
+        place = ViewPosition(top - padding, left - padding)
+        views.append(View(rows, cols, _window_size_ids(stage, top, left), place, weight))
     return tuple(views)
 
 
-def _window_ids(stage: Stage, top: int, left: int) -> SizeIds:
+def _window_size_ids(stage: Stage, top: int, left: int) -> SizeIds:
+    """Return SDXL's size conditioning for a window; top and left are its first cells on the padded canvas."""
     cell = stage.facts.cell
     corner = (top * cell, left * cell)
     if stage.faithful:
@@ -131,17 +150,23 @@ def _window_ids(stage: Stage, top: int, left: int) -> SizeIds:
 
 
 def dilated_views(stage: Stage) -> tuple[View, ...]:
-    """Return the dilated views in raster order: every s-th row and column, from each of the first s x s cells."""
+    """Return the stage's s x s dilated views in raster order of their first cells, for dilation s.
+
+    Each view has every s-th row and every s-th column of the canvas; the views start at the first s x s cells.
+    """
     s = stage.dilation
     ids = (*stage.whole_canvas_id, 0, 0, *stage.whole_canvas_id)
     left, _, top, _ = dilation_padding(stage)
     return tuple(
-        View(slice(h, None, s), slice(w, None, s), ids, Place(h - top, w - left, s))
+        View(slice(h, None, s), slice(w, None, s), ids, ViewPosition(h - top, w - left, s))
         for h, w in product(range(s), repeat=2)
     )
 
 
 def dilation_padding(stage: Stage) -> tuple[int, int, int, int]:
-    """Return the cells to add at left, right, top and bottom, so that both axes are multiples of s."""
+    """Return the padding (left, right, top, bottom) in latent cells for dilated views.
+
+    It makes the canvas's rows and columns multiples of stage.dilation, so that all dilated views have equal size.
+    """
     down, right = -stage.rows % stage.dilation, -stage.cols % stage.dilation
     return (right, 0, down, 0) if stage.faithful else (0, right, 0, down)

@@ -1,4 +1,7 @@
-"""Validation of a recipe's values: the kind and range of each, as its Setting says. Opens no files."""
+"""Validate a recipe's values by the kind and range in their Setting. Opens no files.
+
+Each `_check_<kind>` returns the value of one setting, normalized, or raises BadRecipe if it is not valid.
+"""
 
 import math
 import os
@@ -25,7 +28,7 @@ from engine.recipe.recipe import MAX_LORA_STRENGTH, MAX_LORAS, MAX_PROMPT_LENGTH
 
 
 def check(recipe: Recipe) -> Recipe:
-    """Return a recipe with each value validated and normalized; BadRecipe for the first that is not valid."""
+    """Return a recipe with all values validated and normalized; raise BadRecipe for the first invalid value."""
     values = {name: _check_field(name, getattr(recipe, name)) for name in SETTINGS}
     if values["sigma1"] < values["sigma2"]:
         sentence = errors.SIGMAS_WRONG_ORDER.format(sigma1=values["sigma1"], sigma2=values["sigma2"])
@@ -34,9 +37,10 @@ def check(recipe: Recipe) -> Recipe:
 
 
 def check_value(name: str, value: Any) -> Any:
-    """Return one value from an untrusted source validated and normalized; BadRecipe if it is not valid.
+    """Return the value of one setting from an untrusted source, validated and normalized; else raise BadRecipe.
 
-    Untrusted values may not name files: images are named by digest, and LoRAs as the catalogue lists them.
+    name: the setting. Untrusted values may not contain paths: images must be digests, and LoRAs must be names in
+    the catalogue.
     """
     if SETTINGS[name].kind == "picture" and value is not None and not images.is_digest(value):
         raise BadRecipe(name, errors.PICTURE_NOT_A_DIGEST.format(value=short_repr(value)))
@@ -49,7 +53,7 @@ def check_value(name: str, value: Any) -> Any:
 
 
 def _check_field(name: str, value: Any, settings: Mapping[str, Setting] = SETTINGS) -> Any:
-    """Return the value of a field validated by the check for its setting's kind."""
+    """Return the value of a field, validated by the check for the setting's kind; else raise BadRecipe."""
     setting = settings[name]
     if value is None and setting.optional:
         return None
@@ -57,6 +61,7 @@ def _check_field(name: str, value: Any, settings: Mapping[str, Setting] = SETTIN
 
 
 def _check_text(name: str, setting: Setting, value: Any) -> str:
+    """Return a text that can be encoded and is at most MAX_PROMPT_LENGTH characters long; else raise BadRecipe."""
     if not isinstance(value, str) or value != value.encode(errors="replace").decode():
         raise BadRecipe(name, errors.NOT_TEXT.format(field=name))
     if len(value) > MAX_PROMPT_LENGTH:
@@ -65,7 +70,7 @@ def _check_text(name: str, setting: Setting, value: Any) -> str:
 
 
 def _check_finite(name: str, value: Any) -> float:
-    """Return a finite number as a float; BadRecipe for anything else, booleans included."""
+    """Return a finite number as a float; raise BadRecipe for other values, booleans included."""
     try:
         if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
@@ -75,6 +80,7 @@ def _check_finite(name: str, value: Any) -> float:
 
 
 def _check_number(name: str, setting: Setting, value: Any) -> float:
+    """Return a number in the setting's range as a float; else raise BadRecipe."""
     number = _check_finite(name, value)
     if not setting.low <= number <= setting.high:
         low, high = f"{setting.low:.10g}", f"{setting.high:.10g}"
@@ -85,6 +91,7 @@ def _check_number(name: str, setting: Setting, value: Any) -> float:
 
 
 def _check_integer(name: str, setting: Setting, value: Any) -> int:
+    """Return a whole number in the setting's range as an int; else raise BadRecipe."""
     number = _check_number(name, setting, value)
     if number != int(number):
         raise BadRecipe(name, errors.NOT_WHOLE.format(field=name, value=short_repr(value)))
@@ -92,12 +99,14 @@ def _check_integer(name: str, setting: Setting, value: Any) -> int:
 
 
 def _check_flag(name: str, setting: Setting, value: Any) -> bool:
+    """Return True or False; raise BadRecipe for other values."""
     if not isinstance(value, bool):
         raise BadRecipe(name, errors.NOT_A_FLAG.format(field=name, value=short_repr(value)))
     return value
 
 
 def _check_choice(name: str, setting: Setting, value: Any) -> str:
+    """Return one of the setting's choices; raise BadRecipe for other values."""
     if not isinstance(value, str) or value not in setting.choices:
         known = ", ".join(filter(None, setting.choices))
         raise BadRecipe(name, errors.UNKNOWN_CHOICE.format(field=name, value=short_repr(value), known=known))
@@ -105,6 +114,7 @@ def _check_choice(name: str, setting: Setting, value: Any) -> str:
 
 
 def _check_scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
+    """Return positive, rising scales as floats, or an empty tuple; else raise BadRecipe."""
     if not isinstance(value, tuple):
         raise BadRecipe(name, errors.SCALES_NOT_RISING.format(scales=short_repr(value)))
     if len(value) > MAX_SCALES:
@@ -118,7 +128,7 @@ def _check_scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
 
 
 def _check_image(name: str, setting: Setting, value: Any) -> str:
-    """Return a path or a digest. Whether the image exists shows when it is opened."""
+    """Return a path or a digest as a string. Whether the image exists is not checked."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str) or not value or "\0" in value:
@@ -127,7 +137,7 @@ def _check_image(name: str, setting: Setting, value: Any) -> str:
 
 
 def _check_loras(name: str, setting: Setting, value: Any) -> tuple[tuple[str, float], ...]:
-    """Return (name or file, weight) pairs."""
+    """Return LoRAs as (name or path, strength) pairs."""
     if not isinstance(value, tuple):
         raise BadRecipe(name, errors.NOT_LORAS.format(value=short_repr(value)))
     if len(value) > MAX_LORAS:
@@ -136,6 +146,7 @@ def _check_loras(name: str, setting: Setting, value: Any) -> tuple[tuple[str, fl
 
 
 def _check_lora(name: str, pair: Any) -> tuple[str, float]:
+    """Return one LoRA as a (name or path, strength) pair."""
     if not isinstance(pair, tuple) or len(pair) != 2:
         raise BadRecipe(name, errors.NOT_LORAS.format(value=short_repr(pair)))
     source = os.fspath(pair[0]) if isinstance(pair[0], os.PathLike) else pair[0]
@@ -158,6 +169,7 @@ def _check_loras_listed(loras: tuple[tuple[str, float], ...]) -> None:
 
 
 def _check_controls(name: str, setting: Setting, value: Any) -> tuple[Control, ...]:
+    """Return the controls of a recipe, each validated; else raise BadRecipe."""
     if not isinstance(value, tuple):
         raise BadRecipe(name, errors.NOT_CONTROLS.format(value=short_repr(value)))
     if len(value) > MAX_CONTROLS:
@@ -166,7 +178,7 @@ def _check_controls(name: str, setting: Setting, value: Any) -> tuple[Control, .
 
 
 def _check_control(name: str, control: Any) -> Control:
-    """Return a control with all its values validated. Faults are reported for the field `controls`."""
+    """Return a control with all its values validated. A BadRecipe names the recipe's field, not the control's."""
     if not isinstance(control, Control):
         raise BadRecipe(name, errors.NOT_CONTROLS.format(value=short_repr(control)))
     if control.image is None:
@@ -182,7 +194,7 @@ def _check_control(name: str, control: Any) -> Control:
 
 
 def _check_strengths(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
-    """Return the conditioning scale of a control at each stage."""
+    """Return the conditioning scales of a control, one for each stage."""
     if not isinstance(value, tuple) or len(value) > MAX_CONTROL_STAGES:
         raise BadRecipe(
             name, errors.CONTROL_STRENGTHS.format(limit=MAX_CONTROL_STAGES, value=short_repr(value))

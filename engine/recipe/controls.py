@@ -1,7 +1,7 @@
-"""Controls: images whose edges, depth or pose a run follows through a ControlNet. Their settings; no torch.
+"""Controls: images whose edges, depth or pose a run follows through a ControlNet, and their settings. No torch.
 
-A map is what a ControlNet reads: an image of edges, for example, at the size of the stage. The kind of a map
-says how it is made from an image.
+A control map is the input of a ControlNet: for example an image of edges, at the size of the stage. The kind of
+a control map says how the map is made from an image.
 """
 
 import os
@@ -12,11 +12,11 @@ from typing import Any
 from engine.recipe import images
 from engine.recipe.fields import Setting, collect_settings, setting
 
-# Controls of a recipe.
+# The largest number of controls in a recipe.
 MAX_CONTROLS = 4
-# Stages for which a control may have a conditioning scale of its own.
+# The largest number of values in Control.stages.
 MAX_CONTROL_STAGES = 8
-# The largest conditioning scale.
+# The largest conditioning scale of a control.
 MAX_CONTROL_STRENGTH = 2.0
 
 
@@ -24,46 +24,53 @@ MAX_CONTROL_STRENGTH = 2.0
 class MapKind:
     """A kind of control map."""
 
+    # The name that the page shows.
     title: str
-    # The kind of ControlNet that reads such maps.
-    controlnet: str
-    # Whether the map consists of thin lines, which fade when they are averaged.
-    lines: bool = False
-    # The settings of a Control from which the map is made.
+    # The kind of ControlNet that reads maps of this kind.
+    controlnet_kind: str
+    # Whether the map consists of thin lines, which fade if the map is reduced by averaging.
+    has_thin_lines: bool = False
+    # The names of the Control's settings that change the map.
     settings: tuple[str, ...] = ()
-    # The package whose detector makes the map; "" for maps that maps.py makes itself.
-    source: str = ""
+    # The package with the detector that draws the map; "" if engine/control/maps.py draws the map itself.
+    detector_package: str = ""
 
 
-# Packages with detectors.
+# A package that contains detectors: a value of MapKind.detector_package.
 CONTROLNET_AUX = "controlnet-aux"
+# Another package that contains detectors: a value of MapKind.detector_package.
 TRANSFORMERS = "transformers"
 # The kinds of control maps by the value of Control.kind.
 MAP_KINDS = {
-    "canny": MapKind("Edges", "canny", lines=True, settings=("low", "high")),
+    "canny": MapKind("Edges", "canny", has_thin_lines=True, settings=("low", "high")),
     "soft": MapKind("Soft edges", "softedge", settings=("blur",)),
-    "lineart": MapKind("Line art", "lineart", lines=True, settings=("blur",)),
+    "lineart": MapKind("Line art", "lineart", has_thin_lines=True, settings=("blur",)),
     "grey": MapKind("Grey", "grey"),
     "tile": MapKind("Blurred picture", "tile", settings=("blur",)),
     "shuffle": MapKind("Shuffled picture", "shuffle"),
-    "openpose": MapKind("Pose", "openpose", lines=True, source=CONTROLNET_AUX),
-    "hed": MapKind("Soft edges (HED)", "softedge", source=CONTROLNET_AUX),
-    "pidi": MapKind("Soft edges (PidiNet)", "softedge", source=CONTROLNET_AUX),
-    "teed": MapKind("Soft edges (TEED)", "softedge", source=CONTROLNET_AUX),
-    "lineart_fine": MapKind("Line art (learned)", "lineart", lines=True, source=CONTROLNET_AUX),
-    "lineart_anime": MapKind("Line art (anime)", "lineart", lines=True, source=CONTROLNET_AUX),
-    "mlsd": MapKind("Straight lines", "mlsd", lines=True, source=CONTROLNET_AUX),
-    "normal": MapKind("Normals", "normal", source=CONTROLNET_AUX),
-    "depth": MapKind("Depth", "depth", source=TRANSFORMERS),
+    "openpose": MapKind("Pose", "openpose", has_thin_lines=True, detector_package=CONTROLNET_AUX),
+    "hed": MapKind("Soft edges (HED)", "softedge", detector_package=CONTROLNET_AUX),
+    "pidi": MapKind("Soft edges (PidiNet)", "softedge", detector_package=CONTROLNET_AUX),
+    "teed": MapKind("Soft edges (TEED)", "softedge", detector_package=CONTROLNET_AUX),
+    "lineart_fine": MapKind(
+        "Line art (learned)", "lineart", has_thin_lines=True, detector_package=CONTROLNET_AUX
+    ),
+    "lineart_anime": MapKind(
+        "Line art (anime)", "lineart", has_thin_lines=True, detector_package=CONTROLNET_AUX
+    ),
+    "mlsd": MapKind("Straight lines", "mlsd", has_thin_lines=True, detector_package=CONTROLNET_AUX),
+    "normal": MapKind("Normals", "normal", detector_package=CONTROLNET_AUX),
+    "depth": MapKind("Depth", "depth", detector_package=TRANSFORMERS),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """One control of a recipe: an image, and how the run follows it.
+    """One control of a recipe: an image, and how closely each stage of the run follows the image.
 
-    Creating one never fails; checks.py validates it. `image` is a path or the digest of a stored image, and
-    `net` is a ControlNet to use in place of the model's own.
+    The constructor accepts any values; checks.py validates them. `image` is a path or the digest of a stored
+    image. `given` says that the image is a ready-made control map. `net` is a ControlNet to use in place of the
+    model's own.
     """
 
     image: str | None = setting(None, "picture", "Picture to follow", "Its lines or shapes are followed.")
@@ -115,31 +122,33 @@ class Control:
         return self.stages[min(stage, len(self.stages)) - 1]
 
     def is_active(self, index: int, steps: int) -> bool:
-        """Return whether it applies at the step of this index in a stage of so many steps.
+        """Return whether the control is followed at a denoising step.
 
-        Steps count from 0. The formula is that of diffusers' control_guidance_start and control_guidance_end.
+        index: the step's number, from 0.    steps: the number of steps of the stage.
+        The formula is the one of control_guidance_start and control_guidance_end in diffusers.
         """
         return index / steps >= self.start and (index + 1) / steps <= self.end
 
     @property
-    def lines(self) -> bool:
-        """Whether its map consists of thin lines."""
-        return MAP_KINDS[self.kind].lines
+    def has_thin_lines(self) -> bool:
+        """Whether the control's map consists of thin lines."""
+        return MAP_KINDS[self.kind].has_thin_lines
 
 
-# The settings of a control by name.
+# The Setting of each field of a control, by name.
 CONTROL_SETTINGS: dict[str, Setting] = collect_settings(Control)
 
 
 def parse_controls(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values with every control in the form of (name, value) pairs as a Control.
+    """Return the values, with each one that consists of a control's (name, value) pairs replaced by a Control.
 
-    Values that are no control are left as they are; checks.py refuses them.
+    Other values are left unchanged; checks.py refuses those that are not a Control.
     """
     return tuple(_parse_control(value) for value in values)
 
 
 def _parse_control(value: Any) -> Any:
+    """Return a Control if the value consists of its (name, value) pairs, else the value itself."""
     if not isinstance(value, tuple) or not value or not all(_is_pair(item) for item in value):
         return value
     settings = dict(value)
@@ -147,13 +156,14 @@ def _parse_control(value: Any) -> Any:
 
 
 def _is_pair(value: Any) -> bool:
+    """Return whether a value is a (name, value) pair."""
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
 
 
 def to_dict(control: Control) -> dict[str, Any]:
-    """Return the image, the kind and all values that differ from their defaults, as plain values for JSON.
+    """Return a control's settings by name, for JSON: the image, the kind and all values that are not the default.
 
-    The image is named by its digest, and a ControlNet on this machine by its folder's name, never by a path.
+    The result contains no paths: the image is given by its digest, a ControlNet's folder by its name alone.
     """
     values = {f.name: getattr(control, f.name) for f in fields(Control)}
     if values["image"] and isinstance(values["image"], str | os.PathLike):
@@ -165,9 +175,9 @@ def to_dict(control: Control) -> dict[str, Any]:
 
 
 def key_values(control: Control, stage: int) -> dict[str, Any] | None:
-    """Return the values of a control that a stage's key depends on, without the ControlNet.
+    """Return the settings of a control, by name, that the key of a stage depends on; `net` is left out.
 
-    None if the control has no effect at this stage.
+    stage: the stage's number. Return None if the control has no effect at this stage.
     """
     strength = control.strength(stage)
     if not strength or control.start >= control.end:
@@ -180,4 +190,5 @@ def key_values(control: Control, stage: int) -> dict[str, Any] | None:
 
 @cache
 def _default_control() -> Control:
+    """Return a control with default settings."""
     return Control()

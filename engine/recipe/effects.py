@@ -1,10 +1,10 @@
-"""What the settings of a recipe do together: its row of the table of methods, and what has no effect. No torch."""
+"""The combined effect of a recipe's settings: the resulting row of methods, and ineffective settings. No torch."""
 
 from dataclasses import replace
 
 from engine.methods import (
     ALL_NETWORK_OPTIONS,
-    COMBINATIONS,
+    COMBINATION_OPTIONS,
     DILATED_SETTINGS,
     FAITHFUL_SETTINGS,
     GUIDANCE_SETTINGS,
@@ -19,14 +19,14 @@ from engine.recipe.recipe import DEFAULTS, Recipe
 
 
 def is_faithful(recipe: Recipe) -> bool:
-    """Whether the published code is repeated exactly; only some methods have published code here."""
+    """Return whether the run repeats the published code exactly: `faithful` is on and the method supports it."""
     return recipe.faithful is True and "faithful" in METHODS[recipe.method].reads
 
 
 def resolve_method(recipe: Recipe) -> Method:
-    """The recipe's row of the table with its ablations and options applied."""
+    """Return the row of the recipe's method, changed by the recipe's ablation settings and options."""
     row, options = METHODS[recipe.method], options_from_pairs(recipe.options)
-    readable = row.reads - COMBINATIONS if is_faithful(recipe) else row.reads
+    readable = row.reads - COMBINATION_OPTIONS if is_faithful(recipe) else row.reads
     views = options.views if "views" in readable else ""
     network = options.network if "network" in readable else ""
     return replace(
@@ -41,7 +41,7 @@ def resolve_method(recipe: Recipe) -> Method:
 
 
 def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
-    """Settings and options that have no effect beside the recipe's others."""
+    """Return the sorted names of settings and options that have no effect, because of the method or other settings."""
     row = resolve_method(recipe)
     names = {name for method in METHODS.values() for name in method.reads} - row.reads
     names |= ALL_NETWORK_OPTIONS - NETWORK_OPTIONS[row.network]
@@ -52,7 +52,7 @@ def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
     if not row.dilated:
         names |= DILATED_SETTINGS
     if is_faithful(recipe):
-        names |= FAITHFUL_SETTINGS | COMBINATIONS
+        names |= FAITHFUL_SETTINGS | COMBINATION_OPTIONS
     if recipe.guidance is not None and recipe.guidance <= 1:
         names |= GUIDANCE_SETTINGS | {"damped"}
     if recipe.image is None or not row.skip_residual:
@@ -62,8 +62,8 @@ def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def unused_settings(recipe: Recipe) -> tuple[str, ...]:
-    """Settings and options that were changed from their defaults and have no effect beside the others."""
+def changed_but_ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
+    """Return the names in `ineffective_settings(recipe)` whose values differ from their defaults."""
     options = options_from_pairs(recipe.options)
     changed = []
     for name in ineffective_settings(recipe):

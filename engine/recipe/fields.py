@@ -1,4 +1,4 @@
-"""Dataclass fields that carry how their values are checked and what a person reads beside them."""
+"""Settings: dataclass fields with metadata for validation and for the page's widgets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -7,40 +7,45 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Setting:
-    """How one field of a recipe is checked and presented."""
+    """How one field of a recipe is validated and shown."""
 
-    # Selects the check in checks.py, such as "number" or "choice".
+    # The kind of value, such as "number" or "choice", which selects the check in checks.py.
     kind: str
-    # The title of its widget.
+    # The title of the field's widget.
     label: str
-    # The sentence below its widget.
+    # The sentence below the field's widget.
     help: str
-    # The range and step of a number.
+    # The smallest value of a number.
     low: float | None = None
+    # The largest value of a number.
     high: float | None = None
+    # The step of a number's slider.
     step: float | None = None
-    # The values of a choice.
+    # The allowed values of a choice.
     choices: tuple[str, ...] = ()
     # Whether the value may be None.
     optional: bool = False
 
 
 def setting(default: Any, kind: str, label: str, help: str, *range_: float, **more: Any) -> Any:
-    """Return a dataclass field with this default and a Setting as metadata.
+    """Return a dataclass field with a default value and with a Setting as metadata.
 
-    range_: low, high and step of a number.    more: further fields of Setting.
+    range_: Setting.low, high and step, for a number.    more: other fields of Setting.
     """
     metadata = Setting(kind, label, help, *range_, optional=default is None, **more)
     return field(default=default, metadata={"setting": metadata})
 
 
 def collect_settings(dataclass_: type) -> dict[str, Setting]:
-    """Return the settings of a dataclass whose fields were made by `setting`, by field name."""
+    """Return the Setting of each field, by name, of a dataclass whose fields were made by `setting`."""
     return {f.name: f.metadata["setting"] for f in fields(dataclass_)}
 
 
 def freeze(value: Any) -> Any:
-    """Return lists as tuples, and mappings as sorted pairs, so that values read from JSON compare equal."""
+    """Return a value with lists replaced by tuples, and mappings by sorted (name, value) pairs, at every depth.
+
+    So a value read from JSON equals the original value.
+    """
     if isinstance(value, Mapping):
         return tuple(sorted(((str(k), freeze(v)) for k, v in value.items()), key=lambda pair: pair[0]))
     return tuple(map(freeze, value)) if isinstance(value, list | tuple) else value

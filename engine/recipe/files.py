@@ -1,6 +1,6 @@
-"""The pictures of a recipe as files. No torch.
+"""Find the image files of a stored recipe. No torch.
 
-A recipe that was stored names its pictures by their digests; to be planned or run it needs their files.
+A stored recipe names its images by digest. To plan or run the recipe, the digests are replaced by paths.
 """
 
 import os
@@ -13,30 +13,31 @@ from engine.errors import BadRecipe
 from engine.recipe.controls import Control
 from engine.recipe.recipe import Recipe
 
-# Returns the file of a picture that a recipe names (by digest or path), or None if there is no such picture.
+# A function that returns the path of an image from a recipe (a digest or a path); None if there is no such image.
 FindImage = Callable[[Any], Any]
 
 
 def with_files(recipe: Recipe, find: FindImage) -> Recipe:
-    """Return the recipe with its start image and control images as the files that `find` returns.
+    """Return the recipe with its start image and control images replaced by the paths that `find` returns.
 
-    Raises BadRecipe for a picture that is not found.
+    Raise BadRecipe for an image that is not found.
     """
     image = recipe.image
     if image is not None:
-        image = _file(image, find, "image", errors.PICTURE_GONE)
+        image = _find_file(image, find, "image", errors.PICTURE_GONE)
     controls = tuple(_control_with_file(control, find) for control in recipe.controls)
     return replace(recipe, image=image, controls=controls)
 
 
 def _control_with_file(control: Any, find: FindImage) -> Any:
-    """Return the control with its image as a file; an incomplete one is left to the checks of a recipe."""
+    """Return a control with its image replaced by a path. An invalid control is returned unchanged."""
     if not isinstance(control, Control) or control.image is None:
         return control
-    return replace(control, image=_file(control.image, find, "controls", errors.CONTROL_PICTURE_GONE))
+    return replace(control, image=_find_file(control.image, find, "controls", errors.CONTROL_PICTURE_GONE))
 
 
-def _file(image: Any, find: FindImage, field: str, sentence: str) -> Any:
+def _find_file(image: Any, find: FindImage, field: str, sentence: str) -> Any:
+    """Return the path of an image; raise BadRecipe(field, sentence) if it is not found."""
     file = find(image)
     if file is None:
         raise BadRecipe(field, sentence)

@@ -1,6 +1,6 @@
-"""Images that a recipe names: reading any file as upright RGB, digests, and cropping. No torch.
+"""Read the images of a recipe as upright RGB, compute their digests, and crop them. No torch.
 
-Sizes are (height, width) px, of the image as it is displayed.
+Sizes are (height, width) in px, of the image after it was turned upright.
 """
 
 import os
@@ -19,21 +19,24 @@ from PIL.Image import Transpose
 from engine import errors
 from engine.errors import BadRecipe, short_repr
 
+# The path of an image file.
 ImagePath = str | os.PathLike[str]
+# (height, width) in px.
 Size = tuple[int, int]
 
-# The largest number of px of an image that is read.
+# The largest image that is read, in px.
 MAX_PIXELS = 40_000_000
-# The formats that are read. Pillow knows more, but some of those are programs, or need one to be drawn.
+# The formats that are read. Some other formats of Pillow contain programs, or need a program to be drawn.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+# The form of an image's digest.
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-# How to turn an image upright, by its EXIF orientation.
+# The transposition that turns an image upright, by the image's EXIF orientation.
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM,
     5: Transpose.TRANSPOSE, 6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
 }  # fmt: skip
-# Those that exchange height and width.
-_QUARTER_TURNS = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
+# The transpositions that swap height and width.
+_SIDE_SWAPPING_TURNS = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
 
 
 def is_digest(value: object) -> bool:
@@ -42,9 +45,9 @@ def is_digest(value: object) -> bool:
 
 
 def read(path: ImagePath) -> Image.Image:
-    """Read an image file as upright RGB of 8 bits; BadRecipe if it cannot be read.
+    """Read an image file as upright RGB of 8 bits; raise BadRecipe if the file cannot be read.
 
-    Transparent px become white. Of several frames the first is taken.
+    Transparent px become white. If the file has several frames, the first one is read.
     """
     with _open(path) as image:
         turn = _find_turn(image)
@@ -55,22 +58,22 @@ def read(path: ImagePath) -> Image.Image:
 
 
 def measure(path: ImagePath) -> Size:
-    """Return the size of the image that `read` would return, from the file's header alone."""
+    """Return the (height, width) of the image that `read` would return; only the file's header is read."""
     return _measure(*_file_state(path))
 
 
 def digest(image: ImagePath) -> str:
-    """Return the digest of an image's px: the same for every file that `read` reads as the same image.
+    """Return the digest of an image's px, "sha256:" and hex digits. Files with equal px have equal digests.
 
-    image: a path, or a digest, which is returned as it is.
+    image: a path, or a digest, which is returned unchanged.
     """
     return image if is_digest(image) else _digest(*_file_state(image))
 
 
 def find_crop(size: Size, target: Size) -> tuple[float, float, float, float]:
-    """Return the largest centered crop of an image of this size with the target's aspect ratio.
+    """Return the largest centered crop (left, top, right, bottom), in px, with the aspect ratio of a target size.
 
-    The crop is (left, top, right, bottom).
+    size: the image's size.    target: the target size.
     """
     scale = min(size[0] / target[0], size[1] / target[1])
     top = (size[0] - target[0] * scale) / 2
@@ -79,7 +82,7 @@ def find_crop(size: Size, target: Size) -> tuple[float, float, float, float]:
 
 
 def count_crop_pixels(size: Size, target: Size) -> float:
-    """Return the number of px in the crop that `find_crop` returns."""
+    """Return the number of px in the crop that `find_crop(size, target)` returns."""
     left, top, right, bottom = find_crop(size, target)
     return (right - left) * (bottom - top)
 
@@ -93,7 +96,7 @@ def crop_to_fill(
 
 
 def _file_state(path: ImagePath) -> tuple[str, int, int]:
-    """Return a file's absolute path, modification time and length, which identify its content in caches."""
+    """Return a file's absolute path, modification time and length, which together are a cache key of its content."""
     try:
         status = os.stat(path)
     except (OSError, ValueError) as fault:
@@ -103,13 +106,15 @@ def _file_state(path: ImagePath) -> tuple[str, int, int]:
 
 @lru_cache(maxsize=256)
 def _measure(path: str, modified: int, length: int) -> Size:
+    """Return the size of an image. Modification time and length are only part of the cache key."""
     with _open(path) as image:
         width, height = image.size
-        return (width, height) if _find_turn(image) in _QUARTER_TURNS else (height, width)
+        return (width, height) if _find_turn(image) in _SIDE_SWAPPING_TURNS else (height, width)
 
 
 @lru_cache(maxsize=256)
 def _digest(path: str, modified: int, length: int) -> str:
+    """Return the digest of an image. Modification time and length are only part of the cache key."""
     image = read(path)
     hashed = sha256(f"{image.height}x{image.width}".encode())
     hashed.update(image.tobytes())
@@ -124,7 +129,10 @@ def _unreadable(path: ImagePath) -> BadRecipe:
 
 @contextmanager
 def _open(path: ImagePath) -> Iterator[Image.Image]:
-    """Open an image file, reading its header alone. Any fault, also inside the block, becomes a BadRecipe."""
+    """Context manager that opens an image file and reads only its header.
+
+    All errors, also those inside the with statement, are raised as BadRecipe.
+    """
     too_large = BadRecipe("image", errors.PICTURE_TOO_LARGE.format(limit=MAX_PIXELS // 10**6))
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # Opening a pipe would block.
@@ -144,8 +152,8 @@ def _open(path: ImagePath) -> Iterator[Image.Image]:
 
 
 def _find_turn(image: Image.Image) -> Transpose | None:
-    """Return how an image must be turned to be upright, from its EXIF orientation; None if not at all."""
-    if image.format == "TIFF":  # Pillow turns these as it reads them.
+    """Return the transposition that turns an image upright, from its EXIF orientation; None if it is upright."""
+    if image.format == "TIFF":  # Pillow turns TIFF files upright when it reads them.
         return None
     try:
         # Image.getexif, because for PNG the format's own getexif would read all px.
@@ -164,9 +172,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Convert integer and float greys to 8 bits; other modes are returned as they are.
+    """Convert a grey image of integers or floats to 8 bits; return other images unchanged.
 
-    Pillow's own conversion would clip such greys at 255.
+    Pillow's own conversion would clip the greys at 255.
     """
     if image.mode[0] not in "IF":
         return image
@@ -176,7 +184,10 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _white_level(mode: str, largest: float) -> float:
-    """Return the value that stands for white in a grey image: the smallest usual one that is not exceeded."""
+    """Return the value of white in a grey image: the smallest usual maximum that is at least `largest`.
+
+    mode: the image's mode in Pillow.    largest: the image's largest value.
+    """
     if ";" in mode:  # Such as "I;16".
         usual = [65535.0]
     elif mode == "I":

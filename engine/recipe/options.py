@@ -1,6 +1,6 @@
 """Options: the settings that only some methods read. No torch.
 
-A recipe's field `options` holds those that differ from their defaults, as sorted (name, value) pairs.
+Recipe.options contains only the options that differ from their defaults, as sorted (name, value) pairs.
 """
 
 from collections.abc import Iterable
@@ -9,16 +9,16 @@ from typing import Any
 
 from engine.recipe.fields import Setting, collect_settings, setting
 
-# How much of the canvas the network sees at once: what the method says, windows of the native size, windows
-# of twice its side, or the whole canvas.
+# The kinds of local views: "" for the method's own kind, windows of native size, "large" windows of twice the
+# native side, or the whole canvas.
 VIEWS = ("", "windows", "large", "whole")
-# How the network is patched for views above its native size; "" stands for what the method says.
+# The patches of the network for views above native size; "" for the method's own patch.
 NETWORKS = ("", "attention", "scalecrafter", "hidiffusion")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of a recipe. An empty text or a zero stands for the method's own value."""
+    """The options of a recipe. An option that is "" or 0 takes the method's own value."""
 
     restart: float = setting(
         0.6,
@@ -75,17 +75,18 @@ class Options:
     )
 
 
-# The options by name.
+# The Setting of each option, by name.
 OPTIONS: dict[str, Setting] = collect_settings(Options)
+# The options in which every option has its default.
 OPTION_DEFAULTS = Options()
 
 
 def options_from_pairs(pairs: Iterable[tuple[str, Any]]) -> Options:
-    """Return all options, with defaults for those that are not among these (name, value) pairs."""
+    """Return the options with the values in (name, value) pairs, and with defaults for all other options."""
     return Options(**dict(pairs))
 
 
 def changed_options(options: Options) -> tuple[tuple[str, Any], ...]:
-    """Return the options that differ from their defaults, as the sorted (name, value) pairs of a recipe."""
+    """Return the options that differ from their defaults, as sorted (name, value) pairs for Recipe.options."""
     pairs = ((f.name, getattr(options, f.name)) for f in fields(Options))
     return tuple(sorted((name, value) for name, value in pairs if value != getattr(OPTION_DEFAULTS, name)))

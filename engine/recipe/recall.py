@@ -1,4 +1,4 @@
-"""Recipes read back from an image's record or from JSON, neither of which is trusted. No torch."""
+"""Read a recipe from the record in a PNG, or from JSON. Neither is trusted. No torch."""
 
 import json
 import os
@@ -15,34 +15,36 @@ from engine.errors import BadRecipe, short_repr
 from engine.recipe.checks import check, check_value
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, from_dict
 
-# The name of the text chunk of a PNG, and of the metadata of a latent, that hold the record of a stage.
-RECORD = "demofusion"
-# The engine's version, as records hold it.
+# The name of the PNG text chunk, and of the metadata entry in a latents file, that contain a stage's record.
+RECORD_NAME = "demofusion"
+# The engine's version, which is written into records.
 ENGINE_VERSION = "0.2"
 # The longest JSON that is read, in bytes; a recipe has about two thousand.
 MAX_JSON_LENGTH = 1 << 20
-# The deepest nesting of lists and mappings; a recipe has four levels.
+# The deepest nesting of lists and mappings that is read; a recipe has a depth of four.
 MAX_DEPTH = 20
-# The largest number of unknown names that are reported, and their length in characters.
+# The largest number of unknown or invalid names that are reported.
 MAX_UNKNOWN_NAMES = 8
+# The number of characters after which a reported name is cut off.
 MAX_NAME_LENGTH = 40
 
 
 @dataclass(frozen=True)
 class Recalled:
-    """A recipe that was read back."""
+    """The result of reading a recipe."""
 
+    # The recipe, with defaults for values that are invalid.
     recipe: Recipe
-    # The names of values that are unknown or invalid; the recipe has defaults in their place.
+    # The names of the values that are unknown or invalid.
     strange: tuple[str, ...] = ()
-    # The record that held the recipe: how the image was made. Empty if there was none.
+    # The record that contained the recipe and says how the image was made; empty if the recipe had no record.
     record: Mapping[str, Any] = field(default_factory=dict)
 
 
 def recall(path: str | os.PathLike[str]) -> Recalled:
-    """Read the recipe in a PNG that was made here, or in a JSON file.
+    """Read a recipe from a PNG that this program made, or from a JSON file.
 
-    Raises BadRecipe, with what is wrong, if there is none.
+    Raise BadRecipe if the file contains no recipe or cannot be read.
     """
     path = Path(path)
     try:
@@ -63,7 +65,10 @@ def recall(path: str | os.PathLike[str]) -> Recalled:
 
 
 def recall_json(text: str) -> Recalled:
-    """Read the recipe in JSON: a mapping of its values, or a record that holds one under "recipe"."""
+    """Read a recipe from JSON: a mapping of its settings, or a record with such a mapping under "recipe".
+
+    Raise BadRecipe if the text is neither.
+    """
     if len(text) > MAX_JSON_LENGTH:
         raise BadRecipe("recipe", errors.RECALL_TOO_LARGE)
     try:
@@ -82,21 +87,22 @@ def recall_json(text: str) -> Recalled:
 
 
 def _is_too_deep(values: Any) -> bool:
-    """Return whether lists and mappings are nested deeper than MAX_DEPTH; computed without recursion."""
-    level = [values]
+    """Return whether lists and mappings are nested deeper than MAX_DEPTH; does not recurse."""
+    nested = [values]
     for _ in range(MAX_DEPTH):
-        level = [child for value in level for child in _children(value)]
-    return bool(level)
+        nested = [child for value in nested for child in _children(value)]
+    return bool(nested)
 
 
 def _children(value: Any) -> list[Any]:
+    """Return the values in a mapping or a list; none for any other value."""
     if isinstance(value, Mapping):
         return list(value.values())
     return value if isinstance(value, list) else []
 
 
 def _keep_valid_values(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
-    """Return a recipe of all valid values, with defaults for the rest, and the names of the rest."""
+    """Return a recipe of the valid values, with defaults for the others, and the names that are not valid."""
     unchecked, unknown = from_dict(values)
     strange = list(unknown)
     recipe = DEFAULTS
@@ -117,18 +123,18 @@ def _keep_valid_values(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ..
 
 
 def _printable(name: str) -> str:
-    """Return a name from an untrusted file as it may be displayed: encodable and short."""
+    """Return a name from an untrusted file in a form that can be shown: without lone surrogates, and cut off."""
     name = name.encode(errors="replace").decode()
     return name if len(name) <= MAX_NAME_LENGTH else name[:MAX_NAME_LENGTH] + "…"
 
 
 def _read_record(path: Path) -> str:
-    """Return the record in a PNG's text, without decoding its px."""
+    """Return the record in a PNG as JSON text, without decoding the px; raise BadRecipe if there is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=["PNG"]) as image:
-                text = image.info.get(RECORD)
+                text = image.info.get(RECORD_NAME)
     except Exception as fault:
         raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short_repr(path.name))) from fault
     if not isinstance(text, str):
@@ -137,6 +143,7 @@ def _read_record(path: Path) -> str:
 
 
 def _is_image(path: Path) -> bool:
+    """Return whether Pillow can open a file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

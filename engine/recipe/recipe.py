@@ -1,7 +1,7 @@
-"""The recipe: all settings that determine an image, in one value. Knows neither torch nor any model.
+"""The recipe: all settings that determine an image. Needs neither torch nor a model.
 
-Each field carries a Setting (fields.py) with its kind, range, label and help. Validation (checks.py), the
-page's widgets, the API and the record in a PNG are derived from these.
+Each field has a Setting (fields.py) with kind, range, label and help. The validation in checks.py, the page's
+widgets, the API and the record in a PNG are derived from these Settings.
 """
 
 import json
@@ -22,18 +22,23 @@ from engine.recipe.fields import Setting, collect_settings, freeze, setting
 
 # The version of a recipe's JSON format.
 FORMAT_VERSION = 1
-# The largest values that are accepted; lengths in characters, sides in px.
+# The largest number of characters in a prompt.
 MAX_PROMPT_LENGTH = 2000
+# The largest number of scales in a recipe.
 MAX_SCALES = 8
+# The largest number of LoRAs in a recipe.
 MAX_LORAS = 8
+# The largest absolute strength of a LoRA; strengths may be negative.
 MAX_LORA_STRENGTH = 4.0
+# The longest side of a picture in px.
 MAX_SIDE = 8192
+# The largest seed.
 MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All settings of a run. Creating one never fails; `plan` validates it and fills empty fields."""
+    """All settings of a run. The constructor accepts any values; `plan` validates them and fills empty fields."""
 
     prompt: str = setting("", "text", "Prompt", "What the picture shows.")
     negative: str | None = setting(
@@ -197,21 +202,22 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """A hash of all settings that determine the image, so of all but view_batch."""
+        """A sha256 of all settings except view_batch, which does not change the image."""
         values = {k: v for k, v in to_dict(self).items() if k != "view_batch"}
         values["loras"] = lora_digests(self.loras)
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-# The settings of a recipe by name.
+# The Setting of each field of a recipe, by name.
 SETTINGS: dict[str, Setting] = collect_settings(Recipe)
+# The recipe in which every setting has its default.
 DEFAULTS = Recipe()
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as plain values for JSON, with the format's version.
+    """Return a recipe's settings by name, for JSON, with the version of the format.
 
-    Images and LoRAs are named by digest or title, never by path.
+    The result contains no folders: images are given by digest, LoRAs by name.
     """
     values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
     if values["image"] and isinstance(values["image"], str | os.PathLike):
@@ -224,9 +230,10 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
 
 
 def from_dict(values: Mapping[str, Any]) -> tuple[Recipe, tuple[str, ...]]:
-    """Return the recipe in plain values, and the names of the values that are unknown; checks no value.
+    """Return the recipe with the settings in a mapping, and the names in the mapping that are unknown.
 
-    A version other than this one is reported as unknown. Raises BadRecipe if `values` is not a mapping.
+    The values are not validated. "version" counts as unknown if its value is not FORMAT_VERSION. Raise BadRecipe if
+    `values` is not a mapping.
     """
     if not isinstance(values, Mapping):
         raise BadRecipe("recipe", errors.NOT_A_RECIPE)

@@ -8,7 +8,7 @@ import zlib
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine.recipe.recall import RECORD
+from engine.recipe.recall import RECORD_NAME
 from tests.support.page_queries import open_section
 from ui.text import words
 
@@ -35,7 +35,7 @@ def encode_image(picture, kind, **more):
 def png_with_recipe(**values):
     """Make a PNG whose metadata holds these values as a recipe."""
     info = PngInfo()
-    info.add_text(RECORD, json.dumps({"recipe": values}))
+    info.add_text(RECORD_NAME, json.dumps({"recipe": values}))
     return encode_image(Image.new("RGB", (8, 8)), "PNG", pnginfo=info)
 
 

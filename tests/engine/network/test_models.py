@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from engine import Fault, WeightsMissing, load_model
 from engine.errors import StopRequested
 from engine.network.facts import decoding_bytes_per_px, evaluation_bytes_per_cell
-from engine.planning.views import Place, View
+from engine.planning.views import View, ViewPosition
 from engine.sampling.denoiser import Denoiser
 from tests.support import tiny
 
@@ -19,7 +19,7 @@ from tests.support import tiny
 def test_facts_of_a_folder(model):
     facts = model.facts
     assert (facts.name, facts.family, facts.window, facts.cell, facts.channels) == ("tiny", "sdxl", 16, 8, 4)
-    assert facts.native == 128
+    assert facts.native_side == 128
     assert facts.train_steps == 1000
     assert facts.bucket_near((88, 184)) == (88, 184)
     assert facts.bucket_near((1000, 1000)) == (128, 128)
@@ -225,6 +225,6 @@ def test_the_denoiser_asks_for_stop_before_each_call():
         def is_set(self):
             return True
 
-    looks = (View(slice(0, 4), slice(0, 4), (0, 0, 0, 0, 0, 0), Place(0, 0)),)
+    looks = (View(slice(0, 4), slice(0, 4), (0, 0, 0, 0, 0, 0), ViewPosition(0, 0)),)
     with pytest.raises(StopRequested):
         list(Denoiser(Never(), None, 1, 4, Set()).evaluate(torch.zeros(1, 4, 4, 4), looks, None, None))

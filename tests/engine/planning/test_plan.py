@@ -180,7 +180,8 @@ def test_guidance_one_halves_the_evaluations():
 
 def test_the_number_of_calls_depends_on_the_view_batch():
     calls = [
-        total_cost(cost.network_call_count, plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL)) for b in (1, 4, 16)
+        total_cost(cost.network_call_count, plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL))
+        for b in (1, 4, 16)
     ]
     assert calls == [50 * (1 + 13), 50 * (1 + 3 + 1), 50 * (1 + 1 + 1)]
 

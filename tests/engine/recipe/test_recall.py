@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engine import BadRecipe, Recipe
 from engine.recipe.checks import check
-from engine.recipe.recall import MAX_JSON_LENGTH, RECORD, recall, recall_json
+from engine.recipe.recall import MAX_JSON_LENGTH, RECORD_NAME, recall, recall_json
 from engine.recipe.recipe import SETTINGS, from_dict, to_dict
 from engine.runs import store
 from tests.support.recipes import RECIPES, as_browser_sends
@@ -48,7 +48,7 @@ def test_every_recipe_survives_a_picture(tmp_path, recipe):
     recipe = check(recipe)
     path = tmp_path / "picture.png"
     info = PngInfo()
-    info.add_text(RECORD, json.dumps({"recipe": to_dict(recipe)}))
+    info.add_text(RECORD_NAME, json.dumps({"recipe": to_dict(recipe)}))
     Image.new("RGB", (2, 2)).save(path, pnginfo=info)
     assert recall(path).recipe == recipe
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine import BadRecipe, Recipe
 from engine.recipe.checks import check
-from engine.recipe.effects import unused_settings
+from engine.recipe.effects import changed_but_ineffective_settings
 from engine.recipe.recipe import SETTINGS, from_dict, to_dict
 
 
@@ -77,7 +77,7 @@ def test_every_default_is_in_range():
     ],
 )
 def test_a_changed_setting_without_effect_is_named(recipe, named):
-    assert unused_settings(Recipe(**recipe)) == named
+    assert changed_but_ineffective_settings(Recipe(**recipe)) == named
 
 
 def test_a_fault_can_be_sent_to_another_process():

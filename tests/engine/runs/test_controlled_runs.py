@@ -1,4 +1,4 @@
-"""Runs with a control: what is kept of it, how they go on, and what their stages depend on."""
+"""Runs with a control: what they store of it, how they are continued, and what their keys depend on."""
 
 from dataclasses import replace
 
@@ -17,8 +17,8 @@ from tests.support.controlnets import save_controlnet
 from tests.support.run_results import last_stage, latent_bytes, run_with_cache, stage_done_events
 
 
-def test_a_map_is_taken_as_it_is(controlled_recipe, model, tmp_path, control_image):
-    """The edges of a picture, and the picture: the same run."""
+def test_a_supplied_map_is_used_unchanged(controlled_recipe, model, tmp_path, control_image):
+    """A run with a picture equals one with the map of its edges."""
     edges = cv2.Canny(np.asarray(Image.open(control_image).resize((128, 128))), 100, 200)
     Image.fromarray(edges).save(tmp_path / "map.png")
     Image.open(control_image).resize((128, 128)).save(tmp_path / "small.png")
@@ -34,7 +34,7 @@ def test_a_map_is_taken_as_it_is(controlled_recipe, model, tmp_path, control_ima
     assert one == other
 
 
-def test_a_record_holds_the_control_and_the_run_its_picture(
+def test_a_record_holds_the_control_and_the_run_stores_its_image(
     controlled_recipe, model, tmp_path, control_image
 ):
     finished = stage_done_events(run_with_cache(controlled_recipe(scale=0.5), model, tmp_path / "runs"))[-1]
@@ -43,10 +43,10 @@ def test_a_record_holds_the_control_and_the_run_its_picture(
     assert RunCache(tmp_path / "runs").find_image(digest(control_image))
 
 
-def test_a_run_goes_on_with_its_control_by_the_picture_it_keeps(
+def test_a_run_is_continued_with_the_control_image_that_it_stored(
     controlled_recipe, controlnet_path, model, tmp_path, control_image
 ):
-    """From the recipe in the record: the picture is named by its pixels."""
+    """The recipe in the record names the image by its digest."""
     whole = latent_bytes(last_stage(run_with_cache(controlled_recipe(), model, tmp_path / "whole")))
     list(generate(controlled_recipe(), model, out=tmp_path / "runs", until=1))
     named = replace(controlled_recipe(), controls=({"image": digest(control_image), "net": controlnet_path},))
@@ -55,7 +55,7 @@ def test_a_run_goes_on_with_its_control_by_the_picture_it_keeps(
     assert latent_bytes(last_stage(events)) == whole
 
 
-def test_a_picture_that_is_gone_is_told(controlled_recipe, model, tmp_path):
+def test_a_missing_control_image_is_reported(controlled_recipe, model, tmp_path):
     (end,) = run_with_cache(controlled_recipe(image="sha256:" + "0" * 64), model, tmp_path / "runs")
     assert isinstance(end, Failed)
     assert end.sentence == errors.CONTROL_PICTURE_GONE
@@ -65,14 +65,14 @@ def key_of(recipe, model):
     return stage_keys(plan(recipe, model.facts).stages)
 
 
-def test_a_stage_depends_on_what_it_follows_and_on_nothing_else(
+def test_the_key_of_a_stage_depends_on_the_control_settings_that_it_uses(
     controlled_recipe, model, tiny_folder, tmp_path
 ):
     plain, base = key_of(replace(controlled_recipe(), controls=()), model), key_of(controlled_recipe(), model)
     assert plain[0] != base[0]
     assert key_of(controlled_recipe(scale=0.5), model)[0] != base[0]
     assert key_of(controlled_recipe(low=50), model)[0] != base[0]
-    # The blur is no setting of edges, and a strength of a later stage leaves the first as it is.
+    # Edges have no blur, and the strength in a later stage does not affect the first.
     assert key_of(controlled_recipe(blur=9), model) == base
     later = key_of(controlled_recipe(stages=(1, 0.5)), model)
     assert later[0] == base[0]
@@ -82,14 +82,14 @@ def test_a_stage_depends_on_what_it_follows_and_on_nothing_else(
     assert key_of(controlled_recipe(net=str(other)), model)[0] != base[0]
 
 
-def test_a_strength_of_nothing_is_no_control(controlled_recipe, model, tmp_path):
+def test_a_control_of_strength_zero_has_no_effect(controlled_recipe, model, tmp_path):
     one = latent_bytes(last_stage(run_with_cache(controlled_recipe(scale=0), model, tmp_path / "one")))
     assert one == latent_bytes(
         last_stage(run_with_cache(replace(controlled_recipe(), controls=()), model, tmp_path / "other"))
     )
 
 
-def test_a_view_batch_changes_nothing(controlled_recipe, model, tmp_path):
+def test_a_view_batch_does_not_change_a_controlled_picture(controlled_recipe, model, tmp_path):
     one, other = (
         np.frombuffer(
             latent_bytes(
@@ -108,19 +108,19 @@ def test_a_view_batch_changes_nothing(controlled_recipe, model, tmp_path):
 
 
 def test_controls_cost_time_and_memory(controlled_recipe, model):
-    plain, steered = (
+    plain, controlled = (
         plan(r, model.facts) for r in (replace(controlled_recipe(), controls=()), controlled_recipe())
     )
-    for without, with_ in zip(plain.stages, steered.stages, strict=True):
+    for without, with_ in zip(plain.stages, controlled.stages, strict=True):
         assert cost.tile_areas(with_) == cost.tile_areas(without)
-        assert cost.work(with_) == pytest.approx(1.6 * cost.work(without))
-        assert cost.memory(with_) > cost.memory(without)
+        assert cost.relative_cost(with_) == pytest.approx(1.6 * cost.relative_cost(without))
+        assert cost.stage_memory(with_) > cost.stage_memory(without)
     half = plan(controlled_recipe(start=0.5), model.facts).stages[0]
-    assert cost.work(half) == pytest.approx(1.3 * cost.tile_areas(half))
+    assert cost.relative_cost(half) == pytest.approx(1.3 * cost.tile_areas(half))
 
 
-def test_stop_leaves_and_continue_keeps_the_control(controlled_recipe, model, tmp_path):
-    """Stopped after the first stage; asked again, it goes on and is what it would have been."""
+def test_a_stopped_run_is_continued_with_its_control(controlled_recipe, model, tmp_path):
+    """Stopped after its first stage and continued, a run makes the same picture as one without a stop."""
     events = generate(controlled_recipe(), model, out=tmp_path / "runs")
     for event in events:
         if isinstance(event, StageDone):

@@ -1,4 +1,4 @@
-"""Stop, bad requests, and what goes wrong inside a run."""
+"""Stopped runs, invalid recipes, and exceptions inside a run."""
 
 import os
 import threading
@@ -14,9 +14,9 @@ from tests.support.planning import small_recipe
 from tests.support.run_results import StopAfter, event_types, run_events, stage_done_events
 
 
-def test_stop_is_obeyed_before_the_next_call_and_keeps_finished_stages(model, tmp_path):
+def test_a_stopped_run_makes_no_further_call_and_keeps_finished_stages(model, tmp_path):
     recipe = small_recipe(view_batch=1)
-    first = cost.calls(plan(recipe, model.facts).stages[0])
+    first = cost.network_call_count(plan(recipe, model.facts).stages[0])
     events = run_events(recipe, model, tmp_path, stop=StopAfter(first + 5))
     assert events[-1] == Stopped(2, 1)
     assert sum(isinstance(e, Progress) for e in events) == first + 5
@@ -30,18 +30,18 @@ def test_a_stop_that_is_already_set_costs_nothing(model, tmp_path):
     assert event_types(events) == [Accepted, Stopped]
 
 
-def test_closing_the_iterator_stops_within_a_call(model, network_calls, tmp_path):
+def test_closing_the_iterator_stops_the_run_after_the_current_call(model, network_calls, tmp_path):
     recipe = small_recipe(view_batch=1)
     events = generate(recipe, model, out=tmp_path)
     next(event for event in events if isinstance(event, Progress) and event.stage == 2)
     made = len(network_calls)
     events.close()
-    assert len(network_calls) == made == cost.calls(plan(recipe, model.facts).stages[0]) + 1
+    assert len(network_calls) == made == cost.network_call_count(plan(recipe, model.facts).stages[0]) + 1
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
 
 
-def test_a_consumer_never_finds_itself_in_inference_mode(model, tmp_path):
+def test_the_consumer_of_events_is_never_in_inference_mode(model, tmp_path):
     modes = {torch.is_inference_mode_enabled() for _ in generate(small_recipe(steps=4), model, out=tmp_path)}
     assert modes == {False}
 
@@ -65,13 +65,13 @@ def test_a_bad_recipe_is_one_failed_event_and_leaves_nothing(recipe, field, mode
 
 
 @pytest.mark.parametrize("until", [0, 3, -1])
-def test_a_stage_that_is_not_planned_cannot_be_the_last(until, model, tmp_path):
+def test_until_must_be_a_planned_stage(until, model, tmp_path):
     (event,) = generate(small_recipe(), model, out=tmp_path, until=until)
     assert event.field == "until"
 
 
 @pytest.mark.parametrize("until", ["x", 1.0, True])
-def test_a_stage_is_named_by_a_whole_number(until, model, tmp_path):
+def test_until_must_be_a_whole_number(until, model, tmp_path):
     (event,) = generate(small_recipe(), model, out=tmp_path, until=until)
     assert event.field == "until"
 
@@ -94,26 +94,26 @@ def test_a_stage_is_named_by_a_whole_number(until, model, tmp_path):
         ("\0", 1),
     ],
 )
-def test_going_on_needs_a_folder_and_a_number(resume, model, tmp_path):
+def test_resume_must_be_a_folder_and_a_number(resume, model, tmp_path):
     (event,) = generate(small_recipe(), model, out=tmp_path, resume=resume)
     assert event.field == "resume"
     assert len(event.sentence) <= 400
 
 
-def test_where_nothing_is_left_to_do_nothing_is_begun(model, tmp_path):
+def test_resuming_after_the_last_stage_fails_without_a_trace(model, tmp_path):
     run = run_events(small_recipe(), model, tmp_path)[0].run
     (event,) = generate(small_recipe(), model, out=tmp_path, resume=(run, 2), until=1)
     assert "nothing is left" in event.sentence
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_folder_that_cannot_be_written_is_told(model, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(model, tmp_path):
     (tmp_path / "file").write_text("in the way")
     (event,) = generate(small_recipe(), model, out=tmp_path / "file")
     assert "folder could not be written" in event.sentence
 
 
-def test_going_on_from_what_is_not_there_or_does_not_fit(model, tmp_path):
+def test_resuming_from_a_missing_or_unsuitable_stage_is_refused(model, tmp_path):
     (missing,) = generate(small_recipe(), model, out=tmp_path, resume=(tmp_path, 1))
     assert missing.field == "resume"
     run = run_events(small_recipe(), model, tmp_path, until=1)[0].run
@@ -122,7 +122,7 @@ def test_going_on_from_what_is_not_there_or_does_not_fit(model, tmp_path):
     assert "256 x 128 px" in other.sentence
 
 
-def test_an_unexpected_fault_is_a_sentence_with_a_code_that_is_in_the_log(model, tmp_path, caplog):
+def test_an_unexpected_exception_is_a_sentence_with_a_code_that_is_in_the_log(model, tmp_path, caplog):
     class Broken:
         def base(self, shape):
             raise ZeroDivisionError("boom")
@@ -134,13 +134,13 @@ def test_an_unexpected_fault_is_a_sentence_with_a_code_that_is_in_the_log(model,
     assert "boom" not in failed.sentence
 
 
-def test_overflow_in_the_network_is_told_and_the_stage_is_not_kept(model, tmp_path, monkeypatch):
+def test_overflow_in_the_network_is_reported_and_the_stage_is_not_stored(model, tmp_path, monkeypatch):
     recipe, network, made = small_recipe(), model.unet.forward, []
 
-    def overflowing(*given, **more):
+    def overflowing(*args, **more):
         made.append(1)
-        answer = network(*given, **more)
-        if len(made) > cost.calls(plan(recipe, model.facts).stages[0]):
+        answer = network(*args, **more)
+        if len(made) > cost.network_call_count(plan(recipe, model.facts).stages[0]):
             answer.sample.fill_(float("inf"))
         return answer
 
@@ -160,8 +160,8 @@ def test_overflow_in_the_network_is_told_and_the_stage_is_not_kept(model, tmp_pa
     ],
 )
 @pytest.mark.parametrize("where", ["unet", "text_encoder"])
-def test_memory_that_runs_out_is_told(fault, where, model, tmp_path, monkeypatch):
-    def full(*given, **more):
+def test_a_lack_of_memory_is_reported(fault, where, model, tmp_path, monkeypatch):
+    def full(*args, **more):
         raise fault
 
     monkeypatch.setattr(model.unet if where == "unet" else model.encoders[0], "forward", full)
@@ -169,7 +169,7 @@ def test_memory_that_runs_out_is_told(fault, where, model, tmp_path, monkeypatch
     assert "Memory ran out in stage 1 (128 x 128 px)" in events[-1].sentence
 
 
-def test_what_has_no_effect_and_what_differs_from_the_published_is_said(model, tmp_path):
+def test_ineffective_settings_and_deviations_from_the_paper_are_noted(model, tmp_path):
     recipe = small_recipe(fidelity=0.9, faithful=True, guidance_rescale=0.5, scheduler="ddim")
     accepted = run_events(recipe, model, tmp_path, until=1)[0]
     assert accepted.unused == ("fidelity",)
@@ -177,7 +177,7 @@ def test_what_has_no_effect_and_what_differs_from_the_published_is_said(model, t
     assert accepted.recipe.economy == 0
 
 
-def test_a_default_scheduler_that_had_to_be_replaced_is_said(model, tmp_path):
+def test_a_replaced_default_scheduler_is_noted(model, tmp_path):
     config = dict(model.facts.scheduler) | {"_class_name": "HeunDiscreteScheduler"}
     other = replace(model, facts=replace(model.facts, scheduler=config))
     accepted = run_events(small_recipe(), other, tmp_path, until=1)[0]

@@ -1,4 +1,4 @@
-"""What a run does when all goes well."""
+"""Runs without errors: their events, costs, and repeatability."""
 
 import pickle
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.support.run_results import event_types, max_difference, run_events, r
 from tests.support.slow_cases import slow_cases
 
 
-def test_a_run_tells_its_story_in_order(model, tmp_path):
+def test_events_of_a_run_come_in_order(model, tmp_path):
     events = run_events(small_recipe(), model, tmp_path)
     assert event_types(events)[0] is Accepted
     assert event_types(events)[-1] is Finished
@@ -37,7 +37,7 @@ def test_a_run_tells_its_story_in_order(model, tmp_path):
     assert sum(kind in (Finished, Stopped, Failed) for kind in event_types(events)) == 1
 
 
-def test_a_finished_stage_is_on_disk_when_it_is_told_and_before_the_next_starts(model, tmp_path):
+def test_a_stage_is_on_disk_when_its_event_comes_and_before_the_next_stage_starts(model, tmp_path):
     stages = []
     for event in generate(small_recipe(scales=(1, 2, 3), steps=4), model, out=tmp_path):
         if isinstance(event, StageDone):
@@ -49,7 +49,7 @@ def test_a_finished_stage_is_on_disk_when_it_is_told_and_before_the_next_starts(
     assert stages == [1, 2, 3]
 
 
-def test_latents_are_float32_and_have_the_tone_of_the_first(model, tmp_path):
+def test_latents_are_float32_with_the_tone_of_the_first_stage(model, tmp_path):
     first, second = run_latents(small_recipe(), model, tmp_path)
     assert first.dtype == second.dtype == np.float32
     assert second.mean() == pytest.approx(first.mean(), abs=1e-5)
@@ -79,13 +79,13 @@ COUNTED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", COUNTED)
-def test_a_run_costs_what_the_plan_foretold(changes, model, network_calls, tmp_path):
+def test_a_run_costs_what_was_planned(changes, model, network_calls, tmp_path):
     recipe = small_recipe(**changes)
     planned = plan(recipe, model.facts)
     events = run_events(recipe, model, tmp_path)
     assert [e.evaluations for e in stage_done_events(events)] == [s.evaluations for s in planned.stages]
     assert sum(network_calls) == planned.evaluations
-    assert len(network_calls) == total_cost(cost.calls, planned)
+    assert len(network_calls) == total_cost(cost.network_call_count, planned)
     last = [e for e in events if isinstance(e, Progress)][-1]
     assert last.evaluations == last.of == planned.evaluations
 
@@ -96,11 +96,11 @@ def test_there_is_one_progress_for_each_call_of_the_network(batch, model, networ
     for event in generate(recipe, model, out=tmp_path):
         if isinstance(event, Progress):
             seen.append(len(network_calls))
-    assert seen == list(range(1, total_cost(cost.calls, plan(recipe, model.facts)) + 1))
+    assert seen == list(range(1, total_cost(cost.network_call_count, plan(recipe, model.facts)) + 1))
 
 
 @pytest.mark.parametrize("number", [1, 8, 13])
-def test_a_run_that_is_closed_calls_the_network_no_more(number, model, network_calls, tmp_path):
+def test_a_closed_run_makes_no_further_call_of_the_network(number, model, network_calls, tmp_path):
     events = generate(small_recipe(view_batch=1), model, out=tmp_path)
     progress = (event for event in events if isinstance(event, Progress))
     for _ in range(number):
@@ -114,7 +114,7 @@ def test_the_view_batch_changes_calls_and_not_the_picture(scheduler, model, tmp_
     finals, calls = [], []
     for batch in (1, 4, 16):
         recipe = small_recipe(scheduler=scheduler, view_batch=batch, steps=8)
-        calls.append(total_cost(cost.calls, plan(recipe, model.facts)))
+        calls.append(total_cost(cost.network_call_count, plan(recipe, model.facts)))
         finals.append(run_latents(recipe, model, tmp_path)[-1])
     assert calls[0] > calls[1] > calls[2]
     assert max_difference(finals[1], finals[0]) < 1e-4
@@ -122,7 +122,7 @@ def test_the_view_batch_changes_calls_and_not_the_picture(scheduler, model, tmp_
 
 
 @pytest.mark.slow
-def test_in_half_precision_the_view_batch_changes_nothing_that_can_be_seen(tiny_folder, tmp_path):
+def test_in_half_precision_the_view_batch_changes_nothing_visible(tiny_folder, tmp_path):
     half = load_model(tiny_folder, "cpu", "bfloat16")
     a, b = (stage_done_events(run_events(small_recipe(view_batch=n), half, tmp_path))[-1] for n in (1, 16))
     noise = np.square(pixels(a.image) - pixels(b.image)).mean()
@@ -158,19 +158,19 @@ def test_seeds_and_prompts_matter(model, tmp_path):
 
 
 @pytest.mark.parametrize("scheduler", ["dpmpp_2m", *slow_cases("ddim", "euler_a")])
-def test_going_on_from_a_stage_gives_the_same_bits(scheduler, model, tmp_path):
+def test_resuming_from_a_stage_gives_the_same_bits(scheduler, model, tmp_path):
     recipe = small_recipe(scales=(1, 2, 3), scheduler=scheduler)
     events = run_events(recipe, model, tmp_path)
     again = run_events(recipe, model, tmp_path, resume=(events[0].run, 1))
     assert again[0].first == 2
     assert [e.stage for e in stage_done_events(again)] == [2, 3]
-    for ours, theirs in zip(stage_done_events(again), stage_done_events(events)[1:], strict=True):
-        assert np.array_equal(load_file(ours.latents)["latents"], load_file(theirs.latents)["latents"])
+    for resumed, original in zip(stage_done_events(again), stage_done_events(events)[1:], strict=True):
+        assert np.array_equal(load_file(resumed.latents)["latents"], load_file(original.latents)["latents"])
     assert again[0].run != events[0].run
     assert sorted(store.finished_stages(again[0].run)) == [1, 2, 3]
 
 
-def test_until_ends_after_a_stage_that_is_the_same_as_in_the_whole_run(model, tmp_path):
+def test_until_ends_after_a_stage_that_equals_that_of_a_complete_run(model, tmp_path):
     events = run_events(small_recipe(), model, tmp_path, until=1)
     assert [e.stage for e in stage_done_events(events)] == [1]
     assert events[-1] == Finished(1)
@@ -189,9 +189,9 @@ def test_odd_sizes_and_shapes_finish(size, scheduler, model, tmp_path):
 
 
 @pytest.mark.parametrize("scheduler", slow_cases("ddim", "dpmpp_2m"))
-def test_what_economy_leaves_out_is_not_missed(scheduler, model, tmp_path):
+def test_economy_hardly_changes_the_picture(scheduler, model, tmp_path):
     everything, thrifty = (small_recipe(economy=e, steps=30, scheduler=scheduler) for e in (0, 0.005))
-    assert cost.economy_saves(plan(thrifty, model.facts)) > 0.2
+    assert cost.fraction_saved_by_economy(plan(thrifty, model.facts)) > 0.2
     a, b = (run_latents(recipe, model, tmp_path)[-1] for recipe in (everything, thrifty))
     assert 0 < np.linalg.norm(b - a) / np.linalg.norm(a) < 0.01
 

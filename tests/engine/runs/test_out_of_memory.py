@@ -1,4 +1,4 @@
-"""Memory that runs out: the run retreats and the picture stays; where it cannot, it says what would fit."""
+"""A lack of memory: the view batch or the tiles are reduced, or a size that fits is suggested."""
 
 import gc
 import random
@@ -25,22 +25,27 @@ FULL = torch.OutOfMemoryError("CUDA out of memory")
 
 
 @pytest.mark.parametrize("seed", [2, *slow_cases(0, 1, 3, 4, 5)])
-def test_a_retreat_at_a_random_call_leaves_the_picture_as_it_is(seed, model, monkeypatch, tmp_path):
+def test_a_smaller_view_batch_from_a_random_call_on_makes_the_same_picture(
+    seed, model, monkeypatch, tmp_path
+):
     recipe = small_recipe(view_batch=8, scales=(1, 2, 3), scheduler=["ddim", "dpmpp_2m", "euler_a"][seed % 3])
     undisturbed = run_latents(recipe, model, tmp_path)[-1]
     network, count = model.unet.forward, [0]
     planned = plan(recipe, model.facts)
     full_at = set(
         random.Random(seed).sample(
-            range(cost.calls(planned.stages[0]) + 1, total_cost(cost.calls, planned)), 8
+            range(
+                cost.network_call_count(planned.stages[0]) + 1, total_cost(cost.network_call_count, planned)
+            ),
+            8,
         )
     )
 
-    def sometimes_full(given, *more, **named):
+    def sometimes_full(latents, *more, **named):
         count[0] += 1
-        if count[0] in full_at and len(given) > 2:
+        if count[0] in full_at and len(latents) > 2:
             raise FULL
-        return network(given, *more, **named)
+        return network(latents, *more, **named)
 
     monkeypatch.setattr(model.unet, "forward", sometimes_full)
     events = run_events(recipe, model, tmp_path)
@@ -52,14 +57,14 @@ def test_a_retreat_at_a_random_call_leaves_the_picture_as_it_is(seed, model, mon
     assert [e.evaluations for e in stage_done_events(events)] == [s.evaluations for s in planned.stages]
 
 
-def test_views_at_once_are_halved_until_they_fit(model, monkeypatch, tmp_path):
+def test_the_view_batch_is_reduced_until_it_fits(model, monkeypatch, tmp_path):
     network, sizes = model.unet.forward, []
 
-    def small_card(given, *more, **named):
-        sizes.append(len(given))
-        if len(given) > 2:
+    def small_card(latents, *more, **named):
+        sizes.append(len(latents))
+        if len(latents) > 2:
             raise FULL
-        return network(given, *more, **named)
+        return network(latents, *more, **named)
 
     monkeypatch.setattr(model.unet, "forward", small_card)
     events = run_events(small_recipe(view_batch=9), model, tmp_path)
@@ -68,13 +73,13 @@ def test_views_at_once_are_halved_until_they_fit(model, monkeypatch, tmp_path):
     assert tried[:4] == sorted(tried[:4], reverse=True)
 
 
-def test_what_was_run_is_recorded_after_a_retreat(model, monkeypatch, tmp_path):
+def test_the_reduced_view_batch_is_recorded(model, monkeypatch, tmp_path):
     network = model.unet.forward
 
-    def small_card(given, *more, **named):
-        if len(given) > 4:
+    def small_card(latents, *more, **named):
+        if len(latents) > 4:
             raise FULL
-        return network(given, *more, **named)
+        return network(latents, *more, **named)
 
     monkeypatch.setattr(model.unet, "forward", small_card)
     events = run_events(small_recipe(view_batch=8), model, tmp_path)
@@ -83,16 +88,16 @@ def test_what_was_run_is_recorded_after_a_retreat(model, monkeypatch, tmp_path):
     assert store.read_stage(store.find_stage(run, 2)[1]).record["view_batch"] == 2
 
 
-def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypatch, tmp_path):
+def test_a_size_that_fits_is_suggested_where_not_even_one_view_does(model, monkeypatch, tmp_path):
     network = model.unet.forward
-    base = cost.calls(plan(small_recipe(), model.facts).stages[0])
+    base = cost.network_call_count(plan(small_recipe(), model.facts).stages[0])
     count = [0]
 
-    def full(*given, **named):
+    def full(*args, **named):
         count[0] += 1
         if count[0] > base:
             raise FULL
-        return network(*given, **named)
+        return network(*args, **named)
 
     monkeypatch.setattr(model.unet, "forward", full)
     events = list(generate(small_recipe(scales=(1, 8)), model, out=tmp_path))
@@ -102,14 +107,14 @@ def test_where_not_even_one_view_fits_a_size_is_named_that_would(model, monkeypa
     planned = plan(small_recipe(width=int(width), height=int(height), scales=()), model.facts)
     whole = plan(small_recipe(scales=(1, 8)), model.facts)
     one = [
-        cost.memory(replace(s, recipe=replace(s.recipe, view_batch=1)))
+        cost.stage_memory(replace(s, recipe=replace(s.recipe, view_batch=1)))
         for s in (planned.stages[-1], whole.stages[-1])
     ]
     assert one[0] <= 0.9 * one[1]
     assert [e.stage for e in stage_done_events(events)] == [1]
 
 
-def test_a_full_memory_is_known_by_what_the_system_really_says():
+def test_errors_of_a_full_memory_are_recognized():
     with pytest.raises(RuntimeError) as fault:
         torch.empty(10**14)
     assert hardware.is_out_of_memory(fault.value)
@@ -123,10 +128,10 @@ def test_a_full_memory_is_known_by_what_the_system_really_says():
     assert not hardware.is_out_of_memory(ValueError("out of memory"))
 
 
-def test_what_filled_the_memory_is_let_go_before_what_is_free_is_asked(model, monkeypatch, tmp_path):
+def test_tensors_of_a_failed_call_are_freed_before_free_memory_is_measured(model, monkeypatch, tmp_path):
     held = []
 
-    def full(*given, **named):
+    def full(*args, **named):
         large = torch.zeros(1000)
         held.append(weakref.ref(large))
         raise torch.OutOfMemoryError(str(large.sum()))
@@ -148,7 +153,7 @@ def sdxl(**changes):
     return whole, whole.stages[-1]
 
 
-def test_the_fitting_size_has_the_asked_shape_and_lies_above_the_kept_stage():
+def test_the_suggested_size_has_the_requested_shape_and_is_larger_than_the_finished_stage():
     whole, failed = sdxl(width=8192, height=4096, scales=(1, 2, 5.6))
     height, width = largest_fitting(whole, failed, None)
     assert width == pytest.approx(2 * height, rel=0.02)
@@ -156,20 +161,20 @@ def test_the_fitting_size_has_the_asked_shape_and_lies_above_the_kept_stage():
     assert height % 8 == width % 8 == 0
 
 
-def test_the_less_is_free_the_smaller_it_is_and_then_there_is_none():
+def test_less_free_memory_means_a_smaller_suggestion_and_then_none():
     whole, failed = sdxl()
-    held = cost.memory(failed)
+    held = cost.stage_memory(failed)
     sizes = [largest_fitting(whole, failed, int(share * held)) for share in (0.8, 0.5)]
     assert sizes[0] > sizes[1]
     assert largest_fitting(whole, failed, held // 1000) is None
 
 
-def test_as_published_nothing_lies_between_two_stages():
+def test_faithful_mode_suggests_no_size_between_two_stages():
     whole = plan(small_recipe(width=4096, height=4096, scales=(), faithful=True, scheduler="ddim"), SDXL)
     assert largest_fitting(whole, whole.stages[-1], None) is None
 
 
-def test_a_decoder_that_is_full_takes_smaller_tiles(monkeypatch):
+def test_decoding_uses_smaller_tiles_when_memory_is_full(monkeypatch):
     # Without norms, whose statistics would differ from tile to tile.
     torch.manual_seed(0)
     vae = AutoencoderTiny(encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4).eval()
@@ -190,7 +195,7 @@ def test_a_decoder_that_is_full_takes_smaller_tiles(monkeypatch):
     assert np.abs(np.asarray(picture, np.float32) - plain).mean() < 1
 
 
-def test_a_decoders_retreat_is_told_and_the_run_goes_on(model, monkeypatch, tmp_path):
+def test_smaller_tiles_of_the_decoder_are_reported_and_the_run_continues(model, monkeypatch, tmp_path):
     decoder = model.vae.decoder.forward
 
     def small_card(z, *more):
@@ -205,8 +210,8 @@ def test_a_decoders_retreat_is_told_and_the_run_goes_on(model, monkeypatch, tmp_
     assert [e.stage for e in stage_done_events(events)] == [1, 2]
 
 
-def test_a_decoder_that_is_full_at_the_smallest_tile_is_a_fault(model, monkeypatch):
-    def full(*given):
+def test_a_decoder_that_lacks_memory_for_the_smallest_tile_fails(model, monkeypatch):
+    def full(*args):
         raise FULL
 
     monkeypatch.setattr(model.vae.decoder, "forward", full)
@@ -216,7 +221,7 @@ def test_a_decoder_that_is_full_at_the_smallest_tile_is_a_fault(model, monkeypat
 
 @pytest.mark.parametrize("length", [8, 16, 17, 20, 31, 32, 33, 64, 100, 127])
 @pytest.mark.parametrize("side", [8, 16, 32])
-def test_tiles_cover_an_axis_and_overlap_and_cost_little(length, side):
+def test_tiles_cover_an_axis_with_overlap_at_little_cost(length, side):
     starts, tile, overlap = tiling.tile_starts(length, side)
     assert starts[0] == 0
     assert starts[-1] + tile == length
@@ -226,12 +231,12 @@ def test_tiles_cover_an_axis_and_overlap_and_cost_little(length, side):
 
 
 @pytest.mark.slow
-def test_a_run_gives_its_memory_back(model, tmp_path):
+def test_a_run_frees_its_memory(model, tmp_path):
     def live():
         gc.collect()
         return sum(t.numel() for t in gc.get_objects() if isinstance(t, torch.Tensor))
 
-    run_events(small_recipe(scales=(1, 2, 3)), model, tmp_path)  # Kernels are remembered.
+    run_events(small_recipe(scales=(1, 2, 3)), model, tmp_path)  # The first run fills caches of kernels.
     before = live()
     run_events(small_recipe(scales=(1, 2, 3), seed=2), model, tmp_path)
     assert live() <= before

@@ -68,7 +68,7 @@ def test_it_is_written_as_small_safetensors_files(folder):
 
 def test_the_engine_draws_with_it_at_several_sizes(folder, tmp_path):
     made = load_model(folder, "cpu", "float32")
-    assert (made.facts.native, made.facts.cell, made.facts.channels) == (256, 8, 8)
+    assert (made.facts.native_side, made.facts.cell, made.facts.channels) == (256, 8, 8)
     assert not made.pipeline.config.force_zeros_for_empty_prompt
     first, second = run_latents(small_recipe(steps=4, scales=(1, 1.5), guidance=1), made, tmp_path)
     assert first.shape == (1, 8, 32, 32)

@@ -52,12 +52,16 @@ def test_a_tenth_of_the_prompts_is_empty():
 def test_a_whole_picture_has_the_ids_of_the_engines_base():
     stage = plan(Recipe(width=576, height=448), POSTCARDS).stages[0]
     assert stage.size == (224, 288)
-    assert make_lesson(0, (224, 288), "whole").ids == whole_canvas(stage)[0].ids == (224, 288, 0, 0, 224, 288)
+    assert (
+        make_lesson(0, (224, 288), "whole").ids
+        == whole_canvas(stage)[0].size_ids
+        == (224, 288, 0, 0, 224, 288)
+    )
 
 
 def test_a_window_has_the_ids_of_the_engines_windows():
     stage = plan(Recipe(scales=(1, 2), jitter=False), POSTCARDS).stages[1]
-    ids = {view.ids for view in windows(stage, lambda *_: (0, 0))}
+    ids = {view.size_ids for view in windows(stage, lambda *_: (0, 0))}
     assert (512, 512, 256, 128, 256, 256) in ids
     for seed in range(40):
         height, width, top, left, *target = make_lesson(seed, kind="window").ids
@@ -77,7 +81,7 @@ def test_a_window_shows_what_lies_there():
 
 def test_published_ids_are_those_of_the_final_picture():
     stage = plan(Recipe(scales=(1, 2), faithful=True), POSTCARDS).stages[1]
-    assert dilated_views(stage)[0].ids == (512, 512, 0, 0, 512, 512)
+    assert dilated_views(stage)[0].size_ids == (512, 512, 0, 0, 512, 512)
     for seed in range(40):
         large = make_lesson(seed, kind="whole as large").ids
         assert large[:2] == large[4:]
