@@ -107,7 +107,7 @@ class ModelHandlers(Handlers):
             if was_wanted:
                 session.wanted_model = None
             entry = self.services.entry(name)
-            if fault and was_wanted and not entry.is_here:
+            if fault and was_wanted and not entry.is_local:
                 present = self.services.entry(session.model).title
                 session.show_message(
                     words.DOWNLOAD_FAILED.format(title=entry.title, present=present), fault=True
