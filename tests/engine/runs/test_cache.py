@@ -11,6 +11,8 @@ A, B, C = "a" * 32, "b" * 32, "c" * 32
 
 
 class Clock:
+    """A clock that stands still until a test changes `now`."""
+
     def __init__(self):
         self.now = 1e9
 
@@ -28,7 +30,7 @@ def cache(tmp_path, clock):
     return RunCache(tmp_path / "runs", clock)
 
 
-def keep(run, number, key, value=0.0):
+def write_stage(run, number, key, value=0.0):
     latents = np.full((1, 4, 2, 2), value, np.float32)
     return store.write_stage(
         run, number, key, store.StoredStage(latents, (0.0, 1.0), {}), Image.new("RGB", (64, 64))
@@ -38,64 +40,64 @@ def keep(run, number, key, value=0.0):
 def run(cache, *keys, value=0.0):
     folder = cache.create_run()
     for number, key in enumerate(keys, 1):
-        keep(folder, number, key, value)
-    age(cache, folder, 0)
+        write_stage(folder, number, key, value)
+    set_age(cache, folder, 0)
     return folder
 
 
-def age(cache, folder, seconds):
-    """As if it had been left alone for so long."""
+def set_age(cache, folder, seconds):
+    """Set the times of a run's folder as if it had not been used for so long."""
     then = cache.clock() - seconds
     for path in (folder / "looked", folder):
         os.utime(path, (then, then))
 
 
-def found(cache, *keys):
+def find_keys(cache, *keys):
     return [one.key for one in cache.longest_chain(keys)]
 
 
-def test_where_nothing_is_kept_nothing_is_found(cache):
-    assert found(cache, A) == []
+def test_an_empty_cache_finds_nothing(cache):
+    assert find_keys(cache, A) == []
 
 
 def test_the_longest_chain_of_first_stages_is_found(cache):
     run(cache, A, B)
-    assert found(cache, A, B, C) == [A, B]
-    assert found(cache, A, C) == [A]
-    assert found(cache, B, A) == [B, A]
-    assert found(cache, C, B) == []
+    assert find_keys(cache, A, B, C) == [A, B]
+    assert find_keys(cache, A, C) == [A]
+    assert find_keys(cache, B, A) == [B, A]
+    assert find_keys(cache, C, B) == []
 
 
 def test_a_chain_is_found_across_runs(cache):
     run(cache, A)
     other = cache.create_run()
-    keep(other, 2, B)
-    assert found(cache, A, B) == [A, B]
+    write_stage(other, 2, B)
+    assert find_keys(cache, A, B) == [A, B]
 
 
 def test_a_stage_that_cannot_be_read_ends_the_chain(cache):
     folder = run(cache, A, B)
     (store.stage_folder(folder, 2, B) / "latents.safetensors").write_bytes(b"half")
-    assert found(cache, A, B) == [A]
+    assert find_keys(cache, A, B) == [A]
 
 
-def test_half_written_stages_and_foreign_files_are_not_found(cache):
+def test_incomplete_stages_and_other_files_are_not_found(cache):
     folder = run(cache, A)
     os.rename(store.stage_folder(folder, 1, A), folder / f".stage-1-{A}.1234")
     (cache.root / "notes.txt").write_text("mine")
     (cache.root / "holiday").mkdir()
-    assert found(cache, A) == []
+    assert find_keys(cache, A) == []
 
 
-def test_old_runs_are_swept_and_young_ones_stay(cache):
+def test_old_runs_are_removed_and_recent_ones_kept(cache):
     old, young = run(cache, A), run(cache, B)
-    age(cache, old, DAY + 1)
-    age(cache, young, DAY - 1)
+    set_age(cache, old, DAY + 1)
+    set_age(cache, young, DAY - 1)
     assert cache.sweep() == [old]
     assert cache.runs() == [young]
 
 
-def test_a_run_that_was_looked_at_within_the_hour_is_never_swept(cache, clock):
+def test_a_run_that_was_used_within_the_hour_is_never_removed(cache, clock):
     one, two = run(cache, A), run(cache, B)
     clock.now += 2 * DAY
     cache.mark_used(one)
@@ -106,34 +108,34 @@ def test_a_run_that_was_looked_at_within_the_hour_is_never_swept(cache, clock):
     assert cache.sweep() == [one]
 
 
-def test_a_run_at_work_is_spared_by_name(cache, clock):
+def test_an_active_run_is_not_removed(cache, clock):
     one = run(cache, A)
     clock.now += 9 * DAY
     assert cache.sweep(spare=[one]) == []
 
 
-def test_when_room_is_short_the_oldest_go_first(cache):
+def test_the_oldest_runs_are_removed_first_when_the_disk_is_full(cache):
     runs = [run(cache, key) for key in (A, B, C)]
     for hours, folder in zip((2, 5, 3), runs, strict=True):
-        age(cache, folder, hours * HOUR)
+        set_age(cache, folder, hours * HOUR)
     one = sum(path.lstat().st_blocks * 512 for path in runs[0].rglob("*") if path.is_file())
     cache.max_bytes = 2.5 * one
     assert cache.sweep() == [runs[1]]
     assert sorted(cache.runs()) == sorted([runs[0], runs[2]])
 
 
-def test_sweeping_takes_no_other_runs_stage(cache):
+def test_removing_a_run_keeps_stages_it_shares_with_others(cache):
     old = run(cache, A, value=3.0)
     new = cache.create_run()
     store.link_stage(store.stage_folder(old, 1, A), new, 1, A)
-    age(cache, old, 2 * DAY)
-    age(cache, new, 0)
+    set_age(cache, old, 2 * DAY)
+    set_age(cache, new, 0)
     assert cache.sweep() == [old]
     assert store.read_stage(store.find_stage(new, 1)[1]).latents.max() == 3.0
-    assert found(cache, A) == [A]
+    assert find_keys(cache, A) == [A]
 
 
-def test_what_is_not_a_run_is_never_swept(cache):
+def test_folders_that_are_not_runs_are_never_removed(cache):
     run(cache, A)
     other = cache.root / "holiday"
     other.mkdir()
@@ -143,7 +145,7 @@ def test_what_is_not_a_run_is_never_swept(cache):
     assert other.is_dir()
 
 
-def test_what_a_cut_short_removal_left_is_swept(cache):
+def test_the_rest_of_an_interrupted_removal_is_removed(cache):
     folder = run(cache, A)
     left = folder.with_name(f".{folder.name}.0123abcd")
     os.rename(folder, left)
@@ -151,7 +153,7 @@ def test_what_a_cut_short_removal_left_is_swept(cache):
     assert not left.exists()
 
 
-def test_forgetting_what_is_gone_is_no_fault(cache):
+def test_removing_a_missing_run_is_no_error(cache):
     folder = run(cache, A)
     cache.remove_run(folder)
     cache.remove_run(folder)

@@ -1,8 +1,8 @@
 from engine.runs.clock import Stopwatch
 
 
-class Hands:
-    """A clock that moves when it is told to."""
+class ManualClock:
+    """A clock whose time a test sets."""
 
     def __init__(self):
         self.seconds = 0.0
@@ -11,29 +11,29 @@ class Hands:
         return self.seconds
 
 
-def test_only_the_time_at_work_counts():
-    hands = Hands()
+def test_only_time_inside_the_generator_and_the_context_counts():
+    clock_time = ManualClock()
 
     def work():
         for item in range(3):
-            hands.seconds += 2
+            clock_time.seconds += 2
             yield item
 
-    clock = Stopwatch(hands)
-    for _ in clock.measure(work()):
-        hands.seconds += 100  # Somebody looks at it.
-    with clock:
-        hands.seconds += 1
-    assert clock.reset() == 7
-    assert clock.reset() == 0
+    stopwatch = Stopwatch(clock_time)
+    for _ in stopwatch.measure(work()):
+        clock_time.seconds += 100  # The time of the consumer of the items.
+    with stopwatch:
+        clock_time.seconds += 1
+    assert stopwatch.reset() == 7
+    assert stopwatch.reset() == 0
 
 
-def test_a_fault_passes_through_and_its_time_counts():
-    hands = Hands()
-    clock = Stopwatch(hands)
+def test_an_exception_passes_through_and_its_time_counts():
+    clock_time = ManualClock()
+    stopwatch = Stopwatch(clock_time)
     try:
-        with clock:
-            hands.seconds += 5
+        with stopwatch:
+            clock_time.seconds += 5
             raise KeyError
     except KeyError:
-        assert clock.reset() == 5
+        assert stopwatch.reset() == 5

@@ -1,4 +1,4 @@
-"""Nothing finished is ever made twice or lost: one rule for going on, repeating, growing."""
+"""Finished stages are neither lost nor made twice when a recipe is continued, repeated or enlarged."""
 
 import os
 import threading
@@ -17,7 +17,7 @@ from tests.support.run_results import event_types, last_stage, latent_bytes, run
 from tests.support.slow_cases import slow_cases
 
 
-def test_a_repeated_request_is_answered_from_what_is_kept(model, network_calls, tmp_path):
+def test_a_repeated_recipe_is_answered_from_the_cache(model, network_calls, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     made = len(network_calls)
     again = run_with_cache(small_recipe(), model, tmp_path)
@@ -31,7 +31,7 @@ def test_a_repeated_request_is_answered_from_what_is_kept(model, network_calls, 
     assert os.path.samefile(again[0].kept[1].image, stage_done_events(first)[1].image)
 
 
-def test_a_stopped_run_is_gone_on_with_by_asking_again(model, tmp_path):
+def test_a_stopped_run_is_continued_by_running_its_recipe_again(model, tmp_path):
     whole = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path / "whole")
     stop = threading.Event()
     for event in generate(small_recipe(scales=(1, 2, 3)), model, out=tmp_path / "parts", stop=stop):
@@ -44,7 +44,7 @@ def test_a_stopped_run_is_gone_on_with_by_asking_again(model, tmp_path):
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", *slow_cases("dpmpp_2m", "euler_a")])
-def test_grown_later_or_at_once_it_is_the_same_picture(scheduler, model, tmp_path):
+def test_later_stages_are_the_same_whether_made_at_once_or_afterwards(scheduler, model, tmp_path):
     whole = run_with_cache(small_recipe(scales=(1, 2, 4), scheduler=scheduler), model, tmp_path / "whole")
     run_with_cache(small_recipe(scales=(1, 2), scheduler=scheduler), model, tmp_path / "grown")
     grown = run_with_cache(small_recipe(scales=(1, 2, 4), scheduler=scheduler), model, tmp_path / "grown")
@@ -52,7 +52,7 @@ def test_grown_later_or_at_once_it_is_the_same_picture(scheduler, model, tmp_pat
     assert latent_bytes(last_stage(grown)) == latent_bytes(last_stage(whole))
 
 
-def test_changed_settings_keep_the_stages_that_do_not_read_them(model, tmp_path):
+def test_changed_settings_reuse_the_stages_that_do_not_depend_on_them(model, tmp_path):
     run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path)
     assert run_with_cache(small_recipe(scales=(1, 2, 3), alpha1=2), model, tmp_path)[0].first == 2
     assert run_with_cache(small_recipe(scales=(1, 2), alpha1=2), model, tmp_path)[0].first == 3
@@ -68,14 +68,14 @@ def test_a_run_has_all_its_stages_in_its_own_folder(model, tmp_path):
     assert store.read_stage(store.find_stage(again, 1)[1]).latents.shape == (1, 4, 16, 16)
 
 
-def test_a_broken_stage_is_made_again_and_found_then(model, tmp_path):
+def test_a_broken_stage_is_made_again_and_cached(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     Path(stage_done_events(first)[1].latents).write_bytes(b"half")
     assert [e.stage for e in stage_done_events(run_with_cache(small_recipe(), model, tmp_path))] == [2]
     assert event_types(run_with_cache(small_recipe(), model, tmp_path)) == [Accepted, Finished]
 
 
-def test_a_broken_stage_in_the_runs_own_folder_gives_way_to_the_one_made(model, tmp_path):
+def test_a_broken_stage_in_the_runs_own_folder_is_replaced(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     Path(stage_done_events(first)[1].latents).write_bytes(b"half")
     again = run_with_cache(small_recipe(), model, tmp_path, run=Path(first[0].run))
@@ -83,34 +83,34 @@ def test_a_broken_stage_in_the_runs_own_folder_gives_way_to_the_one_made(model, 
     assert event_types(run_with_cache(small_recipe(), model, tmp_path)) == [Accepted, Finished]
 
 
-def test_a_stage_that_is_swept_before_it_is_taken_along_is_made_again(model, tmp_path, monkeypatch):
+def test_a_stage_that_is_removed_before_it_is_linked_is_made_again(model, tmp_path, monkeypatch):
     first = run_with_cache(small_recipe(), model, tmp_path)
     link_stage = store.link_stage
 
-    def swept(folder, *given):
+    def remove_before_linking(folder, *args):
         if Path(first[0].run) in folder.parents:
             RunCache(tmp_path).remove_run(Path(first[0].run))
-        return link_stage(folder, *given)
+        return link_stage(folder, *args)
 
-    monkeypatch.setattr(store, "link_stage", swept)
+    monkeypatch.setattr(store, "link_stage", remove_before_linking)
     again = run_with_cache(small_recipe(), model, tmp_path)
     assert [e.stage for e in stage_done_events(again)] == [1, 2]
 
 
-def test_under_noise_from_outside_nothing_is_found_and_nobody_finds_it(model, tmp_path):
+def test_runs_with_a_noise_source_of_their_own_neither_use_nor_fill_the_cache(model, tmp_path):
     class OwnNoise:
         def base(self, shape):
             return np.random.RandomState(5).standard_normal(shape)
 
     run_with_cache(small_recipe(), model, tmp_path)
-    given = run_with_cache(small_recipe(), model, tmp_path, noise=OwnNoise())
-    assert given[0].first == 1
+    with_own_noise = run_with_cache(small_recipe(), model, tmp_path, noise=OwnNoise())
+    assert with_own_noise[0].first == 1
     assert run_with_cache(small_recipe(), model, tmp_path, noise=OwnNoise())[0].first == 1
     mine = run_with_cache(small_recipe(), model, tmp_path)
-    assert latent_bytes(last_stage(mine)) != latent_bytes(last_stage(given))
+    assert latent_bytes(last_stage(mine)) != latent_bytes(last_stage(with_own_noise))
 
 
-def test_going_on_repeats_the_recorded_view_batch(model, network_calls, tmp_path):
+def test_continuing_repeats_the_recorded_view_batch(model, network_calls, tmp_path):
     run_with_cache(small_recipe(view_batch=3), model, tmp_path, until=1)
     before = len(network_calls)
     run_with_cache(small_recipe(), model, tmp_path)
@@ -118,7 +118,7 @@ def test_going_on_repeats_the_recorded_view_batch(model, network_calls, tmp_path
     assert max(network_calls[before:]) == 3 * guided
 
 
-def test_a_stage_that_was_made_elsewhere_is_told(model, tmp_path):
+def test_a_cached_stage_of_another_device_or_view_batch_is_noted(model, tmp_path):
     run_with_cache(small_recipe(), model, tmp_path, until=1)
     other = replace(model, facts=replace(model.facts, device="some other card"))
     accepted = run_with_cache(small_recipe(), other, tmp_path)[0]
@@ -131,12 +131,14 @@ def test_a_stage_that_was_made_elsewhere_is_told(model, tmp_path):
     assert run_with_cache(small_recipe(), model, tmp_path)[0].notes == ()
 
 
-def test_a_kept_picture_says_what_was_asked_and_what_was_run(model, tmp_path):
+def test_a_stored_picture_records_the_recipe_and_the_run(model, tmp_path):
     events = run_with_cache(small_recipe(), model, tmp_path)
     recalled = recall(stage_done_events(events)[1].image)
     assert (recalled.recipe, recalled.strange) == (events[0].recipe, ())
-    told = {name: recalled.record[name] for name in ("stage", "steps", "evaluations", "model_hash", "engine")}
-    assert told == {
+    record = {
+        name: recalled.record[name] for name in ("stage", "steps", "evaluations", "model_hash", "engine")
+    }
+    assert record == {
         "stage": 2,
         "steps": 5,
         "evaluations": stage_done_events(events)[1].evaluations,
@@ -146,7 +148,7 @@ def test_a_kept_picture_says_what_was_asked_and_what_was_run(model, tmp_path):
     assert recalled.record["seconds"] > 0
 
 
-def test_the_recipe_of_a_picture_makes_it_again(model, tmp_path):
+def test_the_recipe_of_a_picture_reproduces_it(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path / "here")
     recipe = recall(stage_done_events(first)[1].image).recipe
     again = run_with_cache(recipe, model, tmp_path / "there")
@@ -154,7 +156,7 @@ def test_the_recipe_of_a_picture_makes_it_again(model, tmp_path):
     assert run_with_cache(recipe, model, tmp_path / "here")[0].first == 3
 
 
-def test_a_disk_that_is_full_ends_in_a_sentence_and_what_is_finished_stays(model, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_in_a_sentence_and_finished_stages_stay(model, tmp_path, monkeypatch):
     written, to_disk = [], files.flush_to_disk
     for event in generate(small_recipe(), model, out=tmp_path):
         if isinstance(event, StageDone):

@@ -1,4 +1,4 @@
-"""Runs that start from a picture: it is kept, told by its pixels, found again."""
+"""Runs that start from an image: it is stored, named by its digest, and found again."""
 
 import json
 import threading
@@ -25,31 +25,33 @@ from tests.support.run_results import (
 SDXL = make_facts()
 
 
-def only_runs(root):
-    """Nothing of a picture that was refused lies under the root."""
+def list_runs(root):
+    """List the run folders in a root, which need not exist."""
     return [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
 
 
-def test_a_run_keeps_its_picture_and_goes_on_without_the_original(model, photo, tmp_path):
+def test_a_run_stores_its_start_image_and_is_continued_without_the_original(model, photo, tmp_path):
     root = tmp_path / "runs"
-    asked = small_recipe(image=photo, scales=(1, 1.5, 2), steps=4)
-    whole = run_with_cache(asked, model, tmp_path / "whole")
-    begun = run_with_cache(asked, model, root, until=2)
+    recipe = small_recipe(image=photo, scales=(1, 1.5, 2), steps=4)
+    whole = run_with_cache(recipe, model, tmp_path / "whole")
+    begun = run_with_cache(recipe, model, root, until=2)
     Path(photo).unlink()
-    told = begun[0].recipe
-    assert told.image.startswith("sha256:")
-    again = run_with_cache(told, model, root)
+    stored_recipe = begun[0].recipe
+    assert stored_recipe.image.startswith("sha256:")
+    again = run_with_cache(stored_recipe, model, root)
     assert [event.stage for event in again[0].kept] == [1, 2]
     assert latent_bytes(last_stage(again)) == latent_bytes(last_stage(whole))
     assert event_types(run_with_cache(recall(stage_done_events(begun)[1].image).recipe, model, root)) == [
         Accepted,
         Finished,
     ]
-    grown = run_with_cache(replace(told, prompt="a blue boat"), model, root, resume=(begun[0].run, 2))
-    assert [event.stage for event in stage_done_events(grown)] == [3]
+    enlarged = run_with_cache(
+        replace(stored_recipe, prompt="a blue boat"), model, root, resume=(begun[0].run, 2)
+    )
+    assert [event.stage for event in stage_done_events(enlarged)] == [3]
 
 
-def test_a_stopped_run_is_gone_on_with(model, photo, tmp_path):
+def test_a_stopped_run_with_a_start_image_is_continued(model, photo, tmp_path):
     whole = run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "whole")
     stop = threading.Event()
     for event in generate(small_recipe(image=photo, steps=4), model, out=tmp_path / "parts", stop=stop):
@@ -61,7 +63,7 @@ def test_a_stopped_run_is_gone_on_with(model, photo, tmp_path):
     assert latent_bytes(last_stage(again)) == latent_bytes(last_stage(whole))
 
 
-def test_a_picture_that_is_not_kept_is_asked_for_again_and_nothing_is_left(model, photo, tmp_path):
+def test_a_missing_start_image_is_refused_and_nothing_is_stored(model, photo, tmp_path):
     first = run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "here")
     recipe = recall(stage_done_events(first)[1].image).recipe
     fault = single_event(run_with_cache(recipe, model, tmp_path / "there"))
@@ -73,10 +75,10 @@ def test_a_picture_that_is_not_kept_is_asked_for_again_and_nothing_is_left(model
             run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "there")
         ).sentence
     )
-    assert only_runs(tmp_path / "there") == []
+    assert list_runs(tmp_path / "there") == []
 
 
-def test_what_is_written_tells_the_pixels_and_never_the_path(model, photo, tmp_path):
+def test_stored_files_name_a_start_image_by_its_digest_and_never_by_its_path(model, photo, tmp_path):
     events = run_with_cache(small_recipe(image=photo, steps=4), model, tmp_path / "runs")
     digest = images.digest(photo)
     written = recall(stage_done_events(events)[0].image)
@@ -95,7 +97,7 @@ def test_what_is_written_tells_the_pixels_and_never_the_path(model, photo, tmp_p
 @pytest.mark.parametrize(
     "image", ["photo.png", "/etc/passwd", "https://example.org/a.png", "sha256:0", 7, ""]
 )
-def test_no_recipe_from_elsewhere_names_a_file(image, photo, monkeypatch):
+def test_an_untrusted_recipe_cannot_name_a_file(image, photo, monkeypatch):
     monkeypatch.chdir(Path(photo).parent)
     recalled = recall_json(json.dumps({"prompt": "a house", "image": image}))
     assert (recalled.recipe, recalled.strange) == (Recipe(prompt="a house"), ("image",))
@@ -104,5 +106,5 @@ def test_no_recipe_from_elsewhere_names_a_file(image, photo, monkeypatch):
     assert fault.value.field == "image"
 
 
-def test_a_path_may_be_a_path(photo):
+def test_a_start_image_can_be_a_path_object(photo):
     assert plan(Recipe(image=Path(photo)), SDXL).recipe == plan(Recipe(image=photo), SDXL).recipe

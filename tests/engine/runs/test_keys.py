@@ -1,4 +1,4 @@
-"""A key holds what determines a stage, and nothing else."""
+"""The key of a stage depends on everything that changes its picture, and on nothing else."""
 
 from dataclasses import replace
 
@@ -20,12 +20,12 @@ def keys_of(known=FACTS, **changes):
 BASE = keys_of()
 
 
-def shared(other):
-    """How many first stages are the same picture."""
+def count_shared_stages(other):
+    """Count the first stages whose keys are the same."""
     return next((n for n, (a, b) in enumerate(zip(BASE, other, strict=False)) if a != b), min(3, len(other)))
 
 
-def test_a_key_has_128_bits_and_stays_what_it_was():
+def test_a_key_has_128_bits_and_never_changes():
     assert [len(key) for key in BASE] == [32, 32, 32]
     assert len(set(BASE)) == 3
     assert keys_of() == BASE
@@ -45,7 +45,7 @@ EVERYTHING = [
 
 
 @pytest.mark.parametrize("changes", EVERYTHING, ids=str)
-def test_what_every_stage_reads_is_in_every_key(changes):
+def test_settings_that_every_stage_uses_are_in_every_key(changes):
     assert not set(keys_of(**changes)) & set(BASE)
 
 
@@ -73,48 +73,48 @@ LATER = [
 
 
 @pytest.mark.parametrize("changes", LATER, ids=str)
-def test_what_only_later_stages_read_leaves_the_first_as_it_is(changes):
-    assert shared(keys_of(**changes)) == 1
+def test_settings_that_only_later_stages_use_are_not_in_the_first_key(changes):
+    assert count_shared_stages(keys_of(**changes)) == 1
 
 
 @pytest.mark.parametrize(
     "changes", [{"view_batch": 2}, {"fidelity": 0.9}, {"width": 4096, "height": 4096}], ids=str
 )
-def test_what_changes_no_picture_is_in_no_key(changes):
+def test_settings_that_change_no_picture_are_in_no_key(changes):
     assert keys_of(**changes) == BASE
 
 
-def test_where_a_config_was_read_is_in_no_key():
+def test_the_source_of_a_config_is_in_no_key():
     moved = dict(FACTS.scheduler) | {"_name_or_path": "elsewhere", "_diffusers_version": "9"}
     assert keys_of(replace(FACTS, scheduler=moved)) == BASE
 
 
-def test_settings_that_a_run_does_not_read_are_in_no_key():
+def test_settings_that_a_run_does_not_use_are_in_no_key():
     plain = keys_of(dilated=False, skip_residual=False)
     assert keys_of(dilated=False, skip_residual=False, alpha1=1, alpha2=3, sigma1=2) == plain
 
 
-def test_a_longer_plan_has_the_same_first_stages():
-    assert shared(keys_of(scales=(1, 2))) == 2
-    assert shared(keys_of(scales=(1, 2, 3, 4))) == 2
+def test_a_longer_plan_has_the_same_keys_for_its_first_stages():
+    assert count_shared_stages(keys_of(scales=(1, 2))) == 2
+    assert count_shared_stages(keys_of(scales=(1, 2, 3, 4))) == 2
 
 
-def test_as_published_the_first_stage_knows_how_far_it_will_grow():
+def test_in_faithful_mode_the_first_key_depends_on_the_final_size():
     two, four = (keys_of(scales=(), width=side, height=side, faithful=True) for side in (2048, 4096))
     assert not set(two) & set(four)
 
 
-def test_blurs_that_grow_know_the_size_that_they_grow_from(photo):
+def test_keys_of_control_maps_that_scale_with_the_stage_depend_on_the_size_of_the_first(photo):
     soft = {"method": "direct", "controls": (Control(image=str(photo), kind="soft"),)}
     assert keys_of(scales=(1, 4), **soft)[-1] != keys_of(scales=(0.5, 4), **soft)[-1]
     edges = {"method": "direct", "controls": (Control(image=str(photo), kind="canny"),)}
     assert keys_of(scales=(1, 4), **edges)[-1] == keys_of(scales=(0.5, 4), **edges)[-1]
 
 
-def test_growing_on_under_other_settings_has_keys_of_its_own():
+def test_keys_of_later_stages_depend_on_the_key_of_the_stage_below():
     ahead = plan(Recipe(scales=(1, 2, 4)), FACTS).stages[1:]
     assert not set(keys.stage_keys(ahead, "a" * 32)) & set(keys.stage_keys(ahead, "b" * 32))
 
 
-def test_under_noise_from_outside_no_key_is_like_another():
+def test_keys_with_a_noise_source_are_unique():
     assert keys.unique_key() != keys.unique_key()

@@ -1,4 +1,4 @@
-"""Runs with LoRAs: their stages, keys, words, and a network that is itself whenever it is lent to others."""
+"""Runs with LoRAs: their stages, keys and records, and a model that is unchanged afterwards."""
 
 import json
 
@@ -21,22 +21,22 @@ def recipe(*loras, **more):
     return small_recipe(scales=(1, 2), steps=4, loras=loras, **more)
 
 
-def test_a_run_wears_it_and_the_next_one_does_not(model_and_loras, tmp_path):
+def test_a_run_applies_a_lora_and_the_next_one_does_not(model_and_loras, tmp_path):
     model, (file, _) = model_and_loras
     before = model_state(model)
     plain = run_latents(recipe(), model, tmp_path)
-    worn = run_latents(recipe((str(file), 1.0)), model, tmp_path)
+    with_lora = run_latents(recipe((str(file), 1.0)), model, tmp_path)
     again = run_latents(recipe(), model, tmp_path)
     assert all(np.array_equal(a, b) for a, b in zip(plain, again, strict=True))
-    assert not any(np.allclose(a, b, atol=1e-3) for a, b in zip(plain, worn, strict=True))
+    assert not any(np.allclose(a, b, atol=1e-3) for a, b in zip(plain, with_lora, strict=True))
     assert model_state(model) == before
 
 
-def test_two_runs_take_turns_between_stages_and_neither_feels_the_other(model_and_loras, tmp_path):
+def test_two_runs_that_take_turns_do_not_affect_each_other(model_and_loras, tmp_path):
     model, (file, _) = model_and_loras
     alone = [run_latents(recipe(*loras), model, tmp_path) for loras in ((), ((str(file), 1.0),))]
     runs = [generate(recipe(*loras), model, out=tmp_path / name) for name, loras in
-            (("plain", ()), ("worn", ((str(file), 1.0),)))]  # fmt: skip
+            (("plain", ()), ("with_lora", ((str(file), 1.0),)))]  # fmt: skip
     made = [[], []]
     while any(len(stages) < 2 for stages in made):
         for run, stages in zip(runs, made, strict=True):
@@ -47,7 +47,7 @@ def test_two_runs_take_turns_between_stages_and_neither_feels_the_other(model_an
 
 
 @pytest.mark.parametrize("calls", [1, 5, 9])
-def test_a_stop_in_the_middle_leaves_nothing_behind(calls, model_and_loras, tmp_path):
+def test_a_stopped_run_leaves_the_model_unchanged(calls, model_and_loras, tmp_path):
     model, (file, _) = model_and_loras
     before, seen = model_state(model), []
 
@@ -61,7 +61,7 @@ def test_a_stop_in_the_middle_leaves_nothing_behind(calls, model_and_loras, tmp_
     assert model_state(model) == before
 
 
-def test_a_run_that_is_dropped_in_the_middle_leaves_nothing_behind(model_and_loras, tmp_path):
+def test_a_closed_run_leaves_the_model_unchanged(model_and_loras, tmp_path):
     model, (file, _) = model_and_loras
     before = model_state(model)
     run = generate(recipe((str(file), 1.0)), model, out=tmp_path)
@@ -70,11 +70,11 @@ def test_a_run_that_is_dropped_in_the_middle_leaves_nothing_behind(model_and_lor
     assert model_state(model) == before
 
 
-def test_a_fault_of_the_network_leaves_nothing_behind(model_and_loras, tmp_path, monkeypatch):
+def test_an_exception_of_the_network_leaves_the_model_unchanged(model_and_loras, tmp_path, monkeypatch):
     model, (file, _) = model_and_loras
     before = model_state(model)
 
-    def broken(*given, **more):
+    def broken(*args, **more):
         raise ValueError("broken")
 
     monkeypatch.setattr(model.unet, "forward", broken)
@@ -82,7 +82,7 @@ def test_a_fault_of_the_network_leaves_nothing_behind(model_and_loras, tmp_path,
     assert model_state(model) == before
 
 
-def test_a_stage_is_named_by_what_a_lora_holds_not_by_what_it_is_called(model_and_loras, tmp_path):
+def test_the_key_of_a_stage_depends_on_the_weights_of_a_lora_and_not_on_its_name(model_and_loras, tmp_path):
     model, (file, other) = model_and_loras
     copy = tmp_path / "another_name.safetensors"
     copy.write_bytes(file.read_bytes())
@@ -94,7 +94,7 @@ def test_a_stage_is_named_by_what_a_lora_holds_not_by_what_it_is_called(model_an
     assert len({key for one in of[1:] for key in one}) == 6
 
 
-def test_the_picture_tells_its_name_and_no_folder(model_and_loras, tmp_path):
+def test_a_picture_records_the_name_of_a_lora_without_its_folder(model_and_loras, tmp_path):
     model, (file, _) = model_and_loras
     events = run_events(recipe((str(file), 0.5)), model, tmp_path)
     text = Image.open(stage_done_events(events)[0].image).text["demofusion"]
@@ -106,7 +106,7 @@ def test_the_picture_tells_its_name_and_no_folder(model_and_loras, tmp_path):
     "loras",
     [(("no/such.safetensors", 1.0),), (("nowhere", 1.0),), (("/etc/passwd", 1.0),)],
 )
-def test_one_that_is_not_here_is_told(loras, model_and_loras, tmp_path, monkeypatch):
+def test_a_missing_lora_is_reported(loras, model_and_loras, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     (event,) = generate(recipe(*loras), model_and_loras[0], out=tmp_path)
     assert (type(event), event.field) == (Failed, "loras")
@@ -118,13 +118,13 @@ def test_one_that_is_not_here_is_told(loras, model_and_loras, tmp_path, monkeypa
     ["x", (1,), (("x",),), (("x", "y"),), (("", 1.0),), (("x", 9.0),), (("x", float("nan")),),
      (("x", 1.0),) * 9],
 )  # fmt: skip
-def test_what_is_no_list_of_them_is_refused(loras):
+def test_an_invalid_list_of_loras_is_refused(loras):
     with pytest.raises(BadRecipe) as refused:
         check(Recipe(loras=loras))
     assert refused.value.field == "loras"
 
 
-def test_from_elsewhere_only_listed_names_are_taken(model_and_loras):
+def test_an_untrusted_recipe_can_only_name_listed_loras(model_and_loras):
     name = lora_names()[0]
     assert check_value("loras", ((name, 0.5),)) == ((name, 0.5),)
     with pytest.raises(BadRecipe, match="not offered here"):

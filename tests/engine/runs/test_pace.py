@@ -1,4 +1,4 @@
-"""Seconds are learned from what was really made, and not claimed before."""
+"""Estimates of a run's duration, learned from finished stages."""
 
 from dataclasses import replace
 
@@ -16,16 +16,16 @@ def stages(model=FACTS, **changes):
     return plan(Recipe(**{"scales": (1, 2), "steps": 20} | changes), model).stages
 
 
-def test_before_anything_was_made_nothing_is_claimed(tmp_path):
+def test_without_a_finished_stage_there_is_no_estimate(tmp_path):
     assert Pace(tmp_path / "nowhere").estimate(stages()) is None
     assert Pace(tmp_path).estimate_each(stages()) == (None, None)
 
 
-def test_nothing_takes_no_time(tmp_path):
+def test_a_plan_without_stages_takes_no_time(tmp_path):
     assert Pace(tmp_path).estimate(()) == 0
 
 
-def test_what_a_stage_took_foretells_others_by_their_tile_areas(tmp_path):
+def test_a_finished_stage_gives_estimates_of_others_by_their_tile_areas(tmp_path):
     pace, (first, second) = Pace(tmp_path), stages()
     pace.learn(first, 4.0)
     assert pace.estimate([first]) == pytest.approx(4)
@@ -34,7 +34,7 @@ def test_what_a_stage_took_foretells_others_by_their_tile_areas(tmp_path):
     )
 
 
-def test_newer_stages_count_and_older_ones_fade(tmp_path):
+def test_newer_stages_have_more_weight_than_older_ones(tmp_path):
     pace, (first, _) = Pace(tmp_path), stages()
     pace.learn(first, 1.0)
     pace.learn(first, 3.0)
@@ -51,20 +51,20 @@ def test_each_machine_model_and_format_has_a_pace_of_its_own(other, tmp_path):
     assert pace.estimate(stages(replace(FACTS, **other))) is None
 
 
-def test_known_devices_are_foretold_from_what_others_published(tmp_path):
+def test_known_devices_have_estimates_from_published_timings(tmp_path):
     card = replace(FACTS, device="NVIDIA GeForce RTX 3090", name="sdxl")
     published = plan(Recipe(faithful=True, width=2048, height=2048, steps=50, scheduler="ddim"), card)
     assert total_cost(cost.tile_areas, published) == 1400
     assert Pace(tmp_path).estimate(published.stages) == pytest.approx(180, rel=0.05)
 
 
-def test_a_small_model_is_not_foretold_by_what_a_large_one_takes(tmp_path):
+def test_timings_of_a_large_model_give_no_estimate_for_a_small_one(tmp_path):
     card = replace(FACTS, device="NVIDIA GeForce RTX 3090", window=32)
     assert Pace(tmp_path).estimate(stages(card)) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"x": "y"}', '{"x": -1}', "{"])
-def test_a_damaged_file_is_the_same_as_none_and_is_replaced(text, tmp_path):
+def test_a_damaged_file_is_ignored_and_replaced(text, tmp_path):
     path = Pace(tmp_path).path
     path.parent.mkdir()
     path.write_text(text)
@@ -73,12 +73,12 @@ def test_a_damaged_file_is_the_same_as_none_and_is_replaced(text, tmp_path):
     assert Pace(tmp_path).estimate(stages()[:1]) == pytest.approx(4)
 
 
-def test_where_it_cannot_be_written_the_run_goes_on(tmp_path):
+def test_a_file_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "file").write_text("")
     Pace(tmp_path / "file").learn(stages()[0], 4.0)
 
 
-def test_a_run_teaches_the_pace(model, tmp_path):
+def test_a_run_records_its_pace(model, tmp_path):
     recipe = small_recipe()
     assert Pace(tmp_path).estimate(plan(recipe, model.facts).stages) is None
     for _ in generate(recipe, model, out=tmp_path):

@@ -1,4 +1,4 @@
-"""Growing on from a chosen stage, under other settings."""
+"""Enlarging a chosen stage of a run, with other settings if desired."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,35 +17,35 @@ from tests.support.run_results import (
 )
 
 
-def test_growing_on_from_a_chosen_stage_under_other_settings(model, tmp_path):
+def test_a_chosen_stage_is_enlarged_with_other_settings(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     other = small_recipe(
         scales=(1, 2, 4), prompt="a blue boat", scheduler="euler_a", guidance=3, seed=8, alpha1=1
     )
-    grown = run_with_cache(other, model, tmp_path, resume=(first[0].run, 2))
-    assert [e.stage for e in stage_done_events(grown)] == [3]
-    assert [e.stage for e in grown[0].kept] == [1, 2]
-    assert latent_bytes(grown[0].kept[1]) == latent_bytes(stage_done_events(first)[1])
+    enlarged = run_with_cache(other, model, tmp_path, resume=(first[0].run, 2))
+    assert [e.stage for e in stage_done_events(enlarged)] == [3]
+    assert [e.stage for e in enlarged[0].kept] == [1, 2]
+    assert latent_bytes(enlarged[0].kept[1]) == latent_bytes(stage_done_events(first)[1])
 
 
 @pytest.mark.slow
-def test_a_grown_stage_is_found_again_by_growing_again_and_by_nothing_else(model, tmp_path):
+def test_an_enlarged_stage_is_cached_for_the_same_enlargement_alone(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     other = small_recipe(scales=(1, 2, 3, 4), seed=8)
     start = (first[0].run, 2)
     run_with_cache(other, model, tmp_path, resume=start, until=3)
-    grown = run_with_cache(other, model, tmp_path, resume=start)
-    assert [e.stage for e in grown[0].kept] == [1, 2, 3]
-    assert [e.stage for e in stage_done_events(grown)] == [4]
+    enlarged = run_with_cache(other, model, tmp_path, resume=start)
+    assert [e.stage for e in enlarged[0].kept] == [1, 2, 3]
+    assert [e.stage for e in stage_done_events(enlarged)] == [4]
     assert event_types(run_with_cache(other, model, tmp_path, resume=start)) == [Accepted, Finished]
     assert run_with_cache(other, model, tmp_path, until=1)[0].first == 1
 
 
-def test_growing_on_works_between_the_planned_sizes(model, tmp_path):
+def test_a_stage_of_a_size_between_planned_ones_can_be_enlarged(model, tmp_path):
     first = run_with_cache(small_recipe(scales=(1, 1.5)), model, tmp_path)
-    grown = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path, resume=(first[0].run, 2))
-    assert [(e.stage, e.size) for e in grown[0].kept] == [(1, (192, 192))]
-    assert [(e.stage, e.size) for e in stage_done_events(grown)] == [(2, (256, 256)), (3, (384, 384))]
+    enlarged = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path, resume=(first[0].run, 2))
+    assert [(e.stage, e.size) for e in enlarged[0].kept] == [(1, (192, 192))]
+    assert [(e.stage, e.size) for e in stage_done_events(enlarged)] == [(2, (256, 256)), (3, (384, 384))]
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_growing_on_works_between_the_planned_sizes(model, tmp_path):
         ({"scales": (1, 2)}, "nothing is left"),
     ],
 )
-def test_growing_on_is_refused_where_it_cannot_be(changes, words, model, tmp_path):
+def test_an_impossible_enlargement_is_refused(changes, words, model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     fault = single_event(run_with_cache(small_recipe(**changes), model, tmp_path, resume=(first[0].run, 2)))
     assert words in fault.sentence
     assert len(store.finished_stages(first[0].run)) == 2
 
 
-def test_a_model_that_sees_pictures_otherwise_cannot_grow_them(model, tmp_path):
+def test_a_model_with_another_latent_space_cannot_enlarge_a_stage(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     other = replace(model, facts=replace(model.facts, latent_space="of another kind"))
     fault = single_event(
@@ -72,7 +72,7 @@ def test_a_model_that_sees_pictures_otherwise_cannot_grow_them(model, tmp_path):
     assert "sees pictures otherwise" in fault.sentence
 
 
-def test_another_model_of_the_same_latents_may_grow_a_picture_and_finds_none_of_its_own(model, tmp_path):
+def test_another_model_with_the_same_latent_space_can_enlarge_a_stage_but_not_use_its_cache(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     other = replace(model, facts=replace(model.facts, hash="other weights"))
     assert run_with_cache(small_recipe(), other, tmp_path, until=1)[0].first == 1
@@ -82,9 +82,11 @@ def test_another_model_of_the_same_latents_may_grow_a_picture_and_finds_none_of_
     )
 
 
-def test_growing_on_does_not_need_the_stages_below(model, tmp_path):
+def test_enlarging_a_stage_does_not_need_the_stages_below(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
     Path(stage_done_events(first)[0].latents).write_bytes(b"half")
-    grown = run_with_cache(small_recipe(scales=(1, 2, 3), seed=8), model, tmp_path, resume=(first[0].run, 2))
-    assert [e.stage for e in grown[0].kept] == [2]
-    assert [e.stage for e in stage_done_events(grown)] == [3]
+    enlarged = run_with_cache(
+        small_recipe(scales=(1, 2, 3), seed=8), model, tmp_path, resume=(first[0].run, 2)
+    )
+    assert [e.stage for e in enlarged[0].kept] == [2]
+    assert [e.stage for e in stage_done_events(enlarged)] == [3]

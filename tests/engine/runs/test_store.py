@@ -36,14 +36,14 @@ def test_a_run_has_a_name_of_128_random_bits(tmp_path):
     assert all(len(bytes.fromhex(name)) == 16 for name in names)
 
 
-def test_a_stage_comes_back_to_the_bit(tmp_path):
+def test_a_stage_is_read_back_bit_by_bit(tmp_path):
     kept = store.read_stage(write(tmp_path))
     assert np.array_equal(kept.latents, LATENT)
     assert kept.tone == (0.25, 1.5)
     assert kept.record == RECORD
 
 
-def test_the_picture_and_the_latent_tell_what_was_run(tmp_path):
+def test_a_picture_holds_the_record_of_its_stage(tmp_path):
     folder = write(tmp_path)
     assert json.loads(Image.open(folder / "picture.png").text["demofusion"]) == RECORD
 
@@ -71,7 +71,7 @@ def test_a_finished_picture_has_a_proxy_a_thumbnail_and_tiles(tmp_path):
     assert count_tile_levels(1300, 1700) == 3
 
 
-def test_tiles_at_1_to_1_are_the_picture_to_the_bit(tmp_path):
+def test_tiles_at_full_size_equal_the_picture_bit_by_bit(tmp_path):
     picture = striped(600, 1100)
     folder = write(tmp_path, picture=picture)
     whole = Image.new("RGB", picture.size)
@@ -87,7 +87,7 @@ def test_smaller_tiles_keep_colour_at_full_resolution(tmp_path):
 
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
-    def half(path, *given, **more):
+    def half(path, *args, **more):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
@@ -99,7 +99,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
 
 
 def test_a_full_disk_leaves_finished_stages_as_they_are(tmp_path):
-    # A real limit of the system on the size of files, in a process of its own.
+    # The system limits the size of files, in a process of its own.
     code = f"""
 import resource, sys
 import numpy as np
@@ -122,14 +122,14 @@ except OSError as fault:
     assert store.read_stage(store.find_stage(tmp_path, 1)[1]).tone == (0.0, 1.0)
 
 
-def test_a_stage_that_is_not_there_is_told(tmp_path):
+def test_a_missing_stage_is_reported(tmp_path):
     for run in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(BadRecipe, match="Stage 1 was not found"):
             store.find_stage(run, 1)
 
 
 @pytest.mark.parametrize("damage", [b"", b"half", b"x" * 500])
-def test_a_latent_that_is_not_whole_is_told(damage, tmp_path):
+def test_an_incomplete_latent_is_reported(damage, tmp_path):
     folder = write(tmp_path)
     (folder / "latents.safetensors").write_bytes(damage)
     with pytest.raises(BadRecipe, match=r"Stage 1 in .* cannot be read"):
@@ -138,7 +138,7 @@ def test_a_latent_that_is_not_whole_is_told(damage, tmp_path):
 
 @pytest.mark.parametrize("tone", [(np.nan, 1.0), (0.0, -1.0), (0.0, 1.0, 2.0)])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_a_stage_whose_numbers_make_no_sense_is_not_taken(tone, kind, tmp_path):
+def test_a_stage_with_invalid_numbers_is_refused(tone, kind, tmp_path):
     folder = write(tmp_path)
     tensors = {"latents": LATENT.astype(kind), "tone": np.asarray(tone, np.float64)}
     save_file(tensors, folder / "latents.safetensors", metadata={"demofusion": "{}"})
@@ -146,7 +146,7 @@ def test_a_stage_whose_numbers_make_no_sense_is_not_taken(tone, kind, tmp_path):
         store.read_stage(folder)
 
 
-def test_a_stage_taken_along_shares_its_files_and_outlives_its_first_run(tmp_path):
+def test_a_linked_stage_shares_its_files_and_outlives_its_first_run(tmp_path):
     old, new = store.create_run(tmp_path), store.create_run(tmp_path)
     folder = write(old)
     there = store.link_stage(folder, new, 1, KEY)
@@ -167,20 +167,20 @@ def test_stages_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch):
     assert np.array_equal(store.read_stage(there).latents, LATENT)
 
 
-def test_of_two_workers_that_keep_the_same_stage_the_second_is_no_fault(tmp_path):
+def test_two_workers_can_write_the_same_stage(tmp_path):
     assert write(tmp_path) == write(tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def given(folder, name="given.png", size=(6, 4), **more):
-    """A file that a person has, with more in it than its pixels."""
+def save_photo(folder, name="given.png", size=(6, 4), **more):
+    """Save a picture with metadata, as a photo of a user has it."""
     folder.mkdir(exist_ok=True)
     Image.new("RGB", size, "teal").save(folder / name, comment=b"secret", **more)
     return folder / name
 
 
-def test_a_given_picture_is_kept_as_new_pixels_under_their_digest(tmp_path):
-    taken = given(tmp_path / "home", "given.jpg", icc_profile=b"profile")
+def test_an_image_is_stored_as_pixels_alone_and_named_by_their_digest(tmp_path):
+    taken = save_photo(tmp_path / "home", "given.jpg", icc_profile=b"profile")
     kept = store.store_image(tmp_path, taken)
     digest = picture.digest(taken)
     assert kept.name == f"upload-{digest[7:]}.png"
@@ -191,23 +191,23 @@ def test_a_given_picture_is_kept_as_new_pixels_under_their_digest(tmp_path):
     assert store.find_image(tmp_path, "sha256:" + "0" * 64) is None
 
 
-def test_a_picture_that_a_run_keeps_already_is_shared_with_the_next(tmp_path):
+def test_an_image_that_another_run_stores_is_linked(tmp_path):
     old, new = store.create_run(tmp_path), store.create_run(tmp_path)
-    kept = store.store_image(old, given(tmp_path / "home"))
+    kept = store.store_image(old, save_photo(tmp_path / "home"))
     again = store.store_image(new, kept)
     assert os.path.samefile(kept, again)
     assert store.store_image(new, kept) == again
 
 
-def test_a_file_that_only_bears_such_a_name_is_encoded_anew(tmp_path):
+def test_a_file_that_only_has_the_name_of_a_stored_image_is_encoded_again(tmp_path):
     run = store.create_run(tmp_path / "runs")
-    taken = given(tmp_path / "home", pnginfo=None)
+    taken = save_photo(tmp_path / "home", pnginfo=None)
     named = taken.rename(taken.with_name(f"upload-{picture.digest(taken)[7:]}.png"))
     assert not os.path.samefile(store.store_image(run, named), named)
 
 
-def test_a_kept_picture_that_is_damaged_is_not_taken_for_it(tmp_path):
-    kept = store.store_image(tmp_path, taken := given(tmp_path / "home"))
+def test_a_damaged_stored_image_is_ignored_and_replaced(tmp_path):
+    kept = store.store_image(tmp_path, taken := save_photo(tmp_path / "home"))
     kept.write_bytes(b"half")
     assert store.find_image(tmp_path, picture.digest(taken)) is None
     assert store.store_image(tmp_path, taken) == kept
