@@ -15,7 +15,7 @@ HOSTILE = "红房子 🏠 مرحبا नमस्ते \x00\u202e <img src=x on
 
 
 def caption_lines(monkeypatch, folder, to):
-    """What is written under a picture."""
+    """Caption a picture and return the lines of its caption."""
     drawn = []
     monkeypatch.setattr(
         caption.ImageDraw.ImageDraw, "text", lambda self, place, text, **_: drawn.append(text)
@@ -24,7 +24,7 @@ def caption_lines(monkeypatch, folder, to):
     return drawn
 
 
-def test_the_picture_stands_unchanged_over_its_caption(run):
+def test_the_picture_is_unchanged_above_its_caption(run):
     with Image.open(caption_image(stage_folders(run)[-1], run / CAPTIONED_FILE)) as sheet:
         assert sheet.width == 256
         assert sheet.height > 256 + 20
@@ -32,25 +32,29 @@ def test_the_picture_stands_unchanged_over_its_caption(run):
         assert (np.asarray(sheet)[256:] < 100).any()
 
 
-def test_the_captioned_picture_carries_the_recipe(run):
+def test_the_captioned_picture_holds_the_recipe(run):
     assert recall(caption_image(stage_folders(run)[-1], run / CAPTIONED_FILE)).recipe == Recipe(
         prompt="a red house", seed=42
     )
 
 
-def test_the_caption_tells_prompt_sizes_settings_and_seed(run, monkeypatch):
+def test_the_caption_names_prompt_sizes_settings_and_seed(run, monkeypatch):
     lines = caption_lines(monkeypatch, stage_folders(run)[-1], run / CAPTIONED_FILE)
     assert lines[0] == "a red house"
-    told = caption.SEPARATOR.join(lines[1:])
+    details = caption.SEPARATOR.join(lines[1:])
     for sign, spelled in (("›", "→"), ("alpha", "α"), ("sigma", "σ")):
-        told = told.replace(sign, spelled)
-    assert told == "64 → 128 → 256 · α 3 1 1 · σ 0.8 0.008 · seed 42"
+        details = details.replace(sign, spelled)
+    assert details == "64 → 128 → 256 · α 3 1 1 · σ 0.8 0.008 · seed 42"
 
 
-def test_settings_without_effect_are_not_told():
+def test_ineffective_settings_are_not_in_the_caption():
     sizes = [(64, 48), (128, 96)]
     assert caption._caption_parts(Recipe(seed=5), 1, sizes[:1]) == ["64 × 48", "seed 5"]
-    assert caption._caption_parts(Recipe(dilated=False), 2, sizes) == ["64 × 48 → 128 × 96", "α 3 – –", "seed 0"]
+    assert caption._caption_parts(Recipe(dilated=False), 2, sizes) == [
+        "64 × 48 → 128 × 96",
+        "α 3 – –",
+        "seed 0",
+    ]
     assert caption._caption_parts(None, 2, sizes) == ["64 × 48 → 128 × 96"]
 
 
@@ -74,7 +78,7 @@ def test_a_picture_without_a_record_is_still_captioned(tmp_path):
     assert caption_image(folder, tmp_path / CAPTIONED_FILE).is_file()
 
 
-def test_a_failed_save_keeps_the_one_before(run, monkeypatch):
+def test_a_failed_save_keeps_the_previous_file(run, monkeypatch):
     path = caption_image(stage_folders(run)[-1], run / CAPTIONED_FILE)
     whole = path.read_bytes()
     monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
@@ -84,6 +88,6 @@ def test_a_failed_save_keeps_the_one_before(run, monkeypatch):
     assert [p.name for p in run.iterdir() if p.name.startswith(".")] == []
 
 
-def test_a_stage_that_is_gone_is_told_in_a_sentence(run):
+def test_a_missing_stage_is_reported_in_a_sentence(run):
     with pytest.raises(Fault, match=r"Stage 7 .* cannot be read"):
         caption_image(run / f"stage-7-{7:032x}", run / CAPTIONED_FILE)

@@ -15,7 +15,7 @@ from tests.support.stored_stages import stage_folders, store_stage
 
 
 def frames_of(path):
-    """The film as a person sees it: (milliseconds, picture) of every frame."""
+    """Yield (duration in milliseconds, picture) of every frame of a film."""
     with Image.open(path) as file:
         for n in range(file.n_frames):
             file.seek(n)
@@ -33,7 +33,7 @@ def test_a_film_is_a_loop_of_three_seconds(run):
     assert 2950 <= sum(duration for duration, _ in frames_of(path)) <= 3050
 
 
-def test_larger_stages_come_in_one_after_the_other(run):
+def test_larger_stages_appear_one_after_the_other(run):
     greys = [
         int(picture[100, 256, 0])
         for _, picture in frames_of(make_zoom_film(stage_folders(run), run / FILM_FILE))
@@ -59,7 +59,7 @@ def test_a_film_ends_at_one_picture_pixel_per_frame_pixel(tmp_path):
     assert sharpest > 150
 
 
-def test_the_place_is_reached(tmp_path):
+def test_the_film_zooms_into_the_chosen_place(tmp_path):
     run = store.create_run(tmp_path)
     picture = np.zeros((1024, 1024, 3), np.uint8)
     picture[700:740, 300:340] = 255
@@ -81,7 +81,7 @@ def test_any_place_and_any_shape_can_be_zoomed_into(size, centre, tmp_path):
         assert max(file.size) == 512
 
 
-def test_what_is_shared_is_no_stage_and_leaves_nothing_half_written(run, tmp_path):
+def test_exports_are_no_stages_and_leave_no_partial_files(run, tmp_path):
     before = store.finished_stages(run)
     caption_image(stage_folders(run)[-1], run / CAPTIONED_FILE)
     make_zoom_film(stage_folders(run), run / FILM_FILE)

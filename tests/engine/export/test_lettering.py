@@ -3,7 +3,7 @@
 from engine.export import lettering
 
 
-def test_pillows_own_font_spells_what_it_lacks():
+def test_characters_missing_from_pillows_font_are_spelled_out_or_omitted():
     font = lettering.ImageFont.load_default(20)
     assert lettering.drawable_text("256 → 512 · α 3 · σ 0.8", font) == "256 › 512 · alpha 3 · sigma 0.8"
     assert lettering.drawable_text("café 红房子 🏠 on\n snow", font) == "cafe … on snow"

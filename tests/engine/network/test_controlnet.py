@@ -13,23 +13,25 @@ from tests.support.slow_cases import slow_cases
 
 
 @pytest.fixture(scope="module")
-def followed_by(tmp_path_factory):
-    """A model of SDXL's levels, and its ControlNet."""
-    root = tmp_path_factory.mktemp("led")
+def model_and_controlnet(tmp_path_factory):
+    """A model with the levels of SDXL, and the path of its ControlNet."""
+    root = tmp_path_factory.mktemp("controlled")
     folder = tiny.write(root / "tiny", widths=SDXL_WIDTHS, layers=2)
-    return load_model(folder, "cpu", "float32"), str(save_controlnet(folder, root / "net"))
+    return load_model(folder, "cpu", "float32"), str(save_controlnet(folder, root / "controlnet"))
 
 
 @pytest.mark.parametrize("method", ["scalecrafter", "hidiffusion", *slow_cases("direct", "attention")])
-def test_what_is_drawn_at_once_follows_a_picture(method, followed_by, control_image, tmp_path):
-    model, source = followed_by
+def test_a_control_changes_the_picture_of_a_patched_network(
+    method, model_and_controlnet, control_image, tmp_path
+):
+    model, source = model_and_controlnet
     control = {"image": control_image, "net": source}
-    asked = {"method": method, "scales": (1, 4), "steps": 4}
-    (with_control,) = run_latents(small_recipe(**asked, controls=(control,)), model, tmp_path)
-    (without,) = run_latents(small_recipe(**asked), model, tmp_path)
+    settings = {"method": method, "scales": (1, 4), "steps": 4}
+    (with_control,) = run_latents(small_recipe(**settings, controls=(control,)), model, tmp_path)
+    (without,) = run_latents(small_recipe(**settings), model, tmp_path)
     assert np.isfinite(with_control).all()
     assert max_difference(with_control, without) > 1e-2
     before = run_latents(small_recipe(scales=(1,), controls=(control,)), model, tmp_path)
-    run_latents(small_recipe(**asked, controls=(control,)), model, tmp_path)
+    run_latents(small_recipe(**settings, controls=(control,)), model, tmp_path)
     after = run_latents(small_recipe(scales=(1,), controls=(control,)), model, tmp_path)
     assert before[0].tobytes() == after[0].tobytes()

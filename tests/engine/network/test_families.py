@@ -1,4 +1,4 @@
-"""SDXL's and SD's families in every form they are kept in, against diffusers' own pipelines."""
+"""Models of the SDXL and SD families, as a folder or a single file, against diffusers' pipelines."""
 
 import shutil
 
@@ -27,13 +27,13 @@ FAMILIES = {
     "sd2 v": lambda folder: single_file.sd(folder, linear=True, **V),
     "sd2 zero": lambda folder: single_file.sd(folder, linear=True, **ZERO),
 }
-# A little more than float32 differs by from one kind of machine to another.
+# A little more than the difference of float32 results between kinds of machines.
 CLOSE = 1e-5
 
 
 @pytest.fixture(scope="module", params=["sdxl", "sd1", "sd2 v", *slow_cases("sdxl v", "sd2", "sd2 zero")])
 def family(request, tmp_path_factory):
-    """A folder and the single file of the same weights, which finds its configs in the folder."""
+    """A model's folder, a single file of the same weights whose configs are in the folder, and the pipeline."""
     root = tmp_path_factory.mktemp("family")
     folder = FAMILIES[request.param](root / "tiny")
     pipeline = DiffusionPipeline.from_pretrained(folder)
@@ -42,41 +42,41 @@ def family(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("form", "name"), [(0, "ddim"), (0, "euler"), (0, "dpmpp_2m"), (1, "ddim")], ids=str)
-def test_at_native_size_it_is_the_familys_own_pipeline(form, name, family, tmp_path):
+def test_the_first_stage_equals_diffusers_pipeline(form, name, family, tmp_path):
     pipeline, model = family[2], load_model(family[form], "cpu", "float32")
     recipe = small_recipe(scales=(1,), steps=8, scheduler=name, negative="blue")
     kind, settings = resolve_scheduler(name, model.facts.scheduler)
     pipeline.scheduler = getattr(diffusers, kind.class_name).from_config(settings)
-    theirs = pipeline(
+    expected = pipeline(
         recipe.prompt, negative_prompt="blue", num_inference_steps=8,
         guidance_scale=plan(recipe, model.facts).recipe.guidance,
         latents=torch.from_numpy(keyed_normal((1, 4, 16, 16), recipe.seed, "base", 1, 4, 16, 16)),
         output_type="latent",
     ).images.numpy()  # fmt: skip
     (ours,) = run_latents(recipe, model, tmp_path)
-    assert np.abs(ours - theirs).max() / np.abs(theirs).max() < CLOSE
+    assert np.abs(ours - expected).max() / np.abs(expected).max() < CLOSE
 
 
-def test_a_single_file_is_the_folder_it_was_made_of(family):
+def test_a_single_file_has_the_hash_of_the_folder_it_was_made_of(family):
     folder, file = (load_model(form, "cpu", "float32").facts for form in family[:2])
     assert folder.hash == file.hash
     assert file.name == "tiny"
 
 
-def test_it_grows_to_twice_and_four_times_its_size(family, tmp_path):
+def test_pictures_of_twice_and_four_times_the_native_size_are_made(family, tmp_path):
     model = load_model(family[1], "cpu", "float32")
     made = run_latents(small_recipe(scales=(1, 2, 4), steps=4), model, tmp_path)
     assert [latent.shape[-2:] for latent in made] == [(16, 16), (32, 32), (64, 64)]
     assert all(np.isfinite(latent).all() and latent.std() > 0 for latent in made)
 
 
-def test_a_family_without_size_ids_is_told_none(tmp_path):
+def test_a_family_without_size_ids_gets_none(tmp_path):
     model = load_model(single_file.sd(tmp_path / "sd"), "cpu", "float32")
     assert model.facts.family == "sd"
     assert model.encode_text("a house", None, 2).pooled is None
 
 
-def test_a_long_prompt_of_one_encoder_is_read_to_its_end(tmp_path):
+def test_a_long_prompt_is_encoded_to_its_end_by_a_single_encoder(tmp_path):
     model = load_model(single_file.sd(tmp_path / "sd"), "cpu", "float32")
     house, boats = (model.encode_text("red " * 40 + last, "", 2).embeds for last in ("house", "boats"))
     assert house.shape[:2] == (2, 5 * tiny.TOKENS)
@@ -84,52 +84,52 @@ def test_a_long_prompt_of_one_encoder_is_read_to_its_end(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("marks", "said"),
+    ("marks", "noise_settings"),
     [
         ((), ("epsilon", False)),
         (("v_pred",), ("v_prediction", False)),
         (("v_pred", "ztsnr"), ("v_prediction", True)),
     ],
 )
-def test_a_file_says_of_its_noise_by_empty_tensors(marks, said, tmp_path):
+def test_empty_tensors_of_a_file_state_its_noise_schedule(marks, noise_settings, tmp_path):
     pipeline = DiffusionPipeline.from_pretrained(tiny.write(tmp_path / "tiny", second=24))
     model = load_model(single_file.single_file(pipeline, tmp_path / "tiny.safetensors", *marks), "cpu")
     levels = model.facts.scheduler
-    assert (levels["prediction_type"], levels.get("rescale_betas_zero_snr", False)) == said
+    assert (levels["prediction_type"], levels.get("rescale_betas_zero_snr", False)) == noise_settings
 
 
 @pytest.fixture
-def lonely(tmp_path, monkeypatch):
-    """A single file with no configs anywhere, and no network."""
+def file_without_configs(tmp_path, monkeypatch):
+    """A single file without configs, and no internet to download them."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     pipeline = DiffusionPipeline.from_pretrained(single_file.sd(tmp_path / "made"))
     (tmp_path / "alone").mkdir()
     return single_file.single_file(pipeline, tmp_path / "alone" / "juggernaut.safetensors")
 
 
-def test_a_file_without_configs_says_what_it_needs_and_where(lonely):
+def test_the_error_of_a_file_without_configs_says_what_is_missing_and_where(file_without_configs):
     with pytest.raises(WeightsMissing, match=r"into a folder juggernaut beside it.*stable-diffusion-v1-5"):
-        load_model(lonely)
+        load_model(file_without_configs)
 
 
-def test_a_file_finds_configs_in_a_folder_of_its_name(lonely, tmp_path):
-    shutil.copytree(tmp_path / "made", lonely.with_suffix(""))
-    assert load_model(lonely, "cpu").facts.name == "juggernaut"
+def test_configs_are_found_in_a_folder_with_the_files_name(file_without_configs, tmp_path):
+    shutil.copytree(tmp_path / "made", file_without_configs.with_suffix(""))
+    assert load_model(file_without_configs, "cpu").facts.name == "juggernaut"
 
 
-def test_configs_of_another_family_are_told(lonely):
-    tiny.write(lonely.with_suffix(""))
+def test_configs_of_another_family_are_refused(file_without_configs):
+    tiny.write(file_without_configs.with_suffix(""))
     with pytest.raises(WeightsMissing, match="into a folder juggernaut"):
-        load_model(lonely)
+        load_model(file_without_configs)
 
 
-def test_a_file_of_something_else_is_told(tmp_path):
+def test_a_file_that_is_no_model_is_refused(tmp_path):
     save_file({"lora_unet.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(WeightsMissing, match="unknown layout"):
         load_model(tmp_path / "other.safetensors")
 
 
-def test_a_file_that_lacks_a_part_is_told(family, tmp_path):
+def test_a_file_that_lacks_a_part_is_refused(family, tmp_path):
     weights = load_file(family[1])
     broken = {k: v for k, v in weights.items() if not k.startswith("first_stage_model.decoder.mid")}
     shutil.copytree(family[0], tmp_path / "broken")
@@ -138,13 +138,13 @@ def test_a_file_that_lacks_a_part_is_told(family, tmp_path):
         load_model(tmp_path / "broken.safetensors")
 
 
-def test_a_truncated_file_is_told(family, tmp_path):
+def test_a_truncated_file_is_refused(family, tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(family[1].read_bytes()[:5000])
     with pytest.raises(WeightsMissing, match="cut"):
         load_model(tmp_path / "cut.safetensors")
 
 
-def test_an_inpainting_network_is_told(tmp_path):
+def test_an_inpainting_model_is_refused(tmp_path):
     folder = single_file.sd(tmp_path / "fill")
     network = diffusers.UNet2DConditionModel.from_pretrained(folder / "unet")
     config = dict(network.config) | {"in_channels": 9}
@@ -153,7 +153,7 @@ def test_an_inpainting_network_is_told(tmp_path):
         load_model(folder)
 
 
-def test_the_half_precision_set_of_a_folder_is_read_where_it_is_all_there_is(tmp_path):
+def test_half_precision_weights_are_read_if_a_folder_has_no_others(tmp_path):
     folder = single_file.sd(tmp_path / "tiny")
     whole = load_model(folder, "cpu", "float32").facts.hash
     pipeline = DiffusionPipeline.from_pretrained(folder)

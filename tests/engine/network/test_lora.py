@@ -47,7 +47,7 @@ def test_several_are_applied_together(model_and_loras):
         assert torch.allclose(predict(model), alone, atol=1e-5)
 
 
-def test_a_fault_inside_leaves_nothing_behind(model_and_loras):
+def test_an_exception_leaves_the_model_unchanged(model_and_loras):
     model, (file, _) = model_and_loras
     before = model_state(model)
     with pytest.raises(RuntimeError, match="inside"), apply_loras(model.pipeline, ((file, 1.0),)):
@@ -55,7 +55,7 @@ def test_a_fault_inside_leaves_nothing_behind(model_and_loras):
     assert model_state(model) == before
 
 
-def test_one_that_is_broken_leaves_nothing_of_the_others_behind(model_and_loras, tmp_path):
+def test_a_broken_lora_undoes_the_others(model_and_loras, tmp_path):
     model, (file, _) = model_and_loras
     before = model_state(model)
     (tmp_path / "cut.safetensors").write_bytes(file.read_bytes()[:300])

@@ -33,13 +33,13 @@ def test_weights_are_frozen_and_counted(model):
 
 
 @pytest.mark.parametrize("source", ["no/such/folder", "nobody/such-a-model"])
-def test_a_model_that_is_not_here_is_told(source, monkeypatch):
+def test_a_missing_model_is_refused(source, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsMissing, match=source):
         load_model(source)
 
 
-def test_a_folder_of_something_else_is_told(tmp_path):
+def test_a_folder_that_is_no_model_is_refused(tmp_path):
     with pytest.raises(WeightsMissing, match="not a model"):
         load_model(tmp_path)
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
@@ -47,7 +47,7 @@ def test_a_folder_of_something_else_is_told(tmp_path):
         load_model(tmp_path)
 
 
-def test_a_folder_without_a_tokenizer_is_told(tiny_folder, tmp_path):
+def test_a_folder_without_a_tokenizer_is_refused(tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, tmp_path / "mute")
     shutil.rmtree(tmp_path / "mute" / "tokenizer")
     with pytest.raises(WeightsMissing, match="mute"):
@@ -58,13 +58,13 @@ def test_a_folder_without_a_tokenizer_is_told(tiny_folder, tmp_path):
     "index",
     ["{", "[1]", '{"_class_name": "StableDiffusionXLNoSuchPipeline"}', '{"unet": 3}'],
 )
-def test_an_index_that_makes_no_sense_is_told(index, tmp_path):
+def test_an_invalid_index_is_refused(index, tmp_path):
     (tmp_path / "model_index.json").write_text(index)
     with pytest.raises(WeightsMissing, match=tmp_path.name):
         load_model(tmp_path)
 
 
-def test_a_pipeline_that_lacks_an_encoder_is_told(tiny_folder, tmp_path):
+def test_a_pipeline_without_an_encoder_is_refused(tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, tmp_path / "half")
     index = tmp_path / "half" / "model_index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"text_encoder": [None, None]}))
@@ -73,19 +73,19 @@ def test_a_pipeline_that_lacks_an_encoder_is_told(tiny_folder, tmp_path):
 
 
 @pytest.mark.parametrize("device", ["warp", "cuda:77", [], "privateuseone"])
-def test_a_device_that_is_not_here_is_told(device, tiny_folder):
+def test_a_missing_device_is_refused(device, tiny_folder):
     with pytest.raises(Fault, match="cannot be used here"):
         load_model(tiny_folder, device=device)
 
 
 @pytest.mark.parametrize("dtype", ["nope", "", "int8", None])
-def test_a_number_format_that_is_not_known_is_told(dtype, tiny_folder):
+def test_an_unknown_number_format_is_refused(dtype, tiny_folder):
     with pytest.raises(Fault, match="float32, float16, bfloat16"):
         load_model(tiny_folder, dtype=dtype)
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, None, 10**9, [16, 16]])
-def test_a_native_size_that_makes_no_sense_is_told(size, tiny_folder, tmp_path):
+def test_an_invalid_native_size_is_refused(size, tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, tmp_path / "odd")
     config = tmp_path / "odd" / "unet" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"sample_size": size}))
@@ -93,12 +93,12 @@ def test_a_native_size_that_makes_no_sense_is_told(size, tiny_folder, tmp_path):
         load_model(tmp_path / "odd")
 
 
-def test_loading_is_quiet(tiny_folder, capfd):
+def test_loading_prints_nothing(tiny_folder, capfd):
     load_model(tiny_folder, "cpu")
     assert "%" not in capfd.readouterr().err
 
 
-def test_a_folder_without_its_unet_is_told(tiny_folder, tmp_path):
+def test_a_folder_without_its_unet_is_refused(tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, tmp_path / "broken")
     shutil.rmtree(tmp_path / "broken" / "unet")
     with pytest.raises(WeightsMissing, match="broken"):
@@ -115,7 +115,7 @@ def test_a_pickle_is_never_read(tiny_folder, tmp_path):
         load_model(tmp_path / "pickled")
 
 
-def test_a_truncated_file_is_told(tiny_folder, tmp_path):
+def test_a_truncated_file_is_refused(tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, tmp_path / "cut")
     weights = tmp_path / "cut" / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
@@ -123,14 +123,14 @@ def test_a_truncated_file_is_told(tiny_folder, tmp_path):
         load_model(tmp_path / "cut")
 
 
-def test_a_model_can_bring_its_own_preview_colours(tiny_folder, tmp_path):
+def test_a_model_can_have_its_own_preview_colours(tiny_folder, tmp_path):
     shutil.copytree(tiny_folder, tmp_path / "own")
     index = tmp_path / "own" / "model_index.json"
     colours = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0.5, 0.5, 0.5]]
-    said = json.loads(index.read_text())
-    index.write_text(json.dumps(said | {"_latent_rgb": colours}))
+    index_values = json.loads(index.read_text())
+    index.write_text(json.dumps(index_values | {"_latent_rgb": colours}))
     assert load_model(tmp_path / "own").preview_matrix.tolist() == colours
-    index.write_text(json.dumps(said | {"_latent_rgb": colours[:3]}))
+    index.write_text(json.dumps(index_values | {"_latent_rgb": colours[:3]}))
     with pytest.raises(WeightsMissing, match="preview colours"):
         load_model(tmp_path / "own")
 
@@ -141,7 +141,7 @@ def test_half_precision_keeps_the_decoder_in_float32(tiny_folder):
     assert half.vae.dtype == torch.float32
 
 
-def test_a_long_prompt_is_read_to_its_end(model):
+def test_a_long_prompt_is_encoded_to_its_end(model):
     long = "red " * 40
     short, longer, other = (
         model.encode_text(text, "", 2) for text in ("red", long + "house", long + "boats")
@@ -158,67 +158,71 @@ def test_an_empty_prompt_is_encoded(model):
     assert text.embeds.abs().sum() > 0
 
 
-class Live(TorchDispatchMode):
-    """Counts the bytes of living tensors."""
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes of all tensors that exist, and their maximum."""
 
     def __init__(self):
         super().__init__()
-        self.known, self.now, self.peak = set(), 0, 0
+        self.known, self.current, self.maximum = set(), 0, 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         for tensor in tree_leaves(out):
             if isinstance(tensor, torch.Tensor):
-                self.meet(tensor.untyped_storage())
-        self.peak = max(self.peak, self.now)
+                self.add(tensor.untyped_storage())
+        self.maximum = max(self.maximum, self.current)
         return out
 
-    def meet(self, storage, size=None):
+    def add(self, storage, size=None):
         key = storage._cdata
         if key in self.known:
             return
         size = storage.nbytes() if size is None else size
         self.known.add(key)
-        self.now += size
-        weakref.finalize(storage, self.part, key, size)
+        self.current += size
+        weakref.finalize(storage, self.discard, key, size)
 
-    def part(self, key, size):
+    def discard(self, key, size):
         self.known.discard(key)
-        self.now -= size
+        self.current -= size
 
 
-def peak(work, *modules):
+def measure_peak(work, *modules):
+    """Call a function and return the most bytes of tensors during it, without the weights of these modules."""
     gc.collect()
-    live = Live()
+    live_bytes = LiveBytes()
     for module in modules:
         for parameter in module.parameters():
-            live.meet(parameter.untyped_storage(), 0)
-    with torch.inference_mode(), live:
+            live_bytes.add(parameter.untyped_storage(), 0)
+    with torch.inference_mode(), live_bytes:
         work()
-    return live.peak
+    return live_bytes.maximum
 
 
-def test_the_memory_of_a_view_is_what_a_call_takes():
-    # SDXL's shape, small: three levels of two layers, each twice as wide.
+def test_the_predicted_memory_of_a_view_is_what_a_call_uses():
+    # A small network of SDXL's shape: three levels of two layers, each twice as wide as the one before.
     unet = tiny.unet((32, 64, 128), layers=2)
     cells, width = 8 * 16 * 16, unet.config.block_out_channels
-    given = {"text_embeds": torch.zeros(8, 16), "time_ids": torch.zeros(8, 6)}
-    taken = peak(
-        lambda: unet(torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 32), added_cond_kwargs=given), unet
+    added_conditions = {"text_embeds": torch.zeros(8, 16), "time_ids": torch.zeros(8, 6)}
+    used = measure_peak(
+        lambda: unet(
+            torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 32), added_cond_kwargs=added_conditions
+        ),
+        unet,
     )
-    assert evaluation_bytes_per_cell("sdxl", width, 4) * cells == pytest.approx(taken, rel=0.15)
+    assert evaluation_bytes_per_cell("sdxl", width, 4) * cells == pytest.approx(used, rel=0.15)
 
 
-def test_the_memory_of_decoding_is_what_it_takes(model):
-    taken = peak(lambda: model.vae.decode(torch.zeros(1, 4, 16, 16)), model.vae)
+def test_the_predicted_memory_of_decoding_is_what_it_uses(model):
+    used = measure_peak(lambda: model.vae.decode(torch.zeros(1, 4, 16, 16)), model.vae)
     assert decoding_bytes_per_px(model.vae.config.block_out_channels, 4) * 128 * 128 == pytest.approx(
-        taken, rel=0.15
+        used, rel=0.15
     )
 
 
 def test_the_denoiser_asks_for_stop_before_each_call():
     class Never:
-        def predict(self, *given):
+        def predict(self, *added_conditions):
             raise AssertionError("called")
 
     class Set:

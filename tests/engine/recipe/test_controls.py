@@ -18,7 +18,7 @@ from tests.support.planning import make_facts
 from tests.support.run_results import run_with_cache
 
 
-def refused(recipe, model, out):
+def refusal(recipe, model, out):
     """Return the Failed event of a run that must end before it begins."""
     *before, end = run_with_cache(recipe, model, out)
     assert isinstance(end, Failed)
@@ -26,7 +26,7 @@ def refused(recipe, model, out):
     return end
 
 
-def test_a_control_survives_json_with_its_picture_by_its_pixels(control_image):
+def test_a_control_survives_json_with_its_image_named_by_digest(control_image):
     recipe = Recipe(controls=({"kind": "soft", "image": control_image, "stages": [1, 0.5], "blur": 3},))
     values = json.loads(json.dumps(to_dict(recipe)))
     assert values["controls"] == [
@@ -50,7 +50,7 @@ def test_a_control_survives_json_with_its_picture_by_its_pixels(control_image):
         )),
     ],
 )  # fmt: skip
-def test_what_is_no_control_is_refused_in_words(value):
+def test_an_invalid_control_is_refused_in_a_sentence(value):
     with pytest.raises(BadRecipe) as fault:
         plan(Recipe(controls=value), make_facts(32))
     assert fault.value.field == "controls"
@@ -76,27 +76,27 @@ def test_untrusted_controls_name_no_file_and_no_controlnet():
     ("sd", 768, {"canny", "depth", "openpose"}),
     ("sdxl", 128, set()),
 ])  # fmt: skip
-def test_each_family_follows_what_it_has_nets_for(family, native, follows):
+def test_each_family_offers_the_kinds_it_has_controlnets_for(family, native, follows):
     offers = controlnets.offered_kinds(make_facts(native // 8, family=family))
     assert list(offers) == list(MAP_KINDS)
     assert follows <= {kind for kind, here in offers.items() if here}
     assert bool(follows) == any(offers.values())
 
 
-def test_a_kind_without_a_net_is_refused_with_those_that_there_are(control_image):
+def test_a_kind_without_a_controlnet_is_refused_with_those_that_have_one(control_image):
     with pytest.raises(BadRecipe, match=r"has no ControlNet for depth\. It follows: edges"):
         plan(Recipe(controls=({"image": control_image, "kind": "depth"},)), make_facts(32))
     with pytest.raises(BadRecipe, match="toy has no ControlNet"):
         plan(Recipe(controls=({"image": control_image},)), make_facts(16))
 
 
-def test_as_published_nothing_is_followed(controlled_recipe, model):
+def test_faithful_mode_refuses_controls(controlled_recipe, model):
     with pytest.raises(BadRecipe) as fault:
         plan(replace(controlled_recipe(), faithful=True), model.facts)
     assert fault.value.fit == {"faithful": False}
 
 
-def test_a_control_gives_its_shape(controlnet_path, tmp_path, model):
+def test_a_control_image_gives_its_shape(controlnet_path, tmp_path, model):
     Image.new("RGB", (400, 200)).save(tmp_path / "wide.png")
     recipe = Recipe(controls=({"image": str(tmp_path / "wide.png"), "net": controlnet_path},), scales=(1, 2))
     final = plan(recipe, model.facts).stages[-1].size
@@ -104,29 +104,29 @@ def test_a_control_gives_its_shape(controlnet_path, tmp_path, model):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reason"),
     [
         ({"image": "nowhere.png"}, "could not be read"),
         ({"net": "/no/such/folder"}, "is not on this machine"),
         ({"kind": "openpose"}, "cannot be found in a picture here"),
     ],
-    ids=["no picture", "no net", "no detector"],
+    ids=["no picture", "no controlnet", "no detector"],
 )
-def test_what_is_missing_is_reported_before_work_starts(
-    changes, told, controlled_recipe, model, tmp_path, network_calls, monkeypatch
+def test_missing_files_are_reported_before_a_run(
+    changes, reason, controlled_recipe, model, tmp_path, network_calls, monkeypatch
 ):
     monkeypatch.setattr("engine.control.detectors.PACKAGES", {"controlnet-aux": ("not_installed",)})
-    end = refused(controlled_recipe(**changes), model, tmp_path / "runs")
-    assert told in end.sentence
+    end = refusal(controlled_recipe(**changes), model, tmp_path / "runs")
+    assert reason in end.sentence
     assert end.field == "controls"
     assert not network_calls
 
 
-def test_a_picture_that_is_none_is_told(controlled_recipe, model, tmp_path):
+def test_a_file_that_is_no_picture_is_refused(controlled_recipe, model, tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
     assert (
         "could not be read"
-        in refused(controlled_recipe(image=str(tmp_path / "notes.png")), model, tmp_path).sentence
+        in refusal(controlled_recipe(image=str(tmp_path / "notes.png")), model, tmp_path).sentence
     )
 
 
@@ -139,47 +139,49 @@ def test_a_picture_that_is_none_is_told(controlled_recipe, model, tmp_path):
     ],
     ids=["another family", "other widths", "other texts"],
 )
-def test_a_net_of_another_family_is_told_before_it_is_read(other, controlled_recipe, model, tmp_path):
+def test_a_controlnet_of_another_family_is_refused_before_it_is_read(
+    other, controlled_recipe, model, tmp_path
+):
     foreign = save_controlnet(other(tmp_path / "other"), tmp_path / "foreign")
     for file in foreign.glob("*.safetensors"):
         file.write_bytes(b"never read")
-    end = refused(controlled_recipe(net=str(foreign)), model, tmp_path)
+    end = refusal(controlled_recipe(net=str(foreign)), model, tmp_path)
     assert end.sentence == errors.CONTROLNET_INCOMPATIBLE.format(net="'foreign'")
 
 
-def test_a_broken_net_is_told(controlled_recipe, model, tiny_folder, tmp_path):
+def test_a_broken_controlnet_is_refused(controlled_recipe, model, tiny_folder, tmp_path):
     broken = save_controlnet(tiny_folder, tmp_path / "broken")
     next(broken.glob("*.safetensors")).write_bytes(b"\0" * 100)
     assert (
         "lacks a part or holds a broken one"
-        in refused(controlled_recipe(net=str(broken)), model, tmp_path).sentence
+        in refusal(controlled_recipe(net=str(broken)), model, tmp_path).sentence
     )
 
 
-def test_only_safetensors_are_read(controlled_recipe, model, tiny_folder, tmp_path):
-    """A net that lies here as a pickle alone is as good as none."""
+def test_a_controlnet_is_read_from_safetensors_alone(controlled_recipe, model, tiny_folder, tmp_path):
+    """A ControlNet that is only a pickle is treated as missing."""
     pickled = save_controlnet(tiny_folder, tmp_path / "pickled")
     next(pickled.glob("*.safetensors")).rename(pickled / "diffusion_pytorch_model.bin")
     assert isinstance(run_with_cache(controlled_recipe(net=str(pickled)), model, tmp_path)[-1], Failed)
 
 
-def test_a_given_map_must_be_as_large_as_what_follows_it_and_of_its_shape(
+def test_a_supplied_map_must_have_at_least_the_size_and_the_shape_of_the_stages_that_use_it(
     controlled_recipe, model, tmp_path, control_image
 ):
-    def asked(size, **changes):
+    def plan_with_map(size, **changes):
         Image.new("RGB", size).save(tmp_path / "map.png")
         recipe = controlled_recipe(image=str(tmp_path / "map.png"), given=True, **changes)
         return plan(replace(recipe, width=256, height=256), model.facts)
 
     with pytest.raises(BadRecipe, match="is 128 x 128 px, and stage 2 is 256 x 256 px"):
-        asked((128, 128))
+        plan_with_map((128, 128))
     with pytest.raises(BadRecipe, match="another shape"):
-        asked((512, 300))
-    assert asked((256, 256))
-    assert asked((600, 600))
-    # Where it is not felt it need not be large.
-    assert asked((128, 128), stages=(1, 0))
+        plan_with_map((512, 300))
+    assert plan_with_map((256, 256))
+    assert plan_with_map((600, 600))
+    # It need not be as large as a stage in which its strength is zero.
+    assert plan_with_map((128, 128), stages=(1, 0))
 
 
-def test_every_setting_of_a_control_has_words():
+def test_every_setting_of_a_control_has_a_label():
     assert all(setting.label and setting.help for setting in CONTROL_SETTINGS.values())

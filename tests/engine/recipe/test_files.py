@@ -18,7 +18,7 @@ def test_each_picture_is_replaced_by_its_file():
     assert recipe == Recipe(image="start.png", controls=(Control(image="edges.png", scale=0.5),))
 
 
-def test_without_pictures_nothing_is_looked_for():
+def test_a_recipe_without_pictures_needs_no_files():
     assert with_files(Recipe(prompt="a house"), None) == Recipe(prompt="a house")
 
 
@@ -32,6 +32,6 @@ def test_a_missing_picture_is_refused(missing, field, sentence):
     assert (fault.value.field, fault.value.sentence) == (field, sentence)
 
 
-def test_what_is_not_a_complete_control_is_left_to_the_checks():
+def test_an_incomplete_control_is_left_to_the_checks():
     recipe = Recipe(controls=("nonsense", Control()))
     assert with_files(recipe, FILES.get) == recipe

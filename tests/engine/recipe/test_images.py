@@ -1,4 +1,4 @@
-"""Reading any image file as upright RGB of 8 bits, its digest, and how it is cropped."""
+"""Reading any image save_file as upright RGB of 8 bits, its digest, and how it is cropped."""
 
 import io
 import os
@@ -13,13 +13,13 @@ from engine import BadRecipe, errors
 from engine.errors import short_repr
 from engine.recipe import images
 
-UNREADABLE = errors.PICTURE_UNREADABLE.format(name=short_repr("given"))
+UNREADABLE = errors.PICTURE_UNREADABLE.format(name=short_repr("picture"))
 LARGE = errors.PICTURE_TOO_LARGE.format(limit=40)
 
 
-def file(folder, image, format="PNG", **more):
-    image.save(folder / "given", format, **more)
-    return folder / "given"
+def save_file(folder, image, format="PNG", **more):
+    image.save(folder / "picture", format, **more)
+    return folder / "picture"
 
 
 def colours(path):
@@ -27,7 +27,7 @@ def colours(path):
 
 
 def corners():
-    """Red, green; blue, white at the corners, 6 px wide and 4 px high."""
+    """Draw a picture of 6 x 4 px with the corners red, green, blue and white."""
     image = Image.new("RGB", (6, 4))
     for (x, y), colour in zip([(0, 0), (5, 0), (0, 3), (5, 3)], CORNERS, strict=True):
         image.putpixel((x, y), colour)
@@ -42,20 +42,20 @@ AS_STORED = [
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
-@pytest.mark.parametrize(("orientation", "seen"), AS_STORED)
-def test_a_picture_is_turned_as_its_camera_was(orientation, seen, format, tmp_path):
+@pytest.mark.parametrize(("orientation", "displayed"), AS_STORED)
+def test_a_picture_is_rotated_by_its_exif_orientation(orientation, displayed, format, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = file(tmp_path, corners(), format, exif=exif)
+    path = save_file(tmp_path, corners(), format, exif=exif)
     height, width = (4, 6) if orientation < 5 else (6, 4)
     upright = images.read(path)
     places = [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)]
-    assert [upright.getpixel(place) for place in places] == [CORNERS[int(n)] for n in seen]
+    assert [upright.getpixel(place) for place in places] == [CORNERS[int(n)] for n in displayed]
     assert images.measure(path) == (upright.height, upright.width) == (height, width)
 
 
-def test_exif_that_makes_no_sense_turns_nothing(tmp_path):
-    path = file(tmp_path, corners(), exif=b"Exif\0\0MM\0*\0\0\0\x08half")
+def test_invalid_exif_is_ignored(tmp_path):
+    path = save_file(tmp_path, corners(), exif=b"Exif\0\0MM\0*\0\0\0\x08half")
     assert images.read(path).tobytes() == corners().tobytes()
 
 
@@ -63,31 +63,31 @@ def test_exif_that_makes_no_sense_turns_nothing(tmp_path):
     ("mode", "colour"),
     [("RGBA", (200, 0, 0, 0)), ("LA", (9, 0)), ("PA", (0, 0))],
 )
-def test_what_is_transparent_is_white(mode, colour, tmp_path):
+def test_transparent_pixels_become_white(mode, colour, tmp_path):
     image = Image.new(mode, (1, 1), colour)
-    assert colours(file(tmp_path, image, "TIFF")) == [[255, 255, 255]]
+    assert colours(save_file(tmp_path, image, "TIFF")) == [[255, 255, 255]]
 
 
-def test_what_is_half_transparent_lies_half_on_white(tmp_path):
-    assert colours(file(tmp_path, Image.new("RGBA", (1, 1), (200, 0, 0, 51)))) == [[244, 204, 204]]
+def test_half_transparent_pixels_are_blended_with_white(tmp_path):
+    assert colours(save_file(tmp_path, Image.new("RGBA", (1, 1), (200, 0, 0, 51)))) == [[244, 204, 204]]
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "RGB"])
-def test_one_transparent_colour_is_white(mode, tmp_path):
+def test_a_transparent_palette_colour_becomes_white(mode, tmp_path):
     image = Image.new("RGB", (2, 1), "black").convert(mode)
     image.putpixel((0, 0), (255, 0, 0) if mode != "L" else 76)
     black = image.getpixel((1, 0))
-    seen = colours(file(tmp_path, image, transparency=black))
-    assert seen == [[76, 76, 76] if mode == "L" else [255, 0, 0], [255, 255, 255]]
+    displayed = colours(save_file(tmp_path, image, transparency=black))
+    assert displayed == [[76, 76, 76] if mode == "L" else [255, 0, 0], [255, 255, 255]]
 
 
-def test_inks_become_colours(tmp_path):
+def test_cmyk_becomes_rgb(tmp_path):
     image = Image.new("CMYK", (1, 1), (0, 255, 255, 0))
-    assert colours(file(tmp_path, image, "TIFF")) == [[255, 0, 0]]
+    assert colours(save_file(tmp_path, image, "TIFF")) == [[255, 0, 0]]
 
 
 @pytest.mark.parametrize(
-    ("values", "seen"),
+    ("values", "displayed"),
     [
         (np.array([[0, 257, 20000, 65535]], np.uint16), [0, 1, 78, 255]),
         (np.array([[0, 257, 20000, 65535]], np.int32), [0, 1, 78, 255]),
@@ -99,49 +99,51 @@ def test_inks_become_colours(tmp_path):
         (np.array([[np.nan, -np.inf, 0, 1]], np.float32), [0, 0, 0, 255]),
     ],
 )
-def test_deep_greys_keep_their_tones(values, seen, tmp_path):
-    path = file(tmp_path, Image.fromarray(values), "TIFF")
-    assert colours(path) == [[grey] * 3 for grey in seen]
+def test_greys_of_16_bits_keep_their_tones(values, displayed, tmp_path):
+    path = save_file(tmp_path, Image.fromarray(values), "TIFF")
+    assert colours(path) == [[grey] * 3 for grey in displayed]
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_of_several_frames_the_first_is_taken(format, tmp_path):
+def test_the_first_of_several_frames_is_read(format, tmp_path):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     lossless = {"lossless": True} if format == "WEBP" else {}
-    path = file(tmp_path, frames[0], format, save_all=True, append_images=frames[1:], **lossless)
+    path = save_file(tmp_path, frames[0], format, save_all=True, append_images=frames[1:], **lossless)
     assert colours(path) == [[255, 0, 0]] * 64
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "LAB"])
-def test_any_mode_becomes_plain_pixels_and_nothing_else(mode, tmp_path):
-    path = file(tmp_path, Image.new(mode, (6, 4)), "TIFF", description="secret", icc_profile=b"profile")
+def test_any_mode_becomes_rgb_without_metadata(mode, tmp_path):
+    path = save_file(tmp_path, Image.new(mode, (6, 4)), "TIFF", description="secret", icc_profile=b"profile")
     read = images.read(path)
     assert (read.mode, read.size, read.info) == ("RGB", (6, 4), {})
 
 
-def test_the_digest_is_of_what_is_seen(tmp_path):
+def test_the_digest_depends_on_displayed_pixels_alone(tmp_path):
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    first = images.digest(file(tmp_path / "a", corners()))
+    first = images.digest(save_file(tmp_path / "a", corners()))
     assert images.is_digest(first)
     assert images.digest(first) == first
-    assert images.digest(file(tmp_path / "b", corners(), "TIFF", description="else")) == first
-    assert images.digest(file(tmp_path / "b", corners().rotate(180))) != first
+    assert images.digest(save_file(tmp_path / "b", corners(), "TIFF", description="else")) == first
+    assert images.digest(save_file(tmp_path / "b", corners().rotate(180))) != first
 
 
-def test_the_digest_knows_the_shape(tmp_path):
-    lying, standing = (images.digest(file(tmp_path, Image.new("RGB", size))) for size in ((6, 4), (4, 6)))
+def test_the_digest_depends_on_the_shape(tmp_path):
+    lying, standing = (
+        images.digest(save_file(tmp_path, Image.new("RGB", size))) for size in ((6, 4), (4, 6))
+    )
     assert lying != standing
 
 
-def test_a_file_that_was_changed_is_read_again(tmp_path):
-    before = images.digest(file(tmp_path, Image.new("RGB", (6, 4))))
-    os.utime(path := file(tmp_path, Image.new("RGB", (4, 6), "red")), ns=(1, 1))
+def test_a_changed_file_is_read_again(tmp_path):
+    before = images.digest(save_file(tmp_path, Image.new("RGB", (6, 4))))
+    os.utime(path := save_file(tmp_path, Image.new("RGB", (4, 6), "red")), ns=(1, 1))
     assert images.digest(path) != before
     assert images.measure(path) == (6, 4)
 
 
 def png(width, height, pixels=b""):
-    """The head of a PNG that promises so many pixels."""
+    """Make a PNG whose header claims this size."""
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")]
     parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
@@ -149,17 +151,17 @@ def png(width, height, pixels=b""):
 
 
 def noise():
-    file = io.BytesIO()
-    Image.effect_noise((64, 64), 90).save(file, "JPEG")
-    return file.getvalue()
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def drawing():
-    """A picture in a format that another program would have to draw."""
-    file = io.BytesIO()
+    """Make a picture in EPS, which another program would have to render."""
+    buffer = io.BytesIO()
     ImageDraw.Draw(image := Image.new("RGB", (8, 8))).line((0, 0, 7, 7))
-    image.save(file, "EPS")
-    return file.getvalue()
+    image.save(buffer, "EPS")
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -177,24 +179,24 @@ def drawing():
     ],
     ids=["empty", "text", "svg", "few pixels", "cut off", "eps", "40 Mpx", "bomb", "great bomb"],
 )
-def test_what_cannot_be_taken_is_told_in_a_sentence(data, sentence, tmp_path):
-    (tmp_path / "given").write_bytes(data)
+def test_an_unusable_file_is_refused_in_a_sentence(data, sentence, tmp_path):
+    (tmp_path / "picture").write_bytes(data)
     with pytest.raises(BadRecipe) as fault:
-        images.read(tmp_path / "given")
+        images.read(tmp_path / "picture")
     assert (fault.value.field, fault.value.sentence) == ("image", sentence)
 
 
-def test_what_is_too_large_is_seen_before_a_pixel_is_read(tmp_path):
-    (tmp_path / "given").write_bytes(png(8000, 5000))
-    assert images.measure(tmp_path / "given") == (5000, 8000)
-    (tmp_path / "given").write_bytes(png(8000, 5001))
+def test_a_picture_that_is_too_large_is_refused_before_its_pixels_are_read(tmp_path):
+    (tmp_path / "picture").write_bytes(png(8000, 5000))
+    assert images.measure(tmp_path / "picture") == (5000, 8000)
+    (tmp_path / "picture").write_bytes(png(8000, 5001))
     with pytest.raises(BadRecipe, match="40 megapixels"):
-        images.measure(tmp_path / "given")
+        images.measure(tmp_path / "picture")
 
 
-def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "given")
-    for path in (tmp_path / "given", tmp_path, tmp_path / "nothing", "https://example.org/a.png", "\ud800"):
+def test_a_path_that_is_no_file_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "picture")
+    for path in (tmp_path / "picture", tmp_path, tmp_path / "nothing", "https://example.org/a.png", "\ud800"):
         with pytest.raises(BadRecipe, match="could not be read"):
             images.digest(path)
 
@@ -208,13 +210,13 @@ def test_what_is_no_file_is_told_and_not_waited_for(tmp_path):
         ((100, 1000), (100, 400), (300, 0, 700, 100)),
     ],
 )
-def test_the_part_that_fills_a_shape_is_central_and_as_large_as_can_be(whole, shape, box):
+def test_the_crop_to_a_shape_is_central_and_as_large_as_possible(whole, shape, box):
     assert images.find_crop(whole, shape) == box
     assert images.count_crop_pixels(whole, shape) == (box[2] - box[0]) * (box[3] - box[1])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 96), (200, 160), (8, 8)])
-def test_a_filled_stage_has_no_bars_and_nothing_is_stretched(size):
+def test_a_cropped_picture_has_no_bars_and_is_not_stretched(size):
     disc = Image.new("RGB", (300, 200), "white")
     ImageDraw.Draw(disc).ellipse((100, 50, 200, 150), "black")
     filled = images.crop_to_fill(disc, size)
@@ -226,7 +228,7 @@ def test_a_filled_stage_has_no_bars_and_nothing_is_stretched(size):
     assert not rim.any()
 
 
-def test_shrinking_averages_what_would_flicker():
+def test_shrinking_averages_fine_patterns():
     board = Image.fromarray((np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)).convert("RGB")
     grey = np.asarray(images.crop_to_fill(board, (32, 32)))[4:-4, 4:-4]
     assert grey.min() >= 126

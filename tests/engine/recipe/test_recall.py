@@ -53,7 +53,7 @@ def test_every_recipe_survives_a_picture(tmp_path, recipe):
     assert recall(path).recipe == recipe
 
 
-def test_a_kept_picture_tells_its_recipe_and_what_was_run(tmp_path):
+def test_a_stored_picture_holds_its_recipe_and_record(tmp_path):
     record = {"recipe": to_dict(Recipe(prompt="a house")), "seconds": 2.5, "engine": "x"}
     kept = store.StoredStage(np.ones((1, 4, 2, 2), np.float32), (0.0, 1.0), record)
     folder = store.write_stage(tmp_path, 1, "a" * 32, kept, Image.new("RGB", (8, 8)))
@@ -62,14 +62,15 @@ def test_a_kept_picture_tells_its_recipe_and_what_was_run(tmp_path):
     assert (recalled.record["seconds"], recalled.record["engine"]) == (2.5, "x")
 
 
-def said(path):
-    """The sentence, or None where a recipe was found."""
-    return sentence(recall, path)
+def refusal(path):
+    """Return the sentence with which a file is refused, or None if it has a recipe."""
+    return refusal_of(recall, path)
 
 
-def sentence(read, given):
+def refusal_of(read, source):
+    """Return the sentence with which reading is refused, marked "unfit" if its length is wrong, or None."""
     try:
-        read(given)
+        read(source)
     except BadRecipe as fault:
         return fault.sentence if 10 < len(fault.sentence) <= 400 else f"unfit: {fault.sentence}"
     return None
@@ -111,30 +112,30 @@ HUGE = GOOD[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + GOOD[24:]
         (b" " * (MAX_JSON_LENGTH + 1), "too long"),
     ],
 )
-def test_what_is_no_recipe_is_told_in_a_sentence(data, word, tmp_path):
+def test_a_file_without_a_recipe_is_refused_in_a_sentence(data, word, tmp_path):
     (tmp_path / "file").write_bytes(data)
-    assert word in said(tmp_path / "file")
+    assert word in refusal(tmp_path / "file")
 
 
 def test_another_kind_of_picture_carries_no_recipe(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "picture.jpg")
-    assert "carries no recipe" in said(tmp_path / "picture.jpg")
+    assert "carries no recipe" in refusal(tmp_path / "picture.jpg")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
-    assert "could not be read" in said(tmp_path / "nothing.png")
-    assert "could not be read" in said(tmp_path)
+def test_a_missing_file_is_refused(tmp_path):
+    assert "could not be read" in refusal(tmp_path / "nothing.png")
+    assert "could not be read" in refusal(tmp_path)
 
 
 @MANY
 @given(st.data())
-def test_damaged_pictures_are_a_sentence_or_the_recipe(tmp_path, data):
+def test_a_damaged_picture_is_refused_in_a_sentence_or_gives_its_recipe(tmp_path, data):
     damaged = bytearray(GOOD)
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "picture.png"
     path.write_bytes(damaged[: data.draw(st.integers(0, len(damaged)))])
-    assert not (said(path) or "").startswith("unfit")
+    assert not (refusal(path) or "").startswith("unfit")
 
 
 ANYTHING = st.recursive(
@@ -146,10 +147,10 @@ ANYTHING = st.recursive(
 
 @MANY
 @given(st.dictionaries(st.sampled_from([f.name for f in fields(Recipe)]) | st.text(max_size=8), ANYTHING))
-def test_hostile_values_are_named_and_the_rest_is_a_sound_recipe(hostile):
+def test_hostile_values_are_named_and_the_rest_is_a_valid_recipe(hostile):
     text = json.dumps(hostile)
-    if told := sentence(recall_json, text):
-        assert not told.startswith("unfit")
+    if message := refusal_of(recall_json, text):
+        assert not message.startswith("unfit")
         return
     recalled = recall_json(text)
     check(recalled.recipe)
@@ -159,18 +160,18 @@ def test_hostile_values_are_named_and_the_rest_is_a_sound_recipe(hostile):
     assert not unknown or recalled.strange
 
 
-def test_what_cannot_be_understood_is_named_and_the_rest_is_kept():
+def test_unknown_and_invalid_values_are_named_and_the_rest_is_kept():
     text = json.dumps({"prompt": "a house", "alpha1": 12, "juggernaut": 1, "seed": -1, "steps": 20})
     recalled = recall_json(text)
     assert recalled.recipe == Recipe(prompt="a house", steps=20)
     assert set(recalled.strange) == {"alpha1", "juggernaut", "seed"}
 
 
-def test_names_that_cannot_be_printed_are_made_so():
+def test_unprintable_names_are_escaped():
     assert recall_json('{"prompt": "x", "\\ud800": 1}').strange == ("?",)
 
 
-def test_of_two_sigmas_that_contradict_each_other_neither_is_kept():
+def test_two_contradicting_sigmas_are_both_dropped():
     recalled = recall_json(json.dumps({"sigma1": 0.1, "sigma2": 0.5, "stride": 8}))
     assert recalled.recipe == Recipe(stride=8)
     assert set(recalled.strange) == {"sigma1", "sigma2"}

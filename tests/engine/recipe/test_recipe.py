@@ -18,7 +18,7 @@ def test_a_recipe_survives_json():
     assert strange == ()
 
 
-def test_what_is_not_understood_is_named():
+def test_unknown_and_invalid_values_are_named():
     recipe, strange = from_dict({"version": 1, "prompt": "a", "sharpness": 3, "wings": 2})
     assert recipe.prompt == "a"
     assert strange == ("sharpness", "wings")
@@ -29,7 +29,7 @@ def test_a_newer_version_is_named():
 
 
 @pytest.mark.parametrize("values", [[], None, "x", 3])
-def test_what_is_no_recipe_at_all_is_refused(values):
+def test_values_that_are_no_recipe_are_refused(values):
     with pytest.raises(BadRecipe, match="not a recipe"):
         from_dict(values)
 
@@ -39,20 +39,20 @@ def test_making_a_recipe_never_raises():
     Recipe(options={1: 1, "1": "a"})
 
 
-def test_the_hash_is_of_all_but_the_view_batch():
+def test_the_hash_depends_on_all_settings_but_the_view_batch():
     assert Recipe(view_batch=1).hash == Recipe(view_batch=8).hash
     changed = {"seed": 1, "prompt": "x", "alpha1": 2.0, "scales": (1, 2), "jitter": False, "negative": ""}
     assert len({Recipe(**{name: value}).hash for name, value in changed.items()} | {Recipe().hash}) == 7
 
 
-def test_whole_numbers_and_fractions_are_one_value_once_checked():
+def test_a_checked_whole_number_equals_the_same_float():
     assert (
         check(Recipe(steps=50.0, alpha1=3, scales=(1, 2))).hash
         == check(Recipe(steps=50, scales=(1.0, 2.0))).hash
     )
 
 
-def test_every_setting_says_what_it_is():
+def test_every_setting_has_a_description():
     for name, setting in SETTINGS.items():
         assert setting.label, name
         assert setting.help.endswith("."), name
@@ -76,11 +76,11 @@ def test_every_default_is_in_range():
         ({"guidance": 1, "negative": "grass"}, ("negative",)),
     ],
 )
-def test_a_changed_setting_without_effect_is_named(recipe, named):
+def test_a_changed_but_ineffective_setting_is_named(recipe, named):
     assert changed_but_ineffective_settings(Recipe(**recipe)) == named
 
 
-def test_a_fault_can_be_sent_to_another_process():
+def test_an_exception_can_be_pickled():
     fault = pickle.loads(pickle.dumps(BadRecipe("steps", "Too many.")))
     assert (fault.field, fault.sentence) == ("steps", "Too many.")
 
@@ -116,7 +116,7 @@ def test_a_bad_value_is_refused_by_name_and_in_a_sentence(field, value):
     assert len(fault.value.sentence) < 300
 
 
-def test_the_second_smoothing_is_not_the_stronger_one():
+def test_sigma2_must_not_exceed_sigma1():
     with pytest.raises(BadRecipe, match="sigma1 must be the larger") as fault:
         check(Recipe(sigma1=0.1, sigma2=0.5))
     assert fault.value.field == "sigma1"
