@@ -27,7 +27,7 @@ SIDE = 128
 @pytest.fixture(scope="module")
 def controlnets(tiny_folder, tmp_path_factory):
     """Two ControlNets."""
-    folder = tmp_path_factory.mktemp("nets")
+    folder = tmp_path_factory.mktemp("controlnets")
     return [save_controlnet(tiny_folder, folder / str(seed), seed) for seed in (0, 1)]
 
 

@@ -92,11 +92,11 @@ def drawn(tmp_path):
     return save_shapes(tmp_path / "scene.png", 512)
 
 
-@pytest.mark.parametrize("given", [False, True], ids=["of the picture", "given"])
-def test_lines_keep_full_strength_in_every_view(drawn, given):
+@pytest.mark.parametrize("is_supplied", [False, True], ids=["of the picture", "supplied"])
+def test_lines_keep_full_strength_in_every_view(drawn, is_supplied):
     stage = plan(Recipe(scales=(1, 2, 4)), make_facts(window=16)).stages[2]
-    control = Control(kind="canny", given=given)
-    made = StageMaps(control, drawn if not given else _lines(drawn), stage, None)
+    control = Control(kind="canny", given=is_supplied)
+    made = StageMaps(control, drawn if not is_supplied else _lines(drawn), stage, None)
     for view in all_views(stage):
         rows, cols = cells_of(stage, view)
         seen = made.view_map(view.position, (len(rows), len(cols)))
@@ -140,8 +140,8 @@ def test_an_enlarged_picture_has_the_same_edges(drawn, side):
     small = drawn.resize((side, side), Image.Resampling.BOX)
     there = StageMaps(Control(kind="canny"), small, stage, None).full_map[..., 0] > 0
     here = StageMaps(Control(kind="canny"), drawn, stage, None).full_map[..., 0] > 0
-    for found, given in ((there, here), (here, there)):
-        away = cv2.distanceTransform((~given).astype(np.uint8), cv2.DIST_L2, 5)
+    for found, expected in ((there, here), (here, there)):
+        away = cv2.distanceTransform((~expected).astype(np.uint8), cv2.DIST_L2, 5)
         assert away[found].max() <= 512 / side
 
 

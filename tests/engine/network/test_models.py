@@ -9,10 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine import Fault, WeightsMissing, load_model
-from engine.errors import StopRequested
 from engine.network.facts import decoding_bytes_per_px, evaluation_bytes_per_cell
-from engine.planning.views import View, ViewPosition
-from engine.sampling.denoiser import Denoiser
 from tests.support import tiny
 
 
@@ -218,17 +215,3 @@ def test_the_predicted_memory_of_decoding_is_what_it_uses(model):
     assert decoding_bytes_per_px(model.vae.config.block_out_channels, 4) * 128 * 128 == pytest.approx(
         used, rel=0.15
     )
-
-
-def test_the_denoiser_asks_for_stop_before_each_call():
-    class Never:
-        def predict(self, *added_conditions):
-            raise AssertionError("called")
-
-    class Set:
-        def is_set(self):
-            return True
-
-    looks = (View(slice(0, 4), slice(0, 4), (0, 0, 0, 0, 0, 0), ViewPosition(0, 0)),)
-    with pytest.raises(StopRequested):
-        list(Denoiser(Never(), None, 1, 4, Set()).evaluate(torch.zeros(1, 4, 4, 4), looks, None, None))

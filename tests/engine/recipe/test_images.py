@@ -1,4 +1,4 @@
-"""Reading any image save_file as upright RGB of 8 bits, its digest, and how it is cropped."""
+"""Reading any image file as upright RGB of 8 bits, its digest, and how it is cropped."""
 
 import io
 import os

@@ -172,7 +172,7 @@ def test_two_workers_can_write_the_same_stage(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def save_photo(folder, name="given.png", size=(6, 4), **more):
+def save_photo(folder, name="photo.png", size=(6, 4), **more):
     """Save a picture with metadata, as a photo of a user has it."""
     folder.mkdir(exist_ok=True)
     Image.new("RGB", size, "teal").save(folder / name, comment=b"secret", **more)
@@ -180,7 +180,7 @@ def save_photo(folder, name="given.png", size=(6, 4), **more):
 
 
 def test_an_image_is_stored_as_pixels_alone_and_named_by_their_digest(tmp_path):
-    taken = save_photo(tmp_path / "home", "given.jpg", icc_profile=b"profile")
+    taken = save_photo(tmp_path / "home", "photo.jpg", icc_profile=b"profile")
     kept = store.store_image(tmp_path, taken)
     digest = picture.digest(taken)
     assert kept.name == f"upload-{digest[7:]}.png"

@@ -164,7 +164,7 @@ def test_a_dispersed_kernel_is_made_once():
 
 
 @torch.no_grad()
-def test_a_dispersed_kernel_is_made_anew_once_the_weight_has_changed():
+def test_a_dispersed_kernel_is_made_again_once_the_weight_has_changed():
     conv = nn.Conv2d(4, 6, 3)
     first = dispersed_kernel(conv).clone()
     conv.weight.mul_(2)
