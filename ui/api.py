@@ -1,6 +1,7 @@
-"""The public API endpoints plan, generate and read. The arguments of the first two are the recipe's fields.
+"""The public API endpoints plan, generate and read.
 
-`controls` is a list of mappings, each with its image as an upload: {"image": handle_file(path), ...}
+The arguments of plan and generate are fields of the recipe. The argument `controls` is a list of mappings, each with an
+uploaded image: {"image": handle_file(path), ...}
 """
 
 import asyncio
@@ -35,33 +36,40 @@ from ui.text import words
 POLL_INTERVAL = 0.2
 # Fields of the recipe that the endpoints do not accept.
 EXCLUDED_FIELDS = ("image", "loras")
-# The names of all others.
+# Names of the fields of the recipe that the endpoints accept.
 FIELDS = tuple(name for name in SETTINGS if name not in EXCLUDED_FIELDS)
-# Python types of the kinds of settings.
-TYPES = {
+# Python type of the values of a setting in the API, by kind of setting.
+VALUE_TYPES = {
     "text": str, "choice": str, "flag": bool, "integer": int, "number": float, "scales": list[float],
     "controls": list[dict[str, Any]], "options": dict[str, Any],
 }  # fmt: skip
 
 
 def add_endpoints(services: Services) -> None:
-    """Add the endpoints to the Gradio app that is being built."""
-    gr.api(_plan_endpoint(services), api_name="plan", api_description=words.API_PLAN, queue=False)
+    """Add the endpoints to the Gradio app that is being built. services: the services of the app."""
+    gr.api(_make_plan_endpoint(services), api_name="plan", api_description=words.API_PLAN, queue=False)
     gr.api(
-        _generate_endpoint(services),
+        _make_generate_endpoint(services),
         api_name="generate",
         api_description=words.API_GENERATE,
         concurrency_limit=None,
     )
-    gr.api(_read_endpoint(), api_name="read", api_description=words.API_READ, queue=False)
+    gr.api(_make_read_endpoint(), api_name="read", api_description=words.API_READ, queue=False)
 
 
-def _with_field_arguments(function: Any, returns: Any) -> Any:
-    """Give a function of *args and **kwargs the signature of the recipe's fields, which Gradio publishes."""
-    types = {name: _type(name) for name in FIELDS}
+def _set_field_signature(function: Any, returns: Any) -> Any:
+    """Give a function of *args and **kwargs a signature with FIELDS as parameters, and return the function.
+
+    Gradio publishes this signature as the arguments of the endpoint.
+
+    returns: the type of the returned value.
+    """
+    types = {name: _field_type(name) for name in FIELDS}
     function.__signature__ = Signature(
         [
-            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=_default(name), annotation=types[name])
+            Parameter(
+                name, Parameter.POSITIONAL_OR_KEYWORD, default=_field_default(name), annotation=types[name]
+            )
             for name in FIELDS
         ],
         return_annotation=returns,
@@ -70,35 +78,38 @@ def _with_field_arguments(function: Any, returns: Any) -> Any:
     return function
 
 
-def _type(name: str) -> Any:
-    """Return the type of a field in the published signature."""
-    plain = TYPES[SETTINGS[name].kind]
+def _field_type(name: str) -> Any:
+    """Return the type of a field of the recipe in the published signature."""
+    plain = VALUE_TYPES[SETTINGS[name].kind]
     return plain | None if SETTINGS[name].optional else plain
 
 
-def _default(name: str) -> Any:
-    """Return the default of a field in the published signature."""
+def _field_default(name: str) -> Any:
+    """Return the default of a field of the recipe in the published signature."""
     value = getattr(DEFAULTS, name)
     if SETTINGS[name].kind == "options":
         return {}
     return list(value) if isinstance(value, tuple) else value
 
 
-def _recipe(services: Services, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recipe:
-    """Return the recipe in an endpoint's arguments, or raise BadRecipe."""
+def _parse_recipe(services: Services, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recipe:
+    """Return the checked recipe in the arguments of an endpoint; raise BadRecipe if an argument is wrong."""
     defaults = {name: getattr(DEFAULTS, name) for name in FIELDS}
     values = defaults | dict(zip(FIELDS, args, strict=False)) | kwargs
-    values["controls"] = _controls(services, values["controls"])
+    values["controls"] = _parse_controls(services, values["controls"])
     recipe = check(Recipe(**values))
     services.entry(recipe.model)
     check_detectors(recipe.controls)
     return recipe
 
 
-def _controls(services: Services, values: Any) -> tuple[Control, ...]:
-    """Return controls from outside with the files of their uploads, or raise BadRecipe.
+def _parse_controls(services: Services, values: Any) -> tuple[Control, ...]:
+    """Return the controls in an API request, with each uploaded image replaced by its stored file.
 
-    Images that are named by digest are refused: digests are public, so knowing one does not give access.
+    Raise BadRecipe if the controls are wrong. An image that is named by digest is refused: digests are public, so
+    knowing a digest must not give access to an image.
+
+    values: the argument `controls`; it comes from outside and may be anything.
     """
     if not isinstance(values, list | tuple) or not all(isinstance(control, Mapping) for control in values):
         raise BadRecipe("controls", errors.NOT_CONTROLS.format(value=short_repr(values)))
@@ -107,13 +118,18 @@ def _controls(services: Services, values: Any) -> tuple[Control, ...]:
     if any(images.is_digest(control.get("image")) for control in values):
         raise BadRecipe("controls", errors.CONTROL_PICTURE_GONE)
     files: dict[str, str] = {}
-    with_digests = [_with_digest(services, control, files) for control in values]
-    controls = check_value("controls", Recipe(controls=with_digests).controls)
+    controls_with_digests = [_replace_upload_by_digest(services, control, files) for control in values]
+    controls = check_value("controls", Recipe(controls=controls_with_digests).controls)
     return tuple(replace(control, image=files[control.image]) for control in controls)
 
 
-def _with_digest(services: Services, control: Mapping[str, Any], files: dict[str, str]) -> dict[str, Any]:
-    """Return a control that names its uploaded image by digest; the image's file is added to `files`."""
+def _replace_upload_by_digest(
+    services: Services, control: Mapping[str, Any], files: dict[str, str]
+) -> dict[str, Any]:
+    """Store the uploaded image of a control, and return the control with the digest of the image in its place.
+
+    The stored file is added to `files`, by digest.
+    """
     image = control.get("image")
     if not isinstance(image, Mapping):
         return {**control, "image": image}
@@ -123,10 +139,12 @@ def _with_digest(services: Services, control: Mapping[str, Any], files: dict[str
     return {**control, "image": digest}
 
 
-def _plan_endpoint(services: Services) -> Any:
-    def planned(*args: Any, **kwargs: Any) -> dict[str, Any]:
+def _make_plan_endpoint(services: Services) -> Any:
+    """Return the function of the endpoint /plan, which plans a recipe and returns the plan as a JSON object."""
+
+    def plan_recipe(*args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            recipe = _recipe(services, args, kwargs)
+            recipe = _parse_recipe(services, args, kwargs)
             whole = plan(recipe, services.facts(recipe.model))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
@@ -149,21 +167,23 @@ def _plan_endpoint(services: Services) -> Any:
             ],
         }
 
-    return _with_field_arguments(planned, dict)
+    return _set_field_signature(plan_recipe, dict)
 
 
 def _plan_or_none(services: Services, recipe: Recipe) -> Plan | None:
-    """Return the recipe's plan; None if it has none, which the run reports by itself."""
+    """Return the recipe's plan; None if planning fails. The run will then end with the reason."""
     try:
         return plan(recipe, services.facts(recipe.model))
     except Fault:
         return None
 
 
-def _generate_endpoint(services: Services) -> Any:
-    async def generated(*args: Any, **kwargs: Any) -> AsyncIterator[dict[str, Any]]:
+def _make_generate_endpoint(services: Services) -> Any:
+    """Return the function of the endpoint /generate, which runs a recipe and yields the events as JSON objects."""
+
+    async def generate(*args: Any, **kwargs: Any) -> AsyncIterator[dict[str, Any]]:
         try:
-            name = _submit(services, _recipe(services, args, kwargs))
+            name = _submit(services, _parse_recipe(services, args, kwargs))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         first, has_ended = 0, False
@@ -180,11 +200,11 @@ def _generate_endpoint(services: Services) -> Any:
         finally:  # Also when the client has disconnected.
             services.queue.stop(name)
 
-    return _with_field_arguments(generated, dict)
+    return _set_field_signature(generate, dict)
 
 
 def _submit(services: Services, recipe: Recipe) -> str:
-    """Put a run into the queue and return its name, or raise Fault."""
+    """Put a run into the queue and return the name of the run; raise Fault if the run is refused."""
     planned = _plan_or_none(services, recipe)
     refusal = too_large_message(planned, services) if planned else None
     if refusal:
@@ -193,7 +213,7 @@ def _submit(services: Services, recipe: Recipe) -> str:
 
 
 def _event_to_dict(event: Event) -> dict[str, Any]:
-    """Return an event as plain values for JSON, with its kind; a stage with its picture as a file."""
+    """Return an event as a JSON object with its kind. The picture of a finished stage is a link to the file."""
     kind = type(event).__name__
     match event:
         case Accepted():
@@ -221,7 +241,9 @@ def _event_to_dict(event: Event) -> dict[str, Any]:
     return {"kind": kind} | asdict(event)
 
 
-def _read_endpoint() -> Any:
+def _make_read_endpoint() -> Any:
+    """Return the function of the endpoint /read, which returns the recipe in an uploaded picture."""
+
     def read(picture: gr.FileData) -> dict[str, Any]:
         path = picture.get("path") if isinstance(picture, dict) else getattr(picture, "path", None)
         try:
