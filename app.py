@@ -1,4 +1,4 @@
-"""DemoFusion Studio: reads the settings of this machine from the environment and launches the page."""
+"""DemoFusion Studio: read the settings of this machine from environment variables and launch the page."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,12 @@ from ui.session.services import open_services, start_cleanup
 from ui.studio import build_studio
 from ui.theme import launch_arguments
 
+# The folder of this file.
 HERE = Path(__file__).parent
+# Seconds in an hour, bytes in a gigabyte.
 HOUR, GB = 3600, 1024**3
 
+# Returns the value of an environment variable; its second argument is the default.
 setting = os.environ.get
 try:
     models = select_models(setting("STUDIO_MODELS", "").replace(",", " ").split(), has_gpu())
@@ -25,8 +28,8 @@ services = open_services(
         setting("STUDIO_DTYPE", "auto"),
         {"on": True, "off": False}.get(setting("STUDIO_OFFLOAD", "auto")),
     ),
-    age=float(setting("STUDIO_KEEP_HOURS", 24)) * HOUR,
-    size=float(setting("STUDIO_KEEP_GB", 20)) * GB,
+    max_age=float(setting("STUDIO_KEEP_HOURS", 24)) * HOUR,
+    max_bytes=float(setting("STUDIO_KEEP_GB", 20)) * GB,
     max_waiting=int(setting("STUDIO_LINE", 12)),
     example=HERE / "assets" / "example",
     space=setting("SPACE_ID"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-# What a handler returns: new values or gr.update() by component.
+# What a handler returns: the new value of each component that changes, or its gr.update().
 Outputs = dict[Any, Any]
 
 
@@ -25,54 +25,58 @@ def one_at_a_time(handler: Callable[..., Outputs]) -> Callable[..., Outputs]:
 
 @dataclass(frozen=True, eq=False)
 class ControlPanel:
-    """The components that show the control image and its map; the control's settings are in Page.widgets."""
+    """The components of the control panel, except the widgets of the control's settings (see Page.widgets)."""
 
+    # The section that contains the panel.
     fold: gr.Accordion
-    # The control map.
-    map: gr.HTML
-    # Chooses the stage whose map is shown.
-    stage: gr.Radio
-    # Switches between the map reduced to fit and at full size.
-    full_size: gr.HTML
-    # Sentences on kinds of control that cannot be chosen, and on further controls.
+    # Shows the control map, such as the edges of the control image.
+    control_map: gr.HTML
+    # Chooses the stage whose control map is shown.
+    map_stage: gr.Radio
+    # Switches the control map between full size and reduced to the width of the panel.
+    size_toggle: gr.HTML
+    # Says which kinds of control cannot be chosen, and which further controls the recipe has.
     notes: gr.HTML
-    # Removes the control.
+    # The button that removes the control.
     remove: gr.Button
 
     @property
     def components(self) -> list[gr.components.Component]:
-        return [self.fold, self.map, self.stage, self.full_size, self.notes, self.remove]
+        """All components of the panel."""
+        return [self.fold, self.control_map, self.map_stage, self.size_toggle, self.notes, self.remove]
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
     """The components of the page that handlers read and write."""
 
-    # The widgets of all settings, by name.
+    # The widgets of all settings, by name of the widget.
     widgets: dict[str, gr.components.Component]
-    # Radio buttons that build a prompt from the words that a model knows, by kind of word.
+    # Radio buttons with the words that a model knows, by kind of word. A prompt is built from the chosen words.
     word_choices: dict[str, gr.Radio]
     # Status line, viewer, cards of the stages, notes and earlier runs; see ui/panels/stages.py.
     stages: gr.components.Component
-    # The curves of the last stage.
+    # The chart of the weights and other curves over the steps of the last stage.
     curves: gr.HTML
     # The sizes of the stages.
     size_line: gr.HTML
-    # Number and overlap of the windows.
+    # The number and the overlap of the windows.
     window_line: gr.HTML
+    # Starts a run.
     generate_button: gr.Button
+    # Stops the active run.
     stop_button: gr.Button
-    # Which model is loaded, and where.
+    # Says which model is loaded, and on which device.
     badge: gr.HTML
-    # The section for the choice of a method.
+    # The section in which a method is chosen.
     method_fold: gr.Accordion
     # Help on the exponents alpha1 to alpha3.
     alpha_help: gr.Markdown
-    # The section for the settings of the stages above the base.
+    # The section with the settings of the stages after the first.
     growth_fold: gr.Accordion
     # Takes files that are dropped on the page.
     drop_zone: gr.File
-    # The section for the start image.
+    # The section with the drop zone and the start image.
     start_fold: gr.Accordion
     # Shows the start image.
     start_image: gr.HTML
@@ -80,6 +84,7 @@ class Page:
     remove_image_button: gr.Button
     # Makes the start image the control image.
     control_button: gr.Button
+    # The control image, its control map and messages about controls.
     control_panel: ControlPanel
-    # What the browser stores for the page.
+    # What the browser stores, such as the settings and the names of its runs.
     browser_state: gr.BrowserState

@@ -311,6 +311,10 @@ def _connect_image_events(
         action_handlers.on_drop_file, {*inputs, drop_zone}, [*outputs, drop_zone], **INSTANT_EVENT
     )
     page.remove_image_button.click(action_handlers.on_remove_start_image, inputs, outputs, **INSTANT_EVENT)
-    page.control_button.click(control_handlers.on_follow_start_image, inputs, outputs, **INSTANT_EVENT)
+    page.control_button.click(
+        control_handlers.on_use_start_image_as_control, inputs, outputs, **INSTANT_EVENT
+    )
     panel.remove.click(control_handlers.on_remove_control, inputs, outputs, **INSTANT_EVENT)
-    panel.stage.input(control_handlers.on_map_stage, {*inputs, panel.stage}, outputs, **INSTANT_EVENT)
+    panel.map_stage.input(
+        control_handlers.on_map_stage_choice, {*inputs, panel.map_stage}, outputs, **INSTANT_EVENT
+    )

@@ -38,7 +38,9 @@ def test_the_model_pool_says_why_loading_failed_and_tries_again(broken_model):
 @pytest.mark.browser
 def test_the_badge_says_that_loading_failed_and_generate_tries_again(broken_model, tmp_path, open_page):
     folder, repair = broken_model
-    services = open_services(tmp_path / "runs", ModelPool([tiny_entry(folder)], "cpu", "float32"), age=86400)
+    services = open_services(
+        tmp_path / "runs", ModelPool([tiny_entry(folder)], "cpu", "float32"), max_age=86400
+    )
     with launch_app(services) as (url, _):
         page = open_page(url)
         badge = page.locator("#badge")

@@ -27,7 +27,7 @@ from ui.text import words
 def services(tiny_folder, tmp_path):
     """Services with two models, of which the second is not on this machine."""
     here, far = tiny_entry(tiny_folder), tiny_entry(tmp_path / "far", name="far", title="Far")
-    made = open_services(tmp_path / "runs", ModelPool([here, far], "cpu", "float32"), age=86400)
+    made = open_services(tmp_path / "runs", ModelPool([here, far], "cpu", "float32"), max_age=86400)
     yield made
     made.queue.close()
 

@@ -18,7 +18,7 @@ ANYTHING = (
 @pytest.fixture
 def page_handlers(tmp_path, tiny_folder):
     """The page's handlers of user events, each with the components that are its inputs."""
-    services = open_services(tmp_path, ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
+    services = open_services(tmp_path, ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400)
     handlers = build_studio(services).fns.values()
     yield [each for each in handlers if each.inputs_as_dict and not each.preprocess]
     services.queue.close()

@@ -86,7 +86,7 @@ def serve_app(root: Path, model: Path | ModelEntry, **more) -> Iterator[RunningA
     entry = model if isinstance(model, ModelEntry) else tiny_entry(model)
     pool = ModelPool([entry], "cpu", "float32")
     gate = Gate(pool.model().unet)
-    services = open_services(root, pool, **{"age": 86400.0} | more)
+    services = open_services(root, pool, **{"max_age": 86400.0} | more)
     with launch_app(services) as (url, demo):
         try:
             yield RunningApp(url, services, demo, gate)

@@ -27,7 +27,7 @@ STORED_RUN = ROOT / "tests" / "properties" / "stored" / "kept" / "bb11bc75065cdd
 @pytest.fixture
 def services(tmp_path, tiny_folder):
     services = open_services(
-        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400
     )
     services.pool.model()
     yield services
@@ -89,7 +89,7 @@ def test_following_a_run_and_reading_its_stages_plan_nothing(services, page, pla
     events, _ = services.queue.events_since(progress.name)
     progress.take_events(events)
     assert progress.plan is not None
-    stages = services.finished_stages(progress.run)
+    stages = services.finished_stages(progress.folder)
     assert [stage.layout for stage in stages] == [layout.stage_layout(progress.plan, n) for n in (1, 2)]
     assert services.run_progress(progress.name).plan is progress.plan
     handler.update_progress(session)

@@ -1,4 +1,4 @@
-"""What a page does with a file that was dropped on it, and with its start image and control image."""
+"""Actions on a file that was dropped on the page, and on the start image and the control image of the page."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +21,16 @@ from ui.settings.widgets import summarize_settings
 from ui.text import words
 from ui.text.labels import join_labels
 
-UNDO = {"do": "undo", "label": words.UNDO}
+# The button that reverts the last change of settings that the page made.
+UNDO_ACTION = {"do": "undo", "label": words.UNDO}
 
 
-def take_file(session: Session, services: Services, path: Any) -> bool:
-    """Offer what a file with a recipe is good for, or make any other image the start image.
+def use_dropped_file(session: Session, services: Services, path: Any) -> bool:
+    """Offer actions for a dropped file that contains a recipe; make any other image the start image.
 
-    Returns whether the settings changed. If the file cannot be used, the page says why.
+    Return whether the settings changed. If the file cannot be used, the page shows the reason.
 
-    path: of an upload; it comes from outside and may be anything.
+    path: the path of an upload, or any other value from outside.
     """
     try:
         file = find_upload(path)
@@ -45,7 +46,7 @@ def take_file(session: Session, services: Services, path: Any) -> bool:
 
 
 def _recall_or_none(file: Path) -> Recalled | None:
-    """Return the recipe in a file; None if there is none, but the file may be an image."""
+    """Return the recipe in a file; None if a file other than JSON contains no recipe."""
     try:
         return recall(file)
     except BadRecipe:
@@ -55,38 +56,42 @@ def _recall_or_none(file: Path) -> Recalled | None:
 
 
 def _offer_actions(session: Session, services: Services, recalled: Recalled, file: Path) -> None:
-    """Show a note that offers to use a file's settings, to enlarge its image or to follow its edges."""
+    """Show a note with buttons that use the settings in a file, enlarge its image or make it the control image."""
     try:
         image = services.uploads.store(file, session.upload_folder)
     except BadRecipe:  # A recipe without an image, as JSON, or an image that is too large to start from.
         image = None
-    session.dropped = DroppedFile(recalled.recipe, image)
+    session.dropped_file = DroppedFile(recalled.recipe, image)
     text = words.PICTURE_HAS_SETTINGS.format(summary=summarize_settings(recalled.recipe))
     if recalled.strange:
         text = f"{text} {words.RESTORED_EXCEPT.format(strange=join_labels(recalled.strange))}"
     actions = [{"do": "offered", "label": words.USE_SETTINGS}]
     if image:
-        actions += [{"do": "enlarge", "label": words.ENLARGE_IT}, *_follow_action(session, services)]
+        actions += [{"do": "enlarge", "label": words.ENLARGE_IT}, *_follow_actions(session, services)]
     session.message, session.notes = None, (make_note(text, *actions),)
 
 
 def _set_start_image(session: Session, services: Services, image: Path, **changes: Any) -> None:
-    """Make an image the start image and let its shape be the picture's.
+    """Make an image the start image. The picture gets the shape of the image.
 
-    changes: other fields of the recipe to change along with it.
+    image: the file.
+    changes: new values of other fields of the recipe.
     """
     digest, before = images.digest(image), session.recipe
     session.images[digest] = image
     session.undoable_change = None
     set_recipe(session, services, replace(before, image=digest, width=None, height=None, **changes))
     session.message = None
-    session.dropped = DroppedFile(None, image, SettingsChange(before, session.recipe))
+    session.dropped_file = DroppedFile(None, image, SettingsChange(before, session.recipe))
     remove = {"do": "away", "label": words.TAKE_AWAY}
-    session.notes = (make_note(words.START_IMAGE_SET, remove, *_follow_action(session, services)),)
+    session.notes = (make_note(words.START_IMAGE_SET, remove, *_follow_actions(session, services)),)
 
 
-def _follow_action(session: Session, services: Services) -> tuple[dict[str, str], ...]:
-    """Return the action that follows an image's edges; nothing if the model has no ControlNets."""
+def _follow_actions(session: Session, services: Services) -> tuple[dict[str, str], ...]:
+    """Return the button that makes a dropped image the control image.
+
+    Return an empty tuple if the model has no ControlNets.
+    """
     facts = services.facts_or_none(session.model)
     if facts is None or not supported_kinds(facts):
         return ()
@@ -94,11 +99,11 @@ def _follow_action(session: Session, services: Services) -> tuple[dict[str, str]
 
 
 def enlarge_image(session: Session, services: Services) -> bool:
-    """Start from the dropped image with the prompt it was made with, at scales beyond its size.
+    """Make the dropped image the start image, with the prompts in its recipe and only scales larger than the image.
 
-    Returns whether the settings changed.
+    Return whether the settings changed.
     """
-    dropped = session.dropped
+    dropped = session.dropped_file
     if dropped is None or dropped.image is None or dropped.recipe is None:
         return False
     before = session.recipe
@@ -107,31 +112,34 @@ def enlarge_image(session: Session, services: Services) -> bool:
     prompts = {"prompt": dropped.recipe.prompt, "negative": dropped.recipe.negative}
     _set_start_image(session, services, dropped.image, scales=scales, **prompts)
     session.undoable_change = SettingsChange(before, session.recipe)
-    session.notes = (make_note(words.START_IMAGE_SET_TO_ENLARGE, UNDO, kind="nudge"),)
+    session.notes = (make_note(words.START_IMAGE_SET_TO_ENLARGE, UNDO_ACTION, kind="nudge"),)
     return True
 
 
-def use_settings(session: Session, services: Services) -> bool:
-    """Take over the settings of the dropped file. Return whether the settings changed."""
-    if session.dropped is None or session.dropped.recipe is None:
+def use_dropped_settings(session: Session, services: Services) -> bool:
+    """Use the settings in the dropped file. Return whether the settings changed."""
+    if session.dropped_file is None or session.dropped_file.recipe is None:
         return False
-    recipe = session.dropped.recipe
+    recipe = session.dropped_file.recipe
     set_recipe(session, services, recipe)
-    session.dropped, session.undoable_change, session.notes, session.message = None, None, (), None
+    session.dropped_file, session.undoable_change, session.notes, session.message = None, None, (), None
     if not session.refusal:
         session.show_message(describe_settings_used(recipe, services, session.model))
     return True
 
 
 def remove_start_image(session: Session, services: Services) -> None:
-    """Remove the start image from the settings."""
+    """Remove the start image from the settings, and set the fidelity to its default."""
     set_recipe(session, services, replace(session.recipe, image=None, fidelity=DEFAULTS.fidelity))
     _clear_messages(session, services)
 
 
-def follow_image(session: Session, services: Services) -> bool:
-    """Follow the dropped image's edges instead of starting from it. Return whether the settings changed."""
-    dropped = session.dropped
+def use_dropped_image_as_control(session: Session, services: Services) -> bool:
+    """Make the dropped image the control image; if it became the start image when it was dropped, undo that.
+
+    Return whether the settings changed.
+    """
+    dropped = session.dropped_file
     if dropped is None or dropped.image is None:
         return False
     digest = images.digest(dropped.image)
@@ -140,8 +148,8 @@ def follow_image(session: Session, services: Services) -> bool:
     return _set_control_image(session, services, digest, recipe)
 
 
-def follow_start_image(session: Session, services: Services) -> bool:
-    """Follow the start image's edges instead of starting from it. Return whether the settings changed."""
+def use_start_image_as_control(session: Session, services: Services) -> bool:
+    """Make the start image the control image, and remove the start image. Return whether the settings changed."""
     digest = session.recipe.image
     if digest is None:
         return False
@@ -150,7 +158,12 @@ def follow_start_image(session: Session, services: Services) -> bool:
 
 
 def _set_control_image(session: Session, services: Services, digest: str, recipe: Recipe) -> bool:
-    """Make an image the first control image of a recipe. Return False if the model has no ControlNet."""
+    """Use a recipe with an image as its first control image.
+
+    Return whether the settings changed: not if the model has no ControlNet.
+
+    digest: the digest of the image.
+    """
     facts = services.facts_or_none(session.model)
     kind = default_kind(facts) if facts else None
     if kind is None:
@@ -161,8 +174,8 @@ def _set_control_image(session: Session, services: Services, digest: str, recipe
     controls = (Control(image=digest, kind=kind), *recipe.controls[1:])
     set_recipe(session, services, replace(recipe, controls=controls, **size))
     session.undoable_change = SettingsChange(before, session.recipe)
-    session.message, session.dropped = None, None
-    session.notes = (make_note(words.CONTROL_IMAGE_SET, UNDO, kind="nudge"),)
+    session.message, session.dropped_file = None, None
+    session.notes = (make_note(words.CONTROL_IMAGE_SET, UNDO_ACTION, kind="nudge"),)
     return True
 
 
@@ -173,6 +186,6 @@ def remove_control(session: Session, services: Services) -> None:
 
 
 def _clear_messages(session: Session, services: Services) -> None:
-    """Remove messages and offers that no longer apply."""
-    session.message = session.undoable_change = session.dropped = None
+    """Remove the message, the change to undo and the offers for a dropped file, and renew the notes."""
+    session.message = session.undoable_change = session.dropped_file = None
     session.notes = current_notes(session, services)

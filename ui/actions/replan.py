@@ -1,4 +1,4 @@
-"""Plan what the settings of a page ask for, and compare it with the run on display."""
+"""Plan the settings of a page, and compare them with the settings of the run on display."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +20,12 @@ from ui.text import words
 
 
 def plan_settings(session: Session, services: Services, recipe: Recipe | BadRecipe) -> None:
-    """Make a recipe the settings of the page and plan it; keep why that is impossible if it is."""
+    """Make a recipe the settings of the page and plan it.
+
+    If it cannot be planned, session.refusal holds the reason.
+
+    recipe: a recipe, or the reason why the widgets contain no valid recipe.
+    """
     try:
         if isinstance(recipe, BadRecipe):
             raise recipe
@@ -38,11 +43,12 @@ def plan_settings(session: Session, services: Services, recipe: Recipe | BadReci
 
 
 def _refuse(session: Session, fault: BadRecipe) -> None:
+    """Store the reason why the settings cannot be planned."""
     session.plan, session.refusal, session.cached_count = None, fault, 0
 
 
 def replan(session: Session, services: Services) -> None:
-    """Bring the plan of the same settings up to date after stages were cached or the model was loaded."""
+    """Update the plan of the unchanged settings after stages were cached or the model was loaded."""
     if session.plan and session.plan.facts is services.facts_or_none(session.model):
         session.cached_count = services.count_cached(session.plan)
     else:
@@ -50,12 +56,15 @@ def replan(session: Session, services: Services) -> None:
 
 
 def set_recipe(session: Session, services: Services, recipe: Recipe) -> None:
-    """Make any recipe the settings of the page; an unknown model is replaced by the selected one."""
+    """Make a recipe that does not come from the widgets the settings of the page.
+
+    If the app does not know the recipe's model, the selected model replaces it.
+    """
     model = services.resolve_model(recipe.model, session.model)
     recipe = replace(recipe, model=model if services.facts_or_none(model) else "")
     recipe = without_image_size(session, services, recipe)
     session.unlisted_settings = values_without_widget(recipe)
-    # The recipe as the filled widgets will return it, so that filling them does not count as a change.
+    # Use the recipe that the filled widgets will send back, so that filling them does not count as a change.
     with suppress(BadRecipe):
         facts = services.facts(recipe.model)
         recipe = recipe_from_widgets(widget_values(recipe, facts), session.unlisted_settings, facts)
@@ -63,7 +72,7 @@ def set_recipe(session: Session, services: Services, recipe: Recipe) -> None:
 
 
 def current_notes(session: Session, services: Services) -> tuple[dict[str, Any], ...]:
-    """Return notes on words that the model does not know and on settings that differ from the shown run."""
+    """Return notes on words that the model does not know, and on settings that differ from those of the shown run."""
     notes = []
     unknown_words = describe_unknown_words(session.recipe.prompt, services.entry(session.model))
     if unknown_words:
@@ -77,10 +86,10 @@ def current_notes(session: Session, services: Services) -> tuple[dict[str, Any],
     return tuple(notes)
 
 
-def undo_notes(session: Session) -> tuple[dict[str, Any], ...]:
-    """Return the notes on changes that the page made itself and that can be undone, with Undo as only action.
+def update_undo_notes(session: Session) -> tuple[dict[str, Any], ...]:
+    """Return the notes on a change of settings that the page made itself, with Undo as their only button.
 
-    A change that the person has taken back by hand is dropped.
+    If the person has reverted this change by hand, clear session.undoable_change and return an empty tuple.
     """
     change = session.undoable_change
     if change is None or change.revert(session.recipe) == session.recipe:
@@ -94,11 +103,11 @@ def undo_notes(session: Session) -> tuple[dict[str, Any], ...]:
 
 
 def is_already_made(session: Session, services: Services) -> bool:
-    """Return whether the run on display is complete and was made with the very settings of the page."""
+    """Return whether the run on display is complete and was made with exactly the settings of the page."""
     shown = session.shown_run
     if not (shown and shown.plan and session.plan):
         return False
-    if len(services.finished_stages(shown.run)) < len(shown.plan.stages):
+    if len(services.finished_stages(shown.folder)) < len(shown.plan.stages):
         return False
     made = shown.plan.recipe
     return made == replace(session.plan.recipe, view_batch=made.view_batch)

@@ -1,4 +1,4 @@
-"""Fill a page when it is opened: from its link, from what the browser stored, or with the example."""
+"""Fill a page when it is opened: from its link, from values that the browser stored, or with the example run."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from ui.text.labels import join_labels
 
 
 def browser_state(session: Session, services: Services) -> dict[str, Any]:
-    """Return what the browser is to store: the settings, the shown run, and its runs that still exist."""
+    """Return a JSON object for the browser to store: the settings, the shown run and the runs of the browser."""
     return {
         "recipe": to_dict(session.recipe),
         "run": session.shown_run.name if session.shown_run else "",
@@ -34,10 +34,10 @@ def browser_state(session: Session, services: Services) -> dict[str, Any]:
 def restore_session(
     session: Session, services: Services, stored: Mapping[str, Any], link: ParsedLink
 ) -> None:
-    """Fill a session from a link and from what the browser stored.
+    """Fill a session from a link or, if the link has no settings, from the values that the browser stored.
 
-    stored: as browser_state() returned it, but it comes from outside and may hold anything. If its key "taken"
-    is true, the page has been filled from its link before, and the link is ignored.
+    stored: a result of browser_state() that the browser sent back; it comes from outside and may contain anything.
+    If its value "taken" is true, the page was filled from its link before, and the link is ignored.
     """
     names = stored.get("runs")
     for name in reversed(names[:MAX_OWN_RUNS] if isinstance(names, list) else []):
@@ -60,7 +60,7 @@ def restore_session(
 
 
 def _use_link(session: Session, services: Services, link: ParsedLink) -> None:
-    """Make a link's recipe the settings of the page; its model is downloaded if it is in the catalogue."""
+    """Make a link's recipe the settings of the page, and have its model downloaded if that is not on this machine."""
     set_recipe(session, services, link.recipe)
     model = services.resolve_model(link.recipe.model)
     if services.facts_or_none(model) is None:
@@ -74,7 +74,7 @@ def _use_link(session: Session, services: Services, link: ParsedLink) -> None:
 
 
 def _parse_recipe(values: Any) -> Recipe | None:
-    """Return the recipe in values from outside; None if there is none."""
+    """Return the recipe in values from outside; None if they contain no recipe."""
     if not isinstance(values, Mapping):
         return None
     try:
@@ -84,6 +84,7 @@ def _parse_recipe(values: Any) -> Recipe | None:
 
 
 def _show_example(session: Session, services: Services) -> None:
+    """Use the settings of the example run, and show the run if the app has one."""
     progress = services.run_progress(EXAMPLE)
     set_recipe(session, services, _example_recipe(progress, services))
     if progress:
@@ -91,7 +92,7 @@ def _show_example(session: Session, services: Services) -> None:
 
 
 def _example_recipe(example: RunProgress | None, services: Services) -> Recipe:
-    """Return the recipe of the example, or a first recipe if the app comes without one."""
+    """Return the recipe of the example run; first_recipe() if the app has no example run."""
     return example.plan.recipe if example and example.plan else first_recipe(services)
 
 
@@ -105,7 +106,7 @@ def first_recipe(services: Services) -> Recipe:
 
 
 def initial_values(services: Services) -> dict[str, Any]:
-    """Return the values that the widgets are built with, before any page is opened."""
+    """Return the values of the widgets before any page is opened, by name; {} if the model is not on this machine."""
     recipe = _example_recipe(services.run_progress(EXAMPLE), services)
     try:
         return widget_values(recipe, services.facts(recipe.model))
@@ -114,9 +115,9 @@ def initial_values(services: Services) -> dict[str, Any]:
 
 
 def show_run(session: Session, services: Services, progress: RunProgress) -> None:
-    """Show a run that began before the page was opened; follow it if it is active, else say how it ended."""
-    stages = services.finished_stages(progress.run)
-    session.show_run(progress, stages[-1].key if stages else "")
+    """Show a run that began before the page was opened. Make it the active run of the page, or say how it ended."""
+    stages = services.finished_stages(progress.folder)
+    session.show_run(progress, stages[-1].stage_id if stages else "")
     if services.is_active(progress):
         session.active_run = progress
     elif progress.name != EXAMPLE and progress.plan and stages:

@@ -1,4 +1,4 @@
-"""The runs of a page: submit, continue and follow them, and say how they ended."""
+"""The runs of a page: submit a run, continue it, follow its events, and say how it ended."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -19,9 +19,9 @@ from ui.text.labels import replace_names_with_labels
 
 # Seconds between two requests to the queue for new events.
 POLL_INTERVAL = 0.1
-# Seconds between two updates of the page: short at first, later a share of the run's age, but never too long.
-# Each update takes time of the browser and the server on cores that the run may be computed on.
-MIN_UPDATE_INTERVAL, MAX_UPDATE_INTERVAL, UPDATE_SHARE_OF_AGE = 0.3, 1.0, 1 / 20
+# Seconds between two updates of the page: a fraction of the time that the run has taken so far, between a minimum and
+# a maximum. Each update takes time of the browser and of the server on cores that the run may be computed on.
+MIN_UPDATE_INTERVAL, MAX_UPDATE_INTERVAL, UPDATE_FRACTION_OF_AGE = 0.3, 1.0, 1 / 20
 
 
 def submit(
@@ -32,11 +32,11 @@ def submit(
     resume: tuple[str, int] | None = None,
     until: int | None = None,
 ) -> None:
-    """Put a run into the queue and show it, or show why it cannot be.
+    """Put a run into the queue and show the run, or show why it cannot be queued.
 
     planned: the recipe's plan.
-    resume: (run folder, number) of the stage to continue from.
-    until: the number of the stage to end after.
+    resume: (run folder, number) of the finished stage to continue from; None to start with the first stage.
+    until: the number of the stage after which the run ends; None for the last stage.
     """
     if is_run_active(session, services):
         session.show_message(words.RUN_IN_PROGRESS, fault=True)
@@ -63,13 +63,16 @@ def submit(
 
 
 def continue_run(session: Session, services: Services, name: str) -> None:
-    """Continue a run with its own settings after its last finished stage."""
+    """Continue a run after its last finished stage, with the settings that the run was started with.
+
+    name: the name of the run.
+    """
     ended = session.ended_run
     progress = ended if ended and ended.name == name else services.run_progress(name)
     if progress is None or progress.plan is None:
         session.show_message(words.RUN_NOT_FOUND, fault=True)
         return
-    last = max((stage.number for stage in services.finished_stages(progress.run)), default=0)
+    last = max((stage.number for stage in services.finished_stages(progress.folder)), default=0)
     if session.pause_after is not None and not last < session.pause_after < len(progress.plan.stages):
         session.pause_after = None
     try:
@@ -77,7 +80,7 @@ def continue_run(session: Session, services: Services, name: str) -> None:
     except Fault as fault:
         session.show_message(fault.sentence, fault=True)
         return
-    resume = (str(progress.run), last) if last else None
+    resume = (str(progress.folder), last) if last else None
     submit(session, services, progress.plan.recipe, planned, resume, session.pause_after)
 
 
@@ -86,10 +89,10 @@ def is_run_active(session: Session, services: Services) -> bool:
     return session.active_run is not None and services.is_active(session.active_run)
 
 
-async def follow(session: Session, services: Services, progress: RunProgress) -> AsyncIterator[None]:
-    """Apply a run's events to the session until it has ended, and yield whenever the page is to be updated.
+async def follow_run(session: Session, services: Services, progress: RunProgress) -> AsyncIterator[None]:
+    """Apply a run's events to the session until the run has ended. Yield each time the page must be updated.
 
-    A finished stage and the end are due at once; progress and previews only after the update interval.
+    Progress and previews wait until the update interval has passed. All other events update the page at once.
     """
     time = asyncio.get_running_loop().time
     began = updated = time()
@@ -112,41 +115,41 @@ async def follow(session: Session, services: Services, progress: RunProgress) ->
 
 
 def update_interval(age: float) -> float:
-    """Return the seconds between two updates of the page for a run that has taken `age` seconds so far."""
-    return min(max(MIN_UPDATE_INTERVAL, age * UPDATE_SHARE_OF_AGE), MAX_UPDATE_INTERVAL)
+    """Return the seconds between two updates of the page. age: the seconds since the page began to follow the run."""
+    return min(max(MIN_UPDATE_INTERVAL, age * UPDATE_FRACTION_OF_AGE), MAX_UPDATE_INTERVAL)
 
 
 def _apply_events(
     session: Session, services: Services, progress: RunProgress, events: Sequence[Event]
 ) -> None:
-    """Update a run's progress and the session for new events of the run."""
+    """Apply new events of a run to its progress and to the session."""
     with session.lock:
-        before = progress.last_stage
+        before = progress.last_finished_stage
         if progress.take_events(events):
-            session.announcements += 1
-        if progress.last_stage > before:
+            session.announcement_count += 1
+        if progress.last_finished_stage > before:
             _show_newest_stage(session, services, progress)
         if progress.end:
             report_end(session, services, progress)
 
 
 def _show_newest_stage(session: Session, services: Services, progress: RunProgress) -> None:
-    """Show the newest finished stage of a run if the run is on display."""
-    stages = services.finished_stages(progress.run)
+    """Put the newest finished stage of a run into the viewer if the run is on display."""
+    stages = services.finished_stages(progress.folder)
     if stages and session.shown_run is progress:
-        session.show_run(progress, stages[-1].key)
+        session.show_run(progress, stages[-1].stage_id)
 
 
 def report_end(session: Session, services: Services, progress: RunProgress) -> None:
-    """Show how a run of the page ended and offer to continue it."""
+    """Show a message that says how a run of the page ended, with a button to continue an incomplete run."""
     session.ended_run = progress
-    if session.active_run not in (None, progress):  # The page is busy with another run by now.
+    if session.active_run not in (None, progress):  # The page has started another run.
         return
     session.active_run = None
-    if session.shown_run is progress and not services.finished_stages(progress.run):
+    if session.shown_run is progress and not services.finished_stages(progress.folder):
         session.show_run(session.previous_run)
     text, fault = describe_end(progress.end, services, progress)
-    if isinstance(progress.end, Failed) and not progress.last_stage:
+    if isinstance(progress.end, Failed) and not progress.last_finished_stage:
         session.show_message(text, fault=True)
         return
     actions = () if is_complete(progress) else (continue_action(services, progress),)
@@ -155,7 +158,7 @@ def report_end(session: Session, services: Services, progress: RunProgress) -> N
 
 
 def report_restored(session: Session, services: Services, progress: RunProgress) -> None:
-    """Show how a run ended while no page followed it, and offer to continue it."""
+    """Show a message that says how a run ended while no page followed it, with a button to continue it."""
     if is_complete(progress):
         session.show_message(_describe_finished(services, progress))
         return
@@ -166,11 +169,11 @@ def report_restored(session: Session, services: Services, progress: RunProgress)
 
 
 def describe_end(end: Event | None, services: Services, progress: RunProgress) -> tuple[str, bool]:
-    """Return a sentence on how a run ended, and whether it is an error message.
+    """Return a sentence that says how a run ended, and whether this sentence is an error message.
 
-    end: the run's last event; None if it is unknown because the app was restarted.
+    end: the event with which the run ended; None if it is unknown because the app was restarted.
     """
-    kept = formatting.describe_kept_stages(progress.last_stage)
+    kept = formatting.describe_kept_stages(progress.last_finished_stage)
     match end:
         case Failed():
             return replace_names_with_labels(end.sentence) if end.field else end.sentence, True
@@ -178,9 +181,9 @@ def describe_end(end: Event | None, services: Services, progress: RunProgress) -
             return words.STOPPED_BEFORE_START, False
         case Finished() if is_complete(progress):
             return _describe_finished(services, progress), False
-    has_paused = progress.pause_after is not None and progress.last_stage >= progress.pause_after
+    has_paused = progress.pause_after is not None and progress.last_finished_stage >= progress.pause_after
     if isinstance(end, Finished) or has_paused:
-        return words.PAUSED_AFTER_STAGE.format(stage=progress.last_stage, kept=kept), False
+        return words.PAUSED_AFTER_STAGE.format(stage=progress.last_finished_stage, kept=kept), False
     if isinstance(end, Stopped):
         return words.STOPPED_IN_STAGE.format(stage=end.stage, step=end.step, kept=kept), False
     return words.RUN_WAS_STOPPED.format(kept=kept), False
@@ -190,7 +193,7 @@ def _describe_finished(services: Services, progress: RunProgress) -> str:
     """Return a sentence with the size, the number of stages and the duration of a complete run."""
     cached = {stage.stage for stage in progress.accepted.kept} if progress.accepted else set()
     seconds = sum(stage.seconds for number, stage in progress.finished.items() if number not in cached)
-    height, width = progress.finished[progress.last_stage].size
+    height, width = progress.finished[progress.last_finished_stage].size
     values = {
         "size": formatting.format_size(height, width),
         "stages": formatting.format_stage_count(len(progress.finished)),

@@ -1,4 +1,4 @@
-"""Handlers of the actions that buttons of the stages panel send, of dropped files, and of "Defaults"."""
+"""Event handlers for the buttons of the stages panel, for dropped files, for exports and for the button "Defaults"."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,20 +21,20 @@ from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint, de
 from ui.settings.control_settings import reset_first_control
 from ui.text import formatting, words
 
-# No run has more stages than this.
+# Larger stage numbers from the browser are invalid, because no run has more stages.
 MAX_STAGE_NUMBER = 99
 
 
 class ActionHandlers(Handlers):
-    """Handlers of actions.
+    """Handlers of the buttons of the stages panel, of dropped files and of exports.
 
-    An action is a mapping that the browser sends: {"do": name, ...}. The method do_<name> carries it out and
-    returns True if it has changed the settings. Its further values may be anything.
+    For a button of the stages panel the browser sends an action, {"do": name, ...}. The method do_<name> carries out
+    the action and returns True if it has changed the settings. The other values of an action may be anything.
     """
 
     @one_at_a_time
     def on_action(self, values: dict, request: gr.Request, event: gr.EventData) -> Outputs:
-        """Carry out an action of the stages panel."""
+        """Carry out the action that a button of the stages panel sent."""
         session = self.plan_widgets(request, values)
         action = event._data if isinstance(event._data, Mapping) else {}
         carry_out = getattr(self, f"do_{action.get('do')}", None)
@@ -46,7 +46,7 @@ class ActionHandlers(Handlers):
         return self.update_page(session, fill=has_changed)
 
     def do_stop_here(self, session: Session, action: Mapping[str, Any]) -> None:
-        """Pause after a stage, or no longer: the active run if it is on display, else the next run."""
+        """Switch the pause after a stage on or off, for the active run if it is on display, else for the next run."""
         stage, run = _stage_number(action), session.active_run
         # The browser says which run it showed; another one may be on display by now.
         if run and (run is session.shown_run or run.name == action.get("run")):
@@ -57,7 +57,7 @@ class ActionHandlers(Handlers):
         session.message = None
 
     def do_grow(self, session: Session, action: Mapping[str, Any]) -> None:
-        """Continue from a finished stage with the present settings."""
+        """Start a run with the present settings that continues from a finished stage."""
         folder, stage = self.services.run_folder(action.get("run")), _stage_number(action)
         if folder is None or stage is None or session.plan is None:
             return
@@ -67,11 +67,14 @@ class ActionHandlers(Handlers):
         runs.submit(session, self.services, session.recipe, session.plan, resume, session.pause_after)
 
     def do_continue(self, session: Session, action: Mapping[str, Any]) -> None:
-        """Continue a run with its own settings."""
+        """Continue a run with the settings that the run was started with."""
         runs.continue_run(session, self.services, str(action.get("run")))
 
     def do_complain(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Change the settings against a complaint about the picture, and offer to try or to undo that."""
+        """Change the settings to answer a complaint about the picture, and show buttons to try and to undo the change.
+
+        Return whether the settings changed.
+        """
         complaint = action.get("of")
         if not isinstance(complaint, str) or complaint not in COMPLAINT_ADJUSTERS or session.plan is None:
             return False
@@ -79,7 +82,7 @@ class ActionHandlers(Handlers):
         if not adjusted.changes:
             session.notes = (make_note(words.NOTHING_LEFT_TO_CHANGE),)
             return False
-        # Changes for an earlier complaint that still stand are undone together with these.
+        # Undo also reverts the changes for an earlier complaint that are still in effect.
         change = session.undoable_change
         before = change.revert(session.recipe) if change else session.recipe
         set_recipe(session, self.services, adjusted.recipe)
@@ -94,7 +97,10 @@ class ActionHandlers(Handlers):
         return True
 
     def _cost_of_next_stage(self, session: Session) -> str:
-        """Return the size and the estimated time of the stage to be made next, as " at 512 px · 10 s"."""
+        """Return the size and the estimated time of the first stage that is not cached, such as " at 512 px · 10 s".
+
+        Return "" if all stages are cached. The first stage counts only if the plan has no other stage.
+        """
         if session.plan is None or session.cached_count >= len(session.plan.stages):
             return ""
         stage = session.plan.stages[max(session.cached_count, min(1, len(session.plan.stages) - 1))]
@@ -103,7 +109,10 @@ class ActionHandlers(Handlers):
         return words.COST_OF_TRY.format(size=formatting.format_short_size(*stage.size), about=about)
 
     def do_try(self, session: Session, action: Mapping[str, Any]) -> None:
-        """Run the changed settings up to the first stage that they change, but at least to the second."""
+        """Start a run of the changed settings.
+
+        The run ends after its first stage that is not cached, but not before the second stage.
+        """
         if session.plan is None or runs.is_run_active(session, self.services):
             return
         count = len(session.plan.stages)
@@ -111,7 +120,7 @@ class ActionHandlers(Handlers):
         runs.submit(session, self.services, session.recipe, session.plan, until=session.pause_after)
 
     def do_undo(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Take back the last change that the page made itself."""
+        """Revert the last change of settings that the page made itself. Return whether there was one."""
         if session.undoable_change is None:
             return False
         set_recipe(session, self.services, session.undoable_change.revert(session.recipe))
@@ -120,7 +129,7 @@ class ActionHandlers(Handlers):
         return True
 
     def do_fit(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Use the settings that a refusal offered instead of the refused ones."""
+        """Use the values that the message about refused settings offered. Return whether the values are valid."""
         fit = action.get("fit")
         checked = checked_fit(fit) if isinstance(fit, Mapping) else {}
         if not checked:
@@ -130,25 +139,28 @@ class ActionHandlers(Handlers):
         return True
 
     def do_look(self, session: Session, action: Mapping[str, Any]) -> None:
-        """Show an earlier run without taking over its settings."""
+        """Show an earlier run without using its settings."""
         if self._show_run(session, action.get("run")):
             session.message = None
         else:
             session.show_message(words.RUN_NOT_FOUND, fault=True)
 
     def _show_run(self, session: Session, name: object) -> bool:
-        """Put a run on display. Return whether it still exists."""
+        """Put a run on display. Return whether the run still exists.
+
+        name: the name of the run; any value from outside.
+        """
         active = session.active_run
         progress = active if active and active.name == name else self.services.run_progress(name)
         if progress is None:
             return False
-        stages = self.services.finished_stages(progress.run)
-        session.show_run(progress, stages[-1].key if stages else "")
+        stages = self.services.finished_stages(progress.folder)
+        session.show_run(progress, stages[-1].stage_id if stages else "")
         session.notes = current_notes(session, self.services)
         return True
 
     def do_use(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Take over the settings of a run."""
+        """Use the settings of a run. Return whether the run was found."""
         progress = self.services.run_progress(action.get("run"))
         if progress is None or progress.plan is None:
             session.show_message(words.RUN_NOT_FOUND, fault=True)
@@ -161,7 +173,7 @@ class ActionHandlers(Handlers):
         return True
 
     def do_forget(self, session: Session, action: Mapping[str, Any]) -> None:
-        """Remove a run unless it is needed; if it was on display, show the newest of the others."""
+        """Remove a run unless a run in the queue needs it. If it was on display, show the newest other run."""
         name = action.get("run")
         if name not in session.own_runs:
             return
@@ -179,51 +191,58 @@ class ActionHandlers(Handlers):
             )
 
     def do_offered(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Take over the settings of a dropped file."""
-        return dropped.use_settings(session, self.services)
+        """Use the settings in the dropped file. Return whether the settings changed."""
+        return dropped.use_dropped_settings(session, self.services)
 
     def do_enlarge(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Start from a dropped image at scales beyond its size."""
+        """Make the dropped image the start image, with only scales larger than the image.
+
+        Return whether the settings changed.
+        """
         return dropped.enlarge_image(session, self.services)
 
     def do_away(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Remove the start image."""
+        """Remove the start image. Return True, because the settings changed."""
         dropped.remove_start_image(session, self.services)
         return True
 
     def do_follow(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Make a dropped image the control image."""
-        return dropped.follow_image(session, self.services)
+        """Make the dropped image the control image. Return whether the settings changed."""
+        return dropped.use_dropped_image_as_control(session, self.services)
 
     def do_unfollow(self, session: Session, action: Mapping[str, Any]) -> bool:
-        """Remove the control."""
+        """Remove the first control. Return True, because the settings changed."""
         dropped.remove_control(session, self.services)
         return True
 
     def do_labelled(self, session: Session, action: Mapping[str, Any]) -> None:
-        """Request the captioned picture of a run; on_make_export makes it."""
+        """Request an export of a run's picture with a caption. Later, on_make_export makes the export."""
         self._request_export(session, action, "labelled")
 
     def do_dive(self, session: Session, action: Mapping[str, Any]) -> None:
-        """Request the zoom film of a run; on_make_export makes it."""
+        """Request an export of a run's zoom film. Later, on_make_export makes the export."""
         self._request_export(session, action, "dive")
 
     def _request_export(self, session: Session, action: Mapping[str, Any], kind: str) -> None:
-        """Note a requested export together with the centre of what the viewer shows."""
+        """Add an export of a run to session.pending_exports.
+
+        action: has the name of the run and the part of the picture that the viewer shows.
+        kind: the kind of export, "labelled" or "dive".
+        """
         run = action.get("run")
         if self.services.run_folder(run):
             session.pending_exports.append((kind, run, viewed_centre(action.get("place"))))
             session.show_message(words.EXPORT_IN_PROGRESS)
 
     def on_make_export(self, request: gr.Request) -> Outputs:
-        """Make the export that was requested first, and offer it with its run."""
+        """Make the oldest requested export, and add the link that downloads it to its run."""
         session = self.session(request)
         with session.lock:
             if not session.pending_exports:
                 return self.no_update()
             kind, run, centre = session.pending_exports.pop(0)
         export, fault = None, None
-        try:  # Without the lock: it takes seconds, and other handlers must not wait for it.
+        try:  # Without the lock: an export takes seconds, and other handlers must not wait for it.
             export = make_export(self.services, kind, run, centre)
         except Fault as refused:
             fault = refused
@@ -242,11 +261,11 @@ class ActionHandlers(Handlers):
 
     @one_at_a_time
     def on_drop_file(self, values: dict, request: gr.Request) -> Outputs:
-        """Use a file that was dropped on the page, and empty the drop zone for the next one."""
+        """Use a file that was dropped on the page, and empty the drop zone for the next file."""
         session, zone = self.plan_widgets(request, values), self.page.drop_zone
         file = values.get(zone)
         path = file.get("path") if isinstance(file, Mapping) else None
-        has_changed = isinstance(file, Mapping) and dropped.take_file(session, self.services, path)
+        has_changed = isinstance(file, Mapping) and dropped.use_dropped_file(session, self.services, path)
         return self.update_page(session, fill=has_changed) | {zone: None}
 
     @one_at_a_time
@@ -258,7 +277,7 @@ class ActionHandlers(Handlers):
 
     @one_at_a_time
     def on_defaults(self, values: dict, request: gr.Request) -> Outputs:
-        """Set all settings to the model's defaults but prompt, seed, method and images."""
+        """Set all settings to the model's defaults, except prompt, seed, method, start image and control images."""
         session = self.plan_widgets(request, values)
         kept = {name: getattr(session.recipe, name) for name in ("prompt", "seed", "method", "image")}
         controls = reset_first_control(session.recipe.controls)
@@ -268,7 +287,7 @@ class ActionHandlers(Handlers):
 
 
 def _stage_number(action: Mapping[str, Any]) -> int | None:
-    """Return the stage that an action names; None if it names none."""
+    """Return the stage number in an action; None if the action contains no valid stage number."""
     stage = action.get("stage")
     if isinstance(stage, bool) or not isinstance(stage, int):
         return None

@@ -1,4 +1,4 @@
-"""What all handlers share: the session of a request, the settings in its widgets, and updates of the page."""
+"""The base class of all event handlers: finds the session of a request, reads its widgets and updates the page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, Recipe
 from ui.actions import restore, runs
-from ui.actions.replan import current_notes, is_already_made, plan_settings, undo_notes
+from ui.actions.replan import current_notes, is_already_made, plan_settings, update_undo_notes
 from ui.messages.summaries import describe_sizes, describe_windows
 from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.badge import badge_html
@@ -34,14 +34,14 @@ from ui.settings.widgets import (
 from ui.text import methods, words
 
 # The name of the widget that chooses the kind of control.
-KIND = control_settings.widget_name("kind")
+KIND_WIDGET = control_settings.widget_name("kind")
 
 
 class Handlers:
-    """Base of all classes of event handlers.
+    """Base class of all event handlers.
 
-    Handlers take the values of the page's components by component, and return updates in the same way. Values
-    come from a browser and may be anything: what is wrong with them becomes a message on the page.
+    A handler takes a dict of values by component, and returns a dict of updates by component. The values come from a
+    browser and may be anything. If a value is wrong, the page shows a message.
     """
 
     def __init__(self, services: Services, page: Page) -> None:
@@ -50,8 +50,8 @@ class Handlers:
     def session(self, request: gr.Request, values: Mapping[Any, Any] | None = None) -> Session:
         """Return the session of a request.
 
-        If the values of the page's components are passed, a session that the server has dropped meanwhile is
-        restored from what the browser stored.
+        values: values by component. If they are passed and the server has dropped the session, a new session is
+        filled from the values that the browser stored.
         """
         session = self.services.sessions.get(request.session_hash)
         session.address = str(request.request.base_url) if request.request else ""
@@ -63,7 +63,10 @@ class Handlers:
         return session
 
     def read_recipe(self, session: Session, values: Mapping[Any, Any]) -> Recipe | BadRecipe:
-        """Return the recipe that the widgets stand for, or why they stand for none."""
+        """Return the recipe that is set in the widgets, or a BadRecipe that says what is wrong with their values.
+
+        The values are stored in session.widget_values.
+        """
         widgets = self.page.widgets
         by_name = {name: clamp_to_slider(widget, values.get(widget)) for name, widget in widgets.items()}
         by_name["model"] = self.services.resolve_model(by_name["model"], session.model)
@@ -78,21 +81,21 @@ class Handlers:
             return BadRecipe("model", fault.sentence)
 
     def plan_widgets(self, request: gr.Request, values: Mapping[Any, Any]) -> Session:
-        """Plan what the widgets stand for, and return the session."""
+        """Plan the recipe that is set in the widgets, and return the session of the request."""
         session = self.session(request, values)
         plan_settings(session, self.services, self.read_recipe(session, values))
         return session
 
     @one_at_a_time
     def apply_change(self, values: dict, request: gr.Request) -> Outputs:
-        """Plan changed settings and return the updates that show what they make and cost."""
+        """Plan changed settings, and return updates that show the sizes and the time of a run with them."""
         session = self.session(request, values)
         recipe = self.read_recipe(session, values)
         if recipe == session.recipe and session.refusal is None:  # The page itself set the widgets.
             return self.no_update()
         plan_settings(session, self.services, recipe)
         session.message = None
-        session.notes = (*undo_notes(session), *current_notes(session, self.services))
+        session.notes = (*update_undo_notes(session), *current_notes(session, self.services))
         return self.update_page(session)
 
     def no_update(self) -> Outputs:
@@ -100,9 +103,9 @@ class Handlers:
         return {self.page.stages: gr.skip()}
 
     def update_page(self, session: Session, *, fill: bool = False) -> Outputs:
-        """Return updates of everything that depends on a session.
+        """Return updates of all components that depend on a session.
 
-        fill: also fill the widgets, after anything but the person has changed the settings.
+        fill: also set the widgets to the settings; needed unless the person changed the settings in the widgets.
         """
         page, services = self.page, self.services
         is_active = runs.is_run_active(session, services)
@@ -123,7 +126,7 @@ class Handlers:
         return updates | update_control_panel(page.control_panel, session, services)
 
     def update_progress(self, session: Session) -> Outputs:
-        """Return updates of what changes while a run or the loading of a model is in progress."""
+        """Return updates of the components that change while a run or the loading of a model is in progress."""
         with session.lock:
             return {self.page.stages: stages_panel_value(session, self.services)} | self.update_badge(session)
 
@@ -132,30 +135,32 @@ class Handlers:
         return {self.page.badge: badge_html(self.services, session.model)}
 
     def _fill_widgets(self, session: Session) -> Outputs:
-        """Return updates that set all widgets to the session's recipe and hide those without effect."""
+        """Return updates that set all widgets to the session's recipe and hide widgets without effect."""
         widgets, facts = self.page.widgets, self.services.facts(session.model)
         values = widget_values(session.recipe, facts) | {"model": self.services.entry(session.model).name}
-        session.ineffective, session.widget_values = self._ineffective(session), values
+        session.ineffective_widgets, session.widget_values = self._ineffective_widgets(session), values
         updates = {
-            widget: gr.update(value=values[name], visible=name not in session.ineffective)
+            widget: gr.update(value=values[name], visible=name not in session.ineffective_widgets)
             for name, widget in widgets.items()
         }
         updates[widgets["stride"]]["maximum"] = facts.window
         updates[widgets["model"]]["choices"] = model_choices(self.services.pool.entries.values())
         updates[widgets["shape"]]["choices"] = shape_choices(has_input_image(session.recipe))
-        updates[widgets[KIND]]["choices"] = self._kind_choices(session)
+        updates[widgets[KIND_WIDGET]]["choices"] = self._kind_choices(session)
         return updates | self._update_headings(session) | self._update_start_image(session)
 
     def _show_effective_widgets(self, session: Session) -> Outputs:
-        """Return updates that hide widgets without effect, and show those that have an effect again."""
-        ineffective = self._ineffective(session)
-        changed = ineffective ^ session.ineffective
-        session.ineffective = ineffective
+        """Return updates that hide widgets that lost their effect, and show widgets that have an effect again."""
+        ineffective = self._ineffective_widgets(session)
+        changed = ineffective ^ session.ineffective_widgets
+        session.ineffective_widgets = ineffective
         updates = {self.page.widgets[name]: gr.update(visible=name not in ineffective) for name in changed}
         if changed:
             updates |= self._update_headings(session)
-        if KIND not in ineffective:
-            updates.setdefault(self.page.widgets[KIND], gr.update())["choices"] = self._kind_choices(session)
+        if KIND_WIDGET not in ineffective:
+            updates.setdefault(self.page.widgets[KIND_WIDGET], gr.update())["choices"] = self._kind_choices(
+                session
+            )
         return updates
 
     def _update_headings(self, session: Session) -> Outputs:
@@ -167,11 +172,11 @@ class Handlers:
         return {
             page.method_fold: gr.update(label=method),
             page.growth_fold: gr.update(label=growth if has_base else methods.METHOD_SETTINGS),
-            page.alpha_help: gr.update(visible="alpha2" not in session.ineffective),
+            page.alpha_help: gr.update(visible="alpha2" not in session.ineffective_widgets),
         }
 
     def _update_start_image(self, session: Session) -> Outputs:
-        """Return updates of the section for the start image; it opens when there is a new one."""
+        """Return updates of the section of the start image. The section opens when the start image is new."""
         page, image = self.page, session.recipe.image
         is_new = image is not None and image != session.shown_start_image
         session.shown_start_image = image
@@ -188,7 +193,7 @@ class Handlers:
         }
 
     def _update_word_choices(self, session: Session) -> Outputs:
-        """Return updates that select the words of the prompt among the words that the model knows."""
+        """Return updates of the radio buttons of known words, which select the words in the prompt."""
         entry = self.services.entry(session.model)
         selected = vocabulary.find_choices(session.recipe.prompt, entry)
         return {
@@ -196,13 +201,13 @@ class Handlers:
             for kind, choices in self.page.word_choices.items()
         }
 
-    def _ineffective(self, session: Session) -> frozenset[str]:
+    def _ineffective_widgets(self, session: Session) -> frozenset[str]:
         """Return the names of the widgets that have no effect with the session's settings."""
         recipe = session.plan.recipe if session.plan else session.recipe
         facts = self.services.facts(session.model)
         return ineffective_widgets(recipe, facts) & frozenset(self.page.widgets)
 
     def _kind_choices(self, session: Session) -> list[tuple[str, str]]:
-        """Return the kinds of control to choose from, as (title, name)."""
+        """Return (title, name) of each kind of control that the person may choose."""
         facts, control = self.services.facts(session.model), control_settings.first_control(session.recipe)
         return control_settings.kind_choices(control_settings.selectable_kinds(facts, control))

@@ -1,4 +1,4 @@
-"""Handlers of the choice of a model: it is downloaded if necessary and loaded while the page stays usable."""
+"""Event handlers for the choice of a model. The model is downloaded and loaded while the page stays usable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -24,9 +24,9 @@ DOWNLOAD_UPDATE_INTERVAL = 1.0
 
 
 def carry_over_defaults(values: Mapping[str, Any], old: Facts, new: Facts) -> dict[str, Any]:
-    """Return the widgets' values for another model.
+    """Return the values of the widgets, by name, after a change from the old model to the new model.
 
-    Values that were the old model's defaults become the new one's. The stride is kept within the window.
+    The old model's default values become the new model's default values. The stride is reduced to the new window.
     """
     old_defaults, new_defaults = widget_values(DEFAULTS, old), widget_values(DEFAULTS, new)
     carried = {
@@ -35,26 +35,29 @@ def carry_over_defaults(values: Mapping[str, Any], old: Facts, new: Facts) -> di
     return carried | {"stride": min(carried["stride"], new.window)}
 
 
-def use_model(session: Session, services: Services, name: str) -> None:
-    """Make a model that is on this machine the selected one."""
+def select_model(session: Session, services: Services, name: str) -> None:
+    """Select a model that is on this machine, and adapt the settings to it.
+
+    name: the name of the model as recipes store it; empty for the first model.
+    """
     old, new = services.facts(session.model), services.facts(name)
     values = carry_over_defaults(widget_values(session.recipe, old), old, new) | {"model": name}
     set_recipe(session, services, recipe_from_widgets(values, session.unlisted_settings, new))
 
 
 class ModelHandlers(Handlers):
-    """Handlers of the choice of a model."""
+    """Handlers of the events that select a model and load it."""
 
     def __init__(self, services: Services, page: Page) -> None:
         super().__init__(services, page)
-        # Own threads, because downloads take minutes and would use up asyncio's few threads.
+        # Separate threads, because downloads take minutes and would use up asyncio's few threads.
         self._threads = ThreadPoolExecutor(len(services.pool.entries), "models")
-        # Models that are being loaded or have been, by name.
+        # The loading of each model that is being loaded or was loaded, by name of the model.
         self._loads: dict[str, Future[Fault | None]] = {}
 
     @one_at_a_time
     def on_model_choice(self, values: dict, request: gr.Request) -> Outputs:
-        """Select another model; one that has to be downloaded first does not replace the present one yet."""
+        """Select another model. If it must be downloaded first, the present model stays selected until then."""
         widget, session = self.page.widgets["model"], self.session(request, values)
         name = self.services.resolve_model(values.get(widget), session.model)
         current = session.model if session.wanted_model is None else session.wanted_model
@@ -64,44 +67,51 @@ class ModelHandlers(Handlers):
         plan_settings(session, self.services, self.read_recipe(session, values | {widget: present}))
         session.message = session.undoable_change = session.wanted_model = None
         if self.services.facts_or_none(name):
-            use_model(session, self.services, name)
+            select_model(session, self.services, name)
         else:
             session.wanted_model = name
         return self.update_page(session, fill=True) | self.update_badge(session)
 
     async def on_load_model(self, request: gr.Request) -> AsyncIterator[Outputs]:
-        """Load the page's model, after downloading it if necessary; its speed and memory are known then."""
+        """Load the page's model, after downloading it if necessary, and update the page meanwhile."""
         session = self.session(request)
         name = session.model if session.wanted_model is None else session.wanted_model
-        loading = asyncio.wrap_future(self._load(name))
+        loading = asyncio.wrap_future(self._start_loading(name))
         while not loading.done():
             await asyncio.wait([loading], timeout=DOWNLOAD_UPDATE_INTERVAL)
             if not loading.done() and session.wanted_model == name:
-                yield await asyncio.to_thread(self._update_download, session)
+                yield await asyncio.to_thread(self._show_download_progress, session)
         yield await asyncio.to_thread(self._update_after_loading, session, name, loading.result())
 
-    def _load(self, name: str) -> Future[Fault | None]:
-        """Start to load a model unless that is going on already; the result is why it failed, if it did."""
+    def _start_loading(self, name: str) -> Future[Fault | None]:
+        """Start to load a model unless it is being loaded already.
+
+        The future's result is the Fault that made the loading fail; None if the model was loaded.
+        """
         entry = self.services.entry(name).name
         load = self._loads.get(entry)
         if load is None or load.done():
-            load = self._loads[entry] = self._threads.submit(self._load_error, entry)
+            load = self._loads[entry] = self._threads.submit(self._load_model, entry)
         return load
 
-    def _load_error(self, name: str) -> Fault | None:
-        """Load a model. Return why that failed, if it did."""
+    def _load_model(self, name: str) -> Fault | None:
+        """Load a model. Return the Fault that made the loading fail; None if the model was loaded."""
         try:
             self.services.pool.model(name)
         except Fault as fault:
             return fault
         return None
 
-    def _update_download(self, session: Session) -> Outputs:
+    def _show_download_progress(self, session: Session) -> Outputs:
+        """Return the update of the stages panel, which shows how much has been downloaded."""
         with session.lock:
             return {self.page.stages: stages_panel_value(session, self.services)}
 
     def _update_after_loading(self, session: Session, name: str, fault: Fault | None) -> Outputs:
-        """Use a model that was wanted, or show why it cannot be used, and return the updates."""
+        """Select the loaded model if the page waits for it, or show why loading failed. Return updates of the page.
+
+        fault: the reason why loading failed; None if the model was loaded.
+        """
         with session.lock:
             was_wanted = session.wanted_model == name
             if was_wanted:
@@ -115,8 +125,8 @@ class ModelHandlers(Handlers):
             elif fault and (was_wanted or name == session.model):
                 session.show_message(fault.sentence, fault=True)
             elif was_wanted:
-                use_model(session, self.services, name)
+                select_model(session, self.services, name)
                 return self.update_page(session, fill=True) | self.update_badge(session)
             replan(session, self.services)
-            # Only what depends on the model: all else may have been updated by another handler meanwhile.
+            # Only the components that depend on the model: another handler may have updated the others meanwhile.
             return self.update_progress(session)

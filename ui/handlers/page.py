@@ -1,4 +1,4 @@
-"""Handlers of the page as a whole: it is opened, settings change, runs start, stop and progress."""
+"""Event handlers for opening the page, changing settings, and starting, stopping and following a run."""
 
 import asyncio
 import random
@@ -23,11 +23,11 @@ from ui.text import words
 
 
 class PageHandlers(Handlers):
-    """Handlers of the page as a whole."""
+    """Handlers of the events that open the page, change settings, and start, stop and follow a run."""
 
     @one_at_a_time
     def on_load(self, stored: Any, request: gr.Request) -> Outputs:
-        """Fill a page that was opened or reloaded; stored: what the browser stored."""
+        """Fill a page that was opened or reloaded. stored: the values that the browser stored, or anything else."""
         session = self.session(request)
         session.is_restored = True
         try:
@@ -42,19 +42,19 @@ class PageHandlers(Handlers):
         return self.update_page(session, fill=not is_faulty) | self.update_badge(session)
 
     def on_change(self, values: dict, request: gr.Request) -> Outputs:
-        """Show what changed settings make and cost."""
+        """Plan the changed settings, and show the sizes and the time of a run with them."""
         return self.apply_change(values, request)
 
     @one_at_a_time
     def on_generate(self, values: dict, request: gr.Request) -> Outputs:
-        """Start a run of the settings; with a new seed if they have been made and are on display."""
+        """Start a run of the settings. If a complete run of the same settings is on display, use a new seed."""
         session = self.session(request, values)
         if runs.is_run_active(session, self.services):
             return self.update_page(session)
         plan_settings(session, self.services, self.read_recipe(session, values))
         if session.plan is None:
             return self.update_page(session)
-        refusal = self._refuse_prompt(session)
+        refusal = self._prompt_problem(session)
         if refusal:
             session.show_message(refusal, fault=True)
             return self.update_page(session)
@@ -67,8 +67,8 @@ class PageHandlers(Handlers):
             runs.submit(session, self.services, session.recipe, session.plan, until=session.pause_after)
         return self.update_page(session) | seed_update
 
-    def _refuse_prompt(self, session: Session) -> str:
-        """Return why the model cannot draw the prompt; empty if it can."""
+    def _prompt_problem(self, session: Session) -> str:
+        """Return a sentence that says why the model cannot draw the prompt; "" if the model can draw it."""
         prompt, entry = session.recipe.prompt, self.services.entry(session.model)
         if not prompt.strip():
             return words.PROMPT_EMPTY
@@ -78,7 +78,7 @@ class PageHandlers(Handlers):
 
     @one_at_a_time
     def on_stop(self, request: gr.Request) -> Outputs:
-        """Ask the page's run to stop."""
+        """Ask the active run of the page to stop."""
         session = self.session(request)
         run = session.active_run
         if run is not None and self.services.is_active(run):
@@ -87,7 +87,7 @@ class PageHandlers(Handlers):
         return {self.page.stages: stages_panel_value(session, self.services)}
 
     async def on_follow_run(self, request: gr.Request) -> AsyncIterator[Outputs]:
-        """Update the page while its run is in progress; a run that is followed already is left alone."""
+        """Update the page until its active run has ended. Do nothing if another event follows the run already."""
         session = self.session(request)
         run = session.active_run
         if run is None or session.followed_run is run:
@@ -95,7 +95,7 @@ class PageHandlers(Handlers):
             return
         session.followed_run = run
         try:
-            async for _ in runs.follow(session, self.services, run):
+            async for _ in runs.follow_run(session, self.services, run):
                 if run.end is None:
                     yield await asyncio.to_thread(self.update_progress, session)
             yield await asyncio.to_thread(self._update_after_run, session)
@@ -104,7 +104,7 @@ class PageHandlers(Handlers):
                 session.followed_run = None
 
     def _update_after_run(self, session: Session) -> Outputs:
-        """Plan the settings again, now that more stages are cached, and return updates of everything."""
+        """Update the plan, because more stages are cached after a run, and return updates of the whole page."""
         with session.lock:
             replan(session, self.services)
             session.notes = current_notes(session, self.services)

@@ -1,4 +1,4 @@
-"""Handlers of text boxes, random prompts and seeds, and the buttons that build a prompt from known words."""
+"""Event handlers for text boxes, random prompts, random seeds and the buttons that build a prompt from known words."""
 
 import random
 from collections.abc import Callable
@@ -14,13 +14,15 @@ from ui.text import words
 
 
 class PromptHandlers(Handlers):
-    """Handlers of what fills the text boxes and the seed."""
+    """Handlers of the events that change the text boxes or the seed."""
 
     def on_text_change(self, name: str) -> Callable[..., Outputs]:
-        """Return the handler of one text box, which plans its new text.
+        """Return the handler for changes of one text box.
 
-        Text boxes report a change also when the page fills them, possibly before other widgets are filled.
-        Such changes are known by their text and ignored.
+        A text box reports a change also when the server fills it. The handler ignores such a change: the new text is
+        the one in session.widget_values.
+
+        name: the name of the text box.
         """
 
         def on_text(values: dict, request: gr.Request) -> Outputs:
@@ -33,7 +35,7 @@ class PromptHandlers(Handlers):
         return on_text
 
     def on_surprise(self, values: dict, request: gr.Request) -> Outputs:
-        """Set a random prompt of words that the model knows, and a random seed."""
+        """Fill in a random prompt of words that the model knows, and a random seed."""
         known_words = self.services.entry(self.session(request, values).model).vocabulary
         if known_words:
             chosen = {kind: random.choice(choices) for kind, choices in known_words.items()}
@@ -43,11 +45,11 @@ class PromptHandlers(Handlers):
         return self._set_widgets(values, request, prompt=prompt, seed=random.randint(0, MAX_SEED))
 
     def on_new_seed(self, values: dict, request: gr.Request) -> Outputs:
-        """Set a random seed."""
+        """Fill in a random seed."""
         return self._set_widgets(values, request, seed=random.randint(0, MAX_SEED))
 
     def on_word_choice(self, values: dict, request: gr.Request) -> Outputs:
-        """Put a chosen word into the prompt, in place of the word of the same kind."""
+        """Put the chosen words into the prompt. A chosen word replaces the word of the same kind, such as a colour."""
         entry = self.services.entry(self.session(request, values).model)
         if not entry.vocabulary:  # The model was changed meanwhile.
             return self.no_update()
@@ -58,7 +60,7 @@ class PromptHandlers(Handlers):
         return self._set_widgets(values, request, prompt=vocabulary.replace_words(text, known, entry))
 
     def _set_widgets(self, values: dict, request: gr.Request, **new: Any) -> Outputs:
-        """Set some widgets by name and plan the result."""
+        """Set widgets to new values, by name, plan the settings and return updates of the page."""
         new_values = {self.page.widgets[name]: value for name, value in new.items()}
         updates = self.apply_change(values | new_values, request)
         return updates | {widget: gr.update(value=value) for widget, value in new_values.items()}

@@ -203,11 +203,11 @@ def describe_progress(progress: RunProgress, services: Services) -> str:
     latest, plan = progress.last_progress, progress.plan
     if latest and plan:
         return " ".join([_describe_step(latest, plan, progress, services), *_explanations(progress)])
-    if progress.accepted and progress.last_stage:
+    if progress.accepted and progress.last_finished_stage:
         return words.STAGE_FINISHED.format(
-            stage=progress.last_stage,
+            stage=progress.last_finished_stage,
             of=len(progress.accepted.stages),
-            size=formatting.format_short_size(*progress.finished[progress.last_stage].size),
+            size=formatting.format_short_size(*progress.finished[progress.last_finished_stage].size),
         )
     return words.STARTING if services.pool.is_loaded(progress.model) else words.LOADING_MODEL
 
@@ -251,7 +251,7 @@ def _explanations(progress: RunProgress) -> Iterator[str]:
 
 def is_complete(progress: RunProgress) -> bool:
     """Return whether every stage of a run's plan is finished."""
-    return progress.plan is not None and progress.last_stage >= len(progress.plan.stages)
+    return progress.plan is not None and progress.last_finished_stage >= len(progress.plan.stages)
 
 
 def continue_action(services: Services, progress: RunProgress, until: int | None = None) -> dict[str, str]:
@@ -259,11 +259,11 @@ def continue_action(services: Services, progress: RunProgress, until: int | None
 
     until: the stage up to which the time is estimated; None for the last one.
     """
-    if until is not None and until <= progress.last_stage:
+    if until is not None and until <= progress.last_finished_stage:
         until = None
     seconds = None
     if progress.plan:
-        seconds = services.pace.estimate(progress.plan.stages[progress.last_stage : until])
+        seconds = services.pace.estimate(progress.plan.stages[progress.last_finished_stage : until])
     time = ""
     if seconds is not None:
         time = words.CONTINUE_TIME.format(time=formatting.format_estimate(seconds))

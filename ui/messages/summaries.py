@@ -6,7 +6,7 @@ from engine.planning import cost
 from engine.planning.plan import Plan
 from engine.recipe.options import OPTIONS, options_from_pairs
 from engine.recipe.recipe import SETTINGS, Recipe
-from ui.session.finished import NOT_COMPARED
+from ui.session.finished import UNCOMPARED_SETTINGS
 from ui.settings import control_settings
 from ui.settings.complaints import SettingChange, describe_changes
 from ui.text import formatting, methods, words
@@ -46,7 +46,7 @@ def describe_differences(before: Recipe, after: Recipe) -> str:
     """
     changed = [name for name in SETTINGS if getattr(before, name) != getattr(after, name)]
     names = [text for name, text in NAMED_WITHOUT_VALUES.items() if name in changed]
-    skipped = {*NOT_COMPARED, *NAMED_WITHOUT_VALUES, "controls"}
+    skipped = {*UNCOMPARED_SETTINGS, *NAMED_WITHOUT_VALUES, "controls"}
     changes = [
         SettingChange(name, getattr(before, name), getattr(after, name))
         for name in changed

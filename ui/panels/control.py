@@ -72,12 +72,12 @@ def _update_around_map(panel: ControlPanel, session: Session, services: Services
         fold["open"] = True
     return {
         panel.fold: fold,
-        panel.stage: gr.update(
+        panel.map_stage: gr.update(
             choices=[(formatting.format_short_size(*size), number) for number, size in enumerate(sizes, 1)],
             value=map_stage(session).number if sizes else None,
             visible=len(sizes) > 1,
         ),
-        panel.full_size: gr.update(visible=bool(sizes)),
+        panel.size_toggle: gr.update(visible=bool(sizes)),
         panel.notes: "".join(f'<p class="quiet">{escape(note)}</p>' for note in notes),
         panel.remove: gr.update(visible=control is not None),
     }
@@ -100,7 +100,7 @@ def _notes(session: Session, services: Services) -> tuple[str, ...]:
 def _update_map(panel: ControlPanel, session: Session, services: Services) -> Outputs:
     """Return the new content of the control map; empty if it is the same as in the last update."""
     html = map_html(session, services)
-    if html is None or hash(html) == session.shown_map:
+    if html is None or hash(html) == session.shown_map_hash:
         return {}
-    session.shown_map = hash(html)
-    return {panel.map: html}
+    session.shown_map_hash = hash(html)
+    return {panel.control_map: html}

@@ -32,7 +32,7 @@ _VALUE_NUMBERS = count(time.time_ns() // 1000)
 def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
     """Return the value of the stages panel for a session."""
     progress = session.shown_run
-    stages = services.finished_stages(progress.run) if progress else ()
+    stages = services.finished_stages(progress.folder) if progress else ()
     is_active = progress is not None and session.active_run is progress
     message = status_message(session, services)
     shown_count, shown_key = session.shown_stage
@@ -45,7 +45,7 @@ def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
         "status": {
             "text": message.text,
             "fault": message.fault,
-            "spoken": session.announcements,
+            "spoken": session.announcement_count,
             "actions": list(message.actions),
         },
         "cards": stage_cards(session, services, stages, is_active),

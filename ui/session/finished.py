@@ -1,4 +1,4 @@
-"""Finished stages as the page shows them: their files, and the recipe that made them."""
+"""Finished stages as the page shows them: the files of a stage and the recipe that it was made from."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -25,14 +25,15 @@ from ui.text import formatting, methods
 
 log = logging.getLogger(__name__)
 
-# Characters of the prompt in the name of a downloaded file.
+# The name of a downloaded file contains at most this many characters of the prompt.
 MAX_NAME_LENGTH = 40
-# Characters of the prompt in the title of a run.
+# The title of a run contains at most this many characters of the prompt.
 MAX_TITLE_LENGTH = 60
-# Windows are outlined if there are at most this many; more would hide the picture and slow the page down.
+# Windows are not outlined if a stage has more windows than this: the outlines would hide the picture and slow the
+# page down.
 MAX_OUTLINED_WINDOWS = 400
-# Settings that are left out where two pictures are compared.
-NOT_COMPARED = ("width", "height", "view_batch", "loras", "options")
+# Names of settings that are left out of the comparison of two pictures.
+UNCOMPARED_SETTINGS = ("width", "height", "view_batch", "loras", "options")
 # Words that the name of a downloaded file leaves out.
 SKIPPED_WORDS = frozenset(("a", "an", "the", "on", "at", "in", "of"))
 
@@ -45,30 +46,33 @@ class FinishedStage:
     run: str
     # The stage's number within the run, counted from 1.
     number: int
+    # The folder of the stage's files.
     folder: Path
-    # (height, width) in px.
+    # (height, width) of the picture in px.
     size: tuple[int, int]
-    # How long it took; 0 if its record does not say.
+    # The seconds that the stage took; 0 if its record does not say.
     seconds: float
+    # The recipe that the stage was made from.
     recipe: Recipe
-    # How its views lie on the canvas; None if that is unknown.
+    # The positions of the stage's windows on the canvas; None if they are unknown.
     layout: StageLayout | None
 
     @property
-    def key(self) -> str:
-        """A name that no other finished stage has."""
+    def stage_id(self) -> str:
+        """The identifier of the stage, which no other finished stage of any run has."""
         return f"{self.run}/{self.folder.name}"
 
     @property
     def stage_count(self) -> int:
-        """The number of stages of the plan that the stage belongs to, as far as it is known."""
+        """The number of stages in the run's plan; if it is unknown, the number of this stage."""
         return max(self.number, self.layout.stage_count if self.layout else 0)
 
 
 def read_finished_stages(run: Path, facts_of: Callable[[str], Facts | None]) -> tuple[FinishedStage, ...]:
-    """Return the finished stages in a run's folder, without those that cannot be read.
+    """Return the finished stages in a run's folder that can be read, the first stage first.
 
-    facts_of: returns the facts of a model by its name, None if they are unknown.
+    run: the folder.
+    facts_of: returns the facts of a model by the model's name; None if they are unknown.
     """
     try:
         folders = store.finished_stages(run)
@@ -76,7 +80,7 @@ def read_finished_stages(run: Path, facts_of: Callable[[str], Facts | None]) -> 
         return ()
     stages = []
     for number, (_, folder) in folders.items():
-        recalled = _recall(folder / store.PICTURE_FILE)
+        recalled = _read_recipe(folder / store.PICTURE_FILE)
         if recalled:
             stages.append(read_finished_stage(run.name, number, folder, facts_of(recalled.recipe.model)))
     return tuple(stages)
@@ -84,17 +88,18 @@ def read_finished_stages(run: Path, facts_of: Callable[[str], Facts | None]) -> 
 
 @lru_cache(maxsize=512)
 def read_finished_stage(run: str, number: int, folder: Path, facts: Facts | None) -> FinishedStage:
-    """Return a finished stage; cached, because its files never change.
+    """Read a finished stage from its folder. The result is cached, because the files never change.
 
-    facts: of the stage's model; needed only for records without a layout.
+    run: the name of the run.
+    facts: the facts of the stage's model; needed only if the stage's record has no layout.
     """
-    recalled = _recall(folder / store.PICTURE_FILE)
+    recalled = _read_recipe(folder / store.PICTURE_FILE)
     seconds = recalled.record.get("seconds")
     return FinishedStage(
         run=run,
         number=number,
         folder=folder,
-        size=_size(folder),
+        size=_picture_size(folder),
         seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
         recipe=recalled.recipe,
         layout=layout.from_dict(recalled.record.get("layout")) or _planned_layout(recalled, facts),
@@ -102,7 +107,10 @@ def read_finished_stage(run: str, number: int, folder: Path, facts: Facts | None
 
 
 def _planned_layout(recalled: Recalled, facts: Facts | None) -> StageLayout | None:
-    """Return the layout from a plan of the stage's recipe, for records of earlier versions without layout."""
+    """Return the layout of a stage whose record has none, from a plan of its recipe; None if it cannot be planned.
+
+    Records of earlier versions have no layout.
+    """
     number = recalled.record.get("stage")
     if facts is None or not isinstance(number, int):
         return None
@@ -114,7 +122,7 @@ def _planned_layout(recalled: Recalled, facts: Facts | None) -> StageLayout | No
 
 @lru_cache(maxsize=512)
 def plan_of_stored_recipe(recipe: Recipe, facts: Facts) -> Plan | None:
-    """Return the plan of the recipe in a record; None if this version of the program rejects the recipe."""
+    """Return the plan of a stored recipe; None if this version of the program rejects the recipe."""
     try:
         return plan(recipe, facts)
     except BadRecipe:
@@ -122,8 +130,8 @@ def plan_of_stored_recipe(recipe: Recipe, facts: Facts) -> Plan | None:
 
 
 @lru_cache(maxsize=512)
-def _recall(path: Path) -> Recalled | None:
-    """Return the recipe and the record in a picture; None if it holds none."""
+def _read_recipe(path: Path) -> Recalled | None:
+    """Return the recipe and the record in a picture file; None if the file contains no recipe."""
     try:
         return recall(path)
     except BadRecipe:
@@ -131,17 +139,18 @@ def _recall(path: Path) -> Recalled | None:
         return None
 
 
-def _size(folder: Path) -> tuple[int, int]:
+def _picture_size(folder: Path) -> tuple[int, int]:
+    """Return (height, width) in px of the picture in a stage's folder."""
     with Image.open(folder / store.PICTURE_FILE) as image:
         return image.height, image.width
 
 
 def stage_for_browser(stage: FinishedStage) -> dict[str, Any]:
-    """Return what the page's script needs of a finished stage."""
+    """Return a finished stage as a JSON object for the page's script."""
     height, width = stage.size
     views = stage.layout
     return {
-        "key": stage.key,
+        "key": stage.stage_id,
         "run": stage.run,
         "number": stage.number,
         "of": stage.stage_count,
@@ -160,17 +169,17 @@ def stage_for_browser(stage: FinishedStage) -> dict[str, Any]:
 
 
 def file_for_browser(path: Path) -> dict[str, Any]:
-    """Return a file that the browser may fetch, in Gradio's format."""
+    """Return a JSON object from which Gradio makes a link to the file for the browser."""
     return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
 
 
 def settings_table(recipe: Recipe) -> list[list[str]]:
-    """Return name, label and value of every setting as text, to compare two pictures by."""
+    """Return [name, label, value as text] of every setting, for the comparison of two pictures."""
     method = ["method", SETTINGS["method"].label, methods.METHOD_TITLES[recipe.method]]
     settings = [
         [name, setting.label, _as_text(getattr(recipe, name))]
         for name, setting in SETTINGS.items()
-        if name not in (*NOT_COMPARED, "method")
+        if name not in (*UNCOMPARED_SETTINGS, "method")
     ]
     values = asdict(options_from_pairs(recipe.options))
     options = [[name, option.label, _as_text(values[name])] for name, option in OPTIONS.items()]
@@ -178,6 +187,7 @@ def settings_table(recipe: Recipe) -> list[list[str]]:
 
 
 def _as_text(value: Any) -> str:
+    """Return the value of a setting as text for people."""
     match value:
         case (Control(), *_):
             return control_settings.describe_controls(value)
@@ -193,18 +203,21 @@ def _as_text(value: Any) -> str:
 
 
 def window_boxes(views: StageLayout) -> list[list[float]]:
-    """Return top, left, height and width of each window before jitter, as shares of the canvas."""
+    """Return [top, left, height, width] of each window without jitter, as fractions of the canvas."""
     (rows, cols), (height, width) = views.canvas, views.window
     tops, lefts = views.grid
     return [
-        [round(share, 5) for share in (top / rows, left / cols, height / rows, width / cols)]
+        [round(fraction, 5) for fraction in (top / rows, left / cols, height / rows, width / cols)]
         for top in tops
         for left in lefts
     ]
 
 
 def download_name(recipe: Recipe, width: int) -> str:
-    """Return a file name that sorts well, such as red-house-snow_s42_1024_a3-1-1.png."""
+    """Return the file name of a downloaded picture: subject, seed, width in px and exponents or method.
+
+    An example is red-house-snow_s42_1024_a3-1-1.png.
+    """
     letters = (letter if letter.isascii() and letter.isalnum() else " " for letter in recipe.prompt.lower())
     prompt_words = [word for word in "".join(letters).split() if word not in SKIPPED_WORDS]
     subject = "-".join(prompt_words)[:MAX_NAME_LENGTH].strip("-") or "picture"
@@ -214,7 +227,10 @@ def download_name(recipe: Recipe, width: int) -> str:
 
 
 def run_title(recipe: Recipe, sizes: Sequence[tuple[int, int]]) -> str:
-    """Return the method (unless it is the default one), the prompt and the sizes of a run in one line."""
+    """Return a line with the prompt and the stage sizes of a run, after the method unless that is the default.
+
+    sizes: (height, width) in px of each stage.
+    """
     prompt = recipe.prompt
     if len(prompt) > MAX_TITLE_LENGTH:
         prompt = prompt[: MAX_TITLE_LENGTH - 1] + "…"

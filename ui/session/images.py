@@ -1,6 +1,6 @@
-"""Images that a page may use: files of its start image and control images, and what their shape implies.
+"""The files of the start image and the control images of a page.
 
-Recipes of a page name images by digest; the file is looked up for each plan and each run.
+The recipes of a page name images by digest. The file of an image is looked up for each plan and each run.
 """
 
 from base64 import b64encode
@@ -20,21 +20,24 @@ from ui.session.session import Session
 from ui.settings.sizes import has_input_image
 from ui.text import formatting, words
 
-# The longer side in px of the start image as the page shows it.
+# The longer side in px of the reduced start image on the page.
 PREVIEW_SIDE = 280
 
 
 def recipe_with_files(session: Session, services: Services, recipe: Recipe) -> Recipe:
-    """Return the recipe with its images as files; raise BadRecipe if the page has no access to one of them.
+    """Return the recipe with the digest of each image replaced by a file.
 
-    Digests are public: they travel in pictures and settings. So only images that were dropped on this page or
-    belong to a run of this browser are found.
+    Raise BadRecipe if the page has no access to an image. It has access to images that were dropped on it and to
+    images of the runs of its browser. Knowing a digest gives no access, because pictures and links contain digests.
     """
     return with_files(recipe, partial(find_image, session, services))
 
 
 def find_image(session: Session, services: Services, digest: str) -> Path | None:
-    """Return the file of an image that was dropped on this page or that a run of this browser stores."""
+    """Return the file of an image with this digest; None if the page has no access to such an image.
+
+    The image must have been dropped on this page or belong to a run of this browser.
+    """
     dropped = session.images.get(digest)
     if dropped and dropped.is_file():
         return dropped
@@ -48,7 +51,10 @@ def find_image(session: Session, services: Services, digest: str) -> Path | None
 
 
 def without_image_size(session: Session, services: Services, recipe: Recipe) -> Recipe:
-    """Return the recipe without width and height if they are the ones that follow from its input image."""
+    """Return the recipe without width and height if its input image implies the same width and height.
+
+    Any other recipe is returned unchanged.
+    """
     if not has_input_image(recipe):
         return recipe
     free = replace(recipe, width=None, height=None)
@@ -61,20 +67,21 @@ def without_image_size(session: Session, services: Services, recipe: Recipe) -> 
 
 
 def start_image_html(session: Session, services: Services) -> str:
-    """Return the start image, reduced and with its size; a sentence if its file is gone, empty without one.
+    """Return the HTML of the start image: the reduced image with its size.
 
-    It contains no text from outside, so nothing needs to be escaped.
+    Return a sentence if the file of the start image is gone, and "" if there is no start image. The HTML contains no
+    text from outside, so nothing is escaped.
     """
     digest = session.recipe.image
     if not digest:
         return ""
     path = find_image(session, services, digest)
-    return _figure(path) if path else f"<p>{words.START_IMAGE_GONE}</p>"
+    return _figure_html(path) if path else f"<p>{words.START_IMAGE_GONE}</p>"
 
 
 @lru_cache(maxsize=64)
-def _figure(path: Path) -> str:
-    """Return the HTML of an image file. It may be cached: such a file never changes."""
+def _figure_html(path: Path) -> str:
+    """Return the HTML of a reduced image with its size. The HTML is cached, because the file never changes."""
     image, encoded = images.read(path), BytesIO()
     size = formatting.format_size(image.height, image.width)
     image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))

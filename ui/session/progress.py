@@ -1,4 +1,4 @@
-"""What is known of a run from its events, and how long it will still take."""
+"""The state of a run, derived from its events, and the estimate of the time that is left."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -9,57 +9,66 @@ from engine.planning.plan import Plan
 from engine.runs.events import END, Accepted, Event, Preview, Progress, Retreated, StageDone, Waiting
 from ui.session.finished import FinishedStage
 
-# Seconds after which the speed measured in the present stage replaces the remembered one.
+# The time left in a stage is estimated from earlier runs until the stage has run for this many seconds. Then it is
+# estimated from the speed of the stage.
 MEASURE_SECONDS = 1.0
 
 
 @dataclass(eq=False)
 class RunProgress:
-    """A run as the pages that follow it know it: the state that results from its events so far."""
+    """The state of a run, derived from the events that the run has sent so far."""
 
     # The run's folder.
-    run: Path
-    # The event with which the run began.
+    folder: Path
+    # The event with which the run began; None before it began.
     accepted: Accepted | None = None
+    # The run's plan; None if it is unknown.
     plan: Plan | None = None
-    # Finished stages by number, those that were cached among them.
+    # All finished stages by number, including the stages that were taken from the cache.
     finished: dict[int, StageDone | FinishedStage] = field(default_factory=dict)
-    # The newest event of its kind in the present stage.
+    # The newest Progress event of the present stage.
     last_progress: Progress | None = None
+    # The newest Preview event of the present stage.
     preview: Preview | None = None
-    # The run's place in the queue, while it waits.
+    # The newest Waiting event, which holds the run's position in the queue; None if the run is not waiting.
     waiting: Waiting | None = None
-    # The event with which the run ended.
+    # The event with which the run ended; None before the end.
     end: Event | None = None
     # Whether memory ran out and the run continued with smaller batches or tiles.
     has_smaller_batch: bool = False
-    # Whether the run was asked to stop.
+    # Whether the person has asked the run to stop.
     is_stopping: bool = False
-    # The number of the next event to ask the queue for.
+    # The number of the next event to fetch from the queue.
     next_event: int = 0
-    # Evaluations of this run before the present stage.
+    # Number of evaluations of this run before the present stage.
     evaluations_before: int = 0
-    # When the first progress of the present stage arrived, and at how many evaluations of the run.
+    # When the first Progress event of the present stage arrived (in seconds of `clock`), and the number of
+    # evaluations of the run at that time.
     first_progress: tuple[float, int] | None = None
-    # The stage that the run was started to end with; None for the last one.
+    # The number of the stage after which the run ends, as requested at its start; None for the last stage.
     until: int | None = None
-    # The stage after which the run is to pause, as chosen while it runs.
+    # The number of the stage after which the run pauses, as chosen during the run; None if no pause was chosen.
     pause_after: int | None = None
     # The name of the model that the run was started with.
     model: str = ""
+    # Returns the present time in seconds.
     clock: Callable[[], float] = time.monotonic
 
     @property
     def name(self) -> str:
-        return self.run.name
+        """The run's name, which is the name of its folder."""
+        return self.folder.name
 
     @property
-    def last_stage(self) -> int:
+    def last_finished_stage(self) -> int:
         """The number of the last finished stage; 0 if none is finished."""
         return max(self.finished, default=0)
 
     def take_events(self, events: Iterable[Event]) -> bool:
-        """Apply new events. Return whether screen readers are to announce any: a start, a stage or an end."""
+        """Apply new events to the state.
+
+        Return whether screen readers must announce the change: the run began, finished a stage or ended.
+        """
         announce = False
         for event in events:
             announce = announce or isinstance(event, Accepted | StageDone | END)
@@ -67,6 +76,7 @@ class RunProgress:
         return announce
 
     def _take_event(self, event: Event) -> None:
+        """Apply one event to the state."""
         match event:
             case Accepted():
                 self.accepted, self.plan = event, event.plan
@@ -90,7 +100,7 @@ class RunProgress:
 
     @property
     def stage_fraction(self) -> float:
-        """How much of the present stage is done, from 0 to 1."""
+        """The fraction of the present stage that is done, from 0 to 1."""
         if not (self.last_progress and self.plan):
             return 0.0
         stage = self.plan.stages[self.last_progress.stage - 1]
@@ -98,9 +108,9 @@ class RunProgress:
         return min(1.0, done / max(1, stage.evaluations))
 
     def seconds_left(self, estimates: tuple[float | None, ...]) -> tuple[float | None, float | None]:
-        """Return the seconds that the present stage and the whole run still take; None where unknown.
+        """Return (seconds left in the present stage, seconds left in the whole run); None for an unknown value.
 
-        estimates: the remembered seconds of each stage of the plan.
+        estimates: the seconds of each stage of the plan, estimated from earlier runs.
         """
         if not (self.last_progress and self.plan and self.accepted):
             return None, None
@@ -116,7 +126,7 @@ class RunProgress:
         return left_in_stage, left_in_stage + sum(seconds for seconds in later if seconds)
 
     def _measured_seconds(self) -> float | None:
-        """Return how long the present stage takes at its own speed; None before it can be measured."""
+        """Return the seconds of the whole present stage at its speed so far; None if it is too early to measure."""
         if not (self.first_progress and self.last_progress and self.plan):
             return None
         began, evaluations = self.first_progress

@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 
 # The name of the run that comes with the app.
 EXAMPLE = "example"
-# Seconds between two searches for runs and uploads that are too old.
+# Seconds between two clean-ups of old runs and uploads.
 CLEANUP_INTERVAL = 300.0
+# Matches the name of any run but the example.
 _RUN_NAME = re.compile(r"[0-9a-f]{32}")
 
 
@@ -34,41 +35,49 @@ _RUN_NAME = re.compile(r"[0-9a-f]{32}")
 class Services:
     """The parts of the running app that do not belong to a single page."""
 
+    # The models of the app.
     pool: ModelPool
+    # The runs that are waiting or in progress.
     queue: RunQueue
     # The finished stages of all runs.
     cache: RunCache
-    # The folder of the run that comes with the app.
+    # The folder of the run that comes with the app; None if the app has no such run.
     example: Path | None = None
-    # The id of the Hugging Face Space that hosts the app, as owner/name.
+    # The id (owner/name) of the Hugging Face Space that hosts the app; None if no Space hosts the app.
     space: str | None = None
+    # The sessions of all open pages.
     sessions: Sessions = field(default_factory=Sessions)
+    # The images that were uploaded to all pages.
     uploads: Uploads = field(default_factory=Uploads)
 
     @property
     def pace(self) -> Pace:
-        """How fast this machine has finished stages so far."""
+        """The record of how fast this machine computed stages, from which seconds are estimated."""
         return Pace(self.cache.root)
 
     def entry(self, model: str = "") -> ModelEntry:
-        """Return a model's entry in the catalogue; the first model's for an empty name."""
+        """Return a model's entry in the catalogue. An empty name means the first model."""
         return self.pool.entry(model)
 
     def facts(self, model: str = "") -> Facts:
-        """Return what is known of a model; more once it is loaded."""
+        """Return a model's facts; raise Fault if the model is not on this machine.
+
+        Some facts are known only after the model was loaded. An empty name means the first model.
+        """
         return self.pool.facts(model)
 
     def facts_or_none(self, model: str) -> Facts | None:
-        """Return what is known of a model; None if it is not on this machine."""
+        """Return a model's facts; None if the model is not on this machine."""
         try:
             return self.facts(model)
         except Fault:
             return None
 
     def resolve_model(self, model: object, fallback: str = "") -> str:
-        """Return a model's name as recipes of a page hold it: empty for the first model.
+        """Return the name of a model as recipes store it, which is empty for the first model.
 
-        model: any value that came from outside; the fallback is returned if it names no model of this app.
+        model: any value from outside.
+        fallback: the name to return if `model` is not the name of a model of this app.
         """
         first, *others = self.pool.entries
         if model in ("", first):
@@ -76,7 +85,10 @@ class Services:
         return model if isinstance(model, str) and model in others else fallback
 
     def run_folder(self, name: object) -> Path | None:
-        """Return a run's folder; None if there is no such run. The name may be any value from outside."""
+        """Return a run's folder; None if there is no such run.
+
+        name: any value from outside.
+        """
         if name == EXAMPLE:
             return self.example
         if not (isinstance(name, str) and _RUN_NAME.fullmatch(name)):
@@ -85,17 +97,23 @@ class Services:
         return folder if folder.is_dir() else None
 
     def finished_stages(self, run: Path) -> tuple[FinishedStage, ...]:
-        """Return the finished stages in a run's folder."""
+        """Return the finished stages in a run's folder, the first stage first.
+
+        run: the folder.
+        """
         return read_finished_stages(run, self.facts_or_none)
 
     def count_cached(self, planned: Plan) -> int:
-        """Return how many of a plan's first stages are cached; 0 while the model's weights are unknown."""
+        """Return the number of a plan's first stages that are cached; 0 if the model's weights are not known yet."""
         if not planned.facts.hash:
             return 0
         return self.cache.count_cached(stage_keys(planned.stages))
 
     def run_progress(self, name: str) -> RunProgress | None:
-        """Return what the queue remembers of a run, or what its folder holds; None if the run is gone."""
+        """Return a run's state; None if there is no such run.
+
+        The state comes from the events in the queue. What they do not say is read from the run's folder.
+        """
         folder = self.run_folder(name)
         if folder is None:
             return None
@@ -109,26 +127,32 @@ class Services:
         if not progress.finished:
             progress.finished = {stage.number: stage for stage in self.finished_stages(folder)}
         if progress.plan is None:
-            progress.plan = self._stored_plan(folder)
+            progress.plan = self._plan_from_folder(folder)
         return progress
 
-    def _stored_plan(self, folder: Path) -> Plan | None:
-        """Return the plan of the largest finished stage in a run's folder; None if it cannot be planned."""
+    def _plan_from_folder(self, folder: Path) -> Plan | None:
+        """Return the plan made from the recipe of the largest finished stage in a run's folder.
+
+        Return None if there is no finished stage or if the recipe can no longer be planned.
+        """
         stages = self.finished_stages(folder)
         facts = self.facts_or_none(stages[-1].recipe.model) if stages else None
         return plan_of_stored_recipe(stages[-1].recipe, facts) if facts else None
 
     def refresh_plan(self, planned: Plan) -> Plan:
-        """Return the plan, made anew if its model was loaded in the meantime; raise Fault if that fails."""
+        """Return a plan of the same recipe for the model's present facts, which change when the model is loaded.
+
+        Raise Fault if the recipe can no longer be planned.
+        """
         facts = self.facts(planned.recipe.model)
         return planned if planned.facts is facts else plan(planned.recipe, facts)
 
     def is_active(self, progress: RunProgress) -> bool:
         """Return whether a run is waiting or in progress."""
-        return progress.end is None and progress.run in self.queue.active_runs()
+        return progress.end is None and progress.folder in self.queue.active_runs()
 
     def remove_run(self, name: str) -> bool:
-        """Remove a run's folder unless a run in the queue needs it. Return whether it was removed."""
+        """Remove a run's folder unless a run in the queue needs the folder. Return whether the folder was removed."""
         folder = self.run_folder(name)
         if folder is None or name == EXAMPLE or folder in self.queue.needed_paths():
             return False
@@ -136,7 +160,7 @@ class Services:
         return True
 
     def clean_up(self) -> None:
-        """Remove runs and uploads that are too old."""
+        """Remove runs and uploads that are too old or take too much disk space."""
         try:
             self.cache.sweep(tuple(self.queue.needed_paths()))
             self.uploads.sweep()
@@ -145,7 +169,10 @@ class Services:
 
 
 def start_cleanup(services: Services, interval: float = CLEANUP_INTERVAL) -> threading.Event:
-    """Start a thread that cleans up at regular intervals. Return the event that stops it."""
+    """Start a thread that removes old runs and uploads regularly. Return the event that stops the thread.
+
+    interval: the seconds between two clean-ups.
+    """
     stop = threading.Event()
 
     def clean_up_until_stopped() -> None:
@@ -160,8 +187,8 @@ def open_services(
     root: Path,
     pool: ModelPool,
     *,
-    age: float,
-    size: float = float("inf"),
+    max_age: float,
+    max_bytes: float = float("inf"),
     example: Path | None = None,
     space: str | None = None,
     max_waiting: int = MAX_WAITING,
@@ -170,13 +197,14 @@ def open_services(
     """Return the services of an app.
 
     root: the folder of all runs.
-    age, size: the seconds for which runs are kept, and the bytes that they may take together.
-    example: the folder of the run that comes with the app.
-    space: the id of the Hugging Face Space that hosts the app.
+    max_age: seconds after which an unused run is removed.
+    max_bytes: the bytes that all runs together may take.
+    example: the folder of the run that comes with the app; ignored if it contains no finished stage.
+    space: the id (owner/name) of the Hugging Face Space that hosts the app.
     max_waiting, unwatched_seconds: see RunQueue.
     """
     root.mkdir(parents=True, exist_ok=True)
-    cache = RunCache(root.resolve(), max_age=age, max_bytes=size)
+    cache = RunCache(root.resolve(), max_age=max_age, max_bytes=max_bytes)
     queue = RunQueue(
         cache,
         pool.start_run,

@@ -12,16 +12,19 @@ from engine.recipe.recipe import SETTINGS, Recipe
 from ui.session.progress import RunProgress
 from ui.session.uploads import new_folder_name
 
+# At most this many sessions are kept on the server.
 MAX_SESSIONS = 500
+# At most this many runs of one browser are remembered.
 MAX_OWN_RUNS = 20
 
 
 @dataclass(frozen=True)
 class Message:
-    """A line in the status area of the page that stays until the next action."""
+    """A line of text in the status area of the page. It stays until the next action of the person."""
 
+    # What the line says.
     text: str
-    # Whether the page presents it as an error.
+    # Whether the page presents the text as an error.
     fault: bool = False
     # Buttons beside the text: {"do": name of the action, "label": text, ...}.
     actions: tuple[dict[str, Any], ...] = ()
@@ -30,11 +33,13 @@ class Message:
 class SettingsChange(NamedTuple):
     """A change of settings that the page made itself and that can be undone."""
 
+    # The settings before the change.
     before: Recipe
+    # The settings after the change.
     after: Recipe
 
     def revert(self, recipe: Recipe) -> Recipe:
-        """Return the recipe without this change; settings that have changed again since stay as they are."""
+        """Return a recipe with the settings of before this change, except settings that have changed again."""
         restored = {
             name: getattr(self.before, name)
             for name in SETTINGS
@@ -45,13 +50,13 @@ class SettingsChange(NamedTuple):
 
 
 class DroppedFile(NamedTuple):
-    """A file that was dropped on the page and for which the page offers actions."""
+    """A file that was dropped on the page. The page offers actions for this file."""
 
     # The recipe in the file; None if the file holds none.
     recipe: Recipe | None
-    # The picture in the file, as a copy of the server; None if it cannot be used.
+    # The server's own copy of the image in the file; None if the image cannot be used.
     image: Path | None
-    # The change of settings that dropping the file made at once.
+    # The change of settings that the page made when the file was dropped; None if it made no change.
     change: SettingsChange | None = None
 
 
@@ -59,50 +64,50 @@ class DroppedFile(NamedTuple):
 class Session:
     """The state of one open page on the server."""
 
-    # Held by every handler while it reads or changes anything below.
+    # Every handler holds this lock while it reads or changes a field of the session.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     # ---- Settings ----
 
-    # The recipe that the widgets of the page stand for.
+    # The recipe that is set in the widgets of the page.
     recipe: Recipe = field(default_factory=Recipe)
-    # Settings of the recipe that have no widget, by name.
+    # Values of the settings of the recipe that have no widget, by name of the setting.
     unlisted_settings: dict[str, Any] = field(default_factory=dict)
-    # The recipe's plan; None if it was refused.
+    # The recipe's plan; None if the recipe was refused.
     plan: Plan | None = None
-    # Why the recipe was refused.
+    # Why the recipe was refused; None if it was not refused.
     refusal: BadRecipe | None = None
-    # How many of the plan's first stages are cached and need not be made.
+    # Number of the plan's first stages that are cached and need not be computed.
     cached_count: int = 0
-    # The stage after which the next run is to pause; None if it is not to pause.
+    # The number of the stage after which the next run pauses; None if the next run does not pause.
     pause_after: int | None = None
-    # The last change that the page made itself, for the Undo button.
+    # The change of settings that the Undo button reverts; None if there is nothing to undo.
     undoable_change: SettingsChange | None = None
-    # The model that is being downloaded to be used next.
+    # The name of the model that is selected once its download is complete; None if no model is awaited.
     wanted_model: str | None = None
 
     # ---- Widgets ----
 
-    # Values of the widgets that the page was last seen with or was last filled with, by name.
+    # The last known values of the widgets, sent by the browser or set by the server, by name.
     widget_values: dict[str, Any] = field(default_factory=dict)
-    # Widgets that are hidden because they have no effect.
-    ineffective: frozenset[str] = frozenset()
-    # The start image that is on display, by digest.
+    # Names of the widgets that are hidden because they have no effect.
+    ineffective_widgets: frozenset[str] = frozenset()
+    # The digest of the start image that is on display; None if there is no start image.
     shown_start_image: str | None = None
-    # What the control panel shows apart from its map; see ui/panels/control.py.
+    # What the control panel shows apart from the control map; see ui/panels/control.py.
     shown_control: tuple[Any, ...] | None = None
-    # Hash of the control map that is on display.
-    shown_map: int | None = None
-    # The stage whose control map was chosen; None for the last one.
+    # Hash of the HTML of the control map that is on display; None if no control map was shown yet.
+    shown_map_hash: int | None = None
+    # The number of the stage whose control map is shown; None for the last stage.
     map_stage: int | None = None
 
     # ---- Images ----
 
     # Files of images that were dropped on this page, by digest.
     images: dict[str, Path] = field(default_factory=dict)
-    # The last file that was dropped, while actions are offered for it.
-    dropped: DroppedFile | None = None
-    # Name of the folder for images that were dropped on this page.
+    # The last file that was dropped; None if the page no longer offers actions for a dropped file.
+    dropped_file: DroppedFile | None = None
+    # Name of the folder that stores the images that were dropped on this page.
     upload_folder: str = field(default_factory=new_folder_name)
 
     # ---- Runs ----
@@ -111,9 +116,9 @@ class Session:
     shown_run: RunProgress | None = None
     # The run that was on display before the active one.
     previous_run: RunProgress | None = None
-    # The run of this page that is waiting or in progress.
+    # The run of this page that is waiting or in progress; None if there is none.
     active_run: RunProgress | None = None
-    # The run whose events are being forwarded to the browser.
+    # The run whose progress is being sent to the browser; None if there is none.
     followed_run: RunProgress | None = None
     # The last run of this page that ended.
     ended_run: RunProgress | None = None
@@ -121,21 +126,21 @@ class Session:
     own_runs: list[str] = field(default_factory=list)
     # Names of the runs that were removed on this page.
     removed_runs: list[str] = field(default_factory=list)
-    # How often a finished stage was brought on display, and the key of the last one.
+    # How many times a finished stage was put into the viewer, and the stage_id of the last of them.
     shown_stage: tuple[int, str] = (0, "")
-    # Exports that were requested: (kind of export, run, centre of the view as shares).
+    # Requested exports: (kind of export, name of the run, centre of the view as fractions of height and width).
     pending_exports: list[tuple[str, str, tuple[float, float]]] = field(default_factory=list)
-    # Finished exports as links for the browser, by (run, kind of export).
+    # Finished exports as links for the browser, by (name of the run, kind of export).
     exports: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     # ---- Messages ----
 
-    # The message in the status line; None while the line follows from the state of the page.
+    # The message in the status line; None if the status line describes the settings or the run instead.
     message: Message | None = None
     # Notes below the status line; see ui/session/notes.py.
     notes: tuple[dict[str, Any], ...] = ()
     # How many times the status line has changed in a way that screen readers are to announce.
-    announcements: int = 0
+    announcement_count: int = 0
 
     # ---- Connection ----
 
@@ -150,45 +155,57 @@ class Session:
         return self.recipe.model
 
     def show_message(self, text: str, *actions: dict[str, Any], fault: bool = False) -> None:
-        """Announce a message with this text and these buttons."""
+        """Put a message into the status line and announce it to screen readers.
+
+        actions: buttons beside the text, see Message.actions.
+        fault: whether the page presents the text as an error.
+        """
         self.announce(Message(text, fault, actions))
 
     def announce(self, message: Message) -> None:
-        """Put a message into the status line and have screen readers announce it."""
+        """Put a message into the status line and announce it to screen readers."""
         self.message = message
-        self.announcements += 1
+        self.announcement_count += 1
 
-    def show_run(self, progress: RunProgress | None, key: str = "") -> None:
-        """Put a run on display; key: of the stage to be shown large, empty to leave the viewer as it is."""
+    def show_run(self, progress: RunProgress | None, stage_id: str = "") -> None:
+        """Put a run on display.
+
+        progress: the run; None to show no run.
+        stage_id: the finished stage to put into the viewer; empty to leave the viewer unchanged.
+        """
         self.shown_run = progress
-        if key:
-            self.shown_stage = (self.shown_stage[0] + 1, key)
+        if stage_id:
+            self.shown_stage = (self.shown_stage[0] + 1, stage_id)
 
     def forget_run(self, run: str) -> bool:
-        """Drop everything that leads to a run of this page. Return whether it was on display."""
+        """Remove all references of the session to a run. Return whether the run was on display.
+
+        run: the name of the run, which must be in own_runs.
+        """
         was_shown = self.shown_run is not None and self.shown_run.name == run
-        self.shown_run = _other_than(run, self.shown_run)
-        self.previous_run = _other_than(run, self.previous_run)
-        self.ended_run = _other_than(run, self.ended_run)
+        self.shown_run = _none_if_named(self.shown_run, run)
+        self.previous_run = _none_if_named(self.previous_run, run)
+        self.ended_run = _none_if_named(self.ended_run, run)
         self.exports = {key: export for key, export in self.exports.items() if key[0] != run}
         self.own_runs.remove(run)
         self.removed_runs.append(run)
         return was_shown
 
     def remember_run(self, run: str) -> None:
-        """Put a run first among those of this browser."""
+        """Put the name of a run first in own_runs, and cut own_runs to MAX_OWN_RUNS names."""
         self.own_runs = [run, *(name for name in self.own_runs if name != run)][:MAX_OWN_RUNS]
 
 
-def _other_than(run: str, progress: RunProgress | None) -> RunProgress | None:
-    return None if progress and progress.name == run else progress
+def _none_if_named(progress: RunProgress | None, name: str) -> RunProgress | None:
+    """Return a run, or None if the run has this name."""
+    return None if progress and progress.name == name else progress
 
 
 class Sessions:
     """All sessions by Gradio's session hash.
 
-    The least recently used one is dropped when there are too many; its page gets a new session on its next
-    request.
+    If there are more than MAX_SESSIONS, the least recently used session is dropped. The page of a dropped session
+    gets a new session on its next request.
     """
 
     def __init__(self) -> None:
@@ -196,7 +213,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def get(self, session_hash: str | None) -> Session:
-        """Return the session of a page, a new one if there is none."""
+        """Return the session with this hash. Create a session if none exists."""
         with self._lock:
             session = self._sessions.pop(session_hash or "", None) or Session()
             self._sessions[session_hash or ""] = session

@@ -1,4 +1,4 @@
-"""Uploaded images: only files in Gradio's upload folder are opened, and copies are stored outside it."""
+"""Uploaded images: only files in Gradio's upload folder are opened, and copies are stored in another folder."""
 
 import os
 import secrets
@@ -21,14 +21,19 @@ from engine.recipe import images
 from engine.runs.files import write_atomically
 from engine.runs.thumbnails import PNG_LEVEL
 
-# The bytes of all stored images together, and the seconds for which one is stored. A run stores its own copy.
-MAX_BYTES, MAX_AGE = 2 * 10**9, 86400.0
-# The start of the name of a process's folder among the temporary files.
-PREFIX = "start-pictures-"
+# The bytes that all stored images together may take.
+MAX_BYTES = 2 * 10**9
+# Seconds after its last use for which an image is stored. A run stores its own copy.
+MAX_AGE = 86400.0
+# The name of the temporary folder of each process begins with this.
+FOLDER_PREFIX = "start-pictures-"
 
 
 def find_upload(path: Any) -> Path:
-    """Return the real path of an uploaded file; BadRecipe for any path outside Gradio's upload folder."""
+    """Return the resolved path of an uploaded file.
+
+    path: any value from outside; raise BadRecipe unless it is the path of a file in Gradio's upload folder.
+    """
     try:
         real = Path(path).resolve(strict=True)
     except (OSError, TypeError, ValueError):
@@ -39,7 +44,7 @@ def find_upload(path: Any) -> Path:
 
 
 def new_folder_name() -> str:
-    """Return a random folder name for the images of one session; it is never sent to a browser."""
+    """Return a random name for the folder of the images of one session. The name is never sent to a browser."""
     return secrets.token_hex(16)
 
 
@@ -48,16 +53,16 @@ class _StoredFile:
     """A file on the disk."""
 
     path: Path
-    # Bytes.
+    # The size in bytes.
     size: int
-    # When it was last stored or used, in seconds since the epoch.
+    # When the file was last stored or used, in seconds since the epoch.
     modified: float
 
 
 class Uploads:
-    """Uploaded images, stored as PNG of their upright pixels, in a folder for each session.
+    """The store of uploaded images: upright PNG copies, in a folder for each session.
 
-    They lie in a temporary folder, which is removed when the process ends.
+    All these folders are in one temporary folder, which is removed when the process ends.
     """
 
     def __init__(
@@ -65,18 +70,21 @@ class Uploads:
     ) -> None:
         """Create an empty store.
 
-        max_bytes: the bytes of all images together.
-        needed_paths: returns the files that must stay because waiting runs will read them.
+        max_bytes: the bytes that all images together may take.
+        needed_paths: returns the files that must not be removed because runs in the queue need them.
         """
         self.max_bytes, self.needed_paths = max_bytes, needed_paths
-        self.folder = Path(mkdtemp(prefix=PREFIX))
+        self.folder = Path(mkdtemp(prefix=FOLDER_PREFIX))
         self._lock = threading.Lock()
         finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def store(self, path: Path, folder_name: str = "shared") -> Path:
-        """Store a copy of an image and return its path, the same one if the folder has this image already.
+        """Store a copy of an image and return the path of the copy. An image that the folder has already is reused.
 
-        Older images are removed if there is no room. A Fault says why it could not be written.
+        Older images are removed to make room. Raise Fault if the copy cannot be written.
+
+        path: the image.
+        folder_name: the name of the folder for the copy.
         """
         pixels = images.read(path)
         stored = self.folder / folder_name / f"{images.digest(path).removeprefix('sha256:')}.png"
@@ -97,24 +105,26 @@ class Uploads:
         return stored
 
     def sweep(self) -> None:
-        """Remove images that are too old, and folders of other processes that have ended."""
+        """Remove images that are too old, and the folders that ended processes left behind."""
         self._make_room()
-        for other in Path(gettempdir()).glob(f"{PREFIX}*"):
+        for other in Path(gettempdir()).glob(f"{FOLDER_PREFIX}*"):
             if other != self.folder and _is_abandoned(other):
                 shutil.rmtree(other, ignore_errors=True)
 
     def _make_room(self, newest: Path | None = None) -> None:
-        """Remove images that are too old, then the oldest of the fullest folder until the others fit.
+        """Remove images that are too old, then the oldest image of the largest folder until max_bytes is kept.
 
-        So those who upload much lose their own images first. newest: an image that stays in any case.
+        A session that uploads much thus loses its own images first.
+
+        newest: an image that is not removed.
         """
         with self._lock:
-            spared = {newest, *self.needed_paths()}
+            spared_paths = {newest, *self.needed_paths()}
             files = _oldest_first(self.folder.rglob("*.png"))
             bytes_by_folder = Counter[Path]()
             for file in files:
                 bytes_by_folder[file.path.parent] += file.size
-            removable = [file for file in files if file.path not in spared]
+            removable = [file for file in files if file.path not in spared_paths]
             while removable:
                 file = removable[0]
                 if time.time() - file.modified <= MAX_AGE:
@@ -127,7 +137,7 @@ class Uploads:
 
 
 def _oldest_first(paths: Iterable[Path]) -> list[_StoredFile]:
-    """Return the files at these paths, as far as they still exist, the oldest first."""
+    """Return the files at these paths, oldest first; paths that no longer exist are left out."""
     found = []
     for path in paths:
         try:
@@ -139,6 +149,6 @@ def _oldest_first(paths: Iterable[Path]) -> list[_StoredFile]:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Return whether nothing in a folder has changed for longer than images are stored."""
+    """Return whether nothing in a folder has changed for more than MAX_AGE seconds."""
     newest = max((file.modified for file in _oldest_first([folder, *folder.rglob("*")])), default=0.0)
     return time.time() - newest > MAX_AGE

@@ -34,7 +34,7 @@ def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(m
         progress.end = next((event for event in events if isinstance(event, Finished)), None)
 
     async def watch():
-        async for _ in runs.follow(None, SimpleNamespace(queue=queue), progress):
+        async for _ in runs.follow_run(None, SimpleNamespace(queue=queue), progress):
             shown.append(len(applied))
 
     monkeypatch.setattr(runs, "_apply_events", apply_events)
@@ -54,7 +54,7 @@ def test_steps_update_the_page_once_the_interval_has_passed(monkeypatch):
         progress.end = events[0] if isinstance(events[0], Finished) else None
 
     async def watch():
-        async for _ in runs.follow(None, SimpleNamespace(queue=queue), progress):
+        async for _ in runs.follow_run(None, SimpleNamespace(queue=queue), progress):
             shown.append(progress.next_event)
 
     monkeypatch.setattr(runs, "_apply_events", apply_events)

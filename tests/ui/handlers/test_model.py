@@ -50,7 +50,7 @@ def pool(tiny_folder, other_folder):
 
 @pytest.fixture
 def services(pool, tmp_path):
-    services = open_services(tmp_path / "runs", pool, age=86400)
+    services = open_services(tmp_path / "runs", pool, max_age=86400)
     yield services
     services.queue.close()
 

@@ -35,7 +35,7 @@ class SignallingLock:
 
 @pytest.fixture
 def services(tmp_path, tiny_folder):
-    return open_services(tmp_path, ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400)
+    return open_services(tmp_path, ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400)
 
 
 def handler(services, name):
@@ -141,7 +141,7 @@ def count_finished_stages(running_app, progress):
     """Let a run go on to its end and return how many stages it finished."""
     running_app.gate.open()
     list(running_app.services.queue.follow(progress.name))
-    return len(store.finished_stages(progress.run))
+    return len(store.finished_stages(progress.folder))
 
 
 def test_the_active_run_pauses_after_the_chosen_stage_although_it_is_not_shown(

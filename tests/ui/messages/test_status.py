@@ -20,7 +20,7 @@ LOADED = make_facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_00
 @pytest.fixture
 def cost_with_free(tmp_path, monkeypatch):
     """A function that returns the status line of a run for an amount of free memory, with the weights loaded."""
-    services = open_services(tmp_path, ModelPool([]), age=86400)
+    services = open_services(tmp_path, ModelPool([]), max_age=86400)
 
     def message_with_free(free):
         monkeypatch.setattr(services.pool, "free_memory", lambda name: free)

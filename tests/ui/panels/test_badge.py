@@ -15,7 +15,7 @@ from ui.text import words
 @pytest.fixture
 def services(tmp_path, tiny_folder):
     services = open_services(
-        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "bfloat16"), age=1
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "bfloat16"), max_age=1
     )
     yield services
     services.queue.close()

@@ -16,7 +16,7 @@ from ui.session.services import EXAMPLE, open_services
 def services(model, tiny_folder, tmp_path):
     example = Path(run_events(small_recipe(steps=4), model, tmp_path)[0].run)
     services = open_services(
-        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=1, example=example
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=1, example=example
     )
     yield services
     services.queue.close()

@@ -19,7 +19,7 @@ from ui.session.session import Session
 @pytest.fixture
 def services(tiny_folder, tmp_path):
     services = open_services(
-        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400
     )
     yield services
     services.queue.close()

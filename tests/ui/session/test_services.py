@@ -12,7 +12,7 @@ from ui.session.services import open_services, start_cleanup
 
 @pytest.fixture
 def services(tmp_path):
-    services = open_services(tmp_path / "runs", ModelPool([]), age=86400)
+    services = open_services(tmp_path / "runs", ModelPool([]), max_age=86400)
     yield services
     services.queue.close()
 
@@ -28,7 +28,7 @@ def test_old_runs_are_removed_when_the_services_are_opened(tmp_path):
     (tmp_path / "runs").mkdir()
     run = store.create_run(tmp_path / "runs")
     os.utime(run, (0, 0))
-    open_services(tmp_path / "runs", ModelPool([]), age=86400)
+    open_services(tmp_path / "runs", ModelPool([]), max_age=86400)
     assert not run.exists()
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.errors import BadRecipe
 from engine.recipe import images
-from ui.session.uploads import MAX_AGE, PREFIX, Uploads, find_upload
+from ui.session.uploads import FOLDER_PREFIX, MAX_AGE, Uploads, find_upload
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_an_image_older_than_a_day_is_removed(tmp_path):
 
 def test_an_old_folder_of_another_process_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr("ui.session.uploads.gettempdir", lambda: str(tmp_path))
-    old, new = tmp_path / f"{PREFIX}old", tmp_path / f"{PREFIX}new"
+    old, new = tmp_path / f"{FOLDER_PREFIX}old", tmp_path / f"{FOLDER_PREFIX}new"
     for folder in (old, new):
         folder.mkdir()
         (folder / "a.png").touch()

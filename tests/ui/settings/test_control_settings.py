@@ -13,7 +13,7 @@ from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.serving.model_pool import ModelPool
 from tests.support.planning import make_facts
 from tests.support.running_app import tiny_entry
-from ui.actions.dropped import follow_start_image, remove_control
+from ui.actions.dropped import remove_control, use_start_image_as_control
 from ui.actions.replan import set_recipe
 from ui.messages.status import status_message
 from ui.messages.summaries import describe_differences
@@ -41,7 +41,7 @@ FACTS = make_facts(window=16)
 @pytest.fixture
 def services(tiny_folder, tmp_path, controlnet_kinds):
     services = open_services(
-        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), age=86400
+        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400
     )
     yield services
     services.queue.close()
@@ -197,7 +197,7 @@ def test_a_control_that_the_model_does_not_support_is_refused_and_can_be_removed
 def test_the_start_image_can_become_the_control_image(session, services):
     digest = session.recipe.controls[0].image
     set_recipe(session, services, replace(session.recipe, image=digest, controls=()))
-    assert follow_start_image(session, services)
+    assert use_start_image_as_control(session, services)
     assert (session.recipe.image, session.recipe.controls) == (None, (Control(image=digest),))
     assert session.undoable_change.revert(session.recipe).image == digest
 

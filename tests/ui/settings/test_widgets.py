@@ -16,7 +16,7 @@ from tests.engine.recipe.test_recall import ANYTHING, MANY
 from tests.support.planning import make_facts
 from tests.support.recipes import RECIPES, as_browser_sends
 from ui.messages.summaries import describe_differences
-from ui.session.finished import NOT_COMPARED
+from ui.session.finished import UNCOMPARED_SETTINGS
 from ui.settings.control_settings import SETTING_BY_WIDGET
 from ui.settings.sizes import SHAPES, SizeSettings, apply_size_settings, size_for_shape, size_settings_for
 from ui.settings.widgets import (
@@ -74,7 +74,7 @@ def test_a_recipe_is_the_same_after_the_page_shows_it_and_sends_it_back(recipe):
 @MANY
 @given(RECIPES, RECIPES)
 def test_differences_are_described_exactly_when_two_recipes_differ(before, after):
-    compared = set(SETTINGS) - set(NOT_COMPARED) | {"options"}
+    compared = set(SETTINGS) - set(UNCOMPARED_SETTINGS) | {"options"}
     differ = any(getattr(before, name) != getattr(after, name) for name in compared)
     assert bool(describe_differences(before, after)) is differ
 

@@ -34,7 +34,7 @@ def demo(tmp_path_factory, tiny_folder):
     services = open_services(
         tmp_path_factory.mktemp("runs"),
         ModelPool([tiny_entry(tiny_folder, vocabulary=VOCABULARY)], "cpu", "float32"),
-        age=86400.0,
+        max_age=86400.0,
     )
     yield build_studio(services)
     services.queue.close()
