@@ -64,7 +64,7 @@ def test_the_tracked_tree_stays_small():
 
 def test_its_facts_are_predicted_before_it_is_loaded(loaded):
     predicted = facts_from_configs(POSTCARDS)
-    for name in ("window", "cell", "channels", "family", "buckets", "native", "train_steps"):
+    for name in ("window", "cell", "channels", "family", "buckets", "native_side", "train_steps"):
         assert getattr(predicted, name) == getattr(loaded.facts, name), name
 
 
