@@ -153,14 +153,11 @@ import sys, threading
 from pathlib import Path
 from engine import Recipe
 from engine.catalogue.entries import model_entries
-from engine.recipe.controls import Control
-from engine.runs.keys import stage_keys
-from engine.serving.model_pool import ModelPool
-from engine.planning.controlnets import check_compatible, controlnet_for, offered_kinds
 from engine.serving.entry import Request
+from engine.serving.model_pool import ModelPool
 pool, out = ModelPool(model_entries()[:1], "cpu", "float32"), Path(sys.argv[1])
 threading.Thread(target=pool.model).start()
-print(list(pool.start(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])
+print(list(pool.start_run(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True

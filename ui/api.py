@@ -34,7 +34,7 @@ from ui.text import words
 
 # Seconds between two requests to the queue for new events.
 POLL_INTERVAL = 0.2
-# Fields of the recipe that the endpoints do not accept.
+# Fields of the recipe that the endpoints do not accept, because their values are files of the server.
 EXCLUDED_FIELDS = ("image", "loras")
 # Names of the fields of the recipe that the endpoints accept.
 FIELDS = tuple(name for name in SETTINGS if name not in EXCLUDED_FIELDS)

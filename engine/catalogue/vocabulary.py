@@ -26,7 +26,7 @@ def known_words(source: str) -> frozenset[str]:
 
 
 def split_words(text: str) -> list[str]:
-    """Split a text into lower-case words and single punctuation marks."""
+    """Split a prompt into lower-case words and single punctuation marks, to look them up in a vocabulary."""
     return re.findall(r"[\w'-]+|[^\w\s]", text.lower())
 
 

@@ -17,12 +17,13 @@ from engine.recipe.controls import MAP_KINDS, Control
 
 log = logging.getLogger(__name__)
 
-# Patterns for the files of a ControlNet on the hub, in full and in half precision.
+# File name patterns for downloading a ControlNet in float32.
 FULL_PRECISION_FILES = [
     CONFIG_FILE,
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model-*-of-*.safetensors",
 ]
+# File name patterns for downloading a ControlNet in float16.
 HALF_PRECISION_FILES = [CONFIG_FILE, "diffusion_pytorch_model.fp16.safetensors"]
 # A union ControlNet takes several kinds of control maps: its index (control type) for each kind of ControlNet.
 UNION_INDICES = {

@@ -103,7 +103,7 @@ NO_PATCHES = StepPatches()
 
 
 class PatchContext(NamedTuple):
-    """The values that the patches of a denoising step depend on."""
+    """What determines how the network is patched at a denoising step."""
 
     # The rows of a local view in latent cells.
     rows: int

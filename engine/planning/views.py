@@ -47,7 +47,7 @@ class View:
     cols: slice
     # The view's size conditioning for SDXL.
     size_ids: SizeIds
-    # The view's position on the canvas without padding.
+    # Where the view lies on the canvas; `rows` and `cols` count from the corner of the padded canvas.
     position: ViewPosition
     # The weight of each latent cell in the mean over overlapping views; None means 1 for every cell.
     weight: np.ndarray | None = None

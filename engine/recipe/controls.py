@@ -149,14 +149,14 @@ def parse_controls(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _parse_control(value: Any) -> Any:
     """Return a Control if the value consists of its (name, value) pairs, else the value itself."""
-    if not isinstance(value, tuple) or not value or not all(_is_pair(item) for item in value):
+    if not isinstance(value, tuple) or not value or not all(_is_setting_pair(item) for item in value):
         return value
     settings = dict(value)
     return Control(**settings) if set(settings) <= set(CONTROL_SETTINGS) else value
 
 
-def _is_pair(value: Any) -> bool:
-    """Return whether a value is a (name, value) pair."""
+def _is_setting_pair(value: Any) -> bool:
+    """Return whether a value is the (name, value) pair of one of a control's settings, as JSON stores them."""
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
 
 

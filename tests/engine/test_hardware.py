@@ -8,8 +8,8 @@ from engine import hardware, load_model
 from engine.catalogue.weights import count_parameters
 from engine.hardware import MemoryNeed, Placement, choose_placement
 from engine.network.facts import estimate_need, evaluation_bytes_per_cell
-from tests.engine.network.test_models import peak
 from tests.support import single_file, tiny
+from tests.support.live_memory import measure_peak
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 GB = 10**9
@@ -65,8 +65,8 @@ def test_the_memory_of_a_model_is_known_before_its_weights_are_read(write, tmp_p
 
 def test_the_predicted_memory_of_a_view_of_sd_is_what_a_call_uses():
     unet = single_file.unet(True, (32, 64, 128, 128), layers=2)
-    taken = peak(lambda: unet(torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 16)), unet)
-    assert evaluation_bytes_per_cell("sd", (32,), 4) * 8 * 16 * 16 == pytest.approx(taken, rel=0.15)
+    used = measure_peak(lambda: unet(torch.zeros(8, 4, 16, 16), 1.0, torch.zeros(8, 32, 16)), unet)
+    assert evaluation_bytes_per_cell("sd", (32,), 4) * 8 * 16 * 16 == pytest.approx(used, rel=0.15)
 
 
 def test_offloading_does_not_change_the_picture(tmp_path):

@@ -158,11 +158,11 @@ def use_start_image_as_control(session: Session, services: Services) -> bool:
 
 
 def _set_control_image(session: Session, services: Services, digest: str, recipe: Recipe) -> bool:
-    """Use a recipe with an image as its first control image.
+    """Put an image into a recipe as its first control, and show that recipe's settings on the page.
 
     Return whether the settings changed: not if the model has no ControlNet.
 
-    digest: the digest of the image.
+    digest: names the image.    recipe: the settings to which the control is added.
     """
     facts = services.facts_or_none(session.model)
     kind = default_kind(facts) if facts else None

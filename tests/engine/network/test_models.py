@@ -1,16 +1,13 @@
-import gc
 import json
 import shutil
-import weakref
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from engine import Fault, WeightsMissing, load_model
 from engine.network.facts import decoding_bytes_per_px, evaluation_bytes_per_cell
 from tests.support import tiny
+from tests.support.live_memory import measure_peak
 
 
 def test_facts_of_a_folder(model):
@@ -153,47 +150,6 @@ def test_an_empty_prompt_is_encoded(model):
     text = model.encode_text("", None, 1)
     assert text.embeds.shape == (1, tiny.TOKENS, 32)
     assert text.embeds.abs().sum() > 0
-
-
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of all tensors that exist, and their maximum."""
-
-    def __init__(self):
-        super().__init__()
-        self.known, self.current, self.maximum = set(), 0, 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        out = function(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, torch.Tensor):
-                self.add(tensor.untyped_storage())
-        self.maximum = max(self.maximum, self.current)
-        return out
-
-    def add(self, storage, size=None):
-        key = storage._cdata
-        if key in self.known:
-            return
-        size = storage.nbytes() if size is None else size
-        self.known.add(key)
-        self.current += size
-        weakref.finalize(storage, self.discard, key, size)
-
-    def discard(self, key, size):
-        self.known.discard(key)
-        self.current -= size
-
-
-def measure_peak(work, *modules):
-    """Call a function and return the most bytes of tensors during it, without the weights of these modules."""
-    gc.collect()
-    live_bytes = LiveBytes()
-    for module in modules:
-        for parameter in module.parameters():
-            live_bytes.add(parameter.untyped_storage(), 0)
-    with torch.inference_mode(), live_bytes:
-        work()
-    return live_bytes.maximum
 
 
 def test_the_predicted_memory_of_a_view_is_what_a_call_uses():
