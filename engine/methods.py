@@ -27,7 +27,7 @@ class Method:
     views: str = "whole"
     # Whether SDXL's size ids of a window give its position. If not, they describe the final picture.
     true_size_ids: bool = True
-    # Whether the setting `jitter` shifts the windows of this method.
+    # Whether the setting `jitter` shifts each window of this method at random at every step.
     jitters: bool = True
     # The patch of the network for local views above native size: a key of PATCH_FUNCTIONS in
     # engine/planning/patch_schedule.py, or "" for none.

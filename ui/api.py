@@ -34,7 +34,7 @@ from ui.text import words
 
 # Seconds between two requests to the queue for new events.
 POLL_INTERVAL = 0.2
-# Fields of the recipe that the endpoints do not accept, because their values are files of the server.
+# Fields of the recipe that the endpoints do not accept, because their values may be paths on the server.
 EXCLUDED_FIELDS = ("image", "loras")
 # Names of the fields of the recipe that the endpoints accept.
 FIELDS = tuple(name for name in SETTINGS if name not in EXCLUDED_FIELDS)
@@ -128,7 +128,7 @@ def _replace_upload_by_digest(
 ) -> dict[str, Any]:
     """Store the uploaded image of a control, and return the control with the digest of the image in its place.
 
-    The stored file is added to `files`, by digest.
+    The digest serves check_value, which accepts no paths. The stored file is added to `files`, by digest.
     """
     image = control.get("image")
     if not isinstance(image, Mapping):

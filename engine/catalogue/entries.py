@@ -14,7 +14,7 @@ from engine.paths import ROOT
 
 # The file that lists models, LoRAs and ControlNets, and describes model families and architectures.
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
-# The width of the text embeddings of SD 2.x. In SD 1.x the width is 768.
+# The width of the text embeddings of SD 2.x, which tells its architecture from that of SD 1.x (width 768).
 SD2_TEXT_WIDTH = 1024
 
 
@@ -70,7 +70,8 @@ class Facts:
     footprint: Footprint = Footprint()
     # A sha256 of the model's weights, configs and vocabulary.
     hash: str = ""
-    # Identifies the kind of latents: a model can continue the stages of another model with an equal value.
+    # Identifies the kind of latents: a run may continue another model's stage only if the values are equal. Empty in
+    # facts that were read from configs alone.
     latent_space: str = ""
     # The name of the device that the network runs on.
     device: str = "cpu"
@@ -150,7 +151,7 @@ def model_entries() -> tuple[ModelEntry, ...]:
 
 
 def _model_entry(name: str, table: Mapping[str, Any]) -> ModelEntry:
-    """Return the entry that a [model.*] table of the catalogue describes."""
+    """Return the entry (title, source, default settings, ...) that a [model.*] table of the catalogue describes."""
     folder = ROOT / table["source"]
     return ModelEntry(
         name=name,

@@ -17,13 +17,13 @@ from engine.recipe.controls import MAP_KINDS, Control
 
 log = logging.getLogger(__name__)
 
-# File name patterns for downloading a ControlNet in float32.
+# File name patterns for downloading a ControlNet in float32, tried first on the CPU.
 FULL_PRECISION_FILES = [
     CONFIG_FILE,
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model-*-of-*.safetensors",
 ]
-# File name patterns for downloading a ControlNet in float16.
+# File name patterns for downloading a ControlNet in float16, tried first on a GPU.
 HALF_PRECISION_FILES = [CONFIG_FILE, "diffusion_pytorch_model.fp16.safetensors"]
 # A union ControlNet takes several kinds of control maps: its index (control type) for each kind of ControlNet.
 UNION_INDICES = {

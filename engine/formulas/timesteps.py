@@ -37,7 +37,7 @@ class SchedulerKind:
 
     @property
     def has_integer_timesteps(self) -> bool:
-        """Whether the scheduler's timesteps are whole numbers."""
+        """Whether the scheduler's timesteps are whole numbers; those of the "sigmas" kinds (Euler) may be fractions."""
         return self.parametrization != "sigmas"
 
 

@@ -156,7 +156,7 @@ def _parse_control(value: Any) -> Any:
 
 
 def _is_setting_pair(value: Any) -> bool:
-    """Return whether a value is the (name, value) pair of one of a control's settings, as JSON stores them."""
+    """Return whether a value is a (name, value) tuple, the form into which `freeze` turns each setting of a control."""
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
 
 

@@ -23,7 +23,8 @@ class Request:
     recipe: Recipe
     # The model, in the form that the queue's StartRun function takes; for the model pool it is a model's name.
     model: Any = None
-    # (run folder, number) of the stage of another run to continue from; None without one.
+    # (run folder, number) of the stage of another run to continue from, whatever settings it was made with; None to
+    # reuse only cached stages with the same settings.
     resume: tuple[str | Path, int] | None = None
     # The number of the stage to end after; None for the last stage.
     until: int | None = None

@@ -11,7 +11,7 @@ LARGEST_OVERLAP = 8
 
 
 def tile_starts(length: int, side: int) -> tuple[list[int], int, int]:
-    """Divide an axis into tiles of equal length, at most `side`.
+    """Divide an axis of `length` latent cells into tiles of equal length, at most `side`.
 
     Return the start of each tile, the length of every tile, and the overlap of neighbours that is guaranteed.
     """

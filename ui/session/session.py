@@ -75,7 +75,7 @@ class Session:
     unlisted_settings: dict[str, Any] = field(default_factory=dict)
     # The recipe's plan; None if the recipe was refused.
     plan: Plan | None = None
-    # Why the recipe was refused; None if it was not refused.
+    # Why the recipe cannot be planned, which the status line says; None if it was planned.
     refusal: BadRecipe | None = None
     # Number of the plan's first stages that are cached and need not be computed.
     cached_count: int = 0
