@@ -1,4 +1,4 @@
-"""Prepare a run of a loaded model: make its plan, find where it resumes, load its ControlNets, LoRA files and images."""
+"""Prepare a run of a loaded model: make its plan, find where it resumes, load its ControlNets, LoRAs and images."""
 
 import os
 from collections.abc import Iterator
