@@ -14,7 +14,7 @@ from engine.paths import ROOT
 
 # The file that lists models, LoRAs and ControlNets, and describes model families and architectures.
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
-# The width of the text embeddings of SD 2.x, which tells its architecture from that of SD 1.x (width 768).
+# The width of the text embeddings of SD 2.x. Those of SD 1.x are 768 wide, so the width identifies the architecture.
 SD2_TEXT_WIDTH = 1024
 
 

@@ -72,7 +72,7 @@ MODEL_SETTINGS = (
     "original_inference_steps",
     "timestep_scaling",
 )
-# Config values that must be off, because their effect on timesteps or predictions is not implemented here.
+# Config values that must be off, because their effect on timesteps or predictions is not supported here.
 UNSUPPORTED_SETTINGS = (
     "use_exponential_sigmas",
     "use_beta_sigmas",
@@ -81,7 +81,7 @@ UNSUPPORTED_SETTINGS = (
     "thresholding",
     "use_dynamic_shifting",
 )
-# Config values that must be missing or have this value; other values are not implemented here.
+# Config values that must be missing or have this value; other values are not supported here.
 REQUIRED_SETTINGS = {
     "interpolation_type": "linear",
     "timestep_type": "discrete",

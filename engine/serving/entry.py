@@ -23,8 +23,8 @@ class Request:
     recipe: Recipe
     # The model, in the form that the queue's StartRun function takes; for the model pool it is a model's name.
     model: Any = None
-    # (run folder, number) of the stage of another run to continue from, whatever settings it was made with; None to
-    # reuse only cached stages with the same settings.
+    # (run folder, number) of a stage to continue from, even if it was made with other settings. With None, only cached
+    # stages with the same settings are reused.
     resume: tuple[str | Path, int] | None = None
     # The number of the stage to end after; None for the last stage.
     until: int | None = None
