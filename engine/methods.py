@@ -20,6 +20,9 @@ class Method:
     skip_residual: bool = False
     # Whether each stage starts at a middle step, from the noised enlargement of the previous stage (SDEdit).
     restarts: bool = False
+    # Whether the stages above the base are made in pixels, by an upscaler, without denoising. A start image takes the
+    # place of the base.
+    upscales: bool = False
     # Whether the network sees dilated views too, blended with the local views by c2.
     dilated: bool = False
     # The kind of local views: "windows" of native size, "large" windows of twice the native side, or one view of
@@ -38,7 +41,7 @@ class Method:
     @property
     def takes_start_image(self) -> bool:
         """Whether the method can start from an image in place of noise."""
-        return self.skip_residual or self.restarts
+        return self.skip_residual or self.restarts or self.upscales
 
 
 # Settings that have an effect only if stages are pulled to an anchor (skip residual).
@@ -66,6 +69,10 @@ NETWORK_OPTIONS = {
 }
 # The options that any patch of the network reads.
 ALL_NETWORK_OPTIONS = frozenset().union(*NETWORK_OPTIONS.values())
+# Settings that have no effect without denoising.
+DENOISING_SETTINGS = frozenset(
+    {"prompt", "seed", "steps", "guidance", "scheduler", "controls", "loras", "view_batch"}
+)
 # Settings that have an effect only with several stages.
 STAGE_SETTINGS = frozenset({"progressive", "enlarge"})
 
@@ -108,4 +115,5 @@ METHODS = {
     "hidiffusion": Method(
         has_base=False, true_size_ids=False, network="hidiffusion", reads=NETWORK_OPTIONS["hidiffusion"]
     ),
+    "upscaler": Method(progressive=False, upscales=True, reads=frozenset({"image", "enlarge"})),
 }
