@@ -13,12 +13,13 @@ from engine import errors
 from engine.catalogue.entries import Facts, ModelEntry
 from engine.catalogue.upscalers import upscaler_entries
 from engine.errors import BadRecipe, short_repr
+from engine.methods import METHODS
 from engine.recipe.checks import check_value
 from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.recipe.effects import ineffective_settings
 from engine.recipe.fields import Setting
 from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed_options, options_from_pairs
-from engine.recipe.recipe import DEFAULTS, MAX_SEED, SETTINGS, Recipe
+from engine.recipe.recipe import DEFAULTS, LATENT, MAX_SEED, SETTINGS, Recipe
 from ui.settings import control_settings
 from ui.settings.control_settings import apply_widget_values, control_widget_values, widget_name
 from ui.settings.sizes import (
@@ -235,8 +236,12 @@ def size_widget(name: str, value: Any = None, **changes: Any) -> gr.components.C
 
 
 def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
-    """Return the value of each widget for a recipe, by name; empty settings show the model's defaults."""
+    """Return the value of each widget for a recipe, by name; empty settings show the model's defaults.
+
+    In recipes of earlier versions, and in those of finished stages, what a method does by itself is named "latent".
+    """
     defaults = facts.defaults
+    is_default = recipe.enlarge == LATENT and not METHODS[recipe.method].upscales
     filled = replace(
         recipe,
         stride=facts.window // 2 if recipe.stride is None else recipe.stride,
@@ -244,6 +249,7 @@ def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
         guidance=defaults.guidance if recipe.guidance is None else recipe.guidance,
         scheduler=recipe.scheduler or defaults.scheduler,
         negative=recipe.negative or "",
+        enlarge="" if is_default else recipe.enlarge,
     )
     return {
         **{name: getattr(filled, name) for name in WIDGET_SETTINGS},
