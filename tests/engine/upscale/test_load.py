@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from spandrel.architectures.ESRGAN import ESRGAN
+from spandrel.architectures.RCAN import RCAN
 from torch import nn
 
 from engine.catalogue.upscalers import upscaler_entry
@@ -91,6 +92,16 @@ def test_half_precision_gives_nearly_the_same_picture(tmp_path):
     rounded = load_upscaler(path, dtype=torch.bfloat16).upscale(picture(16, 16))
     assert rounded.dtype == torch.float32
     assert 0 < (exact - rounded).abs().max() < 0.02
+
+
+def test_a_network_that_half_precision_would_spoil_stays_in_float32(tmp_path):
+    torch.manual_seed(0)
+    save_file(
+        RCAN(scale=2, n_resgroups=1, n_resblocks=1, n_feats=16).state_dict(), tmp_path / "rcan.safetensors"
+    )
+    upscaler = load_upscaler(str(tmp_path / "rcan.safetensors"), dtype=torch.float16)
+    assert upscaler.network.dtype == torch.float32
+    assert upscaler.upscale(picture(8, 8)).shape == (1, 3, 16, 16)
 
 
 def test_a_loaded_network_is_kept_until_its_file_changes(tmp_path):
