@@ -19,6 +19,7 @@ from engine.formulas.noise import Noise
 from engine.network import lora
 from engine.network.model import Model
 from engine.network.patching.apply import check_patched_parts
+from engine.planning.enlargement import TILE_SIDE
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
 from engine.recipe import images
@@ -304,7 +305,7 @@ def _signal_tiles(
     tiles: Generator[TileDone, None, Image.Image], stop: StopSignal
 ) -> Generator[TileUpscaled, None, Image.Image]:
     """Yield a signal for each tile of an enlargement, and return the picture; raise StopRequested between two tiles."""
-    side = None
+    side = TILE_SIDE
     while True:
         if stop.is_set():
             raise StopRequested
@@ -312,8 +313,8 @@ def _signal_tiles(
             tile = next(tiles)
         except StopIteration as end:
             return end.value
-        yield TileUpscaled(tile.done, tile.of, tile.tile if side and tile.tile < side else None)
-        side = tile.tile
+        yield TileUpscaled(tile.done, tile.of, tile.tile if tile.tile < side else None)
+        side = min(side, tile.tile)
 
 
 def _load_upscaler(planned: Plan, model: Model) -> Upscaler | None:

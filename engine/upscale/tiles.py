@@ -24,7 +24,8 @@ class TileDone(NamedTuple):
     done: int
     # The number of all tiles. It grows if memory runs out.
     of: int
-    # The longest side of a tile in px of the smaller picture, without its surroundings.
+    # The longest side of a tile in px of the smaller picture, without its surroundings. It becomes smaller if memory
+    # runs out; it stays the same for a picture that is not cut into tiles.
     tile: int
 
 
@@ -78,7 +79,7 @@ def _run_pass(
     for tile in list_tiles(step, upscaler.surroundings, side):
         enlarged.paste(_enlarge_tile(picture, tile, step, upscaler), (tile.cols.start, tile.rows.start))
         done += 1
-        yield TileDone(done, of, side or max(step.source))
+        yield TileDone(done, of, TILE_SIDE if side is None else side)
     return enlarged
 
 

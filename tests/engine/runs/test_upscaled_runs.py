@@ -1,19 +1,26 @@
 """Runs in which an upscaler enlarges a stage: as the method, or between the stages of another method."""
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from engine import BadRecipe, Failed, Finished, StageDone, Stopped, plan, recall
+from engine import BadRecipe, Failed, Finished, Retreated, StageDone, Stopped, plan, recall
+from engine.paths import ROOT
 from engine.planning.cost import denoising_cost, relative_cost, upscaling_cost
 from engine.recipe import images
+from engine.recipe.checks import check_value
 from engine.recipe.effects import changed_but_ineffective_settings
 from engine.runs import keys
 from engine.runs.events import Upscaling
 from engine.runs.pace import Pace
+from engine.upscale.load import PixelUpscaler
 from tests.support.pictures import save_squares
 from tests.support.planning import make_facts, small_recipe
 from tests.support.run_results import (
@@ -188,8 +195,6 @@ def refused_recipe(**changes):
 
 @pytest.mark.parametrize("name", ["", "nothing", "../../etc/passwd.txt", "a\0b", 3])
 def test_a_name_from_outside_must_be_in_the_catalogue(name):
-    from engine.recipe.checks import check_value
-
     if name == "":
         assert check_value("enlarge", name) == ""
         return
@@ -227,3 +232,56 @@ def test_stages_are_stored_before_the_next_one_begins(model, tmp_path, network):
     first = next(n for n, e in enumerate(events) if isinstance(e, StageDone))
     assert Path(events[first].image).exists()
     assert isinstance(events[first + 1], Upscaling)
+
+
+def test_short_memory_makes_smaller_tiles_and_the_same_picture(model, tmp_path, network, monkeypatch):
+    whole = stage_done_events(run_events(upscaled(enlarge=network), model, tmp_path))[-1]
+    upscale = PixelUpscaler.upscale
+
+    def fails_above_96_px(upscaler, given):
+        if max(given.shape[-2:]) > 96:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return upscale(upscaler, given)
+
+    monkeypatch.setattr(PixelUpscaler, "upscale", fails_above_96_px)
+    events = run_events(upscaled(enlarge=network), model, tmp_path)
+    assert [e for e in events if isinstance(e, Retreated)]
+    assert np.abs(pixels(stage_done_events(events)[-1]).astype(int) - pixels(whole)).max() <= 2
+
+
+KILLED_RUN = """
+import os, signal, sys
+from engine import generate, load_model
+from tests.support.planning import small_recipe
+
+class KillAtThirdTile:
+    checks = 0
+    def is_set(self):
+        self.checks += 1
+        if self.checks == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
+model, network, out = sys.argv[1:]
+recipe = small_recipe(method="upscaler", enlarge=network, scales=(1, 8))
+for event in generate(recipe, load_model(model, "cpu", "float32"), out=out, until=1):
+    pass
+for event in generate(recipe, load_model(model, "cpu", "float32"), out=out, stop=KillAtThirdTile()):
+    print(type(event).__name__, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_a_tile_keeps_its_finished_stages(model, tiny_folder, tmp_path, network):
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED_RUN, tiny_folder, network, tmp_path / "runs"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == -signal.SIGKILL
+    assert process.stdout.split() == ["Accepted", "Upscaling", "Upscaling"]
+    recipe = upscaled(enlarge=network, scales=(1, 8))
+    continued = run_with_cache(recipe, model, tmp_path / "runs")
+    assert [e.stage for e in continued[0].kept] == [1]
+    assert [e.stage for e in stage_done_events(continued)] == [2]
