@@ -17,8 +17,8 @@ LANCZOS = "lanczos"
 # The prefix of a source that lies in an installed Python package: "package:MODULE/path/in/the/package".
 _PACKAGE = "package:"
 # What planning assumes of a network that the catalogue does not list, as is true of the networks of ESRGAN's size:
-# its factor, and UpscalerEntry.megaflops.
-UNLISTED_FACTOR, UNLISTED_MEGAFLOPS = 4, 36.0
+# its factor, UpscalerEntry.megaflops and surroundings.
+UNLISTED_FACTOR, UNLISTED_MEGAFLOPS, UNLISTED_SURROUNDINGS = 4, 36.0, 64
 # The prefix of a source that lies in this project.
 _BUNDLED = "assets/"
 
@@ -107,6 +107,12 @@ def upscaler_megaflops(name_or_path: str) -> float:
     """Return UpscalerEntry.megaflops of an upscaler; for a path, UNLISTED_MEGAFLOPS."""
     entry = upscaler_entry(name_or_path)
     return entry.megaflops if entry else UNLISTED_MEGAFLOPS
+
+
+def upscaler_surroundings(name_or_path: str) -> int:
+    """Return UpscalerEntry.surroundings of an upscaler; for a path, UNLISTED_SURROUNDINGS."""
+    entry = upscaler_entry(name_or_path)
+    return entry.surroundings if entry else UNLISTED_SURROUNDINGS
 
 
 def upscaler_title(name_or_path: str) -> str:

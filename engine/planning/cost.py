@@ -7,12 +7,12 @@ of a batch of views.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import ceil, prod
+from math import ceil
 
-from engine.catalogue.upscalers import upscaler_factor, upscaler_megaflops
+from engine.catalogue.upscalers import upscaler_factor, upscaler_megaflops, upscaler_surroundings
 from engine.errors import BadRecipe
 from engine.planning.controlnets import controlnet_for
-from engine.planning.enlargement import list_passes
+from engine.planning.enlargement import network_pixels
 from engine.planning.patches import Patch, PooledLevel, StridedLevel, WindowedAttention
 from engine.planning.plan import Plan, plan
 from engine.planning.sizes import SIZE_TOLERANCE, Size
@@ -87,8 +87,9 @@ def upscaling_cost(stage: Stage) -> float:
         return 0.0
     factor, (height, width) = upscaler_factor(stage.upscaler), stage.size
     below = stage.size_below or (ceil(height / factor), ceil(width / factor))
-    passes = list_passes(below, stage.size, factor) if factor > 1 else []
-    px = sum(prod(step.source) for step in passes)
+    if factor == 1:
+        return 0.0
+    px = network_pixels(below, stage.size, factor, upscaler_surroundings(stage.upscaler))
     return px * upscaler_megaflops(stage.upscaler) / (1000 * stage.facts.gigaflops)
 
 

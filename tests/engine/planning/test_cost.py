@@ -56,6 +56,15 @@ def test_the_catalogue_knows_the_cost_of_each_level(made, source, architecture):
         assert level == pytest.approx(known, abs=0.01)
 
 
+def test_the_catalogue_knows_the_operations_of_an_evaluation(networks_by_architecture):
+    counted = {architecture: flops for architecture, (_, flops) in networks_by_architecture.items()}
+    assert entries.gigaflops_for("nobody/nothing", "sdxl") == pytest.approx(counted["sdxl"] / 1e9, rel=0.001)
+    assert entries.gigaflops_for("nobody/nothing", "sd15") == pytest.approx(counted["sd15"] / 1e9, rel=0.001)
+    sd21, small = count_all_flops(make_meta_unet(SD21), 1, 1), count_all_flops(postcards(), 1, 1)
+    assert entries.gigaflops_for("nobody/nothing", "sd21") == pytest.approx(sd21 / 1e9, rel=0.001)
+    assert entries.gigaflops_for(str(POSTCARDS), "sdxl") == pytest.approx(small / 1e9, rel=0.001)
+
+
 def test_the_levels_make_up_nearly_all_of_the_cost():
     """The rest is the first and the last convolution, which belong to no level."""
     for architecture in ("sdxl", "sd15", "sd21"):

@@ -208,10 +208,11 @@ def test_the_price_is_that_of_every_pass_of_the_network():
     facts = replace(FACTS, gigaflops=6761.0)
     base, large = plan(upscaled(enlarge="realesrgan", scales=(1, 4)), facts).stages
     assert upscaling_cost(base) == 0
-    assert upscaling_cost(large) == pytest.approx(1024**2 * 35.854e6 / 6761e9)
+    # Four tiles an axis, of 256 px with 64 px around them: 320 + 384 + 384 + 320 px.
+    assert upscaling_cost(large) == pytest.approx(1408**2 * 35.854e6 / 6761e9)
     assert relative_cost(large) == upscaling_cost(large)
     between = plan(small_recipe(enlarge="realesrgan", scales=(1, 2, 4)), facts).stages
-    assert [round(upscaling_cost(stage), 2) for stage in between] == [0, 5.56, 22.24]
+    assert [round(upscaling_cost(stage), 2) for stage in between] == [0, 10.51, 45.96]
     assert all(denoising_cost(stage) > 0 for stage in between)
 
 

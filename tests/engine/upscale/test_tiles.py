@@ -161,7 +161,7 @@ def test_an_upscaler_that_needs_the_whole_picture_is_given_it(upscaler):
     counted = CountedUpscaler(upscaler, tiles=False)
     _, progress = enlarge(noise(40, 56), (150, 200), counted, tile=16)
     assert counted.sizes == [(40, 56), (80, 112)]
-    assert progress == [TileDone(1, 2, 56), TileDone(2, 2, 112)]
+    assert progress == [TileDone(1, 2, TILE_SIDE), TileDone(2, 2, TILE_SIDE)]
 
 
 def test_smaller_tiles_are_used_when_memory_runs_out(upscaler):
