@@ -42,7 +42,7 @@ VIEW_TITLES = {
 # Titles of the choices of the setting "enlarge": how a stage starts from the one below.
 ENLARGE_TITLES = {
     "": "as the method does",
-    "latent": "its latent, bicubic",
+    "latent": "latent, bicubic",
     **{entry.name: entry.title for entry in upscaler_entries()},
 }
 # The title of an upscaler that is not on this machine, with how to get it.
