@@ -12,6 +12,7 @@ METHOD_TITLES = {
     "attention": "Attention scaling",
     "multidiffusion": "MultiDiffusion",
     "sdedit": "SDEdit cascade",
+    "relay": "Relay Diffusion (transfer)",
     "scalecrafter": "ScaleCrafter",
     "hidiffusion": "HiDiffusion",
 }
@@ -22,6 +23,7 @@ METHOD_DESCRIPTIONS = {
     "attention": "Direct, with attention sharpened for the size. Costs nothing more; helps a little.",
     "multidiffusion": "Overlapping windows, no look at the whole. For textures; repeats subjects.",
     "sdedit": "Enlarges, adds noise, draws again. Quick, near the small picture; little new detail.",
+    "relay": "Starts from blurred blocks and block noise, and undoes the blur. A transfer without training.",
     "scalecrafter": "One large picture by a network that looks further. For twice the size; coarse beyond.",
     "hidiffusion": "One large picture by a network whose depth sees it small. The quickest; may distort.",
 }
