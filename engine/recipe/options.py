@@ -35,7 +35,7 @@ class Options:
         "number",
         "Block noise",
         "How much of the noise comes in blocks, each as large as a pixel of the smaller picture. Low: keeps to it. "
-        "High: changes large shapes.",
+        "High: changes large shapes, may repeat.",
         0,
         1,
         0.05,
@@ -44,7 +44,7 @@ class Options:
         1.0,
         "number",
         "Undo a blur",
-        "How blurred a stage starts; its steps undo the blur. High: calm, near the smaller picture. "
+        "How blurred a stage starts; its steps undo the blur. High: nearer the smaller picture, edges may show blocks. "
         "0: no blur, and any scheduler works.",
         0,
         1,

@@ -117,8 +117,8 @@ def test_with_postcards_and_ddim_the_steps_are_the_published_ones(monkeypatch, t
         scheduler="ddim",
         seed=3,
     )
-    ours = torch.from_numpy(run_latents(recipe, model, tmp_path / "ours")[-1])
+    ours = torch.from_numpy(run_latents(recipe, model, tmp_path)[-1])
     monkeypatch.setattr(loop, "Solver", PublishedSolver)
-    published = torch.from_numpy(run_latents(recipe, model, tmp_path / "published")[-1])
+    published = torch.from_numpy(run_latents(recipe, model, tmp_path)[-1])
     error = (ours - published).square().mean() / (published.max() - published.min()) ** 2
     assert -10 * error.log10() > 60
