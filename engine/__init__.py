@@ -21,6 +21,7 @@ from engine.runs.events import (
     Retreated,
     StageDone,
     Stopped,
+    Upscaling,
     Waiting,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "Retreated",
     "StageDone",
     "Stopped",
+    "Upscaling",
     "Waiting",
     "WeightsMissing",
     "__version__",

@@ -144,8 +144,9 @@ NOT_OPTIONS = "options are names with values, like {{'restart': 0.5}}; this is {
 UNKNOWN_OPTION = "There is no option {option}. There are: {known}."
 METHOD_TAKES_NO_PICTURE = (
     "The method {method} draws from words alone. Take the start picture away, "
-    "or choose demofusion, sdedit or relay."
+    "or choose demofusion, sdedit, relay or upscaler."
 )
+UPSCALER_NEEDED = "The method upscaler enlarges pictures, not latents. Choose an upscaler under Enlarge by."
 PATCHES_NEED_LARGE_VIEWS = (
     "A network is bent only where it looks at more than its native size, and windows are native. "
     "Let it look at large windows or the whole picture, or leave it as it is."
@@ -199,6 +200,10 @@ FAITHFUL_SCALES = "As published, scales are {fit} for this size. Leave them empt
 FAITHFUL_PICTURE = (
     "As published, a start picture lies in a black square and its latent is drawn at random, "
     "which cannot be repeated. Turn faithful off, or take no start picture."
+)
+FAITHFUL_ENLARGEMENT = (
+    "As published, a stage starts from the enlarged latent of the stage below. "
+    "Turn faithful off, or enlarge by no upscaler."
 )
 FAITHFUL_SCHEDULER = (
     "As published, only first-order solvers work: {fit}. {scheduler} is not one; "
@@ -285,4 +290,41 @@ MODEL_BROKEN = "{source} lacks a part or holds a broken one ({reason}). Fetch th
 
 RESCALE_ON_CANVAS = (
     "guidance_rescale acts on the whole canvas; the published code rescales each view by itself."
+)
+
+# Sentences about the latent upscaler.
+LATENT_UPSCALER_OUT_OF_MEMORY = (
+    "Memory ran out while a picture of {width} x {height} px was doubled; this upscaler takes pictures whole. "
+    "Finished stages are kept. Choose another upscaler, or a smaller picture."
+)
+
+# Sentences about upscalers.
+UPSCALER_NOT_HERE = (
+    "The upscaler {source} is not on this machine and could not be fetched. "
+    "Give the path of a .safetensors file, or choose another upscaler."
+)
+UPSCALER_NOT_INSTALLED = (
+    "The upscaler {source} is not on this machine and could not be fetched. Install it with: {command}"
+)
+UPSCALER_TO_INSTALL = "The upscaler {source} is not on this machine. Install it with: {command}"
+UPSCALER_NEEDS_SPANDREL = (
+    "The upscaler {source} needs the package spandrel. Install it with: pip install spandrel"
+)
+UPSCALER_BROKEN = "The upscaler {source} is damaged or incomplete ({reason}). Fetch it again."
+UPSCALER_PICKLE = (
+    "{source} is named as a safetensors file but is a pickle, which may hold a program, so it was not read. "
+    "Fetch true safetensors; if its source is trusted, rename it to .pth, and only its tensors are read."
+)
+UPSCALER_PROGRAM = (
+    "{source} was not read, because a .pt file may hold a program. Give a .safetensors file, "
+    "or a .pth file, from which only tensors are read."
+)
+UPSCALER_NOT_PLAIN = (
+    "{source} is damaged, or holds more than tensors, so it was not read. Give a .safetensors file."
+)
+UPSCALER_FILE_UNKNOWN = (
+    "{source} is not a file of an upscaler that can be read. Give a .safetensors file, or a .pth file."
+)
+UPSCALER_OTHER_NETWORK = (
+    "{source} holds {what}, which is no upscaler that is known here. Give the file of another upscaler."
 )

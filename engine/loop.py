@@ -21,7 +21,7 @@ def sample_stages(stages: Sequence[Stage], below: StageMade | None, run: LoopInp
     for stage in stages:
         yield StepStarted(stage, 0)
         recipe, solver, x0 = stage.recipe, Solver.for_stage(stage), None
-        z, anchor = start_stage(latent, stage, solver, run)  # enlarge and renoise; a base starts from noise
+        z, anchor, picture = yield from start_stage(latent, stage, solver, run)  # enlarge and renoise
         for n, step in enumerate(stage.steps, 1):  # t, c1, c2, blur: engine/formulas/schedule.py
             yield StepStarted(stage, n)
             if anchor:
@@ -37,4 +37,4 @@ def sample_stages(stages: Sequence[Stage], below: StageMade | None, run: LoopInp
             prediction = solver.unblur(prediction, step, model_input, blurred_input, recipe.lattice)  # ours
             z = solver.step(prediction, step, z, run.noise, stage.number)  # one step, on the whole canvas
         latent, tone = match_tone(z, tone)  # ours: every stage has the mean and deviation of the first
-        yield StageMade(stage, latent, tone)
+        yield StageMade(stage, latent, tone, picture)

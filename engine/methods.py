@@ -23,6 +23,9 @@ class Method:
     # Whether each stage above the first starts with block noise and with its blocks blurred, and undoes the blur
     # over its steps (Relay Diffusion). A block is the area of one latent cell of the stage below.
     relays: bool = False
+    # Whether the stages above the base are made in pixels, by an upscaler, without denoising. A start image takes the
+    # place of the base.
+    upscales: bool = False
     # Whether the network sees dilated views too, blended with the local views by c2.
     dilated: bool = False
     # The kind of local views: "windows" of native size, "large" windows of twice the native side, or one view of
@@ -41,7 +44,7 @@ class Method:
     @property
     def takes_start_image(self) -> bool:
         """Whether the method can start from an image in place of noise."""
-        return self.skip_residual or self.restarts
+        return self.skip_residual or self.restarts or self.upscales
 
 
 # Settings that have an effect only if stages are pulled to an anchor (skip residual).
@@ -69,6 +72,10 @@ NETWORK_OPTIONS = {
 }
 # The options that any patch of the network reads.
 ALL_NETWORK_OPTIONS = frozenset().union(*NETWORK_OPTIONS.values())
+# Settings that have no effect without denoising.
+DENOISING_SETTINGS = frozenset(
+    {"prompt", "seed", "steps", "guidance", "scheduler", "controls", "loras", "view_batch"}
+)
 # Settings that have an effect only with several stages.
 STAGE_SETTINGS = frozenset({"progressive", "enlarge"})
 
@@ -121,4 +128,5 @@ METHODS = {
     "hidiffusion": Method(
         has_base=False, true_size_ids=False, network="hidiffusion", reads=NETWORK_OPTIONS["hidiffusion"]
     ),
+    "upscaler": Method(progressive=False, upscales=True, reads=frozenset({"image", "enlarge"})),
 }

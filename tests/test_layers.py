@@ -152,10 +152,17 @@ def test_noise_is_never_added_by_a_scheduler():
     assert not set(modules_that_call("add_noise"))
 
 
-def test_no_module_reads_a_pickle():
+def test_no_module_runs_code_from_a_pickle():
+    """The only torch.load reads an upscaler's .pth file, of which it takes nothing but tensors."""
     for path in python_files("engine"):
         text = path.read_text(encoding="utf-8")
-        assert "torch.load" not in text, path
+        calls = [line.strip() for line in text.splitlines() if "torch.load" in line]
+        if module_name(path) == "engine.upscale.load":
+            assert len(calls) == 1
+            assert calls[0].endswith("weights_only=True)")
+            assert "with weights.force_weights_only():" in text
+        else:
+            assert calls == [], path
         assert "pickle.load" not in text, path
 
 

@@ -19,7 +19,7 @@ from engine.errors import BadRecipe, Fault, short_repr
 from engine.planning import cost
 from engine.planning.plan import Plan, plan
 from engine.recipe import images
-from engine.recipe.checks import check, check_value
+from engine.recipe.checks import check, check_upscaler, check_value
 from engine.recipe.controls import MAX_CONTROLS, Control
 from engine.recipe.effects import changed_but_ineffective_settings
 from engine.recipe.recall import recall
@@ -41,7 +41,7 @@ FIELDS = tuple(name for name in SETTINGS if name not in EXCLUDED_FIELDS)
 # Python type of the values of a setting in the API, by kind of setting.
 VALUE_TYPES = {
     "text": str, "choice": str, "flag": bool, "integer": int, "number": float, "scales": list[float],
-    "controls": list[dict[str, Any]], "options": dict[str, Any],
+    "controls": list[dict[str, Any]], "options": dict[str, Any], "upscaler": str,
 }  # fmt: skip
 
 
@@ -98,6 +98,8 @@ def _parse_recipe(services: Services, args: tuple[Any, ...], kwargs: dict[str, A
     values = defaults | dict(zip(FIELDS, args, strict=False)) | kwargs
     values["controls"] = _parse_controls(services, values["controls"])
     recipe = check(Recipe(**values))
+    check_value("enlarge", recipe.enlarge)
+    check_upscaler(recipe)
     services.entry(recipe.model)
     check_detectors(recipe.controls)
     return recipe

@@ -175,6 +175,7 @@ class _PageBuilder:
         """Build the section in which a method is chosen."""
         with gr.Accordion(methods.METHOD_HEADING, open=False, elem_id="methods") as fold:
             self.widgets["method"] = method_widget(self.values.get("method"))
+            self._add_setting("enlarge")
         self.parts["method_fold"] = fold
 
     def _build_growth_section(self) -> None:

@@ -30,6 +30,8 @@ class Defaults:
     scheduler: str
     # The mean side of each stage as a multiple of the native side.
     scales: tuple[float, ...]
+    # The upscaler of the method `upscaler`: a name in the catalogue.
+    upscaler: str = "lanczos"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Facts:
     # first: the fraction that grows with a view's area, and the fraction that grows with the area's square
     # (attention).
     level_costs: tuple[tuple[float, float], ...] = ((1.0, 0.0),)
+    # Billions of floating-point operations in one evaluation at native size.
+    gigaflops: float = 1000.0
 
     @property
     def native_side(self) -> int:
@@ -206,7 +210,13 @@ def family_defaults(family: str) -> Defaults:
 
 def _defaults(table: Mapping[str, Any]) -> Defaults:
     """Return the default settings in a [model.*] or [family.*] table of the catalogue."""
-    return Defaults(table["steps"], table["guidance"], table["scheduler"], tuple(table["scales"]))
+    return Defaults(
+        table["steps"],
+        table["guidance"],
+        table["scheduler"],
+        tuple(table["scales"]),
+        table.get("upscaler", "lanczos"),
+    )
 
 
 def lora_titles(loras: Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
@@ -253,6 +263,7 @@ def facts_from_configs(entry: ModelEntry) -> Facts:
         buckets=family_buckets(entry.family, window * cell),
         architecture=architecture,
         level_costs=level_costs_for(entry.source, architecture),
+        gigaflops=gigaflops_for(entry.source, architecture),
     )
 
 
@@ -268,11 +279,20 @@ def architecture_for(family: str, text_width: int) -> str:
 
 def level_costs_for(source: str, architecture: str) -> tuple[tuple[float, float], ...]:
     """Return Facts.level_costs for a model: from its entry in the catalogue, else from its architecture's."""
-    entry = _find_entry(source)
-    costs = load_catalogue()["model"][entry.name].get("level_costs") if entry else None
-    if costs is None:
-        costs = load_catalogue()["architecture"][architecture]["level_costs"]
+    costs = _cost_entry(source, architecture, "level_costs")
     return tuple((float(linear), float(square)) for linear, square in costs)
+
+
+def gigaflops_for(source: str, architecture: str) -> float:
+    """Return Facts.gigaflops for a model: from its entry in the catalogue, else from its architecture's."""
+    return float(_cost_entry(source, architecture, "gigaflops"))
+
+
+def _cost_entry(source: str, architecture: str, name: str) -> Any:
+    """Return a value on the cost of a model: from its entry in the catalogue, else from its architecture's."""
+    entry = _find_entry(source)
+    value = load_catalogue()["model"][entry.name].get(name) if entry else None
+    return load_catalogue()["architecture"][architecture][name] if value is None else value
 
 
 def family_buckets(family: str, native: int) -> tuple[tuple[int, int], ...]:

@@ -15,6 +15,7 @@ from engine.catalogue.entries import (
     architecture_for,
     defaults_for,
     family_buckets,
+    gigaflops_for,
     level_costs_for,
 )
 from engine.hardware import MemoryNeed, Placement
@@ -55,6 +56,7 @@ def read_facts(pipeline: Any, source: str, family: str, placement: Placement) ->
         offload=placement.offload,
         architecture=architecture,
         level_costs=level_costs_for(source, architecture),
+        gigaflops=gigaflops_for(source, architecture),
     )
 
 

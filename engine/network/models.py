@@ -299,3 +299,14 @@ def load_detector(detector_class: Any, folder: Path, file: str) -> Any:
     """Load a detector of controlnet-aux from a file in a folder, on the CPU."""
     with _silence_libraries(), weights.force_weights_only():
         return detector_class.from_pretrained(str(folder), filename=file)
+
+
+def load_latent_upscale_pipeline(folder: Path, placement: Placement) -> Any:
+    """Load the pipeline of a latent upscaler from a diffusers folder to its device."""
+    with _silence_libraries():
+        pipeline = _load_folder(folder, diffusers.StableDiffusionLatentUpscalePipeline, placement)
+    for network in get_networks(pipeline).values():
+        network.requires_grad_(False).eval()
+    _check_encoders(pipeline, "sd")
+    _place_networks(pipeline, placement)
+    return pipeline

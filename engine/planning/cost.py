@@ -7,10 +7,12 @@ of a batch of views.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import ceil
+from math import ceil, prod
 
+from engine.catalogue.upscalers import upscaler_factor, upscaler_megaflops
 from engine.errors import BadRecipe
 from engine.planning.controlnets import controlnet_for
+from engine.planning.enlargement import list_passes
 from engine.planning.patches import Patch, PooledLevel, StridedLevel, WindowedAttention
 from engine.planning.plan import Plan, plan
 from engine.planning.sizes import SIZE_TOLERANCE, Size
@@ -57,7 +59,15 @@ def fraction_saved_by_economy(plan: Plan) -> float:
 
 
 def relative_cost(stage: Stage) -> float:
-    """Return the cost of a stage in tile areas (1 is one evaluation at native size), ControlNets included.
+    """Return the cost of a stage in tile areas (1 is one evaluation at native size).
+
+    ControlNets and the upscaler are included.
+    """
+    return denoising_cost(stage) + upscaling_cost(stage)
+
+
+def denoising_cost(stage: Stage) -> float:
+    """Return the cost of a stage's denoising in tile areas, ControlNets included.
 
     Each ControlNet counts only at the steps at which its control is active.
     """
@@ -66,6 +76,20 @@ def relative_cost(stage: Stage) -> float:
     total, steps = len(stage.schedule.t), stage.steps
     active = sum(control.is_active(step.index, total) for control in stage.controls for step in steps)
     return tile_areas(stage) * (1 + CONTROLNET_COST * active / max(1, len(steps)))
+
+
+def upscaling_cost(stage: Stage) -> float:
+    """Return the cost in tile areas of the upscaler that enlarges the picture below; 0 without one.
+
+    If the size of the picture below is not known, one pass of the network is assumed.
+    """
+    if not stage.upscaler or (stage.size_below is None and not stage.upscales):
+        return 0.0
+    factor, (height, width) = upscaler_factor(stage.upscaler), stage.size
+    below = stage.size_below or (ceil(height / factor), ceil(width / factor))
+    passes = list_passes(below, stage.size, factor) if factor > 1 else []
+    px = sum(prod(step.source) for step in passes)
+    return px * upscaler_megaflops(stage.upscaler) / (1000 * stage.facts.gigaflops)
 
 
 def stage_memory(stage: Stage) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import ceil
+from math import ceil, prod
 
 from engine import errors
 from engine.catalogue.entries import Facts
@@ -26,14 +26,14 @@ from engine.methods import METHODS, Method
 from engine.planning.controlnets import controlnet_for
 from engine.planning.patch_schedule import patches_for_stage
 from engine.planning.patches import StepPatches
-from engine.planning.sizes import SIZE_TOLERANCE, fill_sizes, resolve_stride, stage_cells
+from engine.planning.sizes import SIZE_TOLERANCE, Size, fill_sizes, resolve_stride, stage_cells
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import Control
 from engine.recipe.effects import is_faithful, resolve_method
 from engine.recipe.options import changed_options, options_from_pairs
-from engine.recipe.recipe import Recipe
+from engine.recipe.recipe import LATENT, Recipe
 
 # The fraction by which a ready-made map's aspect ratio may differ from the picture's, whose sides are whole cells.
 MAP_ASPECT_SLACK = 0.02
@@ -70,6 +70,7 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
         _build_stage(n, scale, recipe, facts, _find_block_side(row, scales[:n], recipe))
         for n, scale in enumerate(scales, 1)
     )
+    stages = _add_sizes_below(stages, checked.image)
     for below, above in pairwise(stages):
         if above.size == below.size:
             words = f"{below.scale:g} and {above.scale:g}"
@@ -123,6 +124,7 @@ def resolve_recipe(recipe: Recipe, facts: Facts) -> Recipe:
         scheduler=_resolve_scheduler(recipe, facts),
         image=None if recipe.image is None else images.digest(recipe.image),
         controls=tuple(_resolve_control(control, facts) for control in recipe.controls),
+        enlarge=_resolve_enlargement(recipe, facts),
     )
     if not recipe.faithful:
         return recipe
@@ -145,6 +147,17 @@ def _resolve_scheduler(recipe: Recipe, facts: Facts) -> str:
         sentence = errors.FAITHFUL_SCHEDULER.format(scheduler=name, fit=" or ".join(FIRST_ORDER_SCHEDULERS))
         raise BadRecipe("scheduler", sentence, {"scheduler": FIRST_ORDER_SCHEDULERS[0]})
     return name
+
+
+def _resolve_enlargement(recipe: Recipe, facts: Facts) -> str:
+    """Return how a stage starts from the one below: "latent" or an upscaler; raise BadRecipe if that cannot be."""
+    if METHODS[recipe.method].upscales:
+        if recipe.enlarge == LATENT:
+            raise BadRecipe("enlarge", errors.UPSCALER_NEEDED, {"enlarge": facts.defaults.upscaler})
+        return recipe.enlarge or facts.defaults.upscaler
+    if recipe.faithful and recipe.enlarge not in ("", LATENT):
+        raise BadRecipe("enlarge", errors.FAITHFUL_ENLARGEMENT, {"faithful": False})
+    return recipe.enlarge or LATENT
 
 
 def _resolve_control(control: Control, facts: Facts) -> Control:
@@ -239,6 +252,24 @@ def _build_stage(number: int, scale: float, recipe: Recipe, facts: Facts, block_
     return replace(stage, patches=_find_patches(stage))
 
 
+def _add_sizes_below(stages: tuple[Stage, ...], image: str | None) -> tuple[Stage, ...]:
+    """Return the stages with the size of the picture that each of them enlarges.
+
+    image: the start image, as a path or a digest; None without one. A stage starts from it in place of the stage
+        below if it has more px.
+    """
+    below: list[Size | None] = [None, *(stage.size for stage in stages[:-1])]
+    if image is not None and not images.is_digest(image):
+        crops = [images.crop_size(images.measure(image), stage.size) for stage in stages]
+        if stages[0].upscales:
+            below[0] = crops[0]
+        below[1:] = [
+            None if prod(crop) > prod(size) else size
+            for crop, size in zip(crops[1:], (stage.size for stage in stages[:-1]), strict=True)
+        ]
+    return tuple(replace(stage, size_below=size) for stage, size in zip(stages, below, strict=True))
+
+
 def _find_patches(stage: Stage) -> tuple[StepPatches, ...]:
     """Return the patches of the network at every step of a stage's schedule."""
     return patches_for_stage(
@@ -262,6 +293,8 @@ def _build_schedule(
     relays: whether the stage may undo a blur of blocks.
     """
     t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
+    if method.upscales and not (is_first and method.has_base):
+        return base_schedule(t[:0])
     if is_first and recipe.image is None:
         return base_schedule(t)
     options = options_from_pairs(recipe.options)

@@ -13,7 +13,7 @@ from engine.planning.patches import StepPatches
 from engine.planning.sizes import Size, jitter_reach
 from engine.recipe.controls import Control
 from engine.recipe.options import Options
-from engine.recipe.recipe import Recipe
+from engine.recipe.recipe import LATENT, Recipe
 
 # The side of a large window divided by the native side.
 LARGE_WINDOW = 2
@@ -61,11 +61,25 @@ class Stage:
     method: Method
     # The recipe's options, defaults included.
     options: Options
+    # The (height, width) in px of the picture that the stage enlarges: the stage below, or a start image that takes
+    # the place of the base. None if there is no such picture, or if its size is not known.
+    size_below: Size | None = None
 
     @property
     def is_base(self) -> bool:
         """Whether this is the first stage of a method that starts at about native size."""
         return self.number == 1 and self.method.has_base
+
+    @property
+    def upscales(self) -> bool:
+        """Whether an upscaler makes the stage's picture, without denoising."""
+        return self.method.upscales and not self.is_base
+
+    @property
+    def upscaler(self) -> str:
+        """The upscaler that enlarges the picture below, by name or path; empty if the latent below is enlarged."""
+        has_picture_below = self.number > 1 or self.upscales
+        return self.recipe.enlarge if has_picture_below and self.recipe.enlarge != LATENT else ""
 
     @property
     def sees_whole_canvas(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import lora_names
+from engine.catalogue.upscalers import upscaler_entry, upscaler_names
 from engine.errors import BadRecipe, short_repr
 from engine.recipe import images
 from engine.recipe.controls import (
@@ -24,7 +25,15 @@ from engine.recipe.controls import (
 )
 from engine.recipe.fields import Setting
 from engine.recipe.options import OPTIONS, Options, changed_options
-from engine.recipe.recipe import MAX_LORA_STRENGTH, MAX_LORAS, MAX_PROMPT_LENGTH, MAX_SCALES, SETTINGS, Recipe
+from engine.recipe.recipe import (
+    LATENT,
+    MAX_LORA_STRENGTH,
+    MAX_LORAS,
+    MAX_PROMPT_LENGTH,
+    MAX_SCALES,
+    SETTINGS,
+    Recipe,
+)
 
 
 def check(recipe: Recipe) -> Recipe:
@@ -39,17 +48,28 @@ def check(recipe: Recipe) -> Recipe:
 def check_value(name: str, value: Any) -> Any:
     """Return the value of one setting from an untrusted source, validated and normalized; else raise BadRecipe.
 
-    name: the setting. Untrusted values may not contain paths: images must be digests, and LoRAs must be names in
-    the catalogue.
+    name: the setting. Untrusted values may not contain paths: images must be digests, and LoRAs and upscalers must
+    be names in the catalogue.
     """
     if SETTINGS[name].kind == "picture" and value is not None and not images.is_digest(value):
         raise BadRecipe(name, errors.PICTURE_NOT_A_DIGEST.format(value=short_repr(value)))
     value = _check_field(name, value)
     if SETTINGS[name].kind == "loras":
         _check_loras_listed(value)
+    if SETTINGS[name].kind == "upscaler" and value not in ("", LATENT, *upscaler_names()):
+        raise BadRecipe(name, _unknown_upscaler(value))
     if SETTINGS[name].kind == "controls":
         _check_controls_external(value)
     return value
+
+
+def check_upscaler(recipe: Recipe) -> None:
+    """Raise BadRecipe if the upscaler of a checked recipe is in the catalogue, but not on this machine."""
+    entry = upscaler_entry(recipe.enlarge)
+    if entry is None or entry.is_local:
+        return
+    sentence = entry.note or errors.UPSCALER_TO_INSTALL.format(source=entry.title, command=entry.install)
+    raise BadRecipe("enlarge", sentence, {"enlarge": ""})
 
 
 def _check_field(name: str, value: Any, settings: Mapping[str, Setting] = SETTINGS) -> Any:
@@ -111,6 +131,24 @@ def _check_choice(name: str, setting: Setting, value: Any) -> str:
         known = ", ".join(filter(None, setting.choices))
         raise BadRecipe(name, errors.UNKNOWN_CHOICE.format(field=name, value=short_repr(value), known=known))
     return value
+
+
+def _check_upscaler(name: str, setting: Setting, value: Any) -> str:
+    """Return "", "latent", a name in the catalogue or the path of a file, as a string; else raise BadRecipe."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str) or "\0" in value:
+        raise BadRecipe(name, _unknown_upscaler(value))
+    is_path = os.sep in value or bool(os.path.splitext(value)[1])
+    if not is_path and value not in ("", LATENT, *upscaler_names()):
+        raise BadRecipe(name, _unknown_upscaler(value))
+    return value
+
+
+def _unknown_upscaler(value: Any) -> str:
+    """Return the sentence that the catalogue lists no upscaler of this name."""
+    known = ", ".join((LATENT, *upscaler_names()))
+    return errors.UNKNOWN_CHOICE.format(field="enlarge", value=short_repr(value), known=known)
 
 
 def _check_scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
@@ -232,4 +270,5 @@ _CHECKS = {
     "text": _check_text, "number": _check_number, "integer": _check_integer, "flag": _check_flag,
     "choice": _check_choice, "scales": _check_scales, "picture": _check_image, "loras": _check_loras,
     "controls": _check_controls, "strengths": _check_strengths, "options": _check_options,
+    "upscaler": _check_upscaler,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import replace
 from engine.methods import (
     ALL_NETWORK_OPTIONS,
     COMBINATION_OPTIONS,
+    DENOISING_SETTINGS,
     DILATED_SETTINGS,
     FAITHFUL_SETTINGS,
     GUIDANCE_SETTINGS,
@@ -15,7 +16,7 @@ from engine.methods import (
     Method,
 )
 from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, options_from_pairs
-from engine.recipe.recipe import DEFAULTS, Recipe
+from engine.recipe.recipe import DEFAULTS, LATENT, Recipe
 
 
 def is_faithful(recipe: Recipe) -> bool:
@@ -31,6 +32,7 @@ def resolve_method(recipe: Recipe) -> Method:
     network = options.network if "network" in readable else ""
     return replace(
         row,
+        has_base=row.has_base and not (row.upscales and recipe.image is not None),
         progressive=row.progressive and recipe.progressive,
         skip_residual=row.skip_residual and recipe.skip_residual,
         dilated=row.dilated and recipe.dilated,
@@ -55,6 +57,8 @@ def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
         names |= FAITHFUL_SETTINGS | COMBINATION_OPTIONS
     if recipe.guidance is not None and recipe.guidance <= 1:
         names |= GUIDANCE_SETTINGS | {"damped"}
+    if row.upscales and recipe.image is not None:
+        names |= DENOISING_SETTINGS | GUIDANCE_SETTINGS
     if recipe.image is None or not row.skip_residual:
         names.add("fidelity")
     elif recipe.fidelity in (0, 1):
@@ -63,11 +67,15 @@ def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
 
 
 def changed_but_ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
-    """Return the names in `ineffective_settings(recipe)` whose values differ from their defaults."""
+    """Return the names in `ineffective_settings(recipe)` whose values differ from their defaults.
+
+    In recipes of earlier versions `enlarge` always is "latent", so that this value does not count.
+    """
     options = options_from_pairs(recipe.options)
     changed = []
     for name in ineffective_settings(recipe):
         values, defaults = (options, OPTION_DEFAULTS) if name in OPTIONS else (recipe, DEFAULTS)
-        if getattr(values, name) != getattr(defaults, name):
+        is_former_default = name == "enlarge" and values.enlarge == LATENT
+        if getattr(values, name) != getattr(defaults, name) and not is_former_default:
             changed.append(name)
     return tuple(changed)

@@ -87,6 +87,20 @@ def count_crop_pixels(size: Size, target: Size) -> float:
     return (right - left) * (bottom - top)
 
 
+def crop_size(size: Size, target: Size) -> Size:
+    """Return the (height, width) of the crop that `find_crop(size, target)` returns, in whole px."""
+    left, top, right, bottom = find_crop(size, target)
+    return max(1, round(bottom - top)), max(1, round(right - left))
+
+
+def crop(image: Image.Image, target: Size) -> Image.Image:
+    """Crop an image centrally to the aspect ratio of a target size, without resizing it."""
+    height, width = crop_size((image.height, image.width), target)
+    left, top, *_ = find_crop((image.height, image.width), target)
+    left, top = min(round(left), image.width - width), min(round(top), image.height - height)
+    return image.crop((left, top, left + width, top + height))
+
+
 def crop_to_fill(
     image: Image.Image, size: Size, resampling: Image.Resampling = Image.Resampling.LANCZOS
 ) -> Image.Image:

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import lora_digests, lora_titles
+from engine.catalogue.upscalers import upscaler_digest, upscaler_title
 from engine.errors import BadRecipe
 from engine.formulas.timesteps import SCHEDULERS
 from engine.methods import METHODS
@@ -34,6 +35,8 @@ MAX_LORA_STRENGTH = 4.0
 MAX_SIDE = 8192
 # The largest seed.
 MAX_SEED = 2**32 - 1
+# The value of `enlarge` with which a stage starts from the enlarged latent of the stage below.
+LATENT = "latent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +178,11 @@ class Recipe:
     )
     loras: tuple[Any, ...] = setting((), "loras", "LoRAs", "Small additions, each with its strength.")
     enlarge: str = setting(
-        "latent", "choice", "Enlarge by", "How a stage starts from the one below.", choices=("latent",)
+        "",
+        "upscaler",
+        "Enlarge by",
+        "How a stage starts from the one below: from its enlarged latent, or from its picture, enlarged by an "
+        "upscaler.",
     )
     options: tuple[tuple[str, Any], ...] = setting((), "options", "Options", "Settings of one method alone.")
     faithful: bool = setting(
@@ -205,6 +212,7 @@ class Recipe:
         """A sha256 of all settings except view_batch, which does not change the image."""
         values = {k: v for k, v in to_dict(self).items() if k != "view_batch"}
         values["loras"] = lora_digests(self.loras)
+        values["enlarge"] = upscaler_digest(self.enlarge)
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -217,12 +225,13 @@ DEFAULTS = Recipe()
 def to_dict(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe's settings by name, for JSON, with the version of the format.
 
-    The result contains no folders: images are given by digest, LoRAs by name.
+    The result contains no folders: images are given by digest, LoRAs and upscalers by name.
     """
     values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
     if values["image"] and isinstance(values["image"], str | os.PathLike):
         values["image"] = images.digest(values["image"])
     values["loras"] = lora_titles(recipe.loras)
+    values["enlarge"] = upscaler_title(recipe.enlarge)
     values["controls"] = tuple(
         controls.to_dict(control) if isinstance(control, Control) else control for control in recipe.controls
     )

@@ -41,6 +41,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Upscaling:
+    """How far an upscaler is with the enlargement that a stage starts from, or that is the stage's picture."""
+
+    # The number of the stage in progress.
+    stage: int
+    # The number of finished tiles of the picture.
+    tile: int
+    # The number of all tiles.
+    tiles: int
+
+
+@dataclass(frozen=True)
 class Preview:
     """A small image of the picture that a denoising step predicts."""
 
@@ -145,6 +157,8 @@ def unexpected(fault: BaseException) -> Failed:
     return Failed(errors.UNEXPECTED.format(code=code), code=code)
 
 
-Event = Accepted | Waiting | Progress | Preview | Retreated | StageDone | Finished | Stopped | Failed
+Event = (
+    Accepted | Waiting | Progress | Upscaling | Preview | Retreated | StageDone | Finished | Stopped | Failed
+)
 # The last event of a run is one of these.
 END = Finished | Stopped | Failed

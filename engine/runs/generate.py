@@ -16,7 +16,7 @@ from engine.recipe.recipe import Recipe
 from engine.runs import events
 from engine.runs.clock import Stopwatch
 from engine.runs.prepare import PreparedRun, prepare
-from engine.sampling.signals import NetworkCalled, Signal, StageMade, StepStarted, X0Predicted
+from engine.sampling.signals import NetworkCalled, Signal, StageMade, StepStarted, TileUpscaled, X0Predicted
 from engine.sampling.start import LoopInputs
 from engine.vae import codec
 
@@ -83,7 +83,9 @@ def _run_events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
         denoiser, clock = run.make_denoiser(stop), Stopwatch()
         view_batch = denoiser.view_batch
         signals = sample_stages(
-            run.remaining, run.below, LoopInputs(denoiser, run.noise, run.encode_start_image)
+            run.remaining,
+            run.below,
+            LoopInputs(denoiser, run.noise, run.encode_start_image, run.upscale_with(stop)),
         )
         signals = _with_loras(signals, run.model.pipeline, run.loras)
         for signal in _mark_as_used_meanwhile(clock.measure(signals), run):
@@ -95,6 +97,8 @@ def _run_events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
                         view_batch = denoiser.view_batch
                         yield events.Retreated(position.stage.number, view_batch)
                     yield _progress_event(position, denoiser.evaluations, run.evaluations)
+                case TileUpscaled():
+                    yield from _upscaling_events(signal, position.stage, view_batch)
                 case X0Predicted():
                     image = codec.preview(signal.x0, run.model.preview_matrix)
                     yield events.Preview(position.stage.number, position.n, image)
@@ -118,6 +122,16 @@ def _progress_event(position: StepStarted, evaluations: int, of: int) -> events.
     """Return the event for a call of the network; `of` is the number of evaluations in the whole run."""
     stage = position.stage
     return events.Progress(stage.number, position.n, stage.step_count, evaluations, of)
+
+
+def _upscaling_events(signal: TileUpscaled, stage: Stage, view_batch: int) -> Iterator[events.Event]:
+    """Yield the events for a tile of an enlargement.
+
+    view_batch: the number of views in one call of the network, which does not change here.
+    """
+    if signal.smaller_side:
+        yield events.Retreated(stage.number, view_batch, signal.smaller_side // stage.facts.cell)
+    yield events.Upscaling(stage.number, signal.done, signal.of)
 
 
 def _with_loras(signals: Iterator[Signal], pipeline: Any, loras: LoraFiles) -> Iterator[Signal]:

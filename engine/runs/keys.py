@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from engine.catalogue.entries import lora_digests
+from engine.catalogue.upscalers import upscaler_digest
 from engine.methods import ABLATION_SETTINGS, SKIP_RESIDUAL_SETTINGS
 from engine.planning.controlnets import controlnet_for
 from engine.planning.stage import Stage
@@ -65,6 +66,8 @@ def unique_key() -> str:
 
 def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
     """Return everything that determines a stage's picture, as values for JSON."""
+    if stage.upscales:
+        return _upscaled_key_values(stage, previous)
     recipe, row = stage.recipe, stage.method
     # A setting without effect is left out, so that it changes no key.
     ineffective = set(ineffective_settings(recipe)) - {"image", "faithful"}
@@ -89,10 +92,27 @@ def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
         values["row"] = {name: getattr(row, field) for name, field in METHOD_FIELDS.items()}
     read -= {"options"}
     values |= {name: getattr(recipe if name in SETTINGS else stage.options, name) for name in read}
+    if stage.upscaler:
+        values["enlarge"] = upscaler_digest(stage.upscaler)
     values["controls"] = _control_values(stage)
     if recipe.loras:
         values["loras"] = lora_digests(recipe.loras)
     return values
+
+
+def _upscaled_key_values(stage: Stage, previous: str) -> dict[str, Any]:
+    """Return everything that determines the picture of a stage that an upscaler makes, as values for JSON.
+
+    Neither the prompt nor the seed is among them, nor anything else that only denoising reads.
+    """
+    return {
+        "pictures": PICTURES_VERSION,
+        "model": stage.facts.hash,
+        "below": previous,
+        "cells": (stage.rows, stage.cols),
+        "enlarge": upscaler_digest(stage.upscaler),
+        "image": None if previous else stage.recipe.image,
+    }
 
 
 def _scheduler_values(config: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Estimate how long stages take from how long earlier stages took. Needs no torch.
 
-A file holds the seconds per tile area (engine/planning/cost.py) for each device, model and number format.
+A file holds the seconds per tile area (engine/planning/cost.py) for each device, model and number format, and for
+each upscaler on them.
 """
 
 import json
@@ -10,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.catalogue.entries import Facts, published_pace
-from engine.planning.cost import relative_cost
+from engine.catalogue.upscalers import upscaler_title
+from engine.planning.cost import denoising_cost, relative_cost, upscaling_cost
 from engine.planning.stage import Stage
 from engine.runs.files import write_atomically
 
@@ -40,11 +42,20 @@ class Pace:
         stages = tuple(stages)
         if not stages:
             return 0.0
-        facts = stages[0].facts
-        seconds_per_area = self._read().get(_pace_key(facts)) or published_pace(facts)
-        if not seconds_per_area:
-            return None
-        return seconds_per_area * sum(relative_cost(stage) for stage in stages)
+        averages, facts = self._read(), stages[0].facts
+        pace = averages.get(_pace_key(facts)) or published_pace(facts)
+        total = 0.0
+        for stage in stages:
+            # Until an upscaler has run here, it is taken to be as fast for its operations as the model.
+            upscaler_pace = averages.get(_pace_key(facts, stage.upscaler)) or pace
+            for cost, seconds_per_area in (
+                (denoising_cost(stage), pace),
+                (upscaling_cost(stage), upscaler_pace),
+            ):
+                if cost and not seconds_per_area:
+                    return None
+                total += cost * (seconds_per_area or 0.0)
+        return total
 
     def estimate_each(self, stages: Iterable[Stage]) -> tuple[float | None, ...]:
         """Return the seconds that each stage will take; None for a stage whose time is unknown."""
@@ -53,11 +64,13 @@ class Pace:
     def learn(self, stage: Stage, seconds: float) -> None:
         """Update the running average with a finished stage.
 
+        Nothing can be learned from a stage in which an upscaler and denoising share the time.
+
         seconds: what the stage took, decoding and writing included.
         """
-        if relative_cost(stage) <= 0 or seconds <= 0:
+        if relative_cost(stage) <= 0 or seconds <= 0 or (upscaling_cost(stage) and denoising_cost(stage)):
             return
-        averages, key = self._read(), _pace_key(stage.facts)
+        averages, key = self._read(), _pace_key(stage.facts, stage.upscaler)
         average = seconds / relative_cost(stage)
         if key in averages:
             average = (1 - NEWEST_WEIGHT) * averages[key] + NEWEST_WEIGHT * average
@@ -79,6 +92,10 @@ class Pace:
             return {}
 
 
-def _pace_key(facts: Facts) -> str:
-    """Return the entry's name in the file for a device, a model and a number format."""
-    return f"{facts.device} | {facts.name} | {facts.dtype}"
+def _pace_key(facts: Facts, upscaler: str = "") -> str:
+    """Return the entry's name in the file for a device, a model, a number format and an upscaler.
+
+    upscaler: its name or path; empty for the model's own network.
+    """
+    parts = [facts.device, facts.name, facts.dtype]
+    return " | ".join([*parts, upscaler_title(upscaler)] if upscaler else parts)

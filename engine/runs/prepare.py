@@ -1,22 +1,25 @@
 """Prepare a run of a loaded model: make its plan, find where it resumes, load its ControlNets, LoRAs and images."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from engine import errors
+from engine.catalogue.upscalers import LANCZOS
 from engine.control import load
 from engine.control.conditioning import Conditioning
-from engine.errors import Fault
+from engine.errors import BadRecipe, Fault, StopRequested
 from engine.formulas.noise import Noise
 from engine.network import lora
 from engine.network.model import Model
 from engine.network.patching.apply import check_patched_parts
+from engine.planning.enlargement import TILE_SIDE
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
 from engine.recipe import images
@@ -36,8 +39,11 @@ from engine.runs.resume import (
     stage_done_event,
 )
 from engine.sampling.denoiser import Denoiser
-from engine.sampling.signals import StageMade
+from engine.sampling.signals import StageMade, TileUpscaled
+from engine.sampling.start import Upscale
 from engine.sampling.tone import Tone
+from engine.upscale.load import Upscaler, load_upscaler
+from engine.upscale.tiles import TileDone, enlarge_picture
 from engine.vae import codec
 
 # The number of attempts to link cached stages. RunCache.sweep may remove a stage between look-up and link.
@@ -89,6 +95,8 @@ class PreparedRun:
     loras: lora.LoraFiles = ()
     # The run's controls, loaded.
     conditioning: Conditioning | None = None
+    # The network that enlarges the pictures of finished stages; None without one.
+    upscaler: Upscaler | None = None
 
     @property
     def evaluations(self) -> int:
@@ -119,6 +127,34 @@ class PreparedRun:
             return None
         cropped = images.crop_to_fill(images.read(self.image), stage.size)
         return codec.encode(self.model.vae, cropped, facts.window).to(self.model.device)
+
+    def upscale_with(self, stop: Any) -> Upscale:
+        """Return the function that enlarges the picture below a stage by the stage's upscaler.
+
+        stop: the caller's signal to stop, see StopSignal; it is looked at before every tile.
+        """
+        signal = StopSignal(self.folder, stop)
+
+        def upscale(stage: Stage) -> Generator[TileUpscaled, None, tuple[Image.Image, torch.Tensor]]:
+            picture = yield from _signal_tiles(
+                enlarge_picture(self._picture_below(stage), stage.size, self.upscaler), signal
+            )
+            return picture, codec.encode(self.model.vae, picture, self.model.facts.window).to(
+                self.model.device
+            )
+
+        return upscale
+
+    def _picture_below(self, stage: Stage) -> Image.Image:
+        """Return the picture that a stage's upscaler enlarges: the stage below as stored, or the start image.
+
+        A resumed run reads the same file, so it makes the same picture.
+        """
+        if stage.number == 1:
+            image = images.read(self.image)
+            return images.crop(image, stage.size)
+        _, folder = store.find_stage(self.folder, stage.number - 1)
+        return images.read(folder / store.PICTURE_FILE)
 
     def accepted_event(self) -> events.Accepted:
         """Return the first event of the run."""
@@ -168,8 +204,10 @@ class PreparedRun:
             raise Fault(errors.NOT_FINITE.format(stage=stage.number))
         # The sides of the smaller tiles that the decoder used when memory ran out.
         smaller_tiles: list[int] = []
-        with clock:
-            picture = codec.decode(self.model.vae, latent, self.model.facts.window, smaller_tiles.append)
+        picture = made.picture
+        if picture is None:
+            with clock:
+                picture = codec.decode(self.model.vae, latent, self.model.facts.window, smaller_tiles.append)
         for tile in smaller_tiles:
             yield events.Retreated(stage.number, denoiser.view_batch, tile)
         seconds, evaluations = clock.reset(), denoiser.count_new_evaluations()
@@ -230,6 +268,7 @@ def prepare(
     )
     loras = lora.find_loras(planned.recipe.loras)
     controlnets = load.load_controlnets(planned.recipe.controls, model)
+    upscaler = _load_upscaler(planned, model)
     for attempt in range(1, LINK_ATTEMPTS + 1):
         resumed, resume_point, last = find_resume_point(
             recipe, planned, cache, resume, until, use_keys=noise is None
@@ -258,7 +297,35 @@ def prepare(
         image=image,
         loras=loras,
         conditioning=load.build_conditioning(resumed.recipe.controls, controlnets, control_images),
+        upscaler=upscaler,
     )
+
+
+def _signal_tiles(
+    tiles: Generator[TileDone, None, Image.Image], stop: StopSignal
+) -> Generator[TileUpscaled, None, Image.Image]:
+    """Yield a signal for each tile of an enlargement, and return the picture; raise StopRequested between two tiles."""
+    side = TILE_SIDE
+    while True:
+        if stop.is_set():
+            raise StopRequested
+        try:
+            tile = next(tiles)
+        except StopIteration as end:
+            return end.value
+        yield TileUpscaled(tile.done, tile.of, tile.tile if tile.tile < side else None)
+        side = min(side, tile.tile)
+
+
+def _load_upscaler(planned: Plan, model: Model) -> Upscaler | None:
+    """Return the network that enlarges pictures between stages; None without one. Raise BadRecipe if it is missing."""
+    name = next((stage.upscaler for stage in planned.stages if stage.upscaler), "")
+    if not name or name == LANCZOS:
+        return None
+    try:
+        return load_upscaler(name, model.device, model.unet.dtype)
+    except Fault as fault:
+        raise BadRecipe("enlarge", fault.sentence) from fault
 
 
 def _find_image(image: Any, cache: RunCache) -> Any:

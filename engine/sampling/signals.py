@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from PIL import Image
 from torch import Tensor
 
 from engine.planning.stage import Stage
@@ -35,6 +36,20 @@ class StageMade:
     stage: Stage
     latent: Tensor
     tone: Tone
+    # The picture of a stage that an upscaler made; None if the picture is decoded from the latent.
+    picture: Image.Image | None = None
 
 
-Signal = StepStarted | NetworkCalled | X0Predicted | StageMade
+@dataclass(frozen=True)
+class TileUpscaled:
+    """The upscaler has finished a tile of the enlargement with which a stage starts."""
+
+    # The number of finished tiles.
+    done: int
+    # The number of all tiles.
+    of: int
+    # The new side of a tile in px if memory has run out, so that tiles are smaller from now on; else None.
+    smaller_side: int | None = None
+
+
+Signal = StepStarted | TileUpscaled | NetworkCalled | X0Predicted | StageMade

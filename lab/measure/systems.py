@@ -1,4 +1,6 @@
-"""Draws all methods side by side in one labelled picture, with the same model, prompts and seeds.
+"""Draws all systems side by side in one labelled picture, with the same model, prompts and seeds.
+
+A system is a method; the method `upscaler` appears once for each of the upscalers that are compared.
 
 python -m lab.measure.systems [--of assets/postcards] [--to lab/figures] [--scale 4] [--steps 10]
 """
@@ -10,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from engine import Model, load_model
+from engine.catalogue.upscalers import has_upscaler
 from engine.export.lettering import load_font
 from engine.methods import METHODS
 from lab.measure.pictures import add_signature, cached_picture, fastest_dtype
@@ -20,6 +23,8 @@ PROMPTS = (
     "a green tree on grass at noon",
     "a yellow balloon on sand at day",
 )
+# The upscalers that are compared; those that are not on this machine are left out.
+UPSCALERS = ("lanczos", "postcards", "realesrgan")
 # Steps by scale.
 STEPS = {2: 20, 4: 10}
 # px of a picture's side in the figure, and of the height of the title line above it.
@@ -31,16 +36,23 @@ def scales_to(scale: int) -> tuple[float, ...]:
     return tuple(float(2**k) for k in range(scale.bit_length()))
 
 
-def draw_row(model: Model, method: str, scale: int, steps: int) -> list[np.ndarray]:
-    """Draw all prompts with one method."""
+def systems() -> dict[str, dict[str, str]]:
+    """Return the settings of each system by its name."""
+    plain = {method: {"method": method} for method in METHODS if not METHODS[method].upscales}
+    present = [name for name in UPSCALERS if has_upscaler(name)]
+    return plain | {f"upscaler: {name}": {"method": "upscaler", "enlarge": name} for name in present}
+
+
+def draw_row(model: Model, settings: dict[str, str], scale: int, steps: int) -> list[np.ndarray]:
+    """Draw all prompts with one system."""
     return [
-        cached_picture(model, prompt, seed, scales_to(scale), steps, method=method)
+        cached_picture(model, prompt, seed, scales_to(scale), steps, **settings)
         for seed, prompt in enumerate(PROMPTS)
     ]
 
 
 def sheet(rows: dict[str, list[np.ndarray]]) -> Image.Image:
-    """Combine pictures by method to one figure: a column for each method, a row for each prompt."""
+    """Combine pictures by system to one figure: a column for each system, a row for each prompt."""
     names = list(rows)
     whole = Image.new("RGB", (PICTURE_PX * len(names), TITLE_PX + PICTURE_PX * len(PROMPTS)), "white")
     pen = ImageDraw.Draw(whole)
@@ -53,11 +65,11 @@ def sheet(rows: dict[str, list[np.ndarray]]) -> Image.Image:
 
 
 def figure(folder: Path, scale: int, steps: int | None = None) -> Image.Image:
-    """Draw the figure of all methods at this scale."""
+    """Draw the figure of all systems at this scale."""
     model, rows = load_model(folder, dtype=fastest_dtype()), {}
-    for method in METHODS:
-        rows[method] = draw_row(model, method, scale, steps or STEPS[scale])
-        print(method, flush=True)
+    for name, settings in systems().items():
+        rows[name] = draw_row(model, settings, scale, steps or STEPS[scale])
+        print(name, flush=True)
     return sheet(rows)
 
 

@@ -50,7 +50,7 @@ def test_more_fidelity_is_closer_to_the_start_image(postcards, tmp_path):
         shrunk = images.crop_to_fill(make_picture(postcards, tmp_path, image, fidelity), (256, 256))
         levels.append(psnr(shrunk, images.read(image)))
     assert levels == sorted(levels)
-    assert levels[-1] > 28
+    assert levels[-1] > 27
     assert levels[-1] - levels[0] > 6
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from engine import Recipe
+from engine.catalogue.upscalers import upscaler_names
 from engine.recipe.controls import CONTROL_SETTINGS, MAX_CONTROL_STRENGTH, Control
 from engine.recipe.options import OPTIONS, Options, changed_options
-from engine.recipe.recipe import SETTINGS
+from engine.recipe.recipe import LATENT, SETTINGS
 
 DIGEST = "sha256:" + "5e" * 32
 
@@ -21,6 +22,7 @@ def setting_values(setting):
         "flag": st.booleans(),
         "choice": st.sampled_from(setting.choices) if setting.choices else None,
         "picture": st.just(DIGEST),
+        "upscaler": st.sampled_from(("", LATENT, *upscaler_names())),
         "options": options() if setting.kind == "options" else None,
         "controls": st.lists(controls(), max_size=2).map(tuple) if setting.kind == "controls" else None,
         "scales": st.lists(st.floats(0.01, 32), max_size=6, unique=True).map(lambda s: tuple(sorted(s))),

@@ -7,6 +7,7 @@ from typing import Any
 from engine.control.detectors import check_detectors
 from engine.errors import BadRecipe, Fault
 from engine.planning.plan import plan
+from engine.recipe.checks import check_upscaler
 from engine.recipe.recipe import Recipe
 from ui.actions import runs
 from ui.messages.status import describe_unknown_words
@@ -32,6 +33,7 @@ def plan_settings(session: Session, services: Services, recipe: Recipe | BadReci
         session.recipe = recipe
         planned = plan(recipe_with_files(session, services, recipe), services.facts(recipe.model))
         check_detectors(recipe.controls)
+        check_upscaler(planned.recipe)
         session.plan, session.refusal = planned, None
         session.cached_count = services.count_cached(planned)
     except BadRecipe as fault:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from engine.errors import BadRecipe, Fault
 from engine.planning.plan import Plan
 from engine.recipe.recipe import Recipe
-from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped
+from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped, Upscaling
 from engine.serving.entry import Request
 from engine.serving.queue import UnknownRun
 from ui.messages.status import continue_action, is_complete, too_large_message
@@ -107,7 +107,7 @@ async def follow_run(session: Session, services: Services, progress: RunProgress
             has_news = True
         now = time()
         is_due = now - updated >= update_interval(now - began)
-        is_urgent = not all(isinstance(event, Progress | Preview) for event in events)
+        is_urgent = not all(isinstance(event, Progress | Upscaling | Preview) for event in events)
         if has_news and (is_due or is_urgent):
             yield
             updated, has_news = time(), False
@@ -184,6 +184,8 @@ def describe_end(end: Event | None, services: Services, progress: RunProgress) -
     has_paused = progress.pause_after is not None and progress.last_finished_stage >= progress.pause_after
     if isinstance(end, Finished) or has_paused:
         return words.PAUSED_AFTER_STAGE.format(stage=progress.last_finished_stage, kept=kept), False
+    if isinstance(end, Stopped) and not end.step:
+        return words.STOPPED_AT_START_OF_STAGE.format(stage=end.stage, kept=kept), False
     if isinstance(end, Stopped):
         return words.STOPPED_IN_STAGE.format(stage=end.stage, step=end.step, kept=kept), False
     return words.RUN_WAS_STOPPED.format(kept=kept), False

@@ -10,6 +10,7 @@ import gradio as gr
 
 from engine.catalogue import vocabulary
 from engine.errors import Fault
+from engine.recipe.effects import ineffective_settings
 from engine.recipe.recipe import MAX_SEED
 from ui.actions import restore, runs
 from ui.actions.replan import current_notes, is_already_made, plan_settings, replan
@@ -70,6 +71,8 @@ class PageHandlers(Handlers):
     def _prompt_problem(self, session: Session) -> str:
         """Return a sentence that says why the model cannot draw the prompt; "" if the model can draw it."""
         prompt, entry = session.recipe.prompt, self.services.entry(session.model)
+        if "prompt" in ineffective_settings(session.recipe):
+            return ""
         if not prompt.strip():
             return words.PROMPT_EMPTY
         if not vocabulary.has_vocabulary_word(prompt, entry):

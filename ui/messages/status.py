@@ -11,7 +11,7 @@ from engine.planning.plan import Plan
 from engine.recipe.checks import check_value
 from engine.recipe.fields import freeze
 from engine.recipe.recipe import Recipe
-from engine.runs.events import Progress, Waiting
+from engine.runs.events import Progress, Upscaling, Waiting
 from ui.session.progress import RunProgress
 from ui.session.services import EXAMPLE, Services
 from ui.session.session import Message, Session
@@ -31,6 +31,7 @@ FIT_SETTINGS = frozenset(
         "faithful",
         "method",
         "options",
+        "enlarge",
     }
 )
 # During this first fraction of its steps, a stage looks softer than the stage before it.
@@ -98,6 +99,8 @@ def _format_fit(fit: Mapping[str, Any]) -> str:
     ((name, value),) = fit.items()
     if name == "method":
         return methods.METHOD_TITLES[value]
+    if name == "enlarge":
+        return methods.ENLARGE_TITLES[value]
     if name == "options":
         return methods.VIEW_TITLES[dict(value)["views"]]
     if isinstance(value, tuple):
@@ -201,6 +204,8 @@ def describe_progress(progress: RunProgress, services: Services) -> str:
     if progress.waiting:
         return _describe_waiting(progress.waiting)
     latest, plan = progress.last_progress, progress.plan
+    if isinstance(latest, Upscaling) and plan:
+        return " ".join([_describe_tile(latest, plan, progress, services), *_explanations(progress)])
     if latest and plan:
         return " ".join([_describe_step(latest, plan, progress, services), *_explanations(progress)])
     if progress.accepted and progress.last_finished_stage:
@@ -223,27 +228,42 @@ def _describe_waiting(waiting: Waiting) -> str:
 
 def _describe_step(latest: Progress, plan: Plan, progress: RunProgress, services: Services) -> str:
     """Return a text with the stage and step of a run, and with the time left if it can be estimated."""
+    return words.RUNNING_STAGE.format(
+        step=latest.step, steps=latest.steps, **_stage_and_time_left(latest, plan, progress, services)
+    )
+
+
+def _describe_tile(latest: Upscaling, plan: Plan, progress: RunProgress, services: Services) -> str:
+    """Return a text with the stage and the tile of an enlargement, and with the time left if it can be estimated."""
+    return words.UPSCALING_STAGE.format(
+        tile=latest.tile, tiles=latest.tiles, **_stage_and_time_left(latest, plan, progress, services)
+    )
+
+
+def _stage_and_time_left(
+    latest: Progress | Upscaling, plan: Plan, progress: RunProgress, services: Services
+) -> dict[str, Any]:
+    """Return what the texts on a stage in progress have in common: stage, size, and the time left as far as known."""
     in_stage, in_run = progress.seconds_left(services.pace.estimate_each(plan.stages))
     in_stage_text = in_run_text = ""
     if in_stage is not None:
         in_stage_text = words.TIME_LEFT_IN_STAGE.format(time=formatting.format_duration(in_stage))
     if in_run is not None:
         in_run_text = words.TIME_LEFT_IN_RUN.format(time=formatting.format_duration(in_run))
-    return words.RUNNING_STAGE.format(
-        stage=latest.stage,
-        of=len(plan.stages),
-        size=formatting.format_short_size(*plan.stages[latest.stage - 1].size),
-        step=latest.step,
-        steps=latest.steps,
-        here=in_stage_text,
-        all=in_run_text,
-    )
+    return {
+        "stage": latest.stage,
+        "of": len(plan.stages),
+        "size": formatting.format_short_size(*plan.stages[latest.stage - 1].size),
+        "here": in_stage_text,
+        "all": in_run_text,
+    }
 
 
 def _explanations(progress: RunProgress) -> Iterator[str]:
     """Yield sentences that explain what a person may take for a fault while a stage is in progress."""
     latest = progress.last_progress
-    if latest and latest.stage > 1 and latest.step <= latest.steps * SOFT_FRACTION:
+    is_step = isinstance(latest, Progress)
+    if is_step and latest.stage > 1 and latest.step <= latest.steps * SOFT_FRACTION:
         yield words.SOFT_AT_FIRST
     if progress.has_smaller_batch:
         yield words.SMALLER_BATCH

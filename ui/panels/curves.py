@@ -13,6 +13,7 @@ from html import escape
 
 import numpy as np
 
+from engine.catalogue.upscalers import upscaler_title
 from engine.formulas.schedule import NEGLIGIBLE_WEIGHT, cosine
 from engine.planning.stage import Stage
 from engine.recipe.recipe import SETTINGS
@@ -92,6 +93,9 @@ def describe_curves(stage: Stage) -> str:
 
     Returns an empty text for a method without a first stage at native size, whose settings do nothing.
     """
+    if stage.upscales:
+        title = methods.ENLARGE_TITLES.get(stage.upscaler, upscaler_title(stage.upscaler))
+        return methods.MADE_BY_UPSCALER.format(title=title)
     if stage.is_base or not stage.method.has_base:
         return words.NO_CURVES_AT_BASE if stage.is_base else ""
     changes, steps = curve_steps(stage), len(stage.schedule.t)
@@ -153,7 +157,7 @@ def curves_svg(stage: Stage, name: str = "") -> str:
 
     name: the title of the drawing as plain text; empty for the default title.
     """
-    if stage.is_base or not stage.method.has_base:
+    if stage.is_base or stage.upscales or not stage.method.has_base:
         return ""
     title = name or words.CURVES_TITLE.format(number=stage.number, steps=len(stage.schedule.t))
     return "".join(

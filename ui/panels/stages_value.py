@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.catalogue import weights
 from engine.planning.plan import Plan
-from engine.runs.events import Preview
+from engine.runs.events import Preview, Progress, Upscaling
 from ui.messages.status import status_message
 from ui.session.finished import FinishedStage, run_title, stage_for_browser
 from ui.session.notes import make_note
@@ -177,9 +177,16 @@ def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] |
     return {
         "stage": latest.stage,
         "share": round(progress.stage_fraction, 3),
-        "text": words.STEP_OF_STEPS.format(step=latest.step, steps=latest.steps),
+        "text": _step_text(latest),
         "left": time_left,
     }
+
+
+def _step_text(latest: Progress | Upscaling) -> str:
+    """Return a short text on the step of a stage in progress, or on the tile of an enlargement."""
+    if isinstance(latest, Upscaling):
+        return words.TILE_OF_TILES.format(tile=latest.tile, tiles=latest.tiles)
+    return words.STEP_OF_STEPS.format(step=latest.step, steps=latest.steps)
 
 
 def _preview(progress: RunProgress) -> dict[str, Any] | None:

@@ -5,8 +5,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.planning.cost import relative_cost, upscaling_cost
 from engine.planning.plan import Plan
-from engine.runs.events import END, Accepted, Event, Preview, Progress, Retreated, StageDone, Waiting
+from engine.runs.events import (
+    END,
+    Accepted,
+    Event,
+    Preview,
+    Progress,
+    Retreated,
+    StageDone,
+    Upscaling,
+    Waiting,
+)
 from ui.session.finished import FinishedStage
 
 # The time left in a stage is estimated from earlier runs until the stage has run for this many seconds. Then it is
@@ -26,8 +37,8 @@ class RunProgress:
     plan: Plan | None = None
     # All finished stages by number, including the stages that were taken from the cache.
     finished: dict[int, StageDone | FinishedStage] = field(default_factory=dict)
-    # The newest Progress event of the present stage.
-    last_progress: Progress | None = None
+    # The newest Progress or Upscaling event of the present stage.
+    last_progress: Progress | Upscaling | None = None
     # The newest Preview event of the present stage.
     preview: Preview | None = None
     # The newest Waiting event, which holds the run's position in the queue; None if the run is not waiting.
@@ -42,9 +53,9 @@ class RunProgress:
     next_event: int = 0
     # Number of evaluations of this run before the present stage.
     evaluations_before: int = 0
-    # When the first Progress event of the present stage arrived (in seconds of `clock`), and the number of
-    # evaluations of the run at that time.
-    first_progress: tuple[float, int] | None = None
+    # When the first Progress or Upscaling event of the present stage arrived (in seconds of `clock`), and the fraction
+    # of the stage that was done at that time.
+    first_progress: tuple[float, float] | None = None
     # The number of the stage after which the run ends, as requested at its start; None for the last stage.
     until: int | None = None
     # The number of the stage after which the run pauses, as chosen during the run; None if no pause was chosen.
@@ -86,9 +97,9 @@ class RunProgress:
                 self.finished[event.stage] = event
                 self.evaluations_before += event.evaluations
                 self.preview = self.last_progress = self.first_progress = None
-            case Progress():
+            case Progress() | Upscaling():
                 self.last_progress, self.waiting = event, None
-                self.first_progress = self.first_progress or (self.clock(), event.evaluations)
+                self.first_progress = self.first_progress or (self.clock(), self.stage_fraction)
             case Preview():
                 self.preview = event
             case Waiting():
@@ -104,8 +115,12 @@ class RunProgress:
         if not (self.last_progress and self.plan):
             return 0.0
         stage = self.plan.stages[self.last_progress.stage - 1]
+        cost = relative_cost(stage)
+        upscaling = upscaling_cost(stage) / cost if cost else float(stage.upscales)
+        if isinstance(self.last_progress, Upscaling):
+            return upscaling * self.last_progress.tile / max(1, self.last_progress.tiles)
         done = self.last_progress.evaluations - self.evaluations_before
-        return min(1.0, done / max(1, stage.evaluations))
+        return upscaling + (1 - upscaling) * min(1.0, done / max(1, stage.evaluations))
 
     def seconds_left(self, estimates: tuple[float | None, ...]) -> tuple[float | None, float | None]:
         """Return (seconds left in the present stage, seconds left in the whole run); None for an unknown value.
@@ -129,8 +144,8 @@ class RunProgress:
         """Return the seconds of the whole present stage at its speed so far; None if it is too early to measure."""
         if not (self.first_progress and self.last_progress and self.plan):
             return None
-        began, evaluations = self.first_progress
-        spent, done = self.clock() - began, self.last_progress.evaluations - evaluations
+        began, fraction = self.first_progress
+        spent, done = self.clock() - began, self.stage_fraction - fraction
         if spent <= MEASURE_SECONDS or done <= 0:
             return None
-        return spent / done * self.plan.stages[self.last_progress.stage - 1].evaluations
+        return spent / done

@@ -24,6 +24,7 @@ SETTING_SYMBOLS = {"alpha1": "α₁", "alpha2": "α₂", "alpha3": "α₃", "sig
 # Titles of the values of settings that are choices, by setting and value.
 CHOICE_TITLES = {
     "method": methods.METHOD_TITLES,
+    "enlarge": methods.ENLARGE_TITLES,
     "views": methods.VIEW_TITLES,
     "network": methods.NETWORK_TITLES,
 }

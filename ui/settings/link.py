@@ -154,7 +154,7 @@ def _read_value(kind: str, text: Any) -> Any:
     """Return the value that a parameter's text means for a setting of this kind; raise ValueError if none."""
     if not isinstance(text, str):
         raise ValueError
-    if kind in ("text", "choice"):
+    if kind in ("text", "choice", "upscaler"):
         return text
     if kind == "flag":
         return {"1": True, "0": False}.get(text)

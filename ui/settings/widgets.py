@@ -11,13 +11,15 @@ import gradio as gr
 
 from engine import errors
 from engine.catalogue.entries import Facts, ModelEntry
+from engine.catalogue.upscalers import upscaler_entries
 from engine.errors import BadRecipe, short_repr
+from engine.methods import METHODS
 from engine.recipe.checks import check_value
 from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
 from engine.recipe.effects import ineffective_settings
 from engine.recipe.fields import Setting
 from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed_options, options_from_pairs
-from engine.recipe.recipe import DEFAULTS, MAX_SEED, SETTINGS, Recipe
+from engine.recipe.recipe import DEFAULTS, LATENT, MAX_SEED, SETTINGS, Recipe
 from ui.settings import control_settings
 from ui.settings.control_settings import apply_widget_values, control_widget_values, widget_name
 from ui.settings.sizes import (
@@ -45,6 +47,7 @@ WIDGET_SETTINGS = (
     "seed",
     "model",
     "method",
+    "enlarge",
     *ALPHAS,
     *SMOOTHING_AND_STRIDE,
     "fidelity",
@@ -87,7 +90,8 @@ def setting_widget(name: str, value: Any = None, **changes: Any) -> gr.component
     changes: override the label and other arguments of the Gradio component.
     """
     value = getattr(DEFAULTS, name) if value is None else value
-    arguments = {"label": LABELS[name], "elem_id": name, "choices": CHOICES.get(name)} | changes
+    choices = enlarge_choices() if name == "enlarge" else CHOICES.get(name)
+    arguments = {"label": LABELS[name], "elem_id": name, "choices": choices} | changes
     return _build_widget(SETTINGS[name], value, **arguments)
 
 
@@ -105,6 +109,19 @@ def method_widget(value: Any = None) -> gr.Radio:
         elem_id="method",
         interactive=True,
     )
+
+
+def enlarge_choices() -> list[tuple[str, str]]:
+    """Return the ways to enlarge a stage as (title, name) pairs.
+
+    The title of an upscaler that is not on this machine says how to get it.
+    """
+    titles = dict(methods.ENLARGE_TITLES)
+    for entry in upscaler_entries():
+        if not entry.is_local:
+            how = entry.install or methods.UPSCALER_NO_COMMAND
+            titles[entry.name] = methods.UPSCALER_NOT_HERE.format(title=entry.title, how=how)
+    return _gradio_choices(titles)
 
 
 def option_widget(name: str, value: Any = None) -> gr.components.Component:
@@ -143,7 +160,7 @@ def _build_widget(setting: Setting, value: Any, choices: Any, **arguments: Any) 
             return gr.Textbox(value or "", **arguments)
         case "flag":
             return gr.Checkbox(value, **arguments)
-        case "choice":
+        case "choice" | "upscaler":
             return gr.Dropdown(choices, value=value or choices[0][1], **arguments)
         case "integer" | "number" if high == MAX_SEED:
             return gr.Number(value, precision=0, minimum=low, maximum=high, **arguments)
@@ -219,8 +236,12 @@ def size_widget(name: str, value: Any = None, **changes: Any) -> gr.components.C
 
 
 def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
-    """Return the value of each widget for a recipe, by name; empty settings show the model's defaults."""
+    """Return the value of each widget for a recipe, by name; empty settings show the model's defaults.
+
+    In recipes of earlier versions, and in those of finished stages, what a method does by itself is named "latent".
+    """
     defaults = facts.defaults
+    is_default = recipe.enlarge == LATENT and not METHODS[recipe.method].upscales
     filled = replace(
         recipe,
         stride=facts.window // 2 if recipe.stride is None else recipe.stride,
@@ -228,6 +249,7 @@ def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
         guidance=defaults.guidance if recipe.guidance is None else recipe.guidance,
         scheduler=recipe.scheduler or defaults.scheduler,
         negative=recipe.negative or "",
+        enlarge="" if is_default else recipe.enlarge,
     )
     return {
         **{name: getattr(filled, name) for name in WIDGET_SETTINGS},
@@ -304,7 +326,8 @@ def _size_value(name: str, value: Any) -> Any:
 def ineffective_widgets(recipe: Recipe, facts: Facts) -> frozenset[str]:
     """Return the names of the widgets whose values have no effect on this recipe's result."""
     control_widgets = control_settings.ineffective_control_widgets(recipe, facts)
-    return frozenset(ineffective_settings(recipe)) | control_widgets
+    # The prompt and the seed have buttons beside them, which would stand alone.
+    return (frozenset(ineffective_settings(recipe)) - {"prompt", "seed"}) | control_widgets
 
 
 def summarize_settings(recipe: Recipe) -> str:

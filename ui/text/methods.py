@@ -1,5 +1,7 @@
 """Titles and descriptions of the methods and of their options, by the names that a recipe uses."""
 
+from engine.catalogue.upscalers import upscaler_entries
+
 # The heading of the section in which a method is chosen.
 METHOD_HEADING = "Method"
 # The heading of this section with the title of the chosen method.
@@ -15,6 +17,7 @@ METHOD_TITLES = {
     "relay": "Relay Diffusion (transfer)",
     "scalecrafter": "ScaleCrafter",
     "hidiffusion": "HiDiffusion",
+    "upscaler": "Upscaler",
 }
 # What each method does, and when to choose it.
 METHOD_DESCRIPTIONS = {
@@ -26,6 +29,7 @@ METHOD_DESCRIPTIONS = {
     "relay": "Starts from blurred blocks and block noise, and undoes the blur. A transfer without training.",
     "scalecrafter": "One large picture by a network that looks further. For twice the size; coarse beyond.",
     "hidiffusion": "One large picture by a network whose depth sees it small. The quickest; may distort.",
+    "upscaler": "Enlarges the first stage, or your picture, by an upscaling network. Sharp edges, no new detail.",
 }
 # A line in the list of methods: title and description.
 METHOD_CHOICE = "{title}. {line}"
@@ -37,6 +41,16 @@ VIEW_TITLES = {
     "large": "windows of twice the side",
     "whole": "the whole picture",
 }
+# Titles of the choices of the setting "enlarge": how a stage starts from the one below.
+ENLARGE_TITLES = {
+    "": "as the method does",
+    "latent": "its latent, bicubic",
+    **{entry.name: entry.title for entry in upscaler_entries()},
+}
+# The title of an upscaler that is not on this machine, with how to get it.
+UPSCALER_NOT_HERE = "{title} (not installed: {how})"
+# How to get an upscaler without a command.
+UPSCALER_NO_COMMAND = "see the README"
 # Titles of the choices of the option "network": how the network is patched.
 NETWORK_TITLES = {
     "": "as the method has it",
@@ -51,3 +65,5 @@ METHOD_SETTINGS = "Settings of this method"
 WHOLE_PICTURE_AT_ONCE = "The whole picture at once"
 # A clause below the curves, for a method that noises the enlarged picture and denoises it from a later step.
 RESTARTS_AT_STEP = "begins at step {step} of {steps}, from the enlarged picture"
+# In place of the curves of a stage that an upscaler makes.
+MADE_BY_UPSCALER = "{title} makes this stage. It has no denoising steps."

@@ -138,16 +138,19 @@ WAITING_TIME = ", {time}"
 LOADING_MODEL = "The model is being loaded, which takes some seconds once."
 STARTING = "Starting."
 RUNNING_STAGE = "Stage {stage} of {of}, {size} px · step {step} of {steps}{here}{all}"
+UPSCALING_STAGE = "Stage {stage} of {of}, {size} px · enlarging, tile {tile} of {tiles}{here}{all}"
 SOFT_AT_FIRST = "A larger stage begins soft and sharpens as it goes."
 TIME_LEFT_IN_STAGE = " · {time} left here"
 TIME_LEFT_IN_RUN = ", {time} for all that is left"
 STEP_OF_STEPS = "step {step} of {steps}"
+TILE_OF_TILES = "tile {tile} of {tiles}"
 TIME_LEFT = "{time} left"
 
 # Status line: how a run ended, and which stages are kept.
 STAGE_FINISHED = "Stage {stage} of {of} is finished: {size} px."
 STOPPING = "Stopping; a moment."
 STOPPED_IN_STAGE = "Stopped in stage {stage} at step {step}. {kept}"
+STOPPED_AT_START_OF_STAGE = "Stopped at the start of stage {stage}. {kept}"
 STOPPED_BEFORE_START = "Stopped before it began. Nothing was lost."
 NO_STAGE_KEPT = "No stage was finished yet."
 STAGE_ONE_KEPT = "Stage 1 is kept."
@@ -266,7 +269,7 @@ API_PLAN = (
     "What a recipe comes to: every stage with its size, steps, evaluations and seconds, as far as known."
 )
 API_GENERATE = (
-    "Carries out a recipe; one dict an event: Accepted, Waiting, Progress, StageDone (image is the file), "
+    "Carries out a recipe; one dict an event: Accepted, Waiting, Progress, Upscaling, StageDone (image is the file), "
     "and one end."
 )
 API_READ = "The recipe in a picture that was made here, or in JSON; strange names what was not understood."

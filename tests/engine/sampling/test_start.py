@@ -21,6 +21,14 @@ def random(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
+def start(*arguments):
+    """Return the start of a stage that no upscaler enlarges."""
+    signals = start_stage(*arguments)
+    with pytest.raises(StopIteration) as end:
+        next(signals)
+    return end.value.value
+
+
 def inputs(start_image=no_start_image):
     return LoopInputs(SimpleNamespace(device=torch.device("cpu")), Noise(0), start_image)
 
@@ -40,7 +48,8 @@ def test_a_stage_begins_at_the_noise_level_of_its_first_step():
     assert stage.schedule.first > 0
     held = Solver("ddim", CONFIG, 50, stage.schedule)
     below = random(1, 4, 16, 16)
-    canvas, anchor = start_stage(below, stage, held, inputs())
+    canvas, anchor, picture = start(below, stage, held, inputs())
+    assert picture is None
     assert torch.equal(canvas, anchor.noised(stage.schedule.first))
     alpha, sigma = held.noise_level(stage.schedule.first)
     noise = torch.from_numpy(Noise(0).stage(2.0, (1, 4, 32, 32)))
@@ -52,7 +61,7 @@ def test_a_start_image_takes_the_place_of_the_enlargement():
     stage = plan(Recipe(scales=(1, 2), scheduler="ddim"), toy).stages[1]
     held, photo = Solver("ddim", CONFIG, 50, stage.schedule), random(1, 4, 32, 32)
     for below in (random(1, 4, 16, 16), None):
-        canvas, anchor = start_stage(below, stage, held, inputs(lambda stage, below: photo))
+        canvas, anchor, _ = start(below, stage, held, inputs(lambda stage, below: photo))
         assert anchor.enlargement is photo
         assert torch.equal(canvas, anchor.noised(stage.schedule.first))
 
@@ -65,7 +74,7 @@ def relay_stage(scales=(1, 2), **changes):
 def started(stage, below=None, image=None):
     """Return a stage's anchor, without noise."""
     held = Solver.for_stage(stage)
-    canvas, anchor = start_stage(below, stage, held, inputs(lambda stage, below: image))
+    canvas, anchor, _ = start(below, stage, held, inputs(lambda stage, below: image))
     assert torch.equal(canvas, anchor.noised(stage.schedule.first))
     return anchor.enlargement
 
