@@ -149,7 +149,7 @@ class Schedule:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps from `first` on, which are carried out."""
-        columns = (self.t, self.c1, self.c2, self.blur, self.block_blur, np.append(self.block_blur[1:], 0.0))
+        columns = (self.t, self.c1, self.c2, self.blur, self.block_blur, np.append(self.block_blur, 0.0)[1:])
         rows = zip(range(len(self.t)), *(c.tolist() for c in columns), strict=True)
         return tuple(Step(*row) for row in rows)[self.first :]
 

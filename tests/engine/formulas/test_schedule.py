@@ -140,3 +140,4 @@ def test_after_the_last_step_no_block_is_blurred():
 
 def test_other_stages_have_no_blur_of_blocks():
     assert not any(step.block_blur for step in (*schedule_of().steps, *base_schedule(T50).steps))
+    assert base_schedule(T50[:0]).steps == ()
