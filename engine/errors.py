@@ -143,13 +143,17 @@ DETECTOR_BROKEN = "its weights are broken, or hold more than numbers and were no
 NOT_OPTIONS = "options are names with values, like {{'restart': 0.5}}; this is {value}."
 UNKNOWN_OPTION = "There is no option {option}. There are: {known}."
 METHOD_TAKES_NO_PICTURE = (
-    "The method {method} draws from words alone. Take the start picture away, or choose demofusion, sdedit or "
-    "upscaler."
+    "The method {method} draws from words alone. Take the start picture away, "
+    "or choose demofusion, sdedit, relay or upscaler."
 )
 UPSCALER_NEEDED = "The method upscaler enlarges pictures, not latents. Choose an upscaler under Enlarge by."
 PATCHES_NEED_LARGE_VIEWS = (
     "A network is bent only where it looks at more than its native size, and windows are native. "
     "Let it look at large windows or the whole picture, or leave it as it is."
+)
+BLUR_NEEDS_SCHEDULER_WITHOUT_NOISE = (
+    "The scheduler {scheduler} adds new noise at each step, so its steps cannot undo a blur. "
+    "Choose another scheduler, or start without a blur (unblur 0)."
 )
 NO_SUCH_PART = "The network of {model} has no part {part}, which this method bends. Choose another method."
 

@@ -20,6 +20,9 @@ class Method:
     skip_residual: bool = False
     # Whether each stage starts at a middle step, from the noised enlargement of the previous stage (SDEdit).
     restarts: bool = False
+    # Whether each stage above the first starts with block noise and with its blocks blurred, and undoes the blur
+    # over its steps (Relay Diffusion). A block is the area of one latent cell of the stage below.
+    relays: bool = False
     # Whether the stages above the base are made in pixels, by an upscaler, without denoising. A start image takes the
     # place of the base.
     upscales: bool = False
@@ -104,6 +107,16 @@ METHODS = {
     "sdedit": Method(
         restarts=True,
         reads=frozenset({"restart", "image"})
+        | WINDOW_SETTINGS
+        | COMBINATION_OPTIONS
+        | ALL_NETWORK_OPTIONS
+        | STAGE_SETTINGS,
+    ),
+    "relay": Method(
+        restarts=True,
+        relays=True,
+        views="windows",
+        reads=frozenset({"restart", "block", "unblur", "image"})
         | WINDOW_SETTINGS
         | COMBINATION_OPTIONS
         | ALL_NETWORK_OPTIONS

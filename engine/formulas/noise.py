@@ -37,7 +37,8 @@ class Noise:
     and views from 0.
 
     override: an object that replaces draws by those of its methods base(shape), stage(scale, shape),
-    step(stage, i, shape) and jitter(stage, i, view). Draws for which the method is missing come from the seed.
+    block(scale, shape), step(stage, i, shape) and jitter(stage, i, view). Draws for which the method is missing come
+    from the seed.
     """
 
     def __init__(self, seed: int, override: Any = None) -> None:
@@ -55,6 +56,12 @@ class Noise:
         if hasattr(self.override, "stage"):
             return self._check_noise(self.override.stage(scale, shape), shape)
         return keyed_normal(shape, self.seed, "stage", *shape)
+
+    def block(self, scale: float, shape: Shape) -> np.ndarray:
+        """Return the white noise from which the block noise at the start of a later stage is made."""
+        if hasattr(self.override, "block"):
+            return self._check_noise(self.override.block(scale, shape), shape)
+        return keyed_normal(shape, self.seed, "block", *shape)
 
     def step(self, stage: int, i: int, shape: Shape) -> np.ndarray:
         """Return the noise that a stochastic scheduler adds at denoising step `i` of a stage."""

@@ -1,4 +1,4 @@
-"""The weights c1, c2 and c3 and the blur at every step of a stage, as functions of the timesteps (numpy only).
+"""The weights c1, c2 and c3 and the blurs at every step of a stage, as functions of the timesteps (numpy only).
 
 t is the training timestep and T the number of training timesteps.
 c(t)  = (1 + cos(pi (T - t) / T)) / 2                    1 at pure noise, 0 at the clean end
@@ -7,9 +7,12 @@ c1    = c^(alpha1 (1 - f) / f)   the same with a start image of fidelity f
 c2    = c^alpha2                 weight of the dilated views; the local views have 1 - c2
 c3    = c^alpha3                 weight of the larger blur
 blur  = (sigma1 - sigma2) c3 + sigma2    standard deviation of the blur in latent cells
+b     = strongest sin(pi / 2 * q)^2      standard deviation of the blur of blocks (relay), q: see `block_blurs`
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import log
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +23,14 @@ PAPER_STEPS = 50
 NEGLIGIBLE_PULL = 1e-4
 # The largest value of -log(1 - c1), which would be infinite for c1 = 1.
 STRONGEST_RATE = 1e4
+# The standard deviation, in px, of Relay Diffusion's blur at its strongest (published for blocks of 4 x 4 px).
+STRONGEST_BLOCK_BLUR = 3.0
+# The logarithms of the noise levels on which EDM trains, and so Relay Diffusion; a normal distribution.
+EDM_LOG_LEVELS = NormalDist(-1.2, 1.2)
+# The standard deviation of px that EDM assumes; a latent's is about 1.
+PIXEL_DEVIATION = 0.5
+# A noise level below all levels that occur, in place of 0, which has no logarithm.
+SMALLEST_LEVEL = 1e-6
 # The blur is skipped if its kernel gives the neighbouring cell less weight than this.
 NEGLIGIBLE_WEIGHT = 1e-6
 
@@ -68,6 +79,23 @@ def fidelity_exponent(alpha1: float, fidelity: float) -> float:
     return alpha1 * (1 - fidelity) / fidelity if fidelity else np.inf
 
 
+def block_blurs(levels: np.ndarray, first: int, strongest: float) -> np.ndarray:
+    """Return the blur b of blocks before each step (Relay Diffusion). It falls from `strongest` at the first step to 0.
+
+    levels: the noise level sigma / alpha before each step.    first: the index of the first step that is carried out.
+    b = strongest sin(pi/2 q)^2 with q = Phi((ln s + 1.2) / 1.2) / length, as published: s is the noise level of px
+    with a deviation of 1/2, so here it is half of sigma / alpha. The published length is a constant. Here it is the
+    Phi of the first step, so that q is 1 there. Steps before the first have its blur.
+    """
+    passed = np.array([_edm_quantile(level * PIXEL_DEVIATION) for level in levels.tolist()])
+    return strongest * np.sin(np.pi / 2 * np.minimum(passed / passed[first], 1.0)) ** 2
+
+
+def _edm_quantile(level: float) -> float:
+    """Return the fraction of the noise levels in EDM's training that are lower than this one."""
+    return EDM_LOG_LEVELS.cdf(log(max(level, SMALLEST_LEVEL)))
+
+
 def survival(c1: np.ndarray) -> np.ndarray:
     """Return the fraction of each step's output that is left at the end of the stage.
 
@@ -90,6 +118,10 @@ class Step(NamedTuple):
     c2: float
     # The standard deviation, in latent cells, of the blur of the canvas before dilated views are taken from it.
     blur: float
+    # The standard deviation, in latent cells, of the blur of the canvas's blocks before the step (Relay Diffusion).
+    block_blur: float = 0.0
+    # The standard deviation of the blur of the canvas's blocks after the step.
+    next_block_blur: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +136,9 @@ class Schedule:
     c2: np.ndarray
     # Standard deviations of the blur in latent cells.
     blur: np.ndarray
+    # Standard deviations of the blur of the canvas's blocks before each step, in latent cells; after the last step
+    # there is no blur.
+    block_blur: np.ndarray
     # Fractions of each step's output that are left at the end of the stage, after the pulls of later steps.
     survival: np.ndarray
     # The index of the first step that is carried out; earlier steps are skipped.
@@ -114,7 +149,7 @@ class Schedule:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps from `first` on, which are carried out."""
-        columns = (self.t, self.c1, self.c2, self.blur)
+        columns = (self.t, self.c1, self.c2, self.blur, self.block_blur, np.append(self.block_blur, 0.0)[1:])
         rows = zip(range(len(self.t)), *(c.tolist() for c in columns), strict=True)
         return tuple(Step(*row) for row in rows)[self.first :]
 
@@ -132,7 +167,7 @@ class Schedule:
 def base_schedule(t: np.ndarray) -> Schedule:
     """Return the schedule of a stage without an anchor: one view of the whole canvas at every step."""
     none = np.zeros(len(t))
-    return Schedule(t, none, none, none, np.ones(len(t)), 0, (len(t), 0))
+    return Schedule(t, none, none, none, none, np.ones(len(t)), 0, (len(t), 0))
 
 
 def stage_schedule(
@@ -168,4 +203,12 @@ def stage_schedule(
         with np.errstate(divide="ignore"):
             blur = np.where(np.exp(-0.5 / blur**2) < NEGLIGIBLE_WEIGHT, 0.0, blur)
     first = max(start, int(np.argmax(left >= economy)))
-    return Schedule(t, c1, c2, blur, left, first, without)
+    return Schedule(t, c1, c2, blur, np.zeros(len(t)), left, first, without)
+
+
+def with_block_blur(schedule: Schedule, levels: np.ndarray, strongest: float) -> Schedule:
+    """Return a schedule that starts with blurred blocks and undoes the blur over its steps.
+
+    levels, strongest: see `block_blurs`.
+    """
+    return replace(schedule, block_blur=block_blurs(levels, schedule.first, strongest))

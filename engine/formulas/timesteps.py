@@ -234,6 +234,16 @@ def _karras_timesteps(kind: SchedulerKind, settings: Mapping[str, Any], steps: i
     return matching.round() if kind.has_integer_timesteps else matching
 
 
+def levels_at(t: np.ndarray, name: str, config: Mapping[str, Any]) -> np.ndarray:
+    """Return the noise level sigma / alpha at training timesteps, which may be fractions.
+
+    name: a key of SCHEDULERS, or "model" for the scheduler that the model came with.
+    config: the config of the scheduler that the model came with.
+    """
+    levels = noise_levels(resolve_scheduler(name, config)[1])
+    return np.interp(t, np.arange(len(levels)), levels)
+
+
 def noise_levels(settings: Mapping[str, Any]) -> np.ndarray:
     """Return the noise level sigma / alpha of every training timestep, computed as in diffusers (float32).
 

@@ -7,8 +7,21 @@ from math import ceil, prod
 from engine import errors
 from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe, short_repr
-from engine.formulas.schedule import Schedule, base_schedule, fidelity_exponent, stage_schedule
-from engine.formulas.timesteps import FIRST_ORDER_SCHEDULERS, SCHEDULERS, resolve_scheduler, timesteps
+from engine.formulas.schedule import (
+    STRONGEST_BLOCK_BLUR,
+    Schedule,
+    base_schedule,
+    fidelity_exponent,
+    stage_schedule,
+    with_block_blur,
+)
+from engine.formulas.timesteps import (
+    FIRST_ORDER_SCHEDULERS,
+    SCHEDULERS,
+    levels_at,
+    resolve_scheduler,
+    timesteps,
+)
 from engine.methods import METHODS, Method
 from engine.planning.controlnets import controlnet_for
 from engine.planning.patch_schedule import patches_for_stage
@@ -53,13 +66,17 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
         scales = scales[-1:]
     elif not row.progressive and len(scales) > 1:
         scales = (scales[0], scales[-1])
-    stages = tuple(_build_stage(n, scale, recipe, facts) for n, scale in enumerate(scales, 1))
+    stages = tuple(
+        _build_stage(n, scale, recipe, facts, _find_block_side(row, scales[:n], recipe))
+        for n, scale in enumerate(scales, 1)
+    )
     stages = _add_sizes_below(stages, checked.image)
     for below, above in pairwise(stages):
         if above.size == below.size:
             words = f"{below.scale:g} and {above.scale:g}"
             raise BadRecipe("scales", errors.SCALES_REPEAT_A_SIZE.format(scales=words))
     _check_views(stages)
+    _check_block_blur(stages)
     for control in checked.controls:
         _check_ready_made_map(control, stages)
     return Plan(recipe, facts, stages)
@@ -160,6 +177,16 @@ def _check_views(stages: tuple[Stage, ...]) -> None:
         raise BadRecipe("options", errors.PATCHES_NEED_LARGE_VIEWS, {"options": fit})
 
 
+def _check_block_blur(stages: tuple[Stage, ...]) -> None:
+    """Raise BadRecipe if a blur of blocks is to be undone by a scheduler that adds new noise at each step."""
+    last = stages[-1]
+    kind, _ = resolve_scheduler(last.recipe.scheduler, last.facts.scheduler)
+    if kind.draws_noise and any(stage.schedule.block_blur.any() for stage in stages):
+        fit = changed_options(replace(last.options, unblur=0.0))
+        sentence = errors.BLUR_NEEDS_SCHEDULER_WITHOUT_NOISE.format(scheduler=last.recipe.scheduler)
+        raise BadRecipe("options", sentence, {"options": fit})
+
+
 def _check_ready_made_map(control: Control, stages: tuple[Stage, ...]) -> None:
     """Raise BadRecipe if a ready-made map's aspect ratio is not the picture's, or a stage that uses it is larger."""
     if not control.given or images.is_digest(control.image):
@@ -184,8 +211,23 @@ def dilation_for_scale(scale: float) -> int:
     return int(scale) if scale == int(scale) else ceil(scale / SIZE_TOLERANCE)
 
 
-def _build_stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Stage:
-    """Return the stage with a number (from 1) at a scale; the recipe has no empty fields."""
+def _find_block_side(method: Method, scales: tuple[float, ...], recipe: Recipe) -> int:
+    """Return the side, in latent cells, of the blocks of the stage at the last of the scales; 1 if it has no blocks.
+
+    It is the ratio of the last two scales, rounded (1.5 gives 2). With a start image it is relative to the first
+    scale, because every stage starts from that image and not from the stage below.
+    """
+    if not method.relays or len(scales) == 1:
+        return 1
+    below = scales[-2] if recipe.image is None else scales[0]
+    return int(scales[-1] / below + 0.5)
+
+
+def _build_stage(number: int, scale: float, recipe: Recipe, facts: Facts, block_side: int) -> Stage:
+    """Return the stage with a number (from 1) at a scale; the recipe has no empty fields.
+
+    block_side: see Stage.block_side.
+    """
     rows, cols = stage_cells(scale, recipe, facts)
     base_rows, base_cols = stage_cells(recipe.scales[0], recipe, facts)
     method, is_first = resolve_method(recipe), number == 1
@@ -197,7 +239,10 @@ def _build_stage(number: int, scale: float, recipe: Recipe, facts: Facts) -> Sta
         cols=cols,
         base_size=(base_rows * facts.cell, base_cols * facts.cell),
         dilation=dilation,
-        schedule=_build_schedule(recipe, facts, method, is_first=is_first, dilated=dilation > 1),
+        block_side=block_side,
+        schedule=_build_schedule(
+            recipe, facts, method, is_first=is_first, dilated=dilation > 1, relays=block_side > 1
+        ),
         patches=(),
         recipe=recipe,
         facts=facts,
@@ -239,20 +284,22 @@ def _find_patches(stage: Stage) -> tuple[StepPatches, ...]:
 
 
 def _build_schedule(
-    recipe: Recipe, facts: Facts, method: Method, *, is_first: bool, dilated: bool
+    recipe: Recipe, facts: Facts, method: Method, *, is_first: bool, dilated: bool, relays: bool
 ) -> Schedule:
     """Return the schedule of a stage.
 
     is_first: whether this is the first stage, which has an anchor only if there is a start image.
     dilated: whether there are dilated views.
+    relays: whether the stage may undo a blur of blocks.
     """
     t = timesteps(recipe.scheduler, facts.scheduler, recipe.steps)
     if method.upscales and not (is_first and method.has_base):
         return base_schedule(t[:0])
     if is_first and recipe.image is None:
         return base_schedule(t)
+    options = options_from_pairs(recipe.options)
     alpha1 = recipe.alpha1 if recipe.image is None else fidelity_exponent(recipe.alpha1, recipe.fidelity)
-    return stage_schedule(
+    schedule = stage_schedule(
         t,
         facts.train_steps,
         (alpha1, recipe.alpha2, recipe.alpha3),
@@ -261,5 +308,9 @@ def _build_schedule(
         skip_residual=method.skip_residual,
         dilated=dilated,
         faithful=recipe.faithful,
-        start_fraction=options_from_pairs(recipe.options).restart if method.restarts else 1.0,
+        start_fraction=options.restart if method.restarts else 1.0,
     )
+    if not relays:
+        return schedule
+    levels = levels_at(t, recipe.scheduler, facts.scheduler)
+    return with_block_blur(schedule, levels, STRONGEST_BLOCK_BLUR * options.unblur)

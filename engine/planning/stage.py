@@ -46,6 +46,9 @@ class Stage:
     base_size: Size
     # The spacing of a dilated view's rows and columns in latent cells; 1 if there are no dilated views.
     dilation: int
+    # The side, in latent cells, of the blocks of block noise and of the blur of blocks. It is this stage's scale over
+    # that of the stage below (of the base, with a start image), rounded; 1 if the method has no such blocks.
+    block_side: int
     # The weights and the blur at every denoising step.
     schedule: Schedule
     # The patches of the network for local views, at every step of the schedule.

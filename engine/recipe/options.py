@@ -30,6 +30,26 @@ class Options:
         1,
         0.05,
     )
+    block: float = setting(
+        0.5,
+        "number",
+        "Block noise",
+        "How much of the noise comes in blocks, each as large as a pixel of the smaller picture. Low: keeps to it. "
+        "High: changes large shapes, may repeat.",
+        0,
+        1,
+        0.05,
+    )
+    unblur: float = setting(
+        1.0,
+        "number",
+        "Undo a blur",
+        "How blurred a stage starts; its steps undo the blur. High: nearer the smaller picture, edges may show blocks. "
+        "0: no blur, and any scheduler works.",
+        0,
+        1,
+        0.05,
+    )
     views: str = setting(
         "",
         "choice",

@@ -84,6 +84,8 @@ def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
     if not stage.is_base:
         read |= row.reads - ABLATION_SETTINGS - ineffective
         values["factor"] = stage.dilation
+        if row.relays:
+            values["block_side"] = stage.block_side
     elif recipe.image is not None:
         read |= (SKIP_RESIDUAL_SETTINGS | {"economy", "restart"}) & row.reads - ineffective
     if not stage.is_base or recipe.image is not None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import diffusers
+import numpy as np
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -17,33 +18,39 @@ from engine.formulas.noise import Noise
 from engine.formulas.schedule import NEGLIGIBLE_PULL, Schedule, Step
 from engine.formulas.timesteps import resolve_scheduler
 from engine.planning.stage import Stage
+from engine.sampling.relay import blurred
 
 
 class Solver:
     """The scheduler of one stage. It has internal state and must not be shared with another stage."""
 
-    def __init__(self, name: str, config: Mapping[str, Any], steps: int, schedule: Schedule) -> None:
+    def __init__(
+        self, name: str, config: Mapping[str, Any], steps: int, schedule: Schedule, block_side: int = 1
+    ) -> None:
         """Create the scheduler.
 
         name: a key of SCHEDULERS, or "model" for the scheduler that the model came with.
         config: the config of the model's scheduler.
         steps: the number of denoising steps.
+        block_side: the side of the blocks that a step's block_blur blurs, in latent cells.
         """
+        self.block_side = block_side
         self.kind, settings = resolve_scheduler(name, config)
         self.scheduler = getattr(diffusers, self.kind.class_name).from_config(settings)
         self.scheduler.set_timesteps(steps)
         self._cut_to(steps)
         if hasattr(self.scheduler, "disable_corrector"):
-            # UniPC's corrector recomputes the canvas from the previous canvas, which would undo the pull.
-            pulled = [i for i, c1 in enumerate(schedule.c1) if c1 > NEGLIGIBLE_PULL]
-            self.scheduler.disable_corrector = [i - 1 for i in pulled]
+            # UniPC's corrector recomputes the canvas from the previous canvas, which would undo the pull, and the
+            # change of the canvas before a step with blurred blocks.
+            changed = (schedule.c1 > NEGLIGIBLE_PULL) | (schedule.block_blur > 0)
+            self.scheduler.disable_corrector = [i - 1 for i in np.flatnonzero(changed).tolist()]
         self.predicts_noise = self.scheduler.config.prediction_type == "epsilon"
 
     @classmethod
     def for_stage(cls, stage: Stage) -> "Solver":
         """Create the solver of a stage."""
         recipe = stage.recipe
-        return cls(recipe.scheduler, stage.facts.scheduler, recipe.steps, stage.schedule)
+        return cls(recipe.scheduler, stage.facts.scheduler, recipe.steps, stage.schedule, stage.block_side)
 
     def noise_level(self, i: int) -> tuple[float, float]:
         """Return (alpha, sigma) of the canvas before step i."""
@@ -107,7 +114,29 @@ class Solver:
 
         z: the canvas before the step.
         noise, stage: the run's random draws, and the stage's number, which determine the noise that a solver adds.
+
+        If the canvas's blocks are blurred (Relay Diffusion), z = alpha A x0 + sigma eps with a blur A. The solver makes
+        its step from alpha x0 + sigma eps, the canvas without the blur, with the same x0 and eps. The next canvas then
+        gets the next blur A'. For DDIM this is the published step A' x0 + sigma'/sigma (z - A x0), without new noise.
         """
+        if not step.block_blur:
+            return self._scheduler_step(prediction, step, z, noise, stage)
+        alpha, _ = self.noise_level(step.index)
+        input_alpha, input_sigma = self.input_noise_level(step.index)
+        x0 = self.x0(prediction, step, z * (input_alpha / alpha))
+        lost = x0 - blurred(x0, step.block_blur, self.block_side)
+        # The network's prediction belongs to alpha x0 as the clean part of z. That part is alpha A x0, so there is
+        # more noise: by alpha (x0 - A x0) / sigma. For v, this is multiplied by alpha.
+        more_noise = input_alpha / input_sigma * lost
+        prediction = prediction + (more_noise if self.predicts_noise else input_alpha * more_noise)
+        z = self._scheduler_step(prediction, step, z + alpha * lost, noise, stage)
+        if not step.next_block_blur:
+            return z
+        alpha, _ = self.noise_level(step.index + 1)
+        return z - alpha * (x0 - blurred(x0, step.next_block_blur, self.block_side))
+
+    def _scheduler_step(self, prediction: Tensor, step: Step, z: Tensor, noise: Noise, stage: int) -> Tensor:
+        """Return the canvas after the scheduler's step; the arguments are those of `step`."""
         self._set_step(step.index)
         drawn = None
         if self.kind.draws_noise:

@@ -13,6 +13,7 @@ from engine.formulas.noise import Noise
 from engine.planning.stage import Stage
 from engine.sampling.anchor import Anchor
 from engine.sampling.denoiser import Denoiser
+from engine.sampling.relay import blurred, mixed
 from engine.sampling.signals import TileUpscaled
 from engine.sampling.solver import Solver
 
@@ -57,9 +58,24 @@ class StageStart(NamedTuple):
     picture: Image.Image | None
 
 
-def enlarge(latent: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return a latent enlarged by bicubic interpolation to a size (height, width) in latent cells."""
+def enlarge(latent: Tensor, size: tuple[int, int], *, repeat: bool = False) -> Tensor:
+    """Return a latent enlarged to a size (height, width) in latent cells, by bicubic interpolation.
+
+    repeat: whether to repeat cells instead. The result is the picture with all its blocks fully blurred.
+    """
+    if repeat:
+        return interpolate(latent, size, mode="nearest-exact")
     return interpolate(latent, size, mode="bicubic", align_corners=False)
+
+
+def anchor_noise(stage: Stage, noise: Noise, device: torch.device) -> Tensor:
+    """Return the noise of a stage's anchor: white, or white and block noise mixed if the stage relays."""
+    shape, share = (1, stage.facts.channels, stage.rows, stage.cols), stage.options.block
+    white = torch.as_tensor(noise.stage(stage.scale, shape), device=device)
+    if stage.block_side == 1 or share == 0:
+        return white
+    source = torch.as_tensor(noise.block(stage.scale, shape), device=device)
+    return mixed(white, source, stage.block_side, share)
 
 
 def start_stage(
@@ -73,14 +89,16 @@ def start_stage(
         picture, x0 = yield from run.upscale(stage)
         return StageStart(x0, None, picture)
     shape, device = (1, stage.facts.channels, stage.rows, stage.cols), run.denoiser.device
+    block_blur = stage.steps[0].block_blur
     x0 = run.encode_start_image(stage, below)
     if x0 is None and stage.upscaler:
         _, x0 = yield from run.upscale(stage)
     if x0 is None and below is not None:
-        x0 = enlarge(below, (stage.rows, stage.cols))
+        x0 = enlarge(below, (stage.rows, stage.cols), repeat=block_blur > 0)
     if x0 is None:
         drawn = torch.as_tensor(run.noise.base(shape), device=device)
         return StageStart(solver.initial_canvas(drawn), None, None)
-    drawn = torch.as_tensor(run.noise.stage(stage.scale, shape), device=device)
-    anchor = Anchor(x0, drawn, solver)
+    if block_blur:
+        x0 = blurred(x0, block_blur, stage.block_side)
+    anchor = Anchor(x0, anchor_noise(stage, run.noise, device), solver)
     return StageStart(anchor.noised(stage.schedule.first), anchor, None)

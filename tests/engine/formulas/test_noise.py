@@ -24,12 +24,13 @@ def test_different_keys_draw_uncorrelated_noise():
     draws = [
         noise.base(SHAPE),
         noise.stage(2, SHAPE),
+        noise.block(2, SHAPE),
         noise.step(2, 0, SHAPE),
         noise.step(2, 1, SHAPE),
         Noise(6).base(SHAPE),
     ]
     rows = np.stack([d.ravel() for d in draws])
-    assert np.abs(np.corrcoef(rows) - np.eye(5)).max() < 0.2
+    assert np.abs(np.corrcoef(rows) - np.eye(6)).max() < 0.2
 
 
 def test_draws_have_unit_variance_and_are_repeatable():
@@ -44,11 +45,15 @@ def test_a_noise_source_replaces_only_the_draws_that_it_has():
         def base(self, shape):
             return np.full(shape, 2.0)
 
+        def block(self, scale, shape):
+            return np.full(shape, scale)
+
         def jitter(self, stage, i, view):
             return stage - 3, view
 
     noise = Noise(5, Given())
     assert (noise.base(SHAPE) == 2).all()
+    assert (noise.block(4.0, SHAPE) == 4).all()
     assert noise.jitter(3, 0, (8, 8), 2, ((-2, 2), (-2, 2))) == (0, 2)
     assert noise.jitter(3, 0, (8, 8), 7, ((-2, 2), (-2, 2))) == (0, 2)
     assert np.array_equal(noise.stage(2, SHAPE), Noise(5).stage(2, SHAPE))

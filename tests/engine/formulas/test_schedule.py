@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from engine.formulas.schedule import base_schedule, c1_per_training_time, cosine, stage_schedule, survival
+from engine.formulas.schedule import (
+    base_schedule,
+    block_blurs,
+    c1_per_training_time,
+    cosine,
+    stage_schedule,
+    survival,
+    with_block_blur,
+)
 
 T50 = np.arange(981, 0, -20)
 
@@ -113,3 +121,23 @@ def test_the_first_stage_is_not_pulled_and_has_no_dilated_views():
     schedule = base_schedule(T50)
     assert not schedule.c1.any()
     assert (schedule.window_steps, schedule.dilated_steps, schedule.first) == (50, 0, 0)
+
+
+def test_the_blur_of_blocks_falls_from_its_strongest_at_the_first_step():
+    # s = sigma / (2 alpha): e^1.2, 1, e^-1.2, e^-3.6 are 2, 1, 0, -2 deviations from the mean of EDM's levels.
+    levels = 2 * np.exp([1.2, 0.0, -1.2, -3.6])
+    assert block_blurs(levels, 0, 3.0) == pytest.approx([3, 2.85910, 1.55484, 0.00401], abs=1e-5)
+    assert block_blurs(levels, 1, 3.0)[:2] == pytest.approx([3, 3])
+    assert not block_blurs(levels, 1, 0.0).any()
+    assert block_blurs(np.array([1.0, 0.0]), 0, 3.0)[1] == pytest.approx(0)
+
+
+def test_after_the_last_step_no_block_is_blurred():
+    steps = with_block_blur(schedule_of(economy=0.005), np.linspace(4, 0.03, 50), 2.0).steps
+    assert steps[0].block_blur == 2
+    assert [step.next_block_blur for step in steps] == [*(step.block_blur for step in steps[1:]), 0]
+
+
+def test_other_stages_have_no_blur_of_blocks():
+    assert not any(step.block_blur for step in (*schedule_of().steps, *base_schedule(T50).steps))
+    assert base_schedule(T50[:0]).steps == ()

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from engine.errors import BadRecipe
-from engine.formulas.timesteps import SCHEDULERS, noise_levels, resolve_scheduler, timesteps
+from engine.formulas.timesteps import SCHEDULERS, levels_at, noise_levels, resolve_scheduler, timesteps
 
 BETAS = {
     "num_train_timesteps": 1000,
@@ -109,3 +109,9 @@ def test_a_solver_with_two_evaluations_a_step_is_refused(cls):
 def test_a_schedule_that_cannot_be_planned_is_refused(strange):
     with pytest.raises(BadRecipe, match=next(iter(strange))):
         timesteps("model", BETAS | {"_class_name": "EulerDiscreteScheduler"} | strange, 20)
+
+
+def test_a_noise_level_between_two_timesteps_is_interpolated():
+    levels = noise_levels(BETAS)
+    between = (levels[300] + levels[301]) / 2
+    assert levels_at(np.array([300, 300.5]), "euler", BETAS) == pytest.approx([levels[300], between])

@@ -116,5 +116,27 @@ def test_keys_of_later_stages_depend_on_the_key_of_the_stage_below():
     assert not set(keys.stage_keys(ahead, "a" * 32)) & set(keys.stage_keys(ahead, "b" * 32))
 
 
+RELAY = keys_of(method="relay")
+
+
+def test_relay_shares_its_first_stage_with_other_methods():
+    assert count_shared_stages(RELAY) == 1
+    assert not set(RELAY[1:]) & set(keys_of(method="sdedit", options={"views": "windows"}))
+
+
+@pytest.mark.parametrize("options", [{"block": 0.2}, {"unblur": 0.5}, {"restart": 0.5}], ids=str)
+def test_options_of_relay_are_in_the_keys_of_its_later_stages(options):
+    changed = keys_of(method="relay", options=options)
+    assert [a == b for a, b in zip(changed, RELAY, strict=True)] == [True, False, False]
+    assert keys_of(options=options) == BASE
+
+
+def test_the_side_of_blocks_is_in_the_keys_of_relay_alone():
+    for method, is_part in (("relay", True), ("sdedit", False), ("demofusion", False)):
+        stage = plan(Recipe(method=method, scales=(1, 2), scheduler="ddim"), FACTS).stages[1]
+        key, other = keys.stage_key(stage, ""), keys.stage_key(replace(stage, block_side=5), "")
+        assert (key != other) == is_part, method
+
+
 def test_keys_with_a_noise_source_are_unique():
     assert keys.unique_key() != keys.unique_key()

@@ -8,9 +8,10 @@ import torch
 
 from engine import Recipe
 from engine.formulas.noise import Noise
-from engine.formulas.schedule import Step, base_schedule
-from engine.formulas.timesteps import SCHEDULERS, timesteps
+from engine.formulas.schedule import Step, base_schedule, stage_schedule, with_block_blur
+from engine.formulas.timesteps import SCHEDULERS, levels_at, timesteps
 from engine.planning.plan import plan
+from engine.sampling import relay
 from engine.sampling.signals import StageMade
 from engine.sampling.solver import Solver
 from engine.sampling.tone import Tone
@@ -184,3 +185,100 @@ def test_x0_is_exact_when_the_prediction_is_exact(name, kind):
         assert torch.allclose(model_input, alpha * clean + sigma * noise, atol=1e-5)
         prediction = noise if kind == "epsilon" else alpha * noise - sigma * clean
         assert torch.allclose(solver.x0(prediction, at(i), model_input), clean, atol=1e-4)
+
+
+DETERMINISTIC = [name for name, kind in SCHEDULERS.items() if not kind.draws_noise]
+
+
+def blurred_solver(name, prediction_type="epsilon", steps=12, block_side=4):
+    """Return the solver and the steps of a stage that starts blurred at t = 600."""
+    config = CONFIG | {"prediction_type": prediction_type}
+    t = timesteps(name, config, steps)
+    schedule = stage_schedule(
+        t, 1000, (3, 1, 1), (0.8, 0.008), 0, skip_residual=False, dilated=False, faithful=False,
+        start_fraction=0.6,
+    )  # fmt: skip
+    schedule = with_block_blur(schedule, levels_at(t, name, config), 3.0)
+    return Solver(name, config, steps, schedule, block_side), schedule.steps
+
+
+def predict_noise_or_v(solver, x0, z, step):
+    """Return the prediction that means this x0 for a canvas."""
+    alpha, sigma = solver.input_noise_level(step.index)
+    noise = (solver.model_input(z, step) - alpha * x0) / sigma
+    return noise if solver.predicts_noise else alpha * noise - sigma * x0
+
+
+def published_step(solver, x0, z, step):
+    """Return the canvas after a step of the published sampler without new noise."""
+    (alpha, sigma), (next_alpha, next_sigma) = (solver.noise_level(step.index + k) for k in (0, 1))
+    now, after = (relay.multiplier(b, solver.block_side) for b in (step.block_blur, step.next_block_blur))
+    gamma = next_sigma / next_alpha / (sigma / alpha)
+    return next_alpha * relay.step(z / alpha, x0, now, after, gamma)
+
+
+def start_blurred(solver, step, size=(20, 32)):
+    """Return a clean picture, and its canvas before a step with blurred blocks."""
+    clean, noise = torch.randn(2, 1, 4, *size, generator=torch.Generator().manual_seed(0))
+    alpha, sigma = solver.noise_level(step.index)
+    return clean, alpha * relay.blurred(clean, step.block_blur, solver.block_side) + sigma * noise
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_blurred_steps_with_the_same_x0_are_the_published_ones(name, prediction_type):
+    solver, steps = blurred_solver(name, prediction_type)
+    clean, z = start_blurred(solver, steps[0])
+    for step in steps:
+        prediction = predict_noise_or_v(solver, clean, z, step)
+        made = solver.step(prediction, step, z, Noise(0), 2)
+        if step is not steps[-1]:
+            expected = published_step(solver, clean, z, step)
+            assert (made - expected).abs().max() < 1e-5 * expected.abs().max()
+        z = made
+    assert (z - clean).abs().max() < 0.2
+
+
+def denoise(solver, z, step):
+    """Predict a clean picture that changes from step to step, as a network does."""
+    x = solver.model_input(z, step)
+    alpha, sigma = solver.input_noise_level(step.index)
+    return torch.tanh((x + 0.3 * torch.roll(x, 1, -1)) * alpha) * (1 + sigma)
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler"])
+def test_blurred_steps_of_first_order_solvers_are_the_published_ones(name):
+    solver, steps = blurred_solver(name)
+    _, z = start_blurred(solver, steps[0])
+    expected = z
+    for step in steps[:-1]:
+        x0 = denoise(solver, expected, step)
+        expected = published_step(solver, x0, expected, step)
+        z = solver.step(predict_noise_or_v(solver, denoise(solver, z, step), z, step), step, z, Noise(0), 2)
+    assert (z - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+def end_of_blurred_steps(name, steps):
+    """Return the result of a stage with blurred blocks whose network predicts the mean of pictures around 1."""
+    solver, ahead = blurred_solver(name, steps=steps)
+    _, z = start_blurred(solver, ahead[0])
+    for step in ahead:
+        alpha, _ = solver.input_noise_level(step.index)
+        x0 = 1 + alpha * (solver.model_input(z, step) - alpha)
+        z = solver.step(predict_noise_or_v(solver, x0, z, step), step, z, Noise(0), 2)
+    return z
+
+
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_blurred_steps_of_all_solvers_end_in_the_same_picture(name):
+    exact = end_of_blurred_steps("ddim", 100)
+    assert (end_of_blurred_steps(name, 60) - exact).std() < 0.05 * exact.std()
+
+
+def test_without_a_blur_of_blocks_a_step_is_the_schedulers():
+    plain, (step, *_) = blurred_solver("dpmpp_2m")
+    other, _ = blurred_solver("dpmpp_2m")
+    z = torch.ones(1, 4, 8, 8)
+    made = plain.step(z, step._replace(block_blur=0.0), z, Noise(0), 2)
+    other._set_step(step.index)
+    assert torch.equal(made, other.scheduler.step(z, other.scheduler.timesteps[step.index], z).prev_sample)

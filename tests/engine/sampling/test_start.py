@@ -8,8 +8,9 @@ import torch
 from engine.formulas.noise import Noise
 from engine.planning.plan import plan
 from engine.recipe.recipe import Recipe
+from engine.sampling import relay
 from engine.sampling.solver import Solver
-from engine.sampling.start import LoopInputs, enlarge, no_start_image, start_stage
+from engine.sampling.start import LoopInputs, anchor_noise, enlarge, no_start_image, start_stage
 from tests.support.planning import make_facts
 from tests.support.tiny import SCHEDULER
 
@@ -63,3 +64,51 @@ def test_a_start_image_takes_the_place_of_the_enlargement():
         canvas, anchor, _ = start(below, stage, held, inputs(lambda stage, below: photo))
         assert anchor.enlargement is photo
         assert torch.equal(canvas, anchor.noised(stage.schedule.first))
+
+
+def relay_stage(scales=(1, 2), **changes):
+    recipe = Recipe(method="relay", scales=scales, scheduler="ddim", **changes)
+    return plan(recipe, make_facts(16, scheduler=CONFIG)).stages[-1]
+
+
+def started(stage, below=None, image=None):
+    """Return a stage's anchor, without noise."""
+    held = Solver.for_stage(stage)
+    canvas, anchor, _ = start(below, stage, held, inputs(lambda stage, below: image))
+    assert torch.equal(canvas, anchor.noised(stage.schedule.first))
+    return anchor.enlargement
+
+
+def test_a_blurred_stage_begins_with_repeated_cells():
+    below = random(1, 4, 16, 16)
+    repeated = below.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.allclose(started(relay_stage(), below), repeated, atol=1e-6)
+    sharp = started(relay_stage(options={"unblur": 0}), below)
+    assert torch.equal(sharp, enlarge(below, (32, 32)))
+
+
+def test_a_stage_1_5_times_as_large_repeats_cells_once_or_twice():
+    below = torch.arange(4.0).repeat_interleave(4).expand(1, 4, 16, 16)
+    assert enlarge(below, (24, 24), repeat=True)[0, 0, 0].unique().tolist() == [0, 1, 2, 3]
+
+
+def test_a_start_image_is_blurred_in_its_blocks(photo):
+    stage, picture = relay_stage(image=str(photo)), random(1, 4, 32, 32)
+    blurred = relay.blurred(picture, 3.0, 2)
+    assert torch.allclose(started(stage, random(1, 4, 16, 16), picture), blurred, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.5, 1.0])
+def test_a_relay_stage_mixes_block_noise_into_its_noise(share):
+    stage = relay_stage((1, 4), options={"block": share})
+    noise, shape = Noise(0), (1, 4, 64, 64)
+    white, source = (torch.from_numpy(draw(4.0, shape)) for draw in (noise.stage, noise.block))
+    made = anchor_noise(stage, noise, torch.device("cpu"))
+    assert torch.equal(made, relay.mixed(white, source, 4, share))
+    assert made.std().item() == pytest.approx(1, abs=0.05)
+
+
+def test_without_block_noise_a_stage_has_the_white_noise_of_other_methods():
+    noise = Noise(0)
+    made = anchor_noise(relay_stage(options={"block": 0}), noise, torch.device("cpu"))
+    assert torch.equal(made, torch.from_numpy(noise.stage(2.0, (1, 4, 32, 32))))
