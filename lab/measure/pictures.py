@@ -9,13 +9,14 @@ import torch
 from PIL import Image, ImageDraw
 
 from engine import Failed, Model, Recipe, StageDone, generate
+from engine.runs.keys import PICTURES_VERSION
 from lab.training.course import has_bfloat16
 from lab.world.paint import Array
 
 STEPS = 30
 # Height in px of the strip under a figure that holds the signature.
 SIGNATURE_PX = 16
-# Generated pictures, for reuse. Remove the folder when the engine's pictures have changed.
+# Generated pictures, for reuse.
 CACHE = Path(".training/drawn")
 
 
@@ -41,9 +42,11 @@ def cached_picture(
 ) -> Array:
     """Return the picture from the cache, or generate it and add it.
 
-    So an interrupted measurement continues where it was, and another judge sees the same pictures.
+    So an interrupted measurement continues where it was, and another judge sees the same pictures. Pictures of other
+    weights, of another upscaler's file, and of an engine with another PICTURES_VERSION are not reused.
     """
-    key = (model.facts.hash, prompt, seed, tuple(map(float, scales)), steps, sorted(more.items()))
+    recipe = Recipe(prompt=prompt, seed=seed, scales=tuple(map(float, scales)), steps=steps, **more)
+    key = (model.facts.hash, recipe.hash, PICTURES_VERSION)
     file = CACHE / f"{sha256(repr(key).encode()).hexdigest()[:32]}.png"
     if not file.is_file():
         picture = generate_picture(model, prompt, seed, scales, steps, **more)

@@ -2,7 +2,7 @@
 
 python -m lab.training.train PART [--minutes 40] [--from FOLDER] [--to FOLDER]
 
-PART is pilot, vae, sharpen, decoder, judge, base or control.
+PART is pilot, vae, sharpen, decoder, judge, base, control, relay-first, relay or upscaler.
 
 An interrupted training continues where it was: its state lies under .training/. With --from a new one begins
 with the weights of a folder, a fresh optimizer and a short warm-up. The log gets a line every minute, and a
@@ -165,7 +165,9 @@ def courses() -> dict[str, Any]:
     from lab.training.controlnet import ControlNetCourse
     from lab.training.judge_course import JudgeCourse
     from lab.training.pilot import PilotCourse
+    from lab.training.relay import RelayCourse, RelayFirstCourse
     from lab.training.sharpen import DecoderCourse, SharpenCourse
+    from lab.training.upscaler import UpscalerCourse
     from lab.training.vae import VaeCourse
 
     return {
@@ -176,6 +178,9 @@ def courses() -> dict[str, Any]:
         "judge": JudgeCourse,
         "base": BaseCourse,
         "control": ControlNetCourse,
+        "relay-first": RelayFirstCourse,
+        "relay": RelayCourse,
+        "upscaler": UpscalerCourse,
     }
 
 
