@@ -126,8 +126,11 @@ def test_a_second_request_reuses_the_cached_stages(client):
         ({"scheduler": "heun"}, errors.UNKNOWN_CHOICE.partition("{known}")[0].format(
             field="scheduler", value=errors.short_repr("heun"))),
         ({"width": 512}, errors.ONE_SIDE),
+        ({"enlarge": "/etc/network.safetensors"}, errors.UNKNOWN_CHOICE.partition("{known}")[0].format(
+            field="enlarge", value=errors.short_repr("/etc/network.safetensors"))),
+        ({"enlarge": "remacri"}, errors.UPSCALER_TO_INSTALL.partition("{command}")[0].format(source="Remacri")),
     ],
-    ids=["range", "choice", "side"],
+    ids=["range", "choice", "side", "path", "not installed"],
 )  # fmt: skip
 def test_an_invalid_recipe_is_refused_with_the_engines_sentence(
     running_app, client, endpoint, values, sentence
