@@ -19,7 +19,7 @@ from engine.formulas.noise import Noise
 from engine.network import lora
 from engine.network.model import Model
 from engine.network.patching.apply import check_patched_parts
-from engine.planning.enlargement import TILE_SIDE
+from engine.planning.enlargement import TILE_SIDE, tile_count
 from engine.planning.plan import Plan, plan
 from engine.planning.stage import Stage
 from engine.recipe import images
@@ -131,14 +131,19 @@ class PreparedRun:
     def upscale_with(self, stop: Any) -> Upscale:
         """Return the function that enlarges the picture below a stage by the stage's upscaler.
 
-        stop: the caller's signal to stop, see StopSignal; it is looked at before every tile.
+        stop: the caller's signal to stop, see StopSignal; it is looked at between the upscaler's layers.
         """
         signal = StopSignal(self.folder, stop)
 
         def upscale(stage: Stage) -> Generator[TileUpscaled, None, tuple[Image.Image, torch.Tensor]]:
-            picture = yield from _signal_tiles(
-                enlarge_picture(self._picture_below(stage), stage.size, self.upscaler), signal
-            )
+            def check() -> None:
+                if signal.is_set():
+                    raise StopRequested
+
+            check()
+            below, factor = self._picture_below(stage), self.upscaler.factor if self.upscaler else 1
+            yield TileUpscaled(0, tile_count((below.height, below.width), stage.size, factor))
+            picture = yield from _signal_tiles(enlarge_picture(below, stage.size, self.upscaler, check=check))
             return picture, codec.encode(self.model.vae, picture, self.model.facts.window).to(
                 self.model.device
             )
@@ -302,13 +307,11 @@ def prepare(
 
 
 def _signal_tiles(
-    tiles: Generator[TileDone, None, Image.Image], stop: StopSignal
+    tiles: Generator[TileDone, None, Image.Image],
 ) -> Generator[TileUpscaled, None, Image.Image]:
-    """Yield a signal for each tile of an enlargement, and return the picture; raise StopRequested between two tiles."""
+    """Yield a signal for each tile of an enlargement, and return the picture."""
     side = TILE_SIDE
     while True:
-        if stop.is_set():
-            raise StopRequested
         try:
             tile = next(tiles)
         except StopIteration as end:

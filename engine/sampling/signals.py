@@ -42,7 +42,7 @@ class StageMade:
 
 @dataclass(frozen=True)
 class TileUpscaled:
-    """The upscaler has finished a tile of the enlargement with which a stage starts."""
+    """The upscaler starts the enlargement with which a stage starts, or has finished a tile of it."""
 
     # The number of finished tiles.
     done: int

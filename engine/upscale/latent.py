@@ -6,7 +6,6 @@ and the picture's latent is the mode of the VAE's distribution, so that the resu
 
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +21,7 @@ from engine.errors import Fault, WeightsMissing, first_line, short_repr
 from engine.formulas.noise import keyed_normal
 from engine.hardware import Placement
 from engine.network import models
+from engine.upscale.check import Check
 from engine.vae import codec
 
 log = logging.getLogger(__name__)
@@ -62,16 +62,16 @@ class LatentUpscaler:
     # The px around a tile that are enlarged with it; none, because there are no tiles.
     surroundings: ClassVar[int] = 0
 
-    def upscale(self, pixels: Tensor, on_step: Callable[[int], None] | None = None) -> Tensor:
+    def upscale(self, pixels: Tensor, check: Check | None = None) -> Tensor:
         """Return a picture at twice its size. The picture is rounded to 8 bits before and after.
 
         Raise Fault if memory runs out.
 
         pixels: RGB (1, 3, height, width), float32 from 0 to 1, on the CPU, as is the result. Any size is accepted.
-        on_step: called after each denoising step with the number of steps done; it may raise to end the work.
+        check: called after each denoising step; it may raise an exception to end the work.
         """
         try:
-            return self._upscale(pixels, on_step)
+            return self._upscale(pixels, check)
         except (MemoryError, RuntimeError) as fault:
             if not hardware.is_out_of_memory(fault):
                 raise
@@ -80,15 +80,15 @@ class LatentUpscaler:
         height, width = pixels.shape[-2:]
         raise Fault(errors.LATENT_UPSCALER_OUT_OF_MEMORY.format(width=width, height=height))
 
-    def _upscale(self, pixels: Tensor, on_step: Callable[[int], None] | None) -> Tensor:
+    def _upscale(self, pixels: Tensor, check: Check | None) -> Tensor:
         """Return a picture at twice its size, see `upscale`."""
         height, width = pixels.shape[-2:]
         latent = codec.encode(self.pipeline.vae, _pad(_to_image(pixels)), VAE_TILE_SIDE)
-        enlarged = self._enlarge(latent, on_step)
+        enlarged = self._enlarge(latent, check)
         pixels = _to_pixels(codec.decode(self.pipeline.vae, enlarged, VAE_TILE_SIDE))
         return pixels[..., : self.factor * height, : self.factor * width]
 
-    def _enlarge(self, latent: Tensor, on_step: Callable[[int], None] | None) -> Tensor:
+    def _enlarge(self, latent: Tensor, check: Check | None) -> Tensor:
         """Return a latent at twice its size, in float32. Latents are scaled for the network."""
         batch, channels, rows, cols = latent.shape
         shape = (batch, channels, self.factor * rows, self.factor * cols)
@@ -100,7 +100,7 @@ class LatentUpscaler:
             latents=noise.to(self.pipeline.unet.dtype),
             num_inference_steps=STEPS,
             guidance_scale=GUIDANCE,
-            callback=on_step and (lambda index, *_: on_step(index + 1)),
+            callback=check and (lambda *_: check()),
             output_type="latent",
         ).images.float()
 

@@ -5,6 +5,7 @@ as plain tensors, so that nothing in it can run. spandrel builds the networks: i
 """
 
 import logging
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, Protocol
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from engine import errors
 from engine.catalogue import weights
@@ -25,6 +27,8 @@ from engine.catalogue.upscalers import (
     upscaler_title,
 )
 from engine.errors import Fault, WeightsMissing, first_line, short_repr
+from engine.network.patching.hooks import use_hooks
+from engine.upscale.check import Check
 from engine.upscale.ncnn import read_ncnn
 
 log = logging.getLogger(__name__)
@@ -57,8 +61,11 @@ class Upscaler(Protocol):
     def tiles(self) -> bool:
         """Whether a picture may be given in tiles; otherwise it must be given whole."""
 
-    def upscale(self, pixels: Tensor) -> Tensor:
-        """Enlarge a picture (1, 3, h, w) of any size. Both pictures are float32 RGB from 0 to 1 on the CPU."""
+    def upscale(self, pixels: Tensor, check: Check | None = None) -> Tensor:
+        """Enlarge a picture (1, 3, h, w) of any size. Both pictures are float32 RGB from 0 to 1 on the CPU.
+
+        check: called again and again during the work; it may raise an exception to end the work.
+        """
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,26 @@ class PixelUpscaler:
     # Whether a picture may be given in tiles.
     tiles: bool = True
 
-    def upscale(self, pixels: Tensor) -> Tensor:
-        """Enlarge a picture (1, 3, h, w) of any size. Both pictures are float32 RGB from 0 to 1 on the CPU."""
-        return self.network(pixels.to(self.network.device, self.network.dtype)).float().cpu()
+    def upscale(self, pixels: Tensor, check: Check | None = None) -> Tensor:
+        """Enlarge a picture (1, 3, h, w) of any size. Both pictures are float32 RGB from 0 to 1 on the CPU.
+
+        check: called before each convolution of the network; it may raise an exception to end the work.
+        """
+        with use_hooks(*self._check_hooks(check)):
+            return self.network(pixels.to(self.network.device, self.network.dtype)).float().cpu()
+
+    def _check_hooks(self, check: Check | None) -> list[RemovableHandle]:
+        """Return hooks that call `check` before each convolution, unless another thread uses the network."""
+        if check is None:
+            return []
+        thread = threading.get_ident()
+
+        def check_here(*_: Any) -> None:
+            if threading.get_ident() == thread:
+                check()
+
+        modules = self.network.model.modules()
+        return [one.register_forward_pre_hook(check_here) for one in modules if isinstance(one, nn.Conv2d)]
 
 
 def load_upscaler(

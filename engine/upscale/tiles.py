@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine import hardware
 from engine.planning.enlargement import TILE_SIDE, Pass, Size, Span, Tile, list_passes, list_tiles, tile_count
+from engine.upscale.check import Check
 from engine.upscale.load import Upscaler
 
 # The smallest longest side of a tile to which a shortage of memory leads.
@@ -30,7 +31,11 @@ class TileDone(NamedTuple):
 
 
 def enlarge_picture(
-    picture: Image.Image, size: Size, upscaler: Upscaler | None, tile: int = TILE_SIDE
+    picture: Image.Image,
+    size: Size,
+    upscaler: Upscaler | None,
+    tile: int = TILE_SIDE,
+    check: Check | None = None,
 ) -> Generator[TileDone, None, Image.Image]:
     """Yield the progress after every tile, and return the picture at this size, in RGB.
 
@@ -40,6 +45,7 @@ def enlarge_picture(
     upscaler: None for Pillow's Lanczos filter.
     tile: the longest side of a tile in px of the smaller picture, without its surroundings. An upscaler that must be
         given the whole picture is given it as one tile.
+    check: called again and again during the work; it may raise an exception to end the work.
     """
     picture = picture.convert("RGB")
     passes = list_passes((picture.height, picture.width), size, upscaler.factor) if upscaler else []
@@ -53,7 +59,7 @@ def enlarge_picture(
         while enlarged is None:
             of = done + tile_count(step.source, size, upscaler.factor, side)
             try:
-                enlarged = yield from _run_pass(picture, step, upscaler, side, (done, of))
+                enlarged = yield from _run_pass(picture, step, upscaler, side, (done, of), check)
             except (MemoryError, RuntimeError) as fault:
                 if side is None or side <= MIN_TILE_SIDE or not hardware.is_out_of_memory(fault):
                     raise
@@ -67,7 +73,12 @@ def enlarge_picture(
 
 
 def _run_pass(
-    picture: Image.Image, step: Pass, upscaler: Upscaler, side: int | None, progress: tuple[int, int]
+    picture: Image.Image,
+    step: Pass,
+    upscaler: Upscaler,
+    side: int | None,
+    progress: tuple[int, int],
+    check: Check | None,
 ) -> Generator[TileDone, None, Image.Image]:
     """Give a picture to the network once, tile by tile; yield the progress, and return the enlarged picture.
 
@@ -77,18 +88,21 @@ def _run_pass(
     done, of = progress
     enlarged = Image.new("RGB", step.target[::-1])
     for tile in list_tiles(step, upscaler.surroundings, side):
-        enlarged.paste(_enlarge_tile(picture, tile, step, upscaler), (tile.cols.start, tile.rows.start))
+        part = _enlarge_tile(picture, tile, step, upscaler, check)
+        enlarged.paste(part, (tile.cols.start, tile.rows.start))
         done += 1
         yield TileDone(done, of, TILE_SIDE if side is None else side)
     return enlarged
 
 
-def _enlarge_tile(picture: Image.Image, tile: Tile, step: Pass, upscaler: Upscaler) -> Image.Image:
+def _enlarge_tile(
+    picture: Image.Image, tile: Tile, step: Pass, upscaler: Upscaler, check: Check | None
+) -> Image.Image:
     """Return a tile of the enlarged picture."""
     rows, cols = tile
     box = (cols.outer_start, rows.outer_start, cols.outer_stop, rows.outer_stop)
     pixels = torch.from_numpy(np.array(picture.crop(box))).permute(2, 0, 1)[None] / 255
-    enlarged = upscaler.upscale(pixels)[0]
+    enlarged = upscaler.upscale(pixels, check)[0]
     for axis, span in enumerate(tile):
         lengths = step.source[axis], step.target[axis]
         enlarged = _cut_axis(enlarged, 1 + axis, span, lengths, upscaler.factor)

@@ -236,7 +236,9 @@ def _describe_step(latest: Progress, plan: Plan, progress: RunProgress, services
 def _describe_tile(latest: Upscaling, plan: Plan, progress: RunProgress, services: Services) -> str:
     """Return a text with the stage and the tile of an enlargement, and with the time left if it can be estimated."""
     return words.UPSCALING_STAGE.format(
-        tile=latest.tile, tiles=latest.tiles, **_stage_and_time_left(latest, plan, progress, services)
+        tile=min(latest.tile + 1, latest.tiles),
+        tiles=latest.tiles,
+        **_stage_and_time_left(latest, plan, progress, services),
     )
 
 

@@ -185,7 +185,8 @@ def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] |
 def _step_text(latest: Progress | Upscaling) -> str:
     """Return a short text on the step of a stage in progress, or on the tile of an enlargement."""
     if isinstance(latest, Upscaling):
-        return words.TILE_OF_TILES.format(tile=latest.tile, tiles=latest.tiles)
+        present = min(latest.tile + 1, latest.tiles)
+        return words.TILE_OF_TILES.format(tile=present, tiles=latest.tiles)
     return words.STEP_OF_STEPS.format(step=latest.step, steps=latest.steps)
 
 

@@ -75,7 +75,9 @@ def test_a_large_picture_is_detected_in_blended_tiles(hub_files, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(256, 512), (1024, 768)])
 def test_a_figure_is_drawn_at_its_place_and_at_the_size_of_the_picture(size):
-    figure = detector_adapters.PoseDetector(detector_weights.StandingFigureDetector((0.25, 0.25), (0.25, 0.5)))
+    figure = detector_adapters.PoseDetector(
+        detector_weights.StandingFigureDetector((0.25, 0.25), (0.25, 0.5))
+    )
     drawn = figure(np.zeros((*size, 3), np.uint8))
     assert drawn.shape == (*size, 3)
     rows, cols = np.nonzero(drawn.max(-1))

@@ -143,11 +143,12 @@ def test_the_picture_names_its_upscaler_without_its_folder(model, tmp_path, netw
     assert recall(large.image).recipe.enlarge == "lanczos"
 
 
-def test_a_run_stops_between_two_tiles_and_keeps_its_finished_stages(model, tmp_path, network):
+def test_a_run_stops_within_a_tile_and_keeps_its_finished_stages(model, tmp_path, network):
     recipe = upscaled(enlarge=network, scales=(1, 8))
     run_with_cache(recipe, model, tmp_path, until=1)
-    events = run_with_cache(recipe, model, tmp_path, stop=StopAfter(2))
-    assert [(e.tile, e.tiles) for e in events if isinstance(e, Upscaling)][:2] == [(1, 6), (2, 6)]
+    # One check at the start and five in each tile, one before each convolution.
+    events = run_with_cache(recipe, model, tmp_path, stop=StopAfter(8))
+    assert [(e.tile, e.tiles) for e in events if isinstance(e, Upscaling)] == [(0, 6), (1, 6)]
     assert events[-1] == Stopped(2, 0)
     assert [e.stage for e in events[0].kept] == [1]
     finished = run_with_cache(recipe, model, tmp_path)
@@ -239,10 +240,10 @@ def test_short_memory_makes_smaller_tiles_and_the_same_picture(model, tmp_path, 
     whole = stage_done_events(run_events(upscaled(enlarge=network), model, tmp_path))[-1]
     upscale = PixelUpscaler.upscale
 
-    def fails_above_96_px(upscaler, given):
+    def fails_above_96_px(upscaler, given, check=None):
         if max(given.shape[-2:]) > 96:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return upscale(upscaler, given)
+        return upscale(upscaler, given, check)
 
     monkeypatch.setattr(PixelUpscaler, "upscale", fails_above_96_px)
     events = run_events(upscaled(enlarge=network), model, tmp_path)
@@ -255,11 +256,11 @@ import os, signal, sys
 from engine import generate, load_model
 from tests.support.planning import small_recipe
 
-class KillAtThirdTile:
+class KillInSecondTile:
     checks = 0
     def is_set(self):
         self.checks += 1
-        if self.checks == 3:
+        if self.checks == 8:
             os.kill(os.getpid(), signal.SIGKILL)
         return False
 
@@ -267,7 +268,7 @@ model, network, out = sys.argv[1:]
 recipe = small_recipe(method="upscaler", enlarge=network, scales=(1, 8))
 for event in generate(recipe, load_model(model, "cpu", "float32"), out=out, until=1):
     pass
-for event in generate(recipe, load_model(model, "cpu", "float32"), out=out, stop=KillAtThirdTile()):
+for event in generate(recipe, load_model(model, "cpu", "float32"), out=out, stop=KillInSecondTile()):
     print(type(event).__name__, flush=True)
 """
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from engine.catalogue.upscalers import upscaler_entry
 from engine.catalogue.weights import FORCE_NO_WEIGHTS_ONLY
-from engine.errors import Fault
+from engine.errors import Fault, StopRequested
 from engine.upscale.load import load_upscaler
 from tests.support.upscalers import (
     bsrgan_names,
@@ -302,3 +302,21 @@ def test_nothing_but_the_two_data_files_is_opened_and_the_package_is_not_importe
 def test_the_catalogue_describes_the_network(name):
     entry, upscaler = upscaler_entry(name), load_upscaler(name)
     assert (upscaler.factor, upscaler.surroundings) == (entry.factor, entry.surroundings)
+
+
+def test_the_work_can_be_ended_before_each_convolution(tmp_path):
+    upscaler = load_upscaler(str(write_compact(tmp_path / "network.safetensors", depth=3)))
+    calls = []
+
+    def stop():
+        calls.append(1)
+        if len(calls) == 7:
+            raise StopRequested
+
+    enlarged = upscaler.upscale(picture(9, 9), lambda: calls.append(1))
+    assert len(calls) == 5
+    with pytest.raises(StopRequested):
+        upscaler.upscale(picture(9, 9), stop)
+    assert len(calls) == 7
+    assert torch.equal(upscaler.upscale(picture(9, 9)), enlarged)
+    assert len(calls) == 7

@@ -46,12 +46,12 @@ class CountedUpscaler:
     def surroundings(self):
         return self.upscaler.surroundings
 
-    def upscale(self, pixels):
+    def upscale(self, pixels, check=None):
         height, width = pixels.shape[-2:]
         if height * width > self.limit:
             raise self.fault
         self.sizes.append((height, width))
-        return self.upscaler.upscale(pixels)
+        return self.upscaler.upscale(pixels, check)
 
 
 def enlarge(picture, size, upscaler, **settings):
