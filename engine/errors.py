@@ -311,6 +311,14 @@ UPSCALER_NEEDS_SPANDREL = (
     "The upscaler {source} needs the package spandrel. Install it with: pip install spandrel"
 )
 UPSCALER_BROKEN = "The upscaler {source} is damaged or incomplete ({reason}). Fetch it again."
+UPSCALER_TOO_LARGE = (
+    "Memory ran out while the upscaler {source} was loaded. Finished stages are kept. "
+    "Choose a smaller upscaler."
+)
+UPSCALER_PICTURE_TOO_LARGE = (
+    "{source} takes pictures whole, up to {limit} x {limit} px, and stage {stage} would give it a larger one. "
+    "Choose another upscaler, or a smaller picture."
+)
 UPSCALER_PICKLE = (
     "{source} is named as a safetensors file but is a pickle, which may hold a program, so it was not read. "
     "Fetch true safetensors; if its source is trusted, rename it to .pth, and only its tensors are read."

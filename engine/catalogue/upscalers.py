@@ -1,6 +1,6 @@
 """The upscalers that enlarge a picture: which ones the catalogue lists, and which are on this machine. No torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -14,10 +14,11 @@ from engine.paths import ROOT
 
 # The upscaler that needs no weights: Pillow's Lanczos filter.
 LANCZOS = "lanczos"
+# The suffixes of the files that determine the pictures of a latent upscaler: weights and configs.
+_PIPELINE_SUFFIXES = (weights.SAFETENSORS, ".json")
 # The prefix of a source that lies in an installed Python package: "package:MODULE/path/in/the/package".
 _PACKAGE = "package:"
-# What planning assumes of a network that the catalogue does not list, as is true of the networks of ESRGAN's size:
-# its factor, UpscalerEntry.megaflops and surroundings.
+# Assumed for a network that is not in the catalogue: the factor, megaflops and surroundings of ESRGAN.
 UNLISTED_FACTOR, UNLISTED_MEGAFLOPS, UNLISTED_SURROUNDINGS = 4, 36.0, 64
 # The prefix of a source that lies in this project.
 _BUNDLED = "assets/"
@@ -48,6 +49,8 @@ class UpscalerEntry:
     megaflops: float
     # The command that installs the weights; empty if none is needed, or if there is none.
     install: str
+    # The largest side of a square picture in px that the network can be given; 0 if it takes pictures in tiles.
+    largest_side: int = 0
     # A sentence for users about how to get or use the weights; empty if there is nothing to say.
     note: str = ""
 
@@ -77,6 +80,7 @@ def _upscaler_entry(name: str, table: Mapping[str, Any]) -> UpscalerEntry:
         gigabytes=table.get("gigabytes", 0),
         megaflops=table.get("megaflops", 0.0),
         install=table.get("install", ""),
+        largest_side=table.get("largest_side", 0),
         note=table.get("note", ""),
     )
 
@@ -115,7 +119,7 @@ def upscaler_surroundings(name_or_path: str) -> int:
     return entry.surroundings if entry else UNLISTED_SURROUNDINGS
 
 
-def upscaler_title(name_or_path: str) -> str:
+def upscaler_record_name(name_or_path: str) -> str:
     """Return the name of an upscaler for a record: a path without its folder; a name in the catalogue unchanged."""
     return name_or_path if upscaler_entry(name_or_path) else Path(name_or_path).name
 
@@ -159,14 +163,19 @@ def upscaler_digest(name_or_path: str) -> str:
     path = find_upscaler(name_or_path)
     if path is None:
         return name_or_path
-    return weights.file_digest(path) if path.is_file() else _folder_digest(path)
+    if path.is_dir():
+        return _combined_digest(
+            path, sorted(file for file in path.rglob("*") if file.suffix in _PIPELINE_SUFFIXES)
+        )
+    layers = path.with_suffix(".param")
+    if path.suffix == ".bin" and layers.is_file():
+        return _combined_digest(path.parent, [path, layers])
+    return weights.file_digest(path)
 
 
-def _folder_digest(folder: Path) -> str:
-    """Return a sha256 over the weights of a pipeline's folder."""
-    variant = weights.choose_variant(folder, half=False)
+def _combined_digest(folder: Path, files: Iterable[Path]) -> str:
+    """Return a sha256 over several files and their places in a folder."""
     digest = sha256()
-    for part in weights.NETWORK_FOLDERS:
-        for path in weights.weight_files(folder, part, variant):
-            digest.update(f"{part}/{path.name} {weights.file_digest(path)}\n".encode())
+    for file in files:
+        digest.update(f"{file.relative_to(folder)} {weights.file_digest(file)}\n".encode())
     return digest.hexdigest()

@@ -55,7 +55,8 @@ def tile_areas_saved(stage: Stage) -> float:
 def fraction_saved_by_economy(plan: Plan) -> float:
     """Return the fraction (0 to 1) of a plan's tile areas that the setting `economy` saves."""
     saved = sum(map(tile_areas_saved, plan.stages))
-    return saved / (saved + sum(map(tile_areas, plan.stages)))
+    total = saved + sum(map(tile_areas, plan.stages))
+    return saved / total if total else 0.0
 
 
 def relative_cost(stage: Stage) -> float:
@@ -83,7 +84,7 @@ def upscaling_cost(stage: Stage) -> float:
 
     If the size of the picture below is not known, one pass of the network is assumed.
     """
-    if not stage.upscaler or (stage.size_below is None and not stage.upscales):
+    if not stage.upscaler:
         return 0.0
     factor, (height, width) = upscaler_factor(stage.upscaler), stage.size
     below = stage.size_below or (ceil(height / factor), ceil(width / factor))
@@ -102,6 +103,8 @@ def stage_memory(stage: Stage) -> int:
     batches = (min(stage.view_batch, views) for views in (stage.window_count, stage.dilated_view_count))
     cells = max(views * cells for views, cells in zip(batches, _view_cells(stage), strict=True))
     working = stage.guidance_passes * cells * footprint.per_cell * (1 + CONTROLNET_COST * len(stage.controls))
+    if stage.upscales:  # The network is not called.
+        working = 0.0
     decoding = min(height * width, stage.facts.native_side**2) * footprint.per_px
     canvases = 4 * CANVASES * stage.rows * stage.cols * stage.facts.channels + PIXEL_BYTES * height * width
     return int(footprint.weights + _controlnet_bytes(stage) + canvases + max(working, decoding))

@@ -9,8 +9,7 @@ from itertools import product
 from math import ceil
 from typing import NamedTuple
 
-# (height, width) in px.
-Size = tuple[int, int]
+from engine.planning.sizes import Size
 
 # The longest side of a tile in px of the smaller picture, without its surroundings, unless memory is short.
 TILE_SIDE = 256

@@ -6,6 +6,7 @@ from math import ceil, prod
 
 from engine import errors
 from engine.catalogue.entries import Facts
+from engine.catalogue.upscalers import upscaler_entry
 from engine.errors import BadRecipe, short_repr
 from engine.formulas.schedule import (
     STRONGEST_BLOCK_BLUR,
@@ -24,6 +25,7 @@ from engine.formulas.timesteps import (
 )
 from engine.methods import METHODS, Method
 from engine.planning.controlnets import controlnet_for
+from engine.planning.enlargement import list_passes
 from engine.planning.patch_schedule import patches_for_stage
 from engine.planning.patches import StepPatches
 from engine.planning.sizes import SIZE_TOLERANCE, Size, fill_sizes, resolve_stride, stage_cells
@@ -67,7 +69,7 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
     elif not row.progressive and len(scales) > 1:
         scales = (scales[0], scales[-1])
     stages = tuple(
-        _build_stage(n, scale, recipe, facts, _find_block_side(row, scales[:n], recipe))
+        _build_stage(n, scale, recipe, facts, _find_block_side(row, scales[:n], recipe, facts, checked.image))
         for n, scale in enumerate(scales, 1)
     )
     stages = _add_sizes_below(stages, checked.image)
@@ -77,6 +79,7 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
             raise BadRecipe("scales", errors.SCALES_REPEAT_A_SIZE.format(scales=words))
     _check_views(stages)
     _check_block_blur(stages)
+    _check_upscaled_sizes(stages)
     for control in checked.controls:
         _check_ready_made_map(control, stages)
     return Plan(recipe, facts, stages)
@@ -187,6 +190,23 @@ def _check_block_blur(stages: tuple[Stage, ...]) -> None:
         raise BadRecipe("options", sentence, {"options": fit})
 
 
+def _check_upscaled_sizes(stages: tuple[Stage, ...]) -> None:
+    """Raise BadRecipe if an upscaler would have to enlarge a larger picture than it can."""
+    for stage in stages:
+        entry = upscaler_entry(stage.upscaler)
+        if not entry or not entry.largest_side or stage.size_below is None:
+            continue
+        last = (
+            stage.size_below,
+            *(step.source for step in list_passes(stage.size_below, stage.size, entry.factor)),
+        )[-1]
+        if prod(last) > entry.largest_side**2:
+            sentence = errors.UPSCALER_PICTURE_TOO_LARGE.format(
+                source=entry.title, limit=entry.largest_side, stage=stage.number
+            )
+            raise BadRecipe("enlarge", sentence, {"enlarge": "lanczos"})
+
+
 def _check_ready_made_map(control: Control, stages: tuple[Stage, ...]) -> None:
     """Raise BadRecipe if a ready-made map's aspect ratio is not the picture's, or a stage that uses it is larger."""
     if not control.given or images.is_digest(control.image):
@@ -211,16 +231,38 @@ def dilation_for_scale(scale: float) -> int:
     return int(scale) if scale == int(scale) else ceil(scale / SIZE_TOLERANCE)
 
 
-def _find_block_side(method: Method, scales: tuple[float, ...], recipe: Recipe) -> int:
+def _find_block_side(
+    method: Method, scales: tuple[float, ...], recipe: Recipe, facts: Facts, image: str | None
+) -> int:
     """Return the side, in latent cells, of the blocks of the stage at the last of the scales; 1 if it has no blocks.
 
-    It is the ratio of the last two scales, rounded (1.5 gives 2). With a start image it is relative to the first
-    scale, because every stage starts from that image and not from the stage below.
+    It is the ratio of the last two scales, rounded (1.5 gives 2). While the stage starts from a start image, which has
+    more px than the stage below, it is relative to the first scale.
+
+    image: the start image, as a path or a digest; None without one.
     """
     if not method.relays or len(scales) == 1:
         return 1
-    below = scales[-2] if recipe.image is None else scales[0]
+    sizes = [_size_at_scale(scale, recipe, facts) for scale in scales[-2:]]
+    below = scales[0] if _starts_from_image(image, *sizes) else scales[-2]
     return int(scales[-1] / below + 0.5)
+
+
+def _size_at_scale(scale: float, recipe: Recipe, facts: Facts) -> Size:
+    """Return the (height, width) in px of a stage at a scale; the recipe has no empty fields."""
+    rows, cols = stage_cells(scale, recipe, facts)
+    return rows * facts.cell, cols * facts.cell
+
+
+def _starts_from_image(image: str | None, size_below: Size, size: Size) -> bool:
+    """Return whether a stage starts from the start image, which has more px than the stage below.
+
+    image: the start image, as a path or a digest; a digest does not say the image's size, so the answer is yes.
+    size_below, size: the (height, width) in px of the stage below and of the stage.
+    """
+    if image is None or images.is_digest(image):
+        return image is not None
+    return images.count_crop_pixels(images.measure(image), size) > prod(size_below)
 
 
 def _build_stage(number: int, scale: float, recipe: Recipe, facts: Facts, block_side: int) -> Stage:
@@ -258,15 +300,12 @@ def _add_sizes_below(stages: tuple[Stage, ...], image: str | None) -> tuple[Stag
     image: the start image, as a path or a digest; None without one. A stage starts from it in place of the stage
         below if it has more px.
     """
-    below: list[Size | None] = [None, *(stage.size for stage in stages[:-1])]
-    if image is not None and not images.is_digest(image):
-        crops = [images.crop_size(images.measure(image), stage.size) for stage in stages]
-        if stages[0].upscales:
-            below[0] = crops[0]
-        below[1:] = [
-            None if prod(crop) > prod(size) else size
-            for crop, size in zip(crops[1:], (stage.size for stage in stages[:-1]), strict=True)
-        ]
+    sizes = [(0, 0), *(stage.size for stage in stages)]
+    below: list[Size | None] = [None, *sizes[1:-1]]
+    for n, stage in enumerate(stages):
+        if _starts_from_image(image, sizes[n], stage.size):
+            is_known = not images.is_digest(image)
+            below[n] = images.crop_size(images.measure(image), stage.size) if is_known else None
     return tuple(replace(stage, size_below=size) for stage, size in zip(stages, below, strict=True))
 
 

@@ -46,8 +46,8 @@ class Stage:
     base_size: Size
     # The spacing of a dilated view's rows and columns in latent cells; 1 if there are no dilated views.
     dilation: int
-    # The side, in latent cells, of the blocks of block noise and of the blur of blocks. It is this stage's scale over
-    # that of the stage below (of the base, with a start image), rounded; 1 if the method has no such blocks.
+    # The side, in latent cells, of the blocks of block noise and of the blur of blocks; 1 if the method has none. It is
+    # this stage's scale over that of the stage below (of the base, if it starts from a start image), rounded.
     block_side: int
     # The weights and the blur at every denoising step.
     schedule: Schedule
@@ -61,8 +61,8 @@ class Stage:
     method: Method
     # The recipe's options, defaults included.
     options: Options
-    # The (height, width) in px of the picture that the stage enlarges: the stage below, or a start image that takes
-    # the place of the base. None if there is no such picture, or if its size is not known.
+    # The (height, width) in px of the picture that the stage enlarges: the stage below, or the start image while it has
+    # more px. None if there is no such picture, or if its size is not known.
     size_below: Size | None = None
 
     @property

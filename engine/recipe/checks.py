@@ -15,6 +15,7 @@ from engine import errors
 from engine.catalogue.entries import lora_names
 from engine.catalogue.upscalers import upscaler_entry, upscaler_names
 from engine.errors import BadRecipe, short_repr
+from engine.methods import METHODS
 from engine.recipe import images
 from engine.recipe.controls import (
     CONTROL_SETTINGS,
@@ -64,9 +65,9 @@ def check_value(name: str, value: Any) -> Any:
 
 
 def check_upscaler(recipe: Recipe) -> None:
-    """Raise BadRecipe if the upscaler of a checked recipe is in the catalogue, but not on this machine."""
+    """Raise BadRecipe if a checked recipe uses an upscaler that is in the catalogue, but not on this machine."""
     entry = upscaler_entry(recipe.enlarge)
-    if entry is None or entry.is_local:
+    if entry is None or entry.is_local or "enlarge" not in METHODS[recipe.method].reads:
         return
     sentence = entry.note or errors.UPSCALER_TO_INSTALL.format(source=entry.title, command=entry.install)
     raise BadRecipe("enlarge", sentence, {"enlarge": ""})

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import lora_digests, lora_titles
-from engine.catalogue.upscalers import upscaler_digest, upscaler_title
+from engine.catalogue.upscalers import upscaler_digest, upscaler_record_name
 from engine.errors import BadRecipe
 from engine.formulas.timesteps import SCHEDULERS
 from engine.methods import METHODS
@@ -231,7 +231,7 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     if values["image"] and isinstance(values["image"], str | os.PathLike):
         values["image"] = images.digest(values["image"])
     values["loras"] = lora_titles(recipe.loras)
-    values["enlarge"] = upscaler_title(recipe.enlarge)
+    values["enlarge"] = upscaler_record_name(recipe.enlarge)
     values["controls"] = tuple(
         controls.to_dict(control) if isinstance(control, Control) else control for control in recipe.controls
     )

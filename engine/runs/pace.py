@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.catalogue.entries import Facts, published_pace
-from engine.catalogue.upscalers import upscaler_title
+from engine.catalogue.upscalers import upscaler_record_name
 from engine.planning.cost import denoising_cost, relative_cost, upscaling_cost
 from engine.planning.stage import Stage
 from engine.runs.files import write_atomically
@@ -70,7 +70,8 @@ class Pace:
         """
         if relative_cost(stage) <= 0 or seconds <= 0 or (upscaling_cost(stage) and denoising_cost(stage)):
             return
-        averages, key = self._read(), _pace_key(stage.facts, stage.upscaler)
+        upscaler = stage.upscaler if upscaling_cost(stage) else ""
+        averages, key = self._read(), _pace_key(stage.facts, upscaler)
         average = seconds / relative_cost(stage)
         if key in averages:
             average = (1 - NEWEST_WEIGHT) * averages[key] + NEWEST_WEIGHT * average
@@ -98,4 +99,4 @@ def _pace_key(facts: Facts, upscaler: str = "") -> str:
     upscaler: its name or path; empty for the model's own network.
     """
     parts = [facts.device, facts.name, facts.dtype]
-    return " | ".join([*parts, upscaler_title(upscaler)] if upscaler else parts)
+    return " | ".join([*parts, upscaler_record_name(upscaler)] if upscaler else parts)

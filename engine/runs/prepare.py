@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from engine.control import load
 from engine.control.conditioning import Conditioning
 from engine.errors import BadRecipe, Fault, StopRequested
 from engine.formulas.noise import Noise
+from engine.methods import METHODS
 from engine.network import lora
 from engine.network.model import Model
 from engine.network.patching.apply import check_patched_parts
@@ -123,7 +124,7 @@ class PreparedRun:
             return None
         facts = self.model.facts
         pixels_below = 0 if below is None else below.shape[-2] * below.shape[-1] * facts.cell**2
-        if images.count_crop_pixels(images.measure(self.image), stage.size) <= pixels_below:
+        if not self._has_more_pixels(pixels_below, stage):
             return None
         cropped = images.crop_to_fill(images.read(self.image), stage.size)
         return codec.encode(self.model.vae, cropped, facts.window).to(self.model.device)
@@ -141,25 +142,32 @@ class PreparedRun:
                     raise StopRequested
 
             check()
-            below, factor = self._picture_below(stage), self.upscaler.factor if self.upscaler else 1
-            yield TileUpscaled(0, tile_count((below.height, below.width), stage.size, factor))
-            picture = yield from _signal_tiles(enlarge_picture(below, stage.size, self.upscaler, check=check))
-            return picture, codec.encode(self.model.vae, picture, self.model.facts.window).to(
-                self.model.device
-            )
+            below, network = self._picture_below(stage), self.upscaler
+            factor, side = (network.factor, TILE_SIDE if network.tiles else None) if network else (1, None)
+            yield TileUpscaled(0, tile_count((below.height, below.width), stage.size, factor, side))
+            picture = yield from _signal_tiles(enlarge_picture(below, stage.size, network, check=check))
+            latent = codec.encode(self.model.vae, picture, self.model.facts.window)
+            return picture, latent.to(self.model.device)
 
         return upscale
 
     def _picture_below(self, stage: Stage) -> Image.Image:
         """Return the picture that a stage's upscaler enlarges: the stage below as stored, or the start image.
 
-        A resumed run reads the same file, so it makes the same picture.
+        The start image takes the place of the stage below if it has more px. A resumed run reads the same file, so it
+        makes the same picture.
         """
-        if stage.number == 1:
-            image = images.read(self.image)
-            return images.crop(image, stage.size)
-        _, folder = store.find_stage(self.folder, stage.number - 1)
-        return images.read(folder / store.PICTURE_FILE)
+        below = None
+        if stage.number > 1:
+            _, folder = store.find_stage(self.folder, stage.number - 1)
+            below = images.read(folder / store.PICTURE_FILE)
+        if self.image is None or (below and not self._has_more_pixels(below.height * below.width, stage)):
+            return below
+        return images.crop(images.read(self.image), stage.size)
+
+    def _has_more_pixels(self, pixels_below: int, stage: Stage) -> bool:
+        """Return whether the start image has more px than the stage below, in its crop for a stage."""
+        return images.count_crop_pixels(images.measure(self.image), stage.size) > pixels_below
 
     def accepted_event(self) -> events.Accepted:
         """Return the first event of the run."""
@@ -267,17 +275,20 @@ def prepare(
     """
     cache = RunCache(out)
     recipe = with_files(recipe, partial(_find_image, cache=cache))
+    if resume is not None and recipe.method in METHODS and METHODS[recipe.method].upscales:
+        recipe = replace(recipe, image=None)  # The chosen stage is the picture to enlarge.
     planned = plan(recipe, model.facts)
     check_patched_parts(
         model.unet, model.facts.name, (patches for stage in planned.stages for patches in stage.patches)
     )
     loras = lora.find_loras(planned.recipe.loras)
     controlnets = load.load_controlnets(planned.recipe.controls, model)
-    upscaler = _load_upscaler(planned, model)
     for attempt in range(1, LINK_ATTEMPTS + 1):
         resumed, resume_point, last = find_resume_point(
             recipe, planned, cache, resume, until, use_keys=noise is None
         )
+        remaining = resumed.stages[resume_point.number : last]
+        upscaler = _load_upscaler(remaining, model)
         run = run or cache.create_run()
         try:
             cached = _link_cached_stages(resume_point, run, model.facts.cell)
@@ -287,7 +298,6 @@ def prepare(
         except FileNotFoundError:  # It was swept after it was found.
             if attempt == LINK_ATTEMPTS:
                 raise
-    remaining = resumed.stages[resume_point.number : last]
     return PreparedRun(
         requested=recipe,
         plan=resumed,
@@ -320,9 +330,12 @@ def _signal_tiles(
         side = min(side, tile.tile)
 
 
-def _load_upscaler(planned: Plan, model: Model) -> Upscaler | None:
-    """Return the network that enlarges pictures between stages; None without one. Raise BadRecipe if it is missing."""
-    name = next((stage.upscaler for stage in planned.stages if stage.upscaler), "")
+def _load_upscaler(stages: tuple[Stage, ...], model: Model) -> Upscaler | None:
+    """Return the network that enlarges pictures for these stages; None without one.
+
+    Raise BadRecipe if it is missing.
+    """
+    name = next((stage.upscaler for stage in stages if stage.upscaler), "")
     if not name or name == LANCZOS:
         return None
     try:

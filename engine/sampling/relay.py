@@ -10,10 +10,10 @@ from math import ceil, pi, sqrt
 import torch
 from torch import Tensor
 
+from engine.formulas.schedule import EDM_LOG_LEVELS
+
 # Share of every coefficient that the strongest blur keeps, so that the blur can be inverted.
 FLOOR = 0.001
-# Mean and deviation of the logarithm of the noise levels that EDM trains on.
-LOG_LEVEL_MEAN, LOG_LEVEL_DEVIATION = -1.2, 1.2
 
 
 def block(noise: Tensor, s: int) -> Tensor:
@@ -38,7 +38,8 @@ def deviation(level: Tensor | float, length: float, top: float) -> Tensor:
     length: the share of EDM's training noise levels that the blur lasts for.
     """
     level = torch.as_tensor(level, dtype=None if isinstance(level, Tensor) else torch.float64)
-    passed = torch.special.ndtr((level.log() - LOG_LEVEL_MEAN) / LOG_LEVEL_DEVIATION) / length
+    quantile = torch.special.ndtr((level.log() - EDM_LOG_LEVELS.mean) / EDM_LOG_LEVELS.stdev)
+    passed = quantile / length
     return top * torch.sin(pi / 2 * passed) ** 2
 
 

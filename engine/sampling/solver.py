@@ -121,9 +121,9 @@ class Solver:
         """
         if not step.block_blur:
             return self._scheduler_step(prediction, step, z, noise, stage)
-        alpha, _ = self.noise_level(step.index)
+        alpha, sigma = self.noise_level(step.index)
         input_alpha, input_sigma = self.input_noise_level(step.index)
-        x0 = self.x0(prediction, step, z * (input_alpha / alpha))
+        x0 = self.x0(prediction, step, z / (alpha**2 + sigma**2) ** 0.5)
         lost = x0 - blurred(x0, step.block_blur, self.block_side)
         # The network's prediction belongs to alpha x0 as the clean part of z. That part is alpha A x0, so there is
         # more noise: by alpha (x0 - A x0) / sigma. For v, this is multiplied by alpha.

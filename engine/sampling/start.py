@@ -90,9 +90,10 @@ def start_stage(
         return StageStart(x0, None, picture)
     shape, device = (1, stage.facts.channels, stage.rows, stage.cols), run.denoiser.device
     block_blur = stage.steps[0].block_blur
-    x0 = run.encode_start_image(stage, below)
-    if x0 is None and stage.upscaler:
+    if stage.upscaler:
         _, x0 = yield from run.upscale(stage)
+    else:
+        x0 = run.encode_start_image(stage, below)
     if x0 is None and below is not None:
         x0 = enlarge(below, (stage.rows, stage.cols), repeat=block_blur > 0)
     if x0 is None:

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Iterator
 from types import UnionType
 
-from engine.runs.events import END, Event, Preview, Progress, Waiting
+from engine.runs.events import END, Event, Preview, Progress, Upscaling, Waiting
 
 # Types of events of which a log keeps only the newest of each type, and none after the run has ended.
-TRANSIENT = Waiting | Progress | Preview
+TRANSIENT = Waiting | Progress | Upscaling | Preview
 
 
 class EventLog:

@@ -116,6 +116,8 @@ def load_latent_upscaler(folder: Path, device: torch.device, dtype: torch.dtype)
         _check_folder(folder)
         pipeline = models.load_latent_upscale_pipeline(folder, Placement(device, dtype))
     except Exception as fault:
+        if hardware.is_out_of_memory(fault):
+            raise Fault(errors.UPSCALER_TOO_LARGE.format(source=short_repr(folder.name))) from fault
         log.exception("%s could not be loaded", folder)
         source, reason = short_repr(folder.name), first_line(fault, 200)
         raise WeightsMissing(errors.UPSCALER_BROKEN.format(source=source, reason=reason)) from fault

@@ -17,14 +17,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from engine import errors
+from engine import errors, hardware
 from engine.catalogue import weights
 from engine.catalogue.upscalers import (
     find_upscaler,
     upscaler_digest,
     upscaler_entry,
+    upscaler_record_name,
     upscaler_source,
-    upscaler_title,
 )
 from engine.errors import Fault, WeightsMissing, first_line, short_repr
 from engine.network.patching.hooks import use_hooks
@@ -43,7 +43,7 @@ PICKLE_STARTS = (b"\x80", b"PK")
 # The files of a latent upscaler that are downloaded.
 PIPELINE_PATTERNS = [*weights.CONFIG_PATTERNS, f"*/*{weights.SAFETENSORS}"]
 # The number of upscalers that are kept in memory.
-KEPT_UPSCALERS = 2
+KEPT_UPSCALERS = 1
 
 
 class Upscaler(Protocol):
@@ -127,7 +127,7 @@ def _missing_sentence(source: str) -> str:
         return errors.UPSCALER_NOT_INSTALLED.format(source=entry.title, command=entry.install)
     if entry and entry.note:
         return entry.note
-    return errors.UPSCALER_NOT_HERE.format(source=short_repr(upscaler_title(source)))
+    return errors.UPSCALER_NOT_HERE.format(source=short_repr(upscaler_record_name(source)))
 
 
 @lru_cache(maxsize=KEPT_UPSCALERS)
@@ -145,6 +145,8 @@ def _load(path: Path, digest: str, device: torch.device, dtype: torch.dtype) -> 
     except Fault:
         raise
     except Exception as fault:
+        if hardware.is_out_of_memory(fault):
+            raise Fault(errors.UPSCALER_TOO_LARGE.format(source=name)) from fault
         log.exception("%s could not be loaded", path)
         raise WeightsMissing(errors.UPSCALER_BROKEN.format(source=name, reason=first_line(fault))) from fault
     return PixelUpscaler(network, network.scale, _find_surroundings(network))
@@ -158,7 +160,7 @@ def _read_tensors(path: Path, name: str) -> dict[str, Tensor]:
     match path.suffix.lower():
         case ".safetensors":
             return _read_safetensors(path, name)
-        case ".bin":
+        case ".bin" if path.with_suffix(".param").is_file():
             return read_ncnn(path)
         case ".pth":
             return _read_plain_tensors(path, name)

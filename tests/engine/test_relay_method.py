@@ -11,6 +11,7 @@ from engine.formulas.timesteps import SCHEDULERS
 from engine.paths import ROOT
 from engine.sampling import relay
 from engine.sampling.solver import Solver
+from tests.support.pictures import save_squares
 from tests.support.planning import make_facts, small_recipe
 from tests.support.run_results import run_latents
 
@@ -33,8 +34,11 @@ def test_without_middle_stages_blocks_are_larger():
     assert [stage.block_side for stage in stages(scales=(1, 2, 4), progressive=False)] == [1, 4]
 
 
-def test_blocks_of_a_start_image_are_those_of_the_base(photo):
-    assert [stage.block_side for stage in stages(scales=(1, 2, 4), image=str(photo))] == [1, 2, 4]
+def test_blocks_are_those_of_the_base_while_a_stage_starts_from_the_start_image(photo, tmp_path):
+    """The photo has as many px as stage 2, so that stage 3 starts from stage 2; a larger one is used there too."""
+    assert [stage.block_side for stage in stages(scales=(1, 2, 4), image=str(photo))] == [1, 2, 2]
+    large = save_squares(tmp_path / "large.png", 300, 300)
+    assert [stage.block_side for stage in stages(scales=(1, 2, 4), image=str(large))] == [1, 2, 4]
 
 
 def test_other_methods_have_no_blocks():

@@ -102,7 +102,8 @@ def _format_fit(fit: Mapping[str, Any]) -> str:
     if name == "enlarge":
         return methods.ENLARGE_TITLES[value]
     if name == "options":
-        return methods.VIEW_TITLES[dict(value)["views"]]
+        options = dict(value)
+        return methods.VIEW_TITLES[options["views"]] if options.get("views") else methods.NO_BLUR
     if isinstance(value, tuple):
         return ", ".join(f"{number:g}" for number in value)
     if isinstance(value, bool):

@@ -25,11 +25,13 @@ def describe_sizes(plan: Plan | None) -> str:
 def describe_windows(plan: Plan | None) -> str:
     """Return a text on the windows of a plan's last stage: overlap, number, and the work that economy saves.
 
-    Overlap and saved work are percentages. Empty without a plan.
+    Overlap and saved work are percentages. Empty without a plan, and if an upscaler makes the last stage.
     """
     if plan is None:
         return ""
     stage, window = plan.stages[-1], plan.facts.window
+    if stage.upscales:
+        return ""
     if stage.sees_whole_canvas and not stage.is_base:
         return methods.WHOLE_PICTURE_AT_ONCE
     overlap = round(100 * (1 - plan.recipe.stride / window))

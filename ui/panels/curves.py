@@ -13,7 +13,7 @@ from html import escape
 
 import numpy as np
 
-from engine.catalogue.upscalers import upscaler_title
+from engine.catalogue.upscalers import upscaler_record_name
 from engine.formulas.schedule import NEGLIGIBLE_WEIGHT, cosine
 from engine.planning.stage import Stage
 from engine.recipe.recipe import SETTINGS
@@ -94,7 +94,7 @@ def describe_curves(stage: Stage) -> str:
     Returns an empty text for a method without a first stage at native size, whose settings do nothing.
     """
     if stage.upscales:
-        title = methods.ENLARGE_TITLES.get(stage.upscaler, upscaler_title(stage.upscaler))
+        title = methods.ENLARGE_TITLES.get(stage.upscaler, upscaler_record_name(stage.upscaler))
         return methods.MADE_BY_UPSCALER.format(title=title)
     if stage.is_base or not stage.method.has_base:
         return words.NO_CURVES_AT_BASE if stage.is_base else ""

@@ -241,7 +241,7 @@ def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
     In recipes of earlier versions, and in those of finished stages, what a method does by itself is named "latent".
     """
     defaults = facts.defaults
-    is_default = recipe.enlarge == LATENT and not METHODS[recipe.method].upscales
+    is_former_default = recipe.enlarge == LATENT and not METHODS[recipe.method].upscales
     filled = replace(
         recipe,
         stride=facts.window // 2 if recipe.stride is None else recipe.stride,
@@ -249,7 +249,7 @@ def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
         guidance=defaults.guidance if recipe.guidance is None else recipe.guidance,
         scheduler=recipe.scheduler or defaults.scheduler,
         negative=recipe.negative or "",
-        enlarge="" if is_default else recipe.enlarge,
+        enlarge="" if is_former_default else recipe.enlarge,
     )
     return {
         **{name: getattr(filled, name) for name in WIDGET_SETTINGS},

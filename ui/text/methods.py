@@ -51,6 +51,8 @@ ENLARGE_TITLES = {
 UPSCALER_NOT_HERE = "{title} (not installed: {how})"
 # How to get an upscaler without a command.
 UPSCALER_NO_COMMAND = "see the README"
+# On the button of a refusal that sets the option "unblur" to 0.
+NO_BLUR = "no blur"
 # Titles of the choices of the option "network": how the network is patched.
 NETWORK_TITLES = {
     "": "as the method has it",

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from engine import BadRecipe, Failed, Finished, Retreated, StageDone, Stopped, plan, recall
+from engine.catalogue.entries import Footprint
 from engine.paths import ROOT
-from engine.planning.cost import denoising_cost, relative_cost, upscaling_cost
+from engine.planning.cost import denoising_cost, relative_cost, stage_memory, upscaling_cost
 from engine.recipe import images
 from engine.recipe.checks import check_value
 from engine.recipe.effects import changed_but_ineffective_settings
@@ -287,3 +288,50 @@ def test_a_run_killed_in_a_tile_keeps_its_finished_stages(model, tiny_folder, tm
     continued = run_with_cache(recipe, model, tmp_path / "runs")
     assert [e.stage for e in continued[0].kept] == [1]
     assert [e.stage for e in stage_done_events(continued)] == [2]
+
+
+def test_an_upscaler_is_needed_for_the_remaining_stages_alone(model, tmp_path):
+    missing = upscaled(enlarge=str(tmp_path / "none.safetensors"))
+    events = run_with_cache(missing, model, tmp_path, until=1)
+    assert [e.stage for e in stage_done_events(events)] == [1]
+
+
+def test_a_start_picture_with_more_pixels_is_enlarged_in_place_of_the_stage_below(model, tmp_path, network):
+    image = str(save_squares(tmp_path / "large.png", 192, 192))
+    recipe = small_recipe(enlarge=network, image=image)
+    planned = plan(recipe, model.facts)
+    assert [stage.size_below for stage in planned.stages] == [(192, 192), (192, 192)]
+    events = run_events(recipe, model, tmp_path)
+    assert [(e.stage, e.tile, e.tiles) for e in events if isinstance(e, Upscaling)] == [(2, 0, 1), (2, 1, 1)]
+    small = replace(recipe, image=str(save_squares(tmp_path / "small.png", 64, 64)))
+    assert plan(small, model.facts).stages[1].size_below == (128, 128)
+
+
+def test_a_picture_made_by_an_upscaler_from_a_start_picture_grows_on(model, tmp_path):
+    image = str(save_squares(tmp_path / "image.png", 64, 64))
+    first = run_with_cache(upscaled(image=image, scales=(1, 2)), model, tmp_path)
+    grown = run_with_cache(upscaled(image=image, scales=(1, 4)), model, tmp_path, resume=(first[0].run, 1))
+    (event,) = stage_done_events(grown)
+    assert event.size == (512, 512)
+    assert len(grown[0].kept) == 1
+
+
+def test_denoising_has_its_own_pace_beside_a_filter(tmp_path):
+    pace = Pace(tmp_path)
+    (base, second) = plan(small_recipe(enlarge="lanczos"), FACTS).stages
+    pace.learn(second, 10.0)
+    assert pace.estimate([second]) == pytest.approx(10)
+    assert pace.estimate([base]) == pytest.approx(10 * denoising_cost(base) / denoising_cost(second))
+
+
+def test_an_upscaler_that_takes_pictures_whole_is_refused_for_large_ones():
+    with pytest.raises(BadRecipe) as refused:
+        plan(small_recipe(method="upscaler", enlarge="sd-x2", scales=(1, 8)), FACTS)
+    assert (refused.value.field, refused.value.fit) == ("enlarge", {"enlarge": "lanczos"})
+    assert plan(small_recipe(method="upscaler", enlarge="sd-x2", scales=(1, 4)), FACTS)
+
+
+def test_an_enlargement_needs_no_memory_for_the_network():
+    facts = replace(FACTS, footprint=Footprint(weights=0, per_cell=1e6, per_px=1.0))
+    base, large = plan(upscaled(scales=(1, 4)), facts).stages
+    assert stage_memory(large) < stage_memory(base)

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Recipe, plan
+from engine import BadRecipe, Recipe, plan
 from engine.catalogue.entries import Footprint
 from engine.planning.cost import peak_memory
 from engine.serving.model_pool import ModelPool
 from tests.support.planning import make_facts
-from ui.messages.status import cost_message
+from ui.messages.status import checked_fit, cost_message, refusal_message
 from ui.session.services import open_services
 from ui.session.session import Session
+from ui.text import methods, words
 from ui.text.formatting import GB, format_gigabytes
 
 LOADED = make_facts(hash="x", footprint=Footprint(weights=7 * GB, per_cell=40_000.0))
@@ -44,3 +45,20 @@ def test_a_refusal_names_the_needed_and_the_free_memory(cost_with_free):
     assert (
         f"about {format_gigabytes(whole)} GB and {format_gigabytes(whole // 2)} GB are free" in refusal.text
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "title"),
+    [
+        ({"method": "relay", "scheduler": "euler_a"}, methods.NO_BLUR),
+        ({"method": "upscaler", "enlarge": "latent"}, methods.ENLARGE_TITLES["lanczos"]),
+        ({"method": "multidiffusion", "options": {"network": "hidiffusion"}}, methods.VIEW_TITLES["whole"]),
+    ],
+    ids=["blur", "latent", "windows"],
+)
+def test_a_refusal_offers_a_button_with_what_would_fit(settings, title):
+    with pytest.raises(BadRecipe) as refused:
+        plan(Recipe(prompt="a house", **settings), LOADED)
+    (button,) = refusal_message(refused.value).actions
+    assert button["label"] == words.USE_VALUE.format(value=title)
+    assert plan(replace(Recipe(prompt="a house", **settings), **checked_fit(button["fit"])), LOADED)
