@@ -1,12 +1,13 @@
 """Measures one part of Postcards and prints a table.
 
-python -m lab.measure vae|judge|base|repetition|relay [--of assets/postcards] [--prompts 50] [--steps 10]
+python -m lab.measure vae|judge|base|repetition|relay|upscalers [--of assets/postcards] [--prompts 50]
+                      [--steps 10]
 """
 
 import argparse
 from pathlib import Path
 
-from lab.measure import base_quality, judge_accuracy, relay_quality, repetition, vae_quality
+from lab.measure import base_quality, judge_accuracy, relay_quality, repetition, upscalers, vae_quality
 
 PARTS = {
     "vae": vae_quality.measure,
@@ -14,6 +15,7 @@ PARTS = {
     "base": base_quality.measure,
     "repetition": repetition.measure,
     "relay": relay_quality.measure,
+    "upscalers": upscalers.measure,
 }
 
 
@@ -21,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.measure", description=__doc__)
     parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--of", type=Path, default=Path("assets/postcards"), help="the pipeline folder")
-    parser.add_argument("--prompts", dest="number", type=int, help="for base, repetition and relay")
+    parser.add_argument("--prompts", dest="number", type=int, help="for all but vae and judge")
     parser.add_argument("--steps", type=int, help="for base, repetition and relay")
     arguments = parser.parse_args()
     options = {"number": arguments.number, "steps": arguments.steps}

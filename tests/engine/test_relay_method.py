@@ -35,10 +35,15 @@ def test_without_middle_stages_blocks_are_larger():
 
 
 def test_blocks_are_those_of_the_base_while_a_stage_starts_from_the_start_image(photo, tmp_path):
-    """The photo has as many px as stage 2, so that stage 3 starts from stage 2; a larger one is used there too."""
-    assert [stage.block_side for stage in stages(scales=(1, 2, 4), image=str(photo))] == [1, 2, 2]
-    large = save_squares(tmp_path / "large.png", 300, 300)
-    assert [stage.block_side for stage in stages(scales=(1, 2, 4), image=str(large))] == [1, 2, 4]
+    """The stages are 128, 256 and 512 px: the photo has as many px as stage 2, from which stage 3 starts."""
+    small = make_facts(16)
+
+    def sides(image):
+        recipe = Recipe(method="relay", scales=(1, 2, 4), scheduler="ddim", image=str(image))
+        return [stage.block_side for stage in plan(recipe, small).stages]
+
+    assert sides(photo) == [1, 2, 2]
+    assert sides(save_squares(tmp_path / "large.png", 300, 300)) == [1, 2, 4]
 
 
 def test_other_methods_have_no_blocks():
