@@ -15,7 +15,16 @@ import numpy as np
 from PIL import Image
 
 from engine import Recipe, load_model
-from lab.measure import base_quality, edge_agreement, judge_accuracy, repetition, systems, vae_quality
+from lab.measure import (
+    base_quality,
+    edge_agreement,
+    judge_accuracy,
+    relay_quality,
+    repetition,
+    systems,
+    upscalers,
+    vae_quality,
+)
 from lab.measure.base_quality import native_pictures
 from lab.measure.pictures import add_signature
 from lab.publish import example
@@ -47,12 +56,15 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "judge": judge_accuracy.measure,
     "base": base_quality.measure,
     "repetition": repetition.measure,
+    "upscalers": upscalers.measure,
+    "relay": relay_quality.measure,
 }
 FIGURES: dict[str, Callable[[Path], Image.Image]] = {
     "rebuilt": vae_quality.figure,
     "samples": draw_samples,
     "large": draw_large,
     "repeated": repetition.figure,
+    "enlarged": upscalers.figure,
     "systems-2x": partial(systems.figure, scale=2),
     "systems-4x": partial(systems.figure, scale=4),
     "control": edge_agreement.figure,
