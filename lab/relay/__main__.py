@@ -1,6 +1,6 @@
 """Draws a picture with Relay Diffusion's two stages, and shows the stages side by side.
 
-python -m lab.relay "a red house on snow at night" [--seed 0] [--guidance 1.5] [--out relay.png]
+python -m lab.relay "a red house on snow at night" [--seed 0] [--guidance 3] [--out relay.png]
 
 From left to right: the first stage's picture of 64 px, enlarged by repetition; the noisy picture that the second
 stage begins with; what the network makes of it at a third of the way; the result.

@@ -82,14 +82,15 @@ def sample(
     length: float,
     top: float,
     guidance: float = 1.0,
-    published: bool = False,
+    published: bool = True,
 ) -> Tensor:
     """Return the large picture that continues from a small one.
 
     denoise: returns the clean picture for a noisy one and its level; with guidance it takes as third argument
     whether to condition on the prompt. start: the small picture enlarged by repetition. levels: falling noise levels
     without the final 0. share: of block noise in all noise. fresh: share s of new noise in each step.
-    guidance: its scale; 1 or less means none. published: as for `relay.mixed`.
+    guidance: its scale; 1 or less means none. published: as for `relay.mixed`. Unlike in training, the published
+    sampler's plain sum is the default; a network that was trained on noise of variance 1 wants False.
     """
     sigma = [float(level) for level in levels]
     factors = [relay.multiplier(relay.deviation(level, length, top), patch) for level in sigma]

@@ -30,7 +30,7 @@ SHARE, FRESH, LENGTH, TOP = 0.15, 0.2, 0.93, 3.0
 LEAST, MOST, RHO, CUT = 0.008, 80.0, 7.0, 0.9
 # Noise levels of the whole schedule: of the first stage, and of the second stage before its cut.
 FIRST_LEVELS, SECOND_LEVELS = 18, 28
-FIRST_LEAST, GUIDANCE = 0.002, 1.5
+FIRST_LEAST, FIRST_CHURN, GUIDANCE = 0.002, 0.0, 3.0
 
 # A stage's network, in the precision that it shall compute in.
 Predict = Callable[..., Tensor]
@@ -90,7 +90,9 @@ def draw_small(
 
     falling = levels(level_count, FIRST_LEAST, MOST, RHO).tolist()
     first = _noise(shape, seed, "first stage", "first")
-    return sample_edm(denoise, first, lambda k: _noise(shape, seed, "first stage", k), falling).clamp(-1, 1)
+    return sample_edm(
+        denoise, first, lambda k: _noise(shape, seed, "first stage", k), falling, FIRST_CHURN
+    ).clamp(-1, 1)
 
 
 @torch.inference_mode()
@@ -118,7 +120,8 @@ def enlarge(
         return _noise(shape, seed, "second stage", kind, k)
 
     falling = levels(level_count, LEAST, MOST, RHO, CUT)
-    return sample(denoise, start, draw, falling, TIMES, SHARE, FRESH, LENGTH, TOP).clamp(-1, 1)
+    settings = (TIMES, SHARE, FRESH, LENGTH, TOP)
+    return sample(denoise, start, draw, falling, *settings, published=False).clamp(-1, 1)
 
 
 def to_pixels(pictures: Array) -> Tensor:
