@@ -41,7 +41,7 @@ def test_the_gradio_of_spaces_is_one_that_the_requirements_allow(front_matter):
     assert gradio.specifier.contains(front_matter["sdk_version"])
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-extra.txt", "tests/requirements.txt"])
 def test_every_requirement_has_an_upper_bound_and_is_met_here(name):
     for requirement in requirements(name):
         assert any(s.operator == "<" for s in requirement.specifier), requirement

@@ -6,6 +6,7 @@ from spandrel.architectures.Compact import Compact
 from spandrel.architectures.ESRGAN import ESRGANArch
 
 from engine.catalogue.upscalers import find_upscaler, upscaler_digest
+from engine.catalogue.weights import file_digest
 from engine.errors import WeightsMissing
 from engine.upscale.ncnn import read_ncnn
 from tests.support.upscalers import compact_tensors, needs_realesrgan, rrdb_tensors, write_ncnn
@@ -66,9 +67,17 @@ def test_a_damaged_file_is_refused(tmp_path, tensors, damage):
         read_ncnn(path)
 
 
+def test_both_files_are_part_of_the_digest(tmp_path):
+    path = write_ncnn(tmp_path / "network.bin", compact_tensors())
+    before = upscaler_digest(str(path))
+    layers = path.with_suffix(".param")
+    layers.write_text(layers.read_text().replace("99", "98"))
+    assert upscaler_digest(str(path)) != before
+
+
 @needs_realesrgan
 def test_real_esrgans_files_are_those_that_were_measured():
-    digests = [upscaler_digest(f"realesr{name}") for name in ("gan", "gan-anime", "-animevideo")]
+    digests = [file_digest(find_upscaler(f"realesr{name}")) for name in ("gan", "gan-anime", "-animevideo")]
     assert [digest[:16] for digest in digests] == ["713ee713b0353afa", "fe01c269cfd10cde", "548a36f9c3f4ab8d"]
 
 
