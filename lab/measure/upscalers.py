@@ -264,7 +264,7 @@ def main() -> None:
     (arguments.to / "upscalers.md").write_text(
         f"Postcards {signature}\n\n{report(scores)}\n", encoding="utf-8"
     )
-    add_signature(figure(arguments.of), signature).save(arguments.to / "upscalers.jpg", quality=88)
+    add_signature(figure(arguments.of), signature).save(arguments.to / "enlarged.jpg", quality=88)
 
 
 if __name__ == "__main__":
