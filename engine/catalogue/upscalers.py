@@ -6,7 +6,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from engine.catalogue import weights
 from engine.catalogue.entries import load_catalogue
@@ -18,8 +18,6 @@ LANCZOS = "lanczos"
 _PIPELINE_SUFFIXES = (weights.SAFETENSORS, ".json")
 # The prefix of a source that lies in an installed Python package: "package:MODULE/path/in/the/package".
 _PACKAGE = "package:"
-# Assumed for a network that is not in the catalogue: the factor, megaflops and surroundings of ESRGAN.
-UNLISTED_FACTOR, UNLISTED_MEGAFLOPS, UNLISTED_SURROUNDINGS = 4, 36.0, 64
 # The prefix of a source that lies in this project.
 _BUNDLED = "assets/"
 
@@ -58,6 +56,18 @@ class UpscalerEntry:
     def is_local(self) -> bool:
         """Whether the upscaler can be used on this machine without a download."""
         return has_upscaler(self.name)
+
+
+class UpscalerWork(NamedTuple):
+    """What the price of an upscaler follows from: fields of UpscalerEntry."""
+
+    factor: int
+    megaflops: float
+    surroundings: int
+
+
+# Assumed for a network that is not in the catalogue: the values of ESRGAN.
+UNLISTED_WORK = UpscalerWork(factor=4, megaflops=36.0, surroundings=64)
 
 
 @cache
@@ -101,22 +111,10 @@ def upscaler_source(name_or_path: str) -> str:
     return entry.source if entry else name_or_path
 
 
-def upscaler_factor(name_or_path: str) -> int:
-    """Return how many times larger each side becomes in one pass; for a path, UNLISTED_FACTOR."""
+def upscaler_work(name_or_path: str) -> UpscalerWork:
+    """Return what the price of an upscaler follows from; for a path, that of UNLISTED_WORK."""
     entry = upscaler_entry(name_or_path)
-    return entry.factor if entry else UNLISTED_FACTOR
-
-
-def upscaler_megaflops(name_or_path: str) -> float:
-    """Return UpscalerEntry.megaflops of an upscaler; for a path, UNLISTED_MEGAFLOPS."""
-    entry = upscaler_entry(name_or_path)
-    return entry.megaflops if entry else UNLISTED_MEGAFLOPS
-
-
-def upscaler_surroundings(name_or_path: str) -> int:
-    """Return UpscalerEntry.surroundings of an upscaler; for a path, UNLISTED_SURROUNDINGS."""
-    entry = upscaler_entry(name_or_path)
-    return entry.surroundings if entry else UNLISTED_SURROUNDINGS
+    return UpscalerWork(entry.factor, entry.megaflops, entry.surroundings) if entry else UNLISTED_WORK
 
 
 def upscaler_record_name(name_or_path: str) -> str:

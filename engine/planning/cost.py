@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import ceil
 
-from engine.catalogue.upscalers import upscaler_factor, upscaler_megaflops, upscaler_surroundings
+from engine.catalogue.upscalers import upscaler_work
 from engine.errors import BadRecipe
 from engine.planning.controlnets import controlnet_for
 from engine.planning.enlargement import network_pixels
@@ -86,12 +86,12 @@ def upscaling_cost(stage: Stage) -> float:
     """
     if not stage.upscaler:
         return 0.0
-    factor, (height, width) = upscaler_factor(stage.upscaler), stage.size
+    (factor, megaflops, surroundings), (height, width) = upscaler_work(stage.upscaler), stage.size
     below = stage.size_below or (ceil(height / factor), ceil(width / factor))
     if factor == 1:
         return 0.0
-    px = network_pixels(below, stage.size, factor, upscaler_surroundings(stage.upscaler))
-    return px * upscaler_megaflops(stage.upscaler) / (1000 * stage.facts.gigaflops)
+    px = network_pixels(below, stage.size, factor, surroundings)
+    return px * megaflops / (1000 * stage.facts.gigaflops)
 
 
 def stage_memory(stage: Stage) -> int:

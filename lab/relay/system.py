@@ -85,8 +85,10 @@ def draw_small(
 
     def denoise(x: Tensor, level: float) -> Tensor:
         x = torch.cat([x, x])
-        told, untold = denoised(lambda y, c: network(y, c, both), x, torch.full((len(x),), level)).chunk(2)
-        return guidance * told - (guidance - 1) * untold
+        conditional, unconditional = denoised(
+            lambda y, c: network(y, c, both), x, torch.full((len(x),), level)
+        ).chunk(2)
+        return guidance * conditional - (guidance - 1) * unconditional
 
     falling = levels(level_count, FIRST_LEAST, MOST, RHO).tolist()
     first = _noise(shape, seed, "first stage", "first")
