@@ -42,7 +42,7 @@ class Shape:
     has_words: bool = False
 
 
-FIRST = Shape((40, 80, 128), (1, 2, 2), (1, 1, 0), (False, False, True), has_words=True)
+FIRST = Shape((40, 80, 128), (1, 2, 3), (1, 1, 0), (False, False, True), has_words=True)
 SECOND = Shape((48, 80, 128), (2, 2, 2), (2, 1, 0), (False, False, False))
 
 

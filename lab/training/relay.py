@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from engine.formulas.schedule import EDM_LOG_LEVELS
 from lab.relay import second_stage
 from lab.relay.networks import FIRST, SECOND, Network
 from lab.relay.system import (
@@ -43,6 +44,9 @@ RENDERED = Path(".training/relay-pictures")
 CROPS = (64, 64, 64, 128)
 # Share of pictures whose words are left out, for guidance.
 NO_WORDS_SHARE = 0.1
+# Mean and deviation of the logarithm of the first stage's noise levels in training. EDM's -1.2 and 1.2 seldom reach
+# the high levels, at which the subject is decided.
+FIRST_LEVEL_MEAN, FIRST_LEVEL_DEVIATION = 0.3, 1.6
 
 
 def render_whole(seed: int) -> Array:
@@ -179,6 +183,12 @@ class RelayFirstCourse(RelayCourse):
             told = words[torch.from_numpy(chosen)]
             told[torch.from_numpy(draw.rand(self.batch_size) < NO_WORDS_SHARE)] = NO_WORD
             yield to_pixels(pictures[chosen]).to(self.device), told.to(self.device)
+
+    def random_levels(self, number: int) -> Tensor:
+        """Return random numbers (N) that EDM's distribution of noise levels turns into the first stage's own."""
+        normal = torch.special.ndtri(super().random_levels(number).clamp(min=1e-6).double())
+        logarithm = FIRST_LEVEL_MEAN + FIRST_LEVEL_DEVIATION * normal
+        return torch.special.ndtr((logarithm - EDM_LOG_LEVELS.mean) / EDM_LOG_LEVELS.stdev).float().clamp(max=1 - 1e-6)
 
     def loss(self, batch: tuple[Tensor, Tensor], share: float) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of EDM: without blur and block noise, over all noise levels."""
