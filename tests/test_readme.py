@@ -1,7 +1,6 @@
-"""The README: its front matter for Spaces, commands, examples, links, and the requirements it names."""
+"""The README: its front matter for Spaces, commands, examples, and the requirements it names."""
 
 import importlib.metadata
-import re
 from pathlib import Path
 
 import pytest
@@ -79,15 +78,11 @@ def test_the_example_of_the_endpoints_works(running_app, capsys):
 
 def test_the_example_of_the_engine_works(tiny_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    exec(example("load_model").replace("stabilityai/stable-diffusion-xl-base-1.0", str(tiny_folder)), {})
+    code = example("load_model").replace("assets/postcards", str(tiny_folder))
+    exec(code.replace("scales=(1, 2)", "scales=(1, 2), steps=4"), {})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(") ")[0] for line in lines] == ["(128, 128", "(256, 256"]
     assert all(Path(line.split(") ")[1]).is_file() for line in lines)
-
-
-def test_links_within_the_project_point_to_files():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
 
 
 def test_the_licence_is_apache():
