@@ -1,5 +1,6 @@
 """DemoFusion Studio: read the settings of this machine from environment variables and launch the page."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -16,6 +17,13 @@ HOUR, GB = 3600, 1024**3
 
 # Returns the value of an environment variable; its second argument is the default.
 setting = os.environ.get
+log_level = setting("STUDIO_LOG_LEVEL", "INFO").upper()
+if log_level not in logging.getLevelNamesMapping():
+    raise SystemExit(f"STUDIO_LOG_LEVEL: there is no level {log_level!r}; INFO and WARNING are common ones")
+logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+# Other packages keep the level WARNING.
+for package in ("engine", "ui"):
+    logging.getLogger(package).setLevel(log_level)
 try:
     models = select_models(setting("STUDIO_MODELS", "").replace(",", " ").split(), has_gpu())
 except Fault as fault:

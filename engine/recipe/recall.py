@@ -18,7 +18,7 @@ from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, from_dict
 # The name of the PNG text chunk, and of the metadata entry in a latents file, that contain a stage's record.
 RECORD_NAME = "demofusion"
 # The engine's version, which is written into records.
-ENGINE_VERSION = "0.2"
+ENGINE_VERSION = "0.3.0"
 # The longest JSON that is read, in bytes; a recipe has about two thousand.
 MAX_JSON_LENGTH = 1 << 20
 # The deepest nesting of lists and mappings that is read; a recipe has a depth of four.
@@ -86,7 +86,7 @@ def recall_json(text: str) -> Recalled:
     return Recalled(recipe, strange, record)
 
 
-def _is_too_deep(values: Any) -> bool:
+def _is_too_deep(values: object) -> bool:
     """Return whether lists and mappings are nested deeper than MAX_DEPTH; does not recurse."""
     nested = [values]
     for _ in range(MAX_DEPTH):
@@ -94,7 +94,7 @@ def _is_too_deep(values: Any) -> bool:
     return bool(nested)
 
 
-def _children(value: Any) -> list[Any]:
+def _children(value: object) -> list[object]:
     """Return the values in a mapping or a list; none for any other value."""
     if isinstance(value, Mapping):
         return list(value.values())

@@ -90,6 +90,7 @@ class RunQueue:
             self._entries[entry.run.name] = entry
             self._queue.append(entry)
             self._announce_positions()
+            log.info("run %s is queued, %d before it", entry.run.name, len(self._queue) - 1)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run_until_empty, name="run queue", daemon=True)
                 self._stage_began = now
@@ -279,6 +280,7 @@ class RunQueue:
             self._queue.remove(entry)
             # Move the run to the end of the ended runs.
             self._entries[entry.run.name] = self._entries.pop(entry.run.name)
+        log.info("run %s has ended: %s", entry.run.name, type(event).__name__)
         entry.log.add(event)
         self._clean_up_after(entry)
         return event
