@@ -77,262 +77,317 @@ def waiting_phrase(seconds: float | None) -> str:
 
 
 # Sentences about values of settings.
-OUT_OF_RANGE = "{field} is {value}; it goes from {low} to {high}."
+OUT_OF_RANGE = "{field} is {value}; it must be from {low} to {high}."
 NOT_A_NUMBER = "{field} is {value}; it must be a finite number."
 NOT_WHOLE = "{field} is {value}; it must be a whole number."
-NOT_A_FLAG = "{field} is {value}; it is on or off (true or false)."
+NOT_A_FLAG = "{field} is {value}; it must be on or off (true or false)."
 NOT_TEXT = "{field} must be text."
-NOT_A_RECIPE = "This is not a recipe: it holds no named settings."
-TOO_LONG = "{field} has {count:,} characters; up to {limit:,} are taken."
-UNKNOWN_CHOICE = "{field} is {value}, which is not known here. Known: {known}."
+NOT_A_RECIPE = "This is not a recipe: it contains no named settings. Nothing was changed."
+TOO_LONG = "{field} has {count:,} characters; at most {limit:,} are allowed."
+UNKNOWN_CHOICE = "{field} is {value}, which is not one of the choices. Choose one of: {known}."
 NOT_A_PICTURE = "image must be the path of a picture on this machine; it is {value}."
 
 # Sentences about start images.
-PICTURE_UNREADABLE = "{name} could not be read as a picture. Nothing was made; choose another one."
+PICTURE_UNREADABLE = "{name} could not be read as a picture. Nothing was made. Choose another picture."
 PICTURE_TOO_LARGE = (
-    "The start picture has more than {limit} megapixels. Nothing was made; make it smaller and give it again."
+    "The start picture has more than {limit} megapixels. "
+    "Nothing was made. Make the picture smaller and try again."
 )
 PICTURE_GONE = (
-    "The start picture of this recipe is not kept here. Give that picture again, and all else stays as it is."
+    "The start picture of this recipe is no longer stored here. "
+    "Add the picture again; all other settings are kept."
 )
-PICTURE_NOT_A_DIGEST = "A recipe from elsewhere tells its start picture by a sha256; image is {value}."
+PICTURE_NOT_A_DIGEST = (
+    "A recipe from outside must name its pictures by their sha256, but a picture is {value}. "
+    "Add that picture again; all other settings are kept."
+)
 
 # Sentences about controls (ControlNet conditions) and the detectors that draw control maps.
 NOT_CONTROLS = (
-    "controls are mappings of settings, like {{'kind': 'canny', 'image': 'a.png'}}; this is {value}."
+    "controls must be mappings of settings, like {{'kind': 'canny', 'image': 'a.png'}}; this is {value}."
 )
-TOO_MANY_CONTROLS = "There are {count} controls; up to {limit} are taken."
-CONTROL_WITHOUT_PICTURE = "A control has no picture to follow. Give it one, or leave the control out."
-CONTROL_THRESHOLDS = "Clear edges begin at {high}, which is below the faint ones ({low}). Exchange the two."
-CONTROL_STRENGTHS = "The strengths of a control are up to {limit} numbers, one a stage; this is {value}."
+TOO_MANY_CONTROLS = "There are {count} controls; at most {limit} are allowed."
+CONTROL_WITHOUT_PICTURE = "A control has no picture to follow. Add a picture, or remove the control."
+CONTROL_THRESHOLDS = (
+    "The strong-edge threshold is {high}, which is below the weak-edge threshold ({low}). "
+    "Exchange the two values."
+)
+CONTROL_STRENGTHS = (
+    "The strengths of a control must be at most {limit} numbers, one per stage; this is {value}."
+)
 CONTROLNET_NOT_OFFERED = (
-    "The ControlNet {net} is not offered here. Leave it out, and the model's own takes its place."
+    "The ControlNet {net} is not available here. Leave it out to use the model's own ControlNet."
 )
 CONTROL_PICTURE_GONE = (
-    "The picture to follow is not kept here. Give that picture again, and all else stays as it is."
+    "The picture to follow is no longer stored here. Add the picture again; all other settings are kept."
 )
 FAITHFUL_CONTROLS = (
-    "As published, a picture to follow is squared with black bars and its map enlarged step by step. "
-    "That is not done here: turn faithful off, or follow no picture."
+    "The published code pads a picture to follow to a square with black bars and enlarges its map step by "
+    "step. This is not supported here: turn faithful off, or remove the picture to follow."
 )
-CONTROL_KIND_UNSUPPORTED = "{model} has no ControlNet for {kind}. It follows: {known}."
-CONTROL_UNSUPPORTED = "{model} has no ControlNet, so it cannot follow a picture."
-CONTROLNET_NOT_HERE = "The ControlNet {net} is not on this machine and could not be fetched. Leave it out."
-CONTROLNET_BROKEN = "The ControlNet {net} lacks a part or holds a broken one ({reason}). Fetch it again."
+CONTROL_KIND_UNSUPPORTED = "{model} cannot follow {kind}. Choose another control type: {known}."
+CONTROL_UNSUPPORTED = (
+    "{model} has no ControlNet, so it cannot follow a picture. "
+    "Remove the picture to follow, or choose another model."
+)
+CONTROLNET_NOT_HERE = (
+    "The ControlNet {net} is not on this machine and could not be downloaded. "
+    "Check the network, or leave the ControlNet out."
+)
+CONTROLNET_BROKEN = "The ControlNet {net} is damaged or incomplete ({reason}). Download it again."
 CONTROLNET_INCOMPATIBLE = (
-    "The ControlNet {net} was made for another kind of model. Leave it out, or take another."
+    "The ControlNet {net} was made for another kind of model. Leave it out, or choose another one."
 )
 CONTROL_MAP_TOO_SMALL = (
-    "The given map is {width} x {height} px, and stage {stage} is {wide} x {high} px. "
-    "A map is never enlarged: give one of that size or larger, or the picture itself."
+    "The control map is {width} x {height} px, but stage {stage} is {wide} x {high} px. "
+    "A map is never enlarged: use a map of at least that size, or the picture itself."
 )
 CONTROL_MAP_WRONG_SHAPE = (
-    "The given map is {width} x {height} px, and the picture will be {wide} x {high} px, another shape. "
-    "Give a map of the same shape, or the picture itself."
+    "The control map is {width} x {height} px, but the picture will be {wide} x {high} px, which is another "
+    "shape. Use a map of the same shape, or the picture itself."
 )
 DETECTOR_MISSING = (
-    "{kind} cannot be found in a picture here ({source}: {reason}). "
-    "Choose another kind, or give the map itself."
+    "The control type {kind} is not available here ({source}: {reason}). "
+    "Choose another control type, or use a finished control map."
 )
 NOT_INSTALLED = "{package} is not installed"
-NOT_IMPORTED = "{package} cannot be loaded, {reason}"
-DETECTOR_NOT_HERE = "its weights are not on this machine and could not be fetched"
-DETECTOR_BROKEN = "its weights are broken, or hold more than numbers and were not read"
+NOT_IMPORTED = "{package} cannot be loaded: {reason}"
+DETECTOR_NOT_HERE = "its weights are not on this machine and could not be downloaded"
+DETECTOR_BROKEN = "its weights are damaged, or contain more than numbers and were not read"
 
 # Sentences about methods and their options.
-NOT_OPTIONS = "options are names with values, like {{'restart': 0.5}}; this is {value}."
-UNKNOWN_OPTION = "There is no option {option}. There are: {known}."
+NOT_OPTIONS = "options must be names with values, like {{'restart': 0.5}}; this is {value}."
+UNKNOWN_OPTION = "There is no option {option}. Choose one of: {known}."
 METHOD_TAKES_NO_PICTURE = (
-    "The method {method} draws from words alone. Take the start picture away, "
-    "or choose demofusion, sdedit, relay or upscaler."
+    "The method {method} cannot start from a picture. "
+    "Remove the start picture, or choose the method demofusion, sdedit, relay or upscaler."
 )
-UPSCALER_NEEDED = "The method upscaler enlarges pictures, not latents. Choose an upscaler under Enlarge by."
+UPSCALER_NEEDED = (
+    "enlarge is latent, but the method upscaler enlarges pictures, not latents. Choose an upscaler instead."
+)
 PATCHES_NEED_LARGE_VIEWS = (
-    "A network is bent only where it looks at more than its native size, and windows are native. "
-    "Let it look at large windows or the whole picture, or leave it as it is."
+    "The network is adapted only where it sees more than its native size, but the windows have the native "
+    "size. Choose larger windows or the whole picture as views, or no network adaptation."
 )
 BLUR_NEEDS_SCHEDULER_WITHOUT_NOISE = (
-    "The scheduler {scheduler} adds new noise at each step, so its steps cannot undo a blur. "
-    "Choose another scheduler, or start without a blur (unblur 0)."
+    "The sampler {scheduler} adds new noise at each step, so its steps cannot remove a blur. "
+    "Choose another sampler, or start without a blur (unblur 0)."
 )
-NO_SUCH_PART = "The network of {model} has no part {part}, which this method bends. Choose another method."
+NO_SUCH_PART = "The network of {model} has no part {part}, which this method changes. Choose another method."
 
 # Sentences about models, sizes, scales, steps and schedulers.
-WRONG_MODEL = "The recipe asks for the model {asked}, and {present} is loaded."
-ONE_SIDE = "Give both width and height, or leave both empty."
-NOT_A_MULTIPLE_OF_CELL = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
-ASPECT_TOO_LONG = "{width} x {height} px is longer than {limit}:1. {near} px would fit."
-TOO_SMALL = (
-    "{width} x {height} px is too small for this model, which draws {native} px pictures. "
-    "From {least} px on it works."
+WRONG_MODEL = (
+    "The recipe needs the model {asked}, but {present} is loaded. "
+    "Load that model, or change the recipe's model."
 )
-SCALES_NOT_RISING = "scales must be positive and rise, like 1, 2, 4; they are {scales}."
-SCALES_REPEAT_A_SIZE = "scales {scales} give two stages of the same size. Leave one out."
+ONE_SIDE = "Only one of width and height is set. Set both, or leave both empty."
+NOT_A_MULTIPLE_OF_CELL = "{field} is {value} px; it must be a multiple of {cell}. {near} px would fit."
+ASPECT_TOO_LONG = "{width} x {height} px is a longer shape than {limit}:1. {near} px would fit."
+TOO_SMALL = (
+    "{width} x {height} px is too small for this model, which was trained on pictures of {native} px. "
+    "Choose at least {least} px."
+)
+SCALES_NOT_RISING = "scales must be positive and rising, like 1, 2, 4; they are {scales}."
+SCALES_REPEAT_A_SIZE = "scales {scales} give two stages of the same size. Remove one of them."
 SCALES_WRONG_START = (
-    "scales start at about the model's own size, {low:g} to {high:g} times; "
-    "these would start at {first:g} times."
+    "scales must start at about the model's native size, {low:g} to {high:g} times; "
+    "these start at {first:g} times."
 )
 SCALES_WRONG_END = (
-    "{width} x {height} px is {ratio:g} times the model's own size, and scales end at {last:g}. "
+    "{width} x {height} px is {ratio:g} times the model's native size, but scales end at {last:g}. "
     "Scales {fit} would fit."
 )
 SCALES_TOO_LARGE = "scales end at {last:g}, which makes the picture wider than {limit} px. {fit:g} would fit."
-TOO_MANY_SCALES = "There are {count} scales; up to {limit} are taken."
+TOO_MANY_SCALES = "There are {count} scales; at most {limit} are allowed."
 STRIDE_OUT_OF_RANGE = (
-    "stride is {stride}; this model's window is {window} cells, so it goes from 1 to {window}."
+    "stride is {stride}; this model's window is {window} cells, so stride must be from 1 to {window}."
 )
-SIGMAS_WRONG_ORDER = "sigma1 is {sigma1:g} and sigma2 is {sigma2:g}; sigma1 must be the larger, or equal."
-TOO_MANY_LCM_STEPS = "LCM takes at most {limit} steps, and steps is {steps}."
-MODEL_UNSUPPORTED = "This model {what}; no solver here can follow it. Choose another model."
-SCHEDULER_REPLACED = "The model's own scheduler cannot be used here; {name} takes its place."
-MODEL_SCHEDULER_UNSUPPORTED = "The model's own scheduler ({what}) cannot be used here. Choose one of {known}."
+SIGMAS_WRONG_ORDER = "sigma1 is {sigma1:g} and sigma2 is {sigma2:g}; sigma1 must be at least as large."
+TOO_MANY_LCM_STEPS = "LCM takes at most {limit} steps, but steps is {steps}."
+MODEL_UNSUPPORTED = "This model {what}, which no sampler here supports. Choose another model."
+SCHEDULER_REPLACED = "The model's own sampler cannot be used here; {name} is used instead."
+MODEL_SCHEDULER_UNSUPPORTED = "The model's own sampler ({what}) cannot be used here. Choose one of {known}."
 
 # Sentences about settings that the published DemoFusion code does not support (faithful = on).
 FAITHFUL_SIDE = (
-    "As published, the longer side is a multiple of {native} px; {side} is not. "
-    "{near} px would fit, or turn faithful off."
+    "In the published code the longer side must be a multiple of {native} px; "
+    "{side} is not. {near} px would fit, or turn faithful off."
 )
 FAITHFUL_SHORT = (
-    "As published, {width} x {height} px breaks: its second stage would be thinner than one window. "
-    "Use an aspect up to 1:2, or turn faithful off."
+    "The published code fails at {width} x {height} px, because its second stage would be thinner than one "
+    "window. Choose an aspect ratio of at most 1:2, or turn faithful off."
 )
-FAITHFUL_SCALES = "As published, scales are {fit} for this size. Leave them empty, or turn faithful off."
+FAITHFUL_SCALES = (
+    "In the published code, scales are {fit} for this size. Leave them empty, or turn faithful off."
+)
 FAITHFUL_PICTURE = (
-    "As published, a start picture lies in a black square and its latent is drawn at random, "
-    "which cannot be repeated. Turn faithful off, or take no start picture."
+    "The published code puts a start picture into a black square and encodes it with random noise that "
+    "cannot be repeated. Turn faithful off, or remove the start picture."
 )
 FAITHFUL_ENLARGEMENT = (
-    "As published, a stage starts from the enlarged latent of the stage below. "
-    "Turn faithful off, or enlarge by no upscaler."
+    "In the published code, a stage starts from the enlarged latent of the stage below. "
+    "Turn faithful off, or use no upscaler."
 )
 FAITHFUL_SCHEDULER = (
-    "As published, only first-order solvers work: {fit}. {scheduler} is not one; "
-    "choose another or turn faithful off."
+    "The published code works only with first-order samplers: {fit}. "
+    "{scheduler} is not one of them; choose another, or turn faithful off."
 )
 
 # Sentences about resuming a run from a finished stage.
-NOT_A_STAGE = "{field} must name a stage by its number, and resume a run folder and a number; it is {value}."
-NOTHING_LEFT = "Stage {resume} is already made and the run was to end after stage {until}: nothing is left."
-NO_SUCH_STAGE = "Stage {stage} is not part of this plan; it has stages 1 to {last}."
-RESUME_MISSING = "Stage {stage} was not found in {folder}. Start from an earlier stage or anew."
-RESUME_BROKEN = "Stage {stage} in {folder} cannot be read. Start from an earlier stage or anew."
+NOT_A_STAGE = (
+    "{field} is {value}; it must be the number of a stage, or for resume a run's folder and a number."
+)
+NOTHING_LEFT = (
+    "Stage {resume} is already made and the run ends after stage {until}, so nothing is left to do."
+)
+NO_SUCH_STAGE = "There is no stage {stage} in this plan; it has stages 1 to {last}."
+RESUME_MISSING = "Stage {stage} was not found in {folder}. Continue from an earlier stage, or start again."
+RESUME_BROKEN = "Stage {stage} in {folder} cannot be read. Continue from an earlier stage, or start again."
 RESUME_OTHER_VAE = (
-    "The kept stage {stage} was made by a model that sees pictures otherwise. Load that model, or start anew."
+    "The stored stage {stage} was made with a different autoencoder (VAE) from the one that is loaded. "
+    "Load the model that made it, or start again."
 )
 RESUME_OTHER_SHAPE = (
-    "The kept stage {stage} is {found} px, and this recipe's picture has another shape ({wanted} px). "
-    "A run goes on only in the same shape."
+    "The stored stage {stage} is {found} px, but this recipe's picture has another shape ({wanted} px). "
+    "A run can only be continued in the same shape."
 )
 RESUME_TOO_LARGE = (
-    "The kept stage {stage} is {found} px already, and this recipe ends at {wanted} px. "
-    "Ask for a larger picture, or start from an earlier stage."
+    "The stored stage {stage} is already {found} px, but this recipe ends at {wanted} px. "
+    "Choose a larger picture, or start from an earlier stage."
 )
 RAN_ELSEWHERE = (
-    "Finished stages were made with {there}, and here it is {here}: "
-    "the last digits of the next ones may differ."
+    "Finished stages were made with {there}, and this run uses {here}: "
+    "the next stages may differ in the last digits."
 )
 
 # Sentences about reading a recipe from a picture or a text.
-RECALL_UNREADABLE = "{name} could not be read as a picture or a recipe. Nothing else changed."
-RECALL_NONE = "This picture carries no recipe (some sites remove it)."
-RECALL_TOO_LARGE = "This file is too long to be a recipe. Nothing else changed."
-RECALL_NOT_JSON = "This text is not JSON, so it holds no recipe. Nothing else changed."
+RECALL_UNREADABLE = (
+    "{name} could not be read as a picture or a recipe. Nothing was changed. Choose another file."
+)
+RECALL_NONE = "This picture contains no recipe (some websites remove it). Nothing was changed."
+RECALL_TOO_LARGE = "This file is too long to be a recipe. Nothing was changed."
+RECALL_NOT_JSON = "This text is not JSON, so it contains no recipe. Nothing was changed."
 
 # Sentences about failures of a run, and about the queue.
 NOT_FINITE = (
     "The numbers overflowed in stage {stage}. Finished stages are kept. "
-    "Load the model in float32, or lower the prompt strength."
+    "Load the model in float32, or lower the guidance scale."
 )
 OUT_OF_MEMORY = (
-    "Memory ran out in stage {stage} ({width} x {height} px), even one view at a time. "
+    "Memory ran out in stage {stage} ({width} x {height} px), even with one view at a time. "
     "Finished stages are kept. {fit} px would fit."
 )
 OUT_OF_MEMORY_HERE = (
-    "Memory ran out in stage {stage} ({width} x {height} px), even one view at a time. "
-    "Finished stages are kept; nothing larger fits on this machine now."
+    "Memory ran out in stage {stage} ({width} x {height} px), even with one view at a time. "
+    "Finished stages are kept. Nothing larger fits on this machine at present."
 )
 RUN_FOLDER_NOT_WRITABLE = (
     "The run's folder could not be written ({reason}). Finished stages are kept. "
-    "Make room, or choose another folder, and continue."
+    "Free disk space or choose another folder, and continue."
 )
-QUEUE_FULL = "{count} runs are waiting, the most that are taken. Try again {when}; your settings stay."
+QUEUE_FULL = "The queue is full: {count} runs are waiting. Your settings are kept. Try again {when}."
 RUN_GONE = (
-    "The run {name} is not known here any more. Its settings make the same picture again; "
-    "stages that are still kept are not made twice."
+    "The run {name} is no longer stored here. Its settings make the same picture again; "
+    "stages that are still stored are not made twice."
 )
-UNEXPECTED = (
-    "Something broke that should not have ({code}). Finished stages are kept. Please report the code."
-)
+UNEXPECTED = "An unexpected error occurred ({code}). Finished stages are kept. Please report this code."
 
 # Sentences about loading models and LoRAs.
 MODEL_NOT_HERE = (
-    "{source} is not a model on this machine and could not be fetched. "
-    "Give the folder of a diffusers pipeline or a .safetensors file, or check the network."
+    "{source} is not a model on this machine and could not be downloaded. "
+    "Use the folder of a diffusers pipeline or a .safetensors file, or check the network."
 )
-NOT_IN_CATALOGUE = "The catalogue lists no {names}. It lists {known}."
-NOT_ENOUGH_MEMORY = "{source} takes {need} GB of memory, and {free} GB are free."
-MODEL_TYPE_UNSUPPORTED = "{source} holds a {what}; only pipelines shaped as SDXL, SD 1 or SD 2 can be loaded."
+NOT_IN_CATALOGUE = "The catalogue contains no model {names}. Choose one of: {known}."
+NOT_ENOUGH_MEMORY = (
+    "{source} needs {need} GB of memory, but {free} GB are free. "
+    "Close other programs, or choose a smaller model."
+)
+MODEL_TYPE_UNSUPPORTED = (
+    "{source} contains a {what}, but only SDXL, SD 1 and SD 2 pipelines can be loaded. Choose another model."
+)
 MODEL_CONFIGS_MISSING = (
-    "{source} is a single file; its configs and vocabulary are not on this machine. Put them into a folder "
-    "{folder} beside it (model_index.json, configs and tokenizers, as in {reference})."
+    "{source} is a single file, and its configs and vocabulary are not on this machine. Put them into a "
+    "folder {folder} beside it (model_index.json, configs and tokenizers, as in {reference})."
 )
 LORA_NOT_HERE = (
-    "The LoRA {source} is not on this machine and could not be fetched. "
-    "Give a .safetensors file, or leave it out."
+    "The LoRA {source} is not on this machine and could not be downloaded. "
+    "Use a .safetensors file, or leave the LoRA out."
 )
-LORA_INCOMPATIBLE = "The LoRA {source} was made for another kind of model, or is broken. Leave it out."
-NOT_LORAS = "loras are pairs of a name and a strength, like (name, 0.8); this is {value}."
-TOO_MANY_LORAS = "There are {count} loras; up to {limit} are taken."
-LORA_NOT_OFFERED = "The LoRA {source} is not offered here. Known: {known}."
-UNKNOWN_DTYPE = "The number format {dtype} is not known here. Known: {known}."
-DEVICE_UNAVAILABLE = "The device {device} cannot be used here ({reason}). Leave it at auto, or use cpu."
-MODEL_BROKEN = "{source} lacks a part or holds a broken one ({reason}). Fetch the model again."
+LORA_INCOMPATIBLE = "The LoRA {source} is damaged, or was made for another kind of model. Leave it out."
+NOT_LORAS = "loras must be pairs of a name and a strength, like (name, 0.8); this is {value}."
+TOO_MANY_LORAS = "There are {count} loras; at most {limit} are allowed."
+LORA_NOT_OFFERED = "The LoRA {source} is not available here. Choose one of: {known}."
+UNKNOWN_DTYPE = "The number format {dtype} is not supported here. Choose one of: {known}."
+DEVICE_UNAVAILABLE = "The device {device} cannot be used here ({reason}). Use auto or cpu."
+MODEL_BROKEN = "{source} cannot be loaded ({reason}). Download the model again, or choose another one."
 
 RESCALE_ON_CANVAS = (
-    "guidance_rescale acts on the whole canvas; the published code rescales each view by itself."
+    "guidance_rescale is applied to the whole canvas; the published code rescales each view separately."
 )
 
 # Sentences about the latent upscaler.
 LATENT_UPSCALER_OUT_OF_MEMORY = (
-    "Memory ran out while a picture of {width} x {height} px was doubled; this upscaler takes pictures whole. "
-    "Finished stages are kept. Choose another upscaler, or a smaller picture."
+    "Memory ran out while a picture of {width} x {height} px was enlarged; this upscaler processes pictures "
+    "as a whole. Finished stages are kept. Choose another upscaler, or a smaller picture."
 )
 
 # Sentences about upscalers.
 UPSCALER_NOT_HERE = (
-    "The upscaler {source} is not on this machine and could not be fetched. "
-    "Give the path of a .safetensors file, or choose another upscaler."
+    "The upscaler {source} is not on this machine and could not be downloaded. "
+    "Use the path of a .safetensors file, or choose another upscaler."
 )
 UPSCALER_NOT_INSTALLED = (
-    "The upscaler {source} is not on this machine and could not be fetched. Install it with: {command}"
+    "The upscaler {source} is not on this machine and could not be downloaded. Install it with: {command}"
 )
 UPSCALER_TO_INSTALL = "The upscaler {source} is not on this machine. Install it with: {command}"
 UPSCALER_NEEDS_SPANDREL = (
     "The upscaler {source} needs the package spandrel. Install it with: pip install spandrel"
 )
-UPSCALER_BROKEN = "The upscaler {source} is damaged or incomplete ({reason}). Fetch it again."
+UPSCALER_BROKEN = "The upscaler {source} is damaged or incomplete ({reason}). Download it again."
 UPSCALER_TOO_LARGE = (
     "Memory ran out while the upscaler {source} was loaded. Finished stages are kept. "
     "Choose a smaller upscaler."
 )
 UPSCALER_PICTURE_TOO_LARGE = (
-    "{source} takes pictures whole, up to {limit} x {limit} px, and stage {stage} would give it a larger one. "
-    "Choose another upscaler, or a smaller picture."
+    "{source} processes pictures as a whole, up to {limit} x {limit} px, and stage {stage} needs a larger "
+    "one. Choose another upscaler, or a smaller picture."
 )
 UPSCALER_PICKLE = (
-    "{source} is named as a safetensors file but is a pickle, which may hold a program, so it was not read. "
-    "Fetch true safetensors; if its source is trusted, rename it to .pth, and only its tensors are read."
+    "{source} is named as a safetensors file but is a pickle, which may contain a program, so it was not "
+    "read. Download a real safetensors file. If you trust its source, rename it to .pth: only its tensors "
+    "are read."
 )
 UPSCALER_PROGRAM = (
-    "{source} was not read, because a .pt file may hold a program. Give a .safetensors file, "
-    "or a .pth file, from which only tensors are read."
+    "{source} was not read, because a .pt file may contain a program. "
+    "Use a .safetensors file, or a .pth file, from which only tensors are read."
 )
 UPSCALER_NOT_PLAIN = (
-    "{source} is damaged, or holds more than tensors, so it was not read. Give a .safetensors file."
+    "{source} is damaged, or contains more than tensors, so it was not read. Use a .safetensors file."
 )
 UPSCALER_FILE_UNKNOWN = (
-    "{source} is not a file of an upscaler that can be read. Give a .safetensors file, or a .pth file."
+    "{source} is not an upscaler file that can be read. Use a .safetensors file or a .pth file."
 )
 UPSCALER_OTHER_NETWORK = (
-    "{source} holds {what}, which is no upscaler that is known here. Give the file of another upscaler."
+    "{source} contains {what}, which is not a supported upscaler. Choose the file of another upscaler."
 )
+
+# Sentences of the command line.
+PROMPT_MISSING = "Give a prompt, a recipe (--recipe) or a start picture (--image)."
+SECOND_PROMPT = "There is a second prompt, {argument}. Put the whole prompt in quotation marks."
+NO_SUCH_ARGUMENT = "There is no option {argument}.{suggestion}"
+DID_YOU_MEAN = " Did you mean {name}?"
+SEE_HELP = "All options: {command}"
+WOULD_FIT = "This would fit: {options}"
+UNKNOWN_SETTING = "There is no setting {name}.{suggestion}"
+NOT_A_CONTROL_ARGUMENT = (
+    "A control is given as KIND=FILE, such as canny=photo.jpg, or as JSON with its settings; this is {value}."
+)
+SETTINGS_LEFT_OUT = "Left out of the recipe, because unknown here or not allowed: {names}."
+UNKNOWN_WORDS = "{model} does not know these words: {words}. It knows: {known}."
+WITHOUT_EFFECT = "Without effect in this run: {names}."
+MEMORY_RETREAT = "Memory ran out. The run goes on with smaller batches or tiles; the picture stays the same."
+STOPPING = "Stopping after the batch or tile in progress. Press Ctrl-C again to end at once."
+STOPPED_IN_STAGE = (
+    "Stopped in stage {stage}. Finished stages are kept. To continue, give the same command:\n{command}"
+)
+ENDED_AT_ONCE = "Stopped. Finished stages are kept. To continue, give the same command again."
