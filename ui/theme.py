@@ -1,9 +1,10 @@
-"""The arguments with which app.py and the tests launch the page: theme, styles, scripts and limits."""
+"""The arguments with which app.py and the tests launch the page: theme, styles, scripts, routes and limits."""
 
 from typing import Any
 
-import gradio as gr
+from gradio.themes import Base
 
+from ui.panels.modules import modules_route
 from ui.panels.stages import STYLESHEET, WEB_FOLDER
 from ui.session.services import Services
 
@@ -15,9 +16,9 @@ PAGE_SCRIPTS = ("ordered_requests.js", "page.js")
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 
 
-def theme() -> gr.themes.Base:
+def theme() -> Base:
     """Return the page's theme, without shadows and borders; the browser chooses between light and dark."""
-    return gr.themes.Base(
+    return Base(
         primary_hue="indigo",
         neutral_hue="stone",
         spacing_size="sm",
@@ -59,6 +60,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
     """
     return {
         "blocked_paths": [str(services.pace.folder)],
+        "app_kwargs": {"routes": [modules_route()]},
         "theme": theme(),
         "css_paths": [STYLESHEET, WEB_FOLDER / "page.css"],
         "head": f"<style>{(WEB_FOLDER / 'phone.css').read_text(encoding='utf-8')}</style>",

@@ -1,5 +1,7 @@
+// @ts-check
 // Runs when the page is opened. Adds `taken` to the browser's stored state: whether this tab has read the settings of
 // its link before. If it has, the server restores the stored settings and shows the run again, not the link's settings.
+/** @param {object} stored */
 (stored) => {
   const storageKey = "demofusion-studio-link";
   try {

@@ -22,7 +22,7 @@ from ui.studio import build_studio
 from ui.text import methods as method_texts
 from ui.text import words
 
-SCRIPTS = sorted(WEB_FOLDER.glob("*.js"))
+SCRIPTS = sorted(WEB_FOLDER.rglob("*.js"))
 # Ids of elements that cannot have the name of their setting.
 OWN_IDS = {"stages": "scale_stages", "scales": "own_scales"}
 VOCABULARY = {"colour": ("red",), "subject": ("house",), "ground": ("snow",), "sky": ("night",)}

@@ -1,12 +1,19 @@
+// @ts-check
 // Comparison of two finished pictures: with a divider or side by side, and with their different settings as text.
 
-class Compare {
-  /**
-   * pictures: finished pictures by key. nameOf: returns a picture's name in the lists. onChange: is called after every
-   * change of the comparison.
-   */
-  constructor(viewer, words, pictures, nameOf, onChange) {
-    Object.assign(this, { viewer, words, pictures, nameOf, onChange });
+import { make, setText } from "./dom.js";
+import { clamp } from "./numbers.js";
+import { fill, formatSize } from "./text.js";
+
+/** @import { Context } from "./context.js" */
+/** @import { Picture } from "./value.js" */
+
+/** The comparison: its lists of pictures, its divider and its texts. */
+export class Compare {
+  /** @param {Context} context */
+  constructor(context) {
+    const { words, viewer } = context;
+    this.context = context;
     this.sideBySide = false;
     // The divider's distance from the left edge, as a fraction of the width.
     this.dividerPosition = 0.5;
@@ -34,7 +41,11 @@ class Compare {
     return !this.panel.hidden;
   }
 
-  /** Make a list to choose a picture from. Return {field: the list, label: the list with its name}. */
+  /**
+   * Make a list to choose a picture from. Return {field: the list, label: the list with its name}.
+   *
+   * @param {string} name
+   */
   makeSelect(name) {
     const field = make("select", { className: "st-select", onchange: () => this.apply() });
     return {
@@ -43,25 +54,31 @@ class Compare {
     };
   }
 
-  /** Make the button that shows the pictures side by side, or with a divider. */
+  /**
+   * Make the button that shows the pictures side by side, or with a divider.
+   *
+   * @param {boolean} sideBySide
+   */
   makeLayoutButton(sideBySide) {
     const onclick = () => {
       this.sideBySide = sideBySide;
       this.apply();
     };
-    const textContent = sideBySide ? this.words.side_by_side : this.words.divider;
+    const { words } = this.context;
+    const textContent = sideBySide ? words.side_by_side : words.divider;
     return make("button", { type: "button", className: "st-button", textContent, onclick });
   }
 
   /** Make the divider, which arrow keys and the pointer move. */
   makeDivider() {
+    /** @type {Record<string, number>} */
     const steps = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, Home: -1, End: 1 };
     const node = make("div", {
       className: "st-divider",
       role: "slider",
       tabIndex: 0,
       hidden: true,
-      "aria-label": this.words.divider,
+      "aria-label": this.context.words.divider,
       "aria-valuemin": "0",
       "aria-valuemax": "100",
     });
@@ -73,20 +90,28 @@ class Compare {
     node.addEventListener("pointerdown", (event) => node.setPointerCapture(event.pointerId));
     node.addEventListener("pointermove", (event) => {
       if (!node.hasPointerCapture(event.pointerId)) return;
-      const { left, width } = this.viewer.canvas.getBoundingClientRect();
+      const { left, width } = this.context.viewer.canvas.getBoundingClientRect();
       this.moveDivider((event.clientX - left) / width - this.dividerPosition);
     });
     return node;
   }
 
-  /** Add new pictures to both lists. */
+  /**
+   * Add new pictures to both lists.
+   *
+   * @param {Picture[]} pictures
+   */
   addPictures(pictures) {
     for (const { field } of [this.a, this.b]) {
-      for (const picture of pictures) field.append(new Option(this.nameOf(picture), picture.key));
+      for (const picture of pictures) field.append(new Option(pictureName(this.context, picture), picture.key));
     }
   }
 
-  /** Remove the pictures with these keys from both lists; close the comparison if it shows such a picture. */
+  /**
+   * Remove the pictures with these keys from both lists; close the comparison if it shows such a picture.
+   *
+   * @param {Set<string>} keys
+   */
   removePictures(keys) {
     const chosen = [this.a, this.b].some(({ field }) => keys.has(field.value));
     for (const { field } of [this.a, this.b]) {
@@ -95,23 +120,37 @@ class Compare {
     if (this.isOpen && chosen) this.toggle();
   }
 
-  /** Close the comparison if it is open, else open it with two pictures. */
+  /**
+   * Close the comparison if it is open, else open it with two pictures.
+   *
+   * @param {Picture | null} [first]
+   * @param {Picture | null} [second]
+   */
   toggle(first, second) {
-    this.panel.hidden = this.isOpen || !first || !second;
-    if (this.isOpen) {
+    const opens = !this.isOpen && first && second;
+    this.panel.hidden = !opens;
+    if (opens) {
       this.a.field.value = first.key;
       this.b.field.value = second.key;
     }
     this.apply();
   }
 
-  /** Show a picture on the right side. */
+  /**
+   * Show a picture on the right side.
+   *
+   * @param {Picture} picture
+   */
   showRight(picture) {
     this.b.field.value = picture.key;
     this.apply();
   }
 
-  /** Move the divider to the right by a fraction of the width; to the left if the fraction is negative. */
+  /**
+   * Move the divider to the right by a fraction of the width; to the left if the fraction is negative.
+   *
+   * @param {number} by
+   */
   moveDivider(by) {
     if (!this.isOpen || this.sideBySide) return;
     this.dividerPosition = clamp(this.dividerPosition + by, 0, 1);
@@ -120,46 +159,62 @@ class Compare {
 
   /** Update viewer, divider, buttons and texts from the chosen pictures and layout. */
   apply() {
-    const [a, b] = [this.a, this.b].map(({ field }) => this.pictures.get(field.value));
+    const { viewer, pictures, toolbar } = this.context;
+    const [a, b] = [this.a, this.b].map(({ field }) => pictures.get(field.value));
     const pair = this.isOpen && a && b ? { a, b, sideBySide: this.sideBySide, divider: this.dividerPosition } : null;
-    this.viewer.compare(pair);
+    viewer.compare(pair);
     this.divider.hidden = !pair || this.sideBySide;
     for (const tag of this.tags) tag.hidden = !pair;
     this.layoutButtons.forEach((button, index) =>
       button.setAttribute("aria-pressed", String(Boolean(index) === this.sideBySide)),
     );
-    if (pair) this.updateTexts(a, b);
-    this.onChange();
+    if (pair) this.updateTexts(pair.a, pair.b);
+    toolbar.refresh();
   }
 
-  /** Update the divider, the tags on both pictures and the sentence on the pictures' settings. */
+  /**
+   * Update the divider, the tags on both pictures and the sentence on the pictures' settings.
+   *
+   * @param {Picture} a
+   * @param {Picture} b
+   */
   updateTexts(a, b) {
+    const { words } = this.context;
     const percent = Math.round(this.dividerPosition * 100);
     this.divider.style.left = `${this.dividerPosition * 100}%`;
-    this.divider.setAttribute("aria-valuenow", percent);
-    this.divider.setAttribute(
-      "aria-valuetext",
-      fill(this.words.divider_at, { a: percent, b: 100 - percent }),
-    );
-    setText(this.tags[0], fill(this.words.tag_a, { width: a.size[1] }));
-    setText(this.tags[1], fill(this.words.tag_b, { width: b.size[1] }));
+    this.divider.setAttribute("aria-valuenow", String(percent));
+    this.divider.setAttribute("aria-valuetext", fill(words.divider_at, { a: percent, b: 100 - percent }));
+    setText(this.tags[0], fill(words.tag_a, { width: a.size[1] }));
+    setText(this.tags[1], fill(words.tag_b, { width: b.size[1] }));
     this.tags[1].classList.toggle("st-tag-beside", this.sideBySide);
-    setText(this.sentence, describeDifference(a, b, this.words));
+    setText(this.sentence, describeDifference(a, b, words));
   }
 }
 
-/** Return a sentence on the settings in which two pictures differ. */
+/**
+ * Return a picture's name in the lists.
+ *
+ * @param {Context} context
+ * @param {Picture} picture
+ */
+function pictureName({ words, runTitles }, { run, alt, number, of, size }) {
+  const title = runTitles.get(run) || alt;
+  return fill(words.picture_name, { title, number, of, size: formatSize(words, size) });
+}
+
+/**
+ * Return a sentence on the settings in which two pictures differ.
+ *
+ * @param {Picture} a
+ * @param {Picture} b
+ * @param {Record<string, string>} words
+ */
 function describeDifference(a, b, words) {
-  const [first, second] = [a, b].map(
-    ({ settings }) => new Map((settings || []).map(([id, ...rest]) => [id, rest])),
-  );
-  const ids = [...new Set([...first.keys(), ...second.keys()])];
-  const differing = ids.flatMap((id) => {
-    const [label] = first.get(id) || second.get(id);
-    const [inA, inB] = [first, second].map((settings) =>
-      settings.has(id) ? settings.get(id)[1] : words.nothing,
-    );
-    return inA === inB ? [] : [fill(words.differ_item, { label, a: inA, b: inB })];
+  const [inA, inB] = [a, b].map(({ settings }) => new Map(settings.map(([id, , text]) => [id, text])));
+  const labels = new Map([...b.settings, ...a.settings].map(([id, label]) => [id, label]));
+  const differing = [...new Set([...inA.keys(), ...inB.keys()])].flatMap((id) => {
+    const [textA, textB] = [inA, inB].map((texts) => texts.get(id) ?? words.nothing);
+    return textA === textB ? [] : [fill(words.differ_item, { label: labels.get(id) ?? id, a: textA, b: textB })];
   });
   if (differing.length) return fill(words.differ, { what: differing.join(", ") });
   return a.size.join() === b.size.join() ? words.same : words.same_but_size;

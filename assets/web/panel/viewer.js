@@ -1,26 +1,72 @@
+// @ts-check
 // The viewer: draws one picture, or two to be compared, on a canvas, and moves and zooms them. Position (fractions of
 // the picture) and zoom (relative to Fit) do not depend on the picture's size, so that another stage of the run appears
 // with the same part and at the same size on the screen.
+
+import { make } from "./dom.js";
+import { ImageCache } from "./image_cache.js";
+import { clamp } from "./numbers.js";
+import { drawTiles } from "./tiles.js";
+import { drawWindows } from "./windows.js";
+
+/** @import { Picture, Preview, Size } from "./value.js" */
 
 // One pixel of the picture takes at most this many device pixels along each side.
 const LARGEST_PIXEL = 16;
 // Device pixels between two pictures side by side.
 const GAP = 8;
 
-/** The viewer. A layer is a finished picture, or a preview {stage, size, image}. Sizes are [height, width] in px. */
-class Viewer {
-  /** onDraw: is called after each drawing. */
+/** @typedef {{ stage: number, size: Size, image: HTMLImageElement }} DecodedPreview */
+/** @typedef {Picture | DecodedPreview} Layer  What can be drawn. */
+/** @typedef {{ x: number, y: number }} Point  A point of the canvas, in device pixels. */
+/** @typedef {{ left: number, width: number }} Span  A part of the canvas from top to bottom, in device pixels. */
+
+/**
+ * One of the two pictures of a comparison, or the only picture.
+ *
+ * @typedef {object} Side
+ * @property {Layer} layer
+ * @property {Span} pane  the part of the canvas in which the layer is centred
+ * @property {Span} part  the part of the canvas in which the layer is drawn
+ */
+
+/**
+ * Two pictures that are compared.
+ *
+ * @typedef {object} Pair
+ * @property {Picture} a
+ * @property {Picture} b
+ * @property {boolean} sideBySide  whether they are side by side, not at both sides of a divider
+ * @property {number} divider  the divider's distance from the left edge, as a fraction of the width
+ */
+
+/**
+ * Where a whole layer is on the canvas.
+ *
+ * @typedef {object} Placement
+ * @property {number} left  in device pixels, as are the other lengths
+ * @property {number} top
+ * @property {number} across  its width
+ * @property {number} down  its height
+ * @property {number} scale  device pixels per pixel of the layer
+ */
+
+/** The viewer. */
+export class Viewer {
+  /** @param {() => void} onDraw  is called after each drawing */
   constructor(onDraw) {
     this.onDraw = onDraw;
-    // The finished picture that is shown.
+    /** @type {Picture | null} The finished picture that is shown. */
     this.picture = null;
-    // The preview of the stage in progress, which is drawn instead of the picture.
+    /** @type {DecodedPreview | null} The preview of the stage in progress, which is drawn instead of the picture. */
     this.preview = null;
-    // The next smaller picture of the same run.
+    /** @type {Preview | null} The newest preview, which may not be decoded yet. */
+    this.pendingPreview = null;
+    /** @type {Picture | null} The next smaller picture of the same run. */
     this.smaller = null;
-    // The two pictures that are compared: {a, b, sideBySide, divider}; null without a comparison.
+    /** @type {Pair | null} The two pictures that are compared; null without a comparison. */
     this.pair = null;
-    // The layer that was drawn last.
+    /** @type {Layer | null} The layer that was drawn last. */
     this.lastLayer = null;
     // Whether previews and new stages of the run are shown as they arrive.
     this.followsRun = true;
@@ -37,9 +83,12 @@ class Viewer {
     this.position = { x: 0.5, y: 0.5, zoom: 1 };
     this.images = new ImageCache(() => this.requestDraw());
     this.canvas = make("canvas", { className: "st-canvas" });
-    this.context = this.canvas.getContext("2d");
-    this.frame = make("div", { id: "viewer", className: "st-frame", tabIndex: 0 }, this.canvas);
-    this.frame.rectangle = () => this.rectangle();
+    this.drawing = getDrawing(this.canvas);
+    // Tests read the visible part of the picture from the frame.
+    this.frame = Object.assign(
+      make("div", { id: "viewer", className: "st-frame", tabIndex: 0 }, this.canvas),
+      { rectangle: () => this.rectangle() },
+    );
     this.watchSize();
   }
 
@@ -58,23 +107,36 @@ class Viewer {
     }
   }
 
-  /** Show a finished picture. */
+  /**
+   * Show a finished picture.
+   *
+   * @param {Picture} picture
+   */
   show(picture) {
     this.prepareFor(picture);
     this.picture = picture;
     this.requestDraw();
   }
 
-  /** Adjust position and zoom before the next layer is shown: keep them unless the layer has another shape. */
+  /**
+   * Adjust position and zoom before the next layer is shown: keep them unless the layer has another shape.
+   *
+   * @param {{ size: Size }} next
+   */
   prepareFor(next) {
     const now = this.layer();
     if (!now) return;
+    /** @param {{ size: Size }} layer */
     const aspect = ({ size }) => size[1] / size[0];
     if (Math.abs(aspect(now) / aspect(next) - 1) > 0.02) this.fit();
     if (now.size[1] !== next.size[1]) this.keepsOneToOne = false;
   }
 
-  /** Show a preview over the picture as soon as it is decoded; null removes it. */
+  /**
+   * Show a preview over the picture as soon as it is decoded; null removes it.
+   *
+   * @param {Preview | null} preview
+   */
   async showPreview(preview) {
     this.pendingPreview = preview;
     if (!preview) {
@@ -90,38 +152,58 @@ class Viewer {
     this.requestDraw();
   }
 
-  /** Compare two pictures: {a, b, sideBySide, divider}; null ends the comparison. */
+  /**
+   * Compare two pictures; null ends the comparison.
+   *
+   * @param {Pair | null} pair
+   */
   compare(pair) {
     this.pair = pair;
     this.constrain();
   }
 
-  /** Return the layer that is shown if there is no comparison. */
+  /**
+   * Stop showing the pictures with these keys.
+   *
+   * @param {Set<string>} keys
+   */
+  remove(keys) {
+    /** @param {Layer | null} layer */
+    const isGone = (layer) => layer !== null && "key" in layer && keys.has(layer.key);
+    if (isGone(this.picture)) this.picture = null;
+    if (isGone(this.lastLayer)) this.lastLayer = null;
+    this.requestDraw();
+  }
+
+  /**
+   * Return the layer that is shown if there is no comparison.
+   *
+   * @returns {Layer | null}
+   */
   layer() {
     if (this.showsSmaller && this.smaller) return this.smaller;
     return (this.followsRun && this.preview) || this.picture;
   }
 
   /**
-   * Return what is on the canvas as a list of sides, two in a comparison. A side has a layer, the pane of the canvas in
-   * which the layer is centred, and the part of the canvas in which the layer is drawn; both as {left, width} in device
-   * pixels.
+   * Return what is on the canvas: two sides in a comparison, else one; none if there is no layer.
+   *
+   * @returns {Side[]}
    */
   sides() {
     const { width } = this.canvas;
     if (!width) return [];
     const whole = { left: 0, width };
-    if (!this.pair) return this.layer() ? [{ layer: this.layer(), pane: whole, part: whole }] : [];
+    const only = this.layer();
+    if (!this.pair) return only ? [{ layer: only, pane: whole, part: whole }] : [];
     const { a, b, sideBySide, divider } = this.pair;
     if (sideBySide) {
       const half = Math.floor((width - GAP) / 2);
+      const [left, right] = [0, width - half].map((start) => ({ left: start, width: half }));
       return [
-        [a, 0],
-        [b, width - half],
-      ].map(([layer, left]) => {
-        const pane = { left, width: half };
-        return { layer, pane, part: pane };
-      });
+        { layer: a, pane: left, part: left },
+        { layer: b, pane: right, part: right },
+      ];
     }
     const cut = Math.round(width * divider);
     return [
@@ -130,7 +212,12 @@ class Viewer {
     ];
   }
 
-  /** Return the side that a point of the canvas lies on, else the first side. */
+  /**
+   * Return the side that a point of the canvas lies on, else the first side.
+   *
+   * @param {Point} [point]
+   * @returns {Side | undefined}
+   */
   sideAt(point) {
     const sides = this.sides();
     return (
@@ -138,14 +225,20 @@ class Viewer {
     );
   }
 
-  /** Return the device pixels that a pixel of the layer takes along each side at Fit. */
+  /**
+   * Return the device pixels that a pixel of the layer takes along each side at Fit.
+   *
+   * @param {Side} side
+   */
   fitScale({ layer, pane }) {
     return Math.min(pane.width / layer.size[1], this.canvas.height / layer.size[0]);
   }
 
   /**
-   * Return the position and size of a side's whole layer on the canvas: left, top, across (width) and down (height) in
-   * device pixels, and the scale in device pixels per pixel of the layer.
+   * Return the position and size of a side's whole layer on the canvas.
+   *
+   * @param {Side} side
+   * @returns {Placement}
    */
   placement(side) {
     const scale = this.fitScale(side) * this.position.zoom;
@@ -171,7 +264,12 @@ class Viewer {
     return finest.length ? 1 / Math.min(...finest) : 1;
   }
 
-  /** Zoom by a factor within limits around a point of the canvas, or around the middle if there is no point. */
+  /**
+   * Zoom by a factor within limits around a point of the canvas, or around the middle if there is no point.
+   *
+   * @param {number} factor
+   * @param {Point} [point]
+   */
   zoomBy(factor, point) {
     const oneToOne = this.oneToOneZoom();
     this.keepsOneToOne = false;
@@ -181,7 +279,12 @@ class Viewer {
     );
   }
 
-  /** Set the zoom, around a point of the canvas or around the middle if there is no point. */
+  /**
+   * Set the zoom, around a point of the canvas or around the middle if there is no point.
+   *
+   * @param {number} zoom
+   * @param {Point} [point]
+   */
   zoomTo(zoom, point) {
     const side = this.sideAt(point);
     if (!side) return;
@@ -201,19 +304,32 @@ class Viewer {
     this.requestDraw();
   }
 
-  /** Show one pixel of the picture on one device pixel, also after the canvas has changed its size. */
+  /**
+   * Show one pixel of the picture on one device pixel, also after the canvas has changed its size.
+   *
+   * @param {Point} [point]
+   */
   oneToOne(point) {
     this.zoomTo(this.oneToOneZoom(), point);
     this.keepsOneToOne = true;
   }
 
-  /** Switch between Fit and 1:1. */
+  /**
+   * Switch between Fit and 1:1.
+   *
+   * @param {Point} [point]
+   */
   toggleOneToOne(point) {
     if (this.position.zoom === 1) this.oneToOne(point);
     else this.fit();
   }
 
-  /** Move the picture by device pixels. */
+  /**
+   * Move the picture by device pixels.
+   *
+   * @param {number} across
+   * @param {number} down
+   */
   pan(across, down) {
     const side = this.sideAt();
     if (!side) return;
@@ -253,42 +369,62 @@ class Viewer {
     this.drawIsRequested = false;
     const { width, height } = this.canvas;
     if (!width || !height) return;
-    this.context.clearRect(0, 0, width, height);
+    this.drawing.clearRect(0, 0, width, height);
     for (const side of this.sides()) this.drawSide(side);
     this.images.endFrame();
     this.onDraw();
   }
 
-  /** Draw one side: its layer and, if they are switched on, its windows. */
+  /**
+   * Draw one side: its layer and, if they are switched on, its windows.
+   *
+   * @param {Side} side
+   */
   drawSide(side) {
     const { part, layer } = side;
-    this.context.save();
-    this.context.beginPath();
-    this.context.rect(part.left, 0, part.width, this.canvas.height);
-    this.context.clip();
+    this.drawing.save();
+    this.drawing.beginPath();
+    this.drawing.rect(part.left, 0, part.width, this.canvas.height);
+    this.drawing.clip();
     // The previous picture stays until the new one has loaded, so that nothing flashes.
     if (this.drawLayer(side)) this.lastLayer = layer;
     else if (this.lastLayer && !this.pair) this.drawLayer({ ...side, layer: this.lastLayer });
-    const windows = this.showWindows ? layer.windows || [] : [];
-    if (windows.length) drawWindows(this.context, windows, layer.lattice, this.placement(side));
-    this.context.restore();
+    if (this.showWindows && "windows" in layer && layer.windows.length) {
+      drawWindows(this.drawing, layer.windows, layer.lattice, this.placement(side));
+    }
+    this.drawing.restore();
   }
 
-  /** Draw a side's layer, with tiles if the layer's small version is too coarse. Return whether it has loaded. */
+  /**
+   * Draw a side's layer, with tiles if the layer's small version is too coarse. Return whether it has loaded.
+   *
+   * @param {Side} side
+   */
   drawLayer(side) {
     const { layer } = side;
-    const whole = layer.image || this.images.get(layer.proxy.url);
+    const whole = "image" in layer ? layer.image : this.images.get(layer.proxy.url);
     if (!whole) return false;
     const { left, top, across, down, scale } = this.placement(side);
     const finest = Math.max(this.largestWidth, ...this.sides().map((other) => other.layer.size[1]));
-    this.context.imageSmoothingEnabled = this.position.zoom <= 1 || across / finest <= 2;
-    this.context.imageSmoothingQuality = "high";
-    this.context.drawImage(whole, left, top, Math.round(across), Math.round(down));
+    this.drawing.imageSmoothingEnabled = this.position.zoom <= 1 || across / finest <= 2;
+    this.drawing.imageSmoothingQuality = "high";
+    this.drawing.drawImage(whole, left, top, Math.round(across), Math.round(down));
     const proxyIsFullSize = whole.naturalWidth >= layer.size[1];
     // The proxy is a JPEG. From 1:1 on, if somebody zooms in, the lossless tiles are shown.
     const isLossless = scale > 0.999 && this.position.zoom !== 1;
     const needsTiles = isLossless || (!proxyIsFullSize && across > whole.naturalWidth);
-    if (layer.tile && needsTiles) drawTiles(this, side);
+    if ("tile" in layer && needsTiles) drawTiles(this, side, layer);
     return true;
   }
+}
+
+/**
+ * Return the object that draws on a canvas.
+ *
+ * @param {HTMLCanvasElement} canvas
+ */
+function getDrawing(canvas) {
+  const drawing = canvas.getContext("2d");
+  if (!drawing) throw new Error("no 2d canvas");
+  return drawing;
 }

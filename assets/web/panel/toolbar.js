@@ -1,0 +1,109 @@
+// @ts-check
+// The toolbar below the viewer: its buttons, and the list of keys that one of them shows.
+
+import { make, makeButton, setPressed } from "./dom.js";
+import { showSmaller, smallerPicture, toggleCompare } from "./shown.js";
+
+/** @import { Context } from "./context.js" */
+
+/** The toolbar and the list of keys. */
+export class Toolbar {
+  /** @param {Context} context */
+  constructor(context) {
+    const { words, viewer, captions } = context;
+    this.context = context;
+    this.buttons = {
+      fit: makeButton(words.fit, () => viewer.fit()),
+      one: makeButton(words.one_to_one, () => viewer.oneToOne()),
+      hold: makeButton(words.hold, () => {}, { className: "st-button st-hold" }),
+      compare: makeButton(words.compare, () => toggleCompare(context)),
+      windows: makeButton(words.windows, () => this.toggleWindows()),
+      full: makeButton(words.full_screen, () => this.toggleFullScreen(), { hidden: !document.fullscreenEnabled }),
+      help: makeButton("?", () => this.toggleKeys(), { "aria-label": words.keys, "aria-expanded": "false" }),
+    };
+    const { hold, compare, windows } = this.buttons;
+    for (const node of [hold, compare, windows]) setPressed(node, false);
+    this.holdWhilePressed(hold);
+    this.node = make(
+      "div",
+      { className: "st-row st-tools", role: "group", "aria-label": words.tools },
+      ...Object.values(this.buttons),
+      captions.readout,
+    );
+    this.keysList = makeKeysList(words);
+  }
+
+  /** Enable the tools that have an effect now, and disable the others. */
+  refresh() {
+    const { viewer, compare, pictures } = this.context;
+    viewer.smaller = smallerPicture(this.context);
+    this.buttons.hold.disabled = !viewer.smaller || compare.isOpen;
+    this.buttons.compare.disabled = pictures.size < 2 || !viewer.picture;
+    this.buttons.windows.disabled = !viewer.picture?.windows.length;
+    setPressed(this.buttons.compare, compare.isOpen);
+  }
+
+  /**
+   * Show the smaller picture while a button is pressed by mouse, finger or key.
+   *
+   * @param {HTMLElement} node
+   */
+  holdWhilePressed(node) {
+    /** @param {KeyboardEvent} event */
+    const isPressKey = (event) => event.key === " " || event.key === "Enter";
+    node.addEventListener("pointerdown", () => showSmaller(this.context, true));
+    for (const name of ["pointerup", "pointercancel", "pointerleave", "blur"]) {
+      node.addEventListener(name, () => showSmaller(this.context, false));
+    }
+    node.addEventListener("keydown", (event) => isPressKey(event) && showSmaller(this.context, true));
+    node.addEventListener("keyup", (event) => isPressKey(event) && showSmaller(this.context, false));
+    node.addEventListener("contextmenu", (event) => event.preventDefault());
+  }
+
+  /** Show or hide the list of keys. */
+  toggleKeys() {
+    this.keysList.hidden = !this.keysList.hidden;
+    this.buttons.help.setAttribute("aria-expanded", String(!this.keysList.hidden));
+    if (!this.keysList.hidden) this.keysList.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Show or hide the outlines of the windows. */
+  toggleWindows() {
+    const { viewer } = this.context;
+    viewer.showWindows = !viewer.showWindows;
+    setPressed(this.buttons.windows, viewer.showWindows);
+    viewer.requestDraw();
+  }
+
+  /** Show the viewer on the full screen, or end that; remove the button if the browser refuses. */
+  async toggleFullScreen() {
+    try {
+      await (document.fullscreenElement ? document.exitFullscreen() : this.context.viewerPart.requestFullscreen());
+    } catch {
+      this.buttons.full.hidden = true;
+    }
+  }
+}
+
+/**
+ * Make the list of the viewer's keys, hidden at first.
+ *
+ * @param {Record<string, string>} words
+ */
+function makeKeysList(words) {
+  const keys = [
+    ["← ↑ → ↓", words.key_move],
+    ["+ −", words.key_zoom],
+    ["0", words.key_fit],
+    ["1", words.key_one],
+    [words.space, words.key_hold],
+    ["C", words.key_compare],
+    ["[ ]", words.key_divider],
+    ["?", words.key_help],
+  ];
+  const lines = keys.flatMap(([key, meaning]) => [
+    make("dt", {}, make("kbd", { textContent: key })),
+    make("dd", { textContent: meaning }),
+  ]);
+  return make("dl", { className: "st-keys", hidden: true }, ...lines);
+}
