@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, replace
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
+from gradio.events import api
 
 from engine import errors
 from engine.control.detectors import check_detectors
@@ -47,17 +48,17 @@ VALUE_TYPES = {
 
 def add_endpoints(services: Services) -> None:
     """Add the endpoints to the Gradio app that is being built. services: the services of the app."""
-    gr.api(_make_plan_endpoint(services), api_name="plan", api_description=words.API_PLAN, queue=False)
-    gr.api(
+    api(_make_plan_endpoint(services), api_name="plan", api_description=words.API_PLAN, queue=False)
+    api(
         _make_generate_endpoint(services),
         api_name="generate",
         api_description=words.API_GENERATE,
         concurrency_limit=None,
     )
-    gr.api(_make_read_endpoint(), api_name="read", api_description=words.API_READ, queue=False)
+    api(_make_read_endpoint(), api_name="read", api_description=words.API_READ, queue=False)
 
 
-def _set_field_signature(function: Any, returns: Any) -> Any:
+def _set_field_signature(function: Any, returns: type) -> Any:
     """Give a function of *args and **kwargs a signature with FIELDS as parameters, and return the function.
 
     Gradio publishes this signature as the arguments of the endpoint.
@@ -105,7 +106,7 @@ def _parse_recipe(services: Services, args: tuple[Any, ...], kwargs: dict[str, A
     return recipe
 
 
-def _parse_controls(services: Services, values: Any) -> tuple[Control, ...]:
+def _parse_controls(services: Services, values: object) -> tuple[Control, ...]:
     """Return the controls in an API request, with each uploaded image replaced by its stored file.
 
     Raise BadRecipe if the controls are wrong. An image that is named by digest is refused: digests are public, so
@@ -121,7 +122,9 @@ def _parse_controls(services: Services, values: Any) -> tuple[Control, ...]:
         raise BadRecipe("controls", errors.CONTROL_PICTURE_GONE)
     files: dict[str, str] = {}
     controls_with_digests = [_replace_upload_by_digest(services, control, files) for control in values]
-    controls = check_value("controls", Recipe(controls=controls_with_digests).controls)
+    # The constructor turns mappings into controls.
+    recipe = Recipe(controls=cast(tuple[Control, ...], controls_with_digests))
+    controls = check_value("controls", recipe.controls)
     return tuple(replace(control, image=files[control.image]) for control in controls)
 
 

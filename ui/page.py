@@ -6,6 +6,10 @@ from functools import wraps
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import BlockContext
+from gradio.components.base import Component
+
+from ui.settings.widgets import Widget
 
 # What a handler returns: the new value of each component that changes, or its gr.update().
 Outputs = dict[Any, Any]
@@ -41,7 +45,7 @@ class ControlPanel:
     remove: gr.Button
 
     @property
-    def components(self) -> list[gr.components.Component]:
+    def components(self) -> list[Component | BlockContext]:
         """All components of the panel."""
         return [self.fold, self.control_map, self.map_stage, self.size_toggle, self.notes, self.remove]
 
@@ -51,11 +55,11 @@ class Page:
     """The components of the page that handlers read and write."""
 
     # The widgets of all settings, by name of the widget.
-    widgets: dict[str, gr.components.Component]
+    widgets: dict[str, Widget]
     # Radio buttons with the words that a model knows, by kind of word. A prompt is built from the chosen words.
     word_choices: dict[str, gr.Radio]
     # Status line, viewer, cards of the stages, notes and earlier runs; see ui/panels/stages.py.
-    stages: gr.components.Component
+    stages: gr.HTML
     # The chart of the weights and other curves over the steps of the last stage.
     curves: gr.HTML
     # The sizes of the stages.

@@ -24,6 +24,7 @@ from ui.settings.widgets import (
     FINE_SETTINGS,
     METHOD_PARTS,
     SMOOTHING_AND_STRIDE,
+    Widget,
     method_widget,
     model_widget,
     option_widget,
@@ -43,9 +44,14 @@ SHARED_RUNS_SCRIPT = WEB_FOLDER / "shared_runs.js"
 OPENED_SCRIPT = WEB_FOLDER / "opened.js"
 # Gradio's arguments for an event that is handled at once. Values arrive without preprocessing, because Gradio's
 # would raise on an unusable value, while the checks of a recipe answer it with a sentence.
-INSTANT_EVENT = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
+INSTANT_EVENT: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "preprocess": False,
+}
 # Gradio's arguments for an event whose handler sends updates for as long as a run or a download takes.
-STREAMING_EVENT = {
+STREAMING_EVENT: dict[str, Any] = {
     "show_progress": "hidden",
     "concurrency_limit": None,
     "api_visibility": "private",
@@ -76,7 +82,7 @@ class _PageBuilder:
         # The first values of the widgets, by name.
         self.values: dict[str, Any] = restore.initial_values(services)
         # The widgets that have been built, by name.
-        self.widgets: dict[str, gr.components.Component] = {}
+        self.widgets: dict[str, Widget] = {}
         # The other fields of Page that have been built, by name.
         self.parts: dict[str, Any] = {}
         # Buttons that no handler updates, by name. They are no fields of Page.
@@ -263,7 +269,7 @@ def _connect_events(
         *widgets.values(),
         *word_choices,
     ]
-    streaming = {"outputs": outputs} | STREAMING_EVENT
+    streaming: dict[str, Any] = {"outputs": outputs} | STREAMING_EVENT
 
     shared_runs = SHARED_RUNS_SCRIPT.read_text(encoding="utf-8")
     page.browser_state.change(None, [page.browser_state], js=shared_runs, **INSTANT_EVENT)
@@ -288,7 +294,7 @@ def _connect_events(
     buttons["new_seed"].click(prompt_handlers.on_new_seed, inputs, outputs, **INSTANT_EVENT)
     buttons["defaults"].click(action_handlers.on_defaults, inputs, outputs, **INSTANT_EVENT)
     _connect_image_events(page, action_handlers, ControlHandlers(services, page), inputs, outputs)
-    for event in (page.generate_button.click, widgets["prompt"].submit):
+    for event in (page.generate_button.click, textboxes["prompt"].submit):
         started = event(page_handlers.on_generate, inputs, outputs, **INSTANT_EVENT)
         started.then(page_handlers.on_follow_run, **streaming)
     page.stop_button.click(page_handlers.on_stop, None, [page.stages], **INSTANT_EVENT)

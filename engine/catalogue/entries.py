@@ -245,7 +245,7 @@ def facts_from_configs(entry: ModelEntry) -> Facts:
     """
     path = weights.find_local(entry.source)
     layout = weights.detect_layout(path) if path and path.is_file() else None
-    folder = weights.find_configs(path, layout) if layout else path
+    folder = weights.find_configs(path, layout) if path and layout else path
     if folder is None:
         raise FileNotFoundError(entry.source)
     unet, vae, scheduler = (weights.read_config(folder, part) for part in ("unet", "vae", "scheduler"))
@@ -258,7 +258,7 @@ def facts_from_configs(entry: ModelEntry) -> Facts:
         window=window,
         cell=cell,
         channels=unet["in_channels"],
-        scheduler=scheduler | entry.scheduler_settings,
+        scheduler={**scheduler, **entry.scheduler_settings},
         defaults=entry.defaults,
         buckets=family_buckets(entry.family, window * cell),
         architecture=architecture,

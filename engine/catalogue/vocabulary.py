@@ -68,15 +68,17 @@ def replace_words(text: str, wanted: Mapping[str, str], entry: ModelEntry) -> st
     any other prompt only the wanted words are replaced, or added at the end.
     """
     found = find_choices(text, entry)
-    is_built = None not in found.values() and text == build_prompt(found)
-    if is_built or not any(found.values()):
+    present = {kind: phrase for kind, phrase in found.items() if phrase}
+    is_built = len(present) == len(found) and text == build_prompt(present)
+    if is_built or not present:
         choices = {kind: found[kind] or phrases[0] for kind, phrases in entry.vocabulary.items()}
-        return build_prompt(choices | wanted)
+        return build_prompt({**choices, **wanted})
     for kind, word in wanted.items():
-        if not found[kind]:
+        replaced = found[kind]
+        if not replaced:
             text = f"{text.rstrip(' ,.')}, {word}"
-        elif found[kind] != word:
-            text = re.sub(rf"\b{re.escape(found[kind])}\b", word, text, count=1, flags=re.IGNORECASE)
+        elif replaced != word:
+            text = re.sub(rf"\b{re.escape(replaced)}\b", word, text, count=1, flags=re.IGNORECASE)
     return text
 
 

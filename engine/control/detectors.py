@@ -210,7 +210,8 @@ def _is_offline() -> bool:
 def _find_folder(source: DetectorSource) -> Path | None:
     """Return the folder in the hub's cache with all files of a detector; None if a file is missing."""
     found = [weights.find_in_hub_cache(source.repository, name) for name in source.files]
-    return found[0].parent if all(found) else None
+    first = found[0]
+    return first.parent if first and all(found) else None
 
 
 def _download(source: DetectorSource) -> Path:

@@ -69,7 +69,9 @@ def _union_index(control: Control, controlnet: Any) -> int | None:
         known = ", ".join(name for name, number in UNION_INDICES.items() if number < count)
         raise BadRecipe(
             "controls",
-            errors.CONTROL_KIND_UNSUPPORTED.format(model="The union", kind=kind.title.lower(), known=known),
+            errors.CONTROL_KIND_UNSUPPORTED.format(
+                model="The union ControlNet", kind=kind.title.lower(), known=known
+            ),
         )
     return index
 

@@ -32,11 +32,13 @@ SHUFFLE_NOISE_SIDE = 6
 class StageMaps:
     """The map of one control at one stage, and the parts of the map for views."""
 
-    def __init__(self, control: Control, image: Image.Image, stage: Stage, detect: DetectFunction) -> None:
+    def __init__(
+        self, control: Control, image: Image.Image, stage: Stage, detect: DetectFunction | None
+    ) -> None:
         """Make the map at the stage's size.
 
         image: the control's image; it is itself the map if `control.given` is set.
-        detect: makes the map if its kind needs a detector network.
+        detect: makes the map if its kind needs a detector network; None if no kind does.
         """
         self.control = control
         self.cell = stage.facts.cell
@@ -58,9 +60,11 @@ class StageMaps:
         # Returns the part of the map for a view, see _crop. Cached, because a view has the same part at every step.
         self.view_map = lru_cache(maxsize=max(16, stage.dilation**2))(self._crop)
 
-    def _make_map(self, detect: DetectFunction) -> Array:
+    def _make_map(self, detect: DetectFunction | None) -> Array:
         """Return the map of the picture at the stage's size."""
         if MAP_KINDS[self.control.kind].detector_package:
+            if detect is None:
+                raise ValueError(f"a map of the kind {self.control.kind} needs a detector")
             return detect(self.control.kind, self.pixels)
         return draw_map(self.control, self.pixels, self.stage_scale, self.upscaling, self.seed)
 

@@ -37,16 +37,17 @@ def caption_image(folder: Path, path: Path) -> Path:
     path: where the new PNG is written.
     """
     picture, record = read_picture(folder)
-    font = load_font(int(min(max(FONT_HEIGHT_FRACTION * max(picture.size), MIN_FONT_SIZE), MAX_FONT_SIZE)))
-    margin = round(font.size * 0.9)
-    line_height = round(font.size * 1.5)
+    font_size = int(min(max(FONT_HEIGHT_FRACTION * max(picture.size), MIN_FONT_SIZE), MAX_FONT_SIZE))
+    font = load_font(font_size)
+    margin = round(font_size * 0.9)
+    line_height = round(font_size * 1.5)
     lines = _caption_lines(folder, picture, record, font, picture.width - 2 * margin)
-    caption_height = 2 * margin + line_height * (len(lines) - 1) + font.size
+    caption_height = 2 * margin + line_height * (len(lines) - 1) + font_size
     sheet = Image.new("RGB", (picture.width, picture.height + caption_height), BACKGROUND)
     sheet.paste(picture)
     draw = ImageDraw.Draw(sheet)
     for n, (line, colour) in enumerate(lines):
-        baseline = picture.height + margin + n * line_height + font.size * 0.85
+        baseline = picture.height + margin + n * line_height + font_size * 0.85
         draw.text((margin, baseline), line, fill=colour, font=font, anchor="ls")
     info = PngInfo()
     if record:

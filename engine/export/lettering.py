@@ -1,7 +1,9 @@
 """Text on pictures: choose a font, replace characters that the font lacks, and fit text into a width."""
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
+from typing import cast
 
 from PIL import ImageFont
 
@@ -16,7 +18,7 @@ SUBSTITUTES = {
 MISSING_CHARACTER = "\uffff"
 ELLIPSIS = "…"
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Font = ImageFont.FreeTypeFont
 
 
 @cache
@@ -35,7 +37,8 @@ def _font_file() -> str | None:
 def load_font(size: int) -> Font:
     """Return the machine's best font at a height in px."""
     file = _font_file()
-    return ImageFont.truetype(file, size) if file else ImageFont.load_default(size)
+    # Pillow's own font is a FreeType font too if it is loaded at a size.
+    return ImageFont.truetype(file, size) if file else cast(Font, ImageFont.load_default(size))
 
 
 def text_width(text: str, font: Font) -> float:
@@ -81,8 +84,14 @@ def _drawable_character(character: str, font: Font) -> str:
 @lru_cache(1024)
 def _has_character(font: Font, character: str) -> bool:
     """Return whether a font has a character: whether it is drawn differently from a missing character."""
-    drawn, missing = font.getmask(character), font.getmask(MISSING_CHARACTER)
-    return drawn.size != missing.size or bytes(drawn) != bytes(missing)
+    return _draw(font, character) != _draw(font, MISSING_CHARACTER)
+
+
+def _draw(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
+    """Return the size and the grey levels of a drawn character."""
+    mask = font.getmask(character)
+    # A mask is a sequence of grey levels, which Pillow's stubs do not say.
+    return mask.size, bytes(cast(Sequence[int], mask))
 
 
 def shorten_to_fit(text: str, font: Font, width: float) -> str:

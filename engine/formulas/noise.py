@@ -4,6 +4,7 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # The shape of an array; for latents (1, channels, rows, columns).
 Shape = tuple[int, ...]
@@ -41,9 +42,9 @@ class Noise:
     from the seed.
     """
 
-    def __init__(self, seed: int, override: Any = None) -> None:
+    def __init__(self, seed: int, override: object = None) -> None:
         self.seed = seed
-        self.override = override
+        self.override: Any = override
 
     def base(self, shape: Shape) -> np.ndarray:
         """Return the noise that the first stage starts from."""
@@ -81,16 +82,18 @@ class Noise:
         """
         if hasattr(self.override, "jitter"):
             moves = self.override.jitter(stage, i, view)
-            return tuple(
+            down, right = (
                 min(max(int(move), low), high) for move, (low, high) in zip(moves, ranges, strict=True)
             )
+            return down, right
         if ranges == ((0, 0), (0, 0)):
             return 0, 0
         stream = random_stream(self.seed, "jitter", *size, i, view)
-        return tuple(int(stream.randint(low, high + 1)) for low, high in ranges)
+        down, right = (int(stream.randint(low, high + 1)) for low, high in ranges)
+        return down, right
 
     @staticmethod
-    def _check_noise(noise: Any, shape: Shape) -> np.ndarray:
+    def _check_noise(noise: ArrayLike, shape: Shape) -> np.ndarray:
         """Return noise from an override as float32; raise ValueError if its shape is not `shape`."""
         noise = np.asarray(noise, np.float32)
         if noise.shape != tuple(shape):

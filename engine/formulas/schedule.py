@@ -109,7 +109,7 @@ class Step(NamedTuple):
     """One denoising step of a stage."""
 
     # The step's number, counted from 0.
-    index: int
+    index: int  # pyright: ignore[reportIncompatibleMethodOverride]  # tuple.index is not used
     # The training timestep.
     t: float
     # The weight of the pull to the anchor.

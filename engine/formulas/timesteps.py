@@ -109,7 +109,7 @@ def resolve_scheduler(name: str, config: Mapping[str, Any]) -> tuple[SchedulerKi
         settings = {key: value for key, value in config.items() if not key.startswith("_")}
     else:
         kind = SCHEDULERS[name]
-        settings = {key: config[key] for key in MODEL_SETTINGS if key in config} | kind.settings
+        settings = {key: config[key] for key in MODEL_SETTINGS if key in config} | dict(kind.settings)
     if kind.class_name == "DDIMScheduler":
         settings.setdefault("set_alpha_to_one", False)
         settings.setdefault("timestep_spacing", "leading")
@@ -129,9 +129,9 @@ def _check_model(config: Mapping[str, Any]) -> None:
     elif prediction_type not in SUPPORTED_PREDICTION_TYPES:
         problem = f"predicts {prediction_type}"
     elif prediction_type == "epsilon" and config.get("rescale_betas_zero_snr"):
-        problem = "predicts epsilon although its noise ends in nothing else (zero terminal SNR)"
+        problem = "predicts epsilon with zero terminal SNR"
     elif not _is_valid_config(config):
-        problem = "comes with a scheduler config that makes no sense"
+        problem = "has an invalid scheduler config"
     if problem:
         raise BadRecipe("model", errors.MODEL_UNSUPPORTED.format(what=problem))
 

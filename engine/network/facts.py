@@ -19,6 +19,7 @@ from engine.catalogue.entries import (
     level_costs_for,
 )
 from engine.hardware import MemoryNeed, Placement
+from engine.network.pipeline import Pipeline
 
 # Native sides in latent cells. A model with another native side is refused.
 PLAUSIBLE_NATIVE_SIDES = range(4, 1025)
@@ -29,14 +30,14 @@ NETWORK_NAMES = ("unet", "vae", "text_encoder", "text_encoder_2")
 ACTIVATIONS_PER_CELL = {"sdxl": 15.8, "sd": 26.2}
 
 
-def read_facts(pipeline: Any, source: str, family: str, placement: Placement) -> Facts:
+def read_facts(pipeline: Pipeline, source: str, family: str, placement: Placement) -> Facts:
     """Return the facts about a loaded pipeline; raise ValueError if the model is not supported."""
     unet, vae = pipeline.unet, pipeline.vae
     window, cell = unet.config.sample_size, pipeline.vae_scale_factor
     if window not in PLAUSIBLE_NATIVE_SIDES:
         raise ValueError(f"its native side is {window} cells")
     if unet.config.in_channels != vae.config.latent_channels:
-        raise ValueError(f"its network takes {unet.config.in_channels} channels, as for inpainting")
+        raise ValueError(f"its network takes {unet.config.in_channels} channels, like an inpainting model")
     architecture = architecture_for(family, unet.config.cross_attention_dim)
     return Facts(
         name=Path(source).stem if Path(source).is_file() else Path(source).name,
@@ -60,13 +61,13 @@ def read_facts(pipeline: Any, source: str, family: str, placement: Placement) ->
     )
 
 
-def get_networks(pipeline: Any) -> dict[str, torch.nn.Module]:
+def get_networks(pipeline: Pipeline) -> dict[str, torch.nn.Module]:
     """Return the networks of a pipeline by component name, such as "unet"."""
     networks = {name: getattr(pipeline, name, None) for name in NETWORK_NAMES}
     return {name: network for name, network in networks.items() if network is not None}
 
 
-def measure_footprint(pipeline: Any, family: str, placement: Placement) -> Footprint:
+def measure_footprint(pipeline: Pipeline, family: str, placement: Placement) -> Footprint:
     """Return the memory that a loaded pipeline takes on its device.
 
     With CPU offload only one network is on the device at a time, so only the largest one counts.
@@ -124,7 +125,7 @@ def decoding_bytes_per_px(channels: tuple[int, ...], itemsize: int) -> float:
     return (4 * channels[0] + channels[1]) * itemsize
 
 
-def hash_pipeline(pipeline: Any) -> str:
+def hash_pipeline(pipeline: Pipeline) -> str:
     """Return a hash (hex) of all that determines a pipeline's images: weights, configs and vocabularies."""
     digest = sha256()
     for name, part in sorted(pipeline.components.items()):

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from engine import errors
 from engine.catalogue import weights
 from engine.catalogue.entries import find_lora, lora_source
 from engine.errors import BadRecipe, short_repr
+from engine.network.pipeline import Pipeline
 
 # (file, weight) of each LoRA.
 LoraFiles = tuple[tuple[Path, float], ...]
@@ -31,7 +31,7 @@ def find_loras(loras: tuple[tuple[str, float], ...]) -> LoraFiles:
 
 
 @contextmanager
-def apply_loras(pipeline: Any, loras: LoraFiles) -> Iterator[None]:
+def apply_loras(pipeline: Pipeline, loras: LoraFiles) -> Iterator[None]:
     """Apply LoRAs to a pipeline's network and text encoders inside a `with` block.
 
     Raise BadRecipe if a LoRA was made for another kind of model.
@@ -46,7 +46,7 @@ def apply_loras(pipeline: Any, loras: LoraFiles) -> Iterator[None]:
         pipeline.unload_lora_weights()
 
 
-def fuse_loras(pipeline: Any, loras: LoraFiles) -> None:
+def fuse_loras(pipeline: Pipeline, loras: LoraFiles) -> None:
     """Merge LoRAs permanently into the weights of a pipeline's network and text encoders."""
     try:
         _load(pipeline, loras)
@@ -55,7 +55,7 @@ def fuse_loras(pipeline: Any, loras: LoraFiles) -> None:
         pipeline.unload_lora_weights()
 
 
-def _load(pipeline: Any, loras: LoraFiles) -> None:
+def _load(pipeline: Pipeline, loras: LoraFiles) -> None:
     """Load LoRAs as adapters and activate them; raise BadRecipe if a LoRA does not fit the model."""
     names = []
     for k, (path, _) in enumerate(loras):
@@ -72,6 +72,6 @@ def _load(pipeline: Any, loras: LoraFiles) -> None:
     pipeline.set_adapters(names, [weight for _, weight in loras])
 
 
-def _adapters(pipeline: Any) -> set[str]:
+def _adapters(pipeline: Pipeline) -> set[str]:
     """Return the names of the adapters that are loaded in a pipeline."""
     return {name for names in pipeline.get_list_adapters().values() for name in names}

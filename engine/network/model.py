@@ -11,7 +11,8 @@ from engine.network import text
 from engine.network.controlnet import ControlInput, compute_residuals
 from engine.network.facts import get_networks
 from engine.network.patching.apply import apply_patches
-from engine.network.text import Text
+from engine.network.pipeline import Pipeline
+from engine.network.text import Encoder, Text, Tokenizer
 from engine.planning.patches import Patch
 
 
@@ -22,7 +23,7 @@ class Model:
     # What planning needs to know of the model.
     facts: Facts
     # The diffusers pipeline.
-    pipeline: Any
+    pipeline: Pipeline
     # The matrix (C + 1, 3) that turns latents into RGB previews.
     preview_matrix: Tensor
     # The device on which the network computes.
@@ -39,12 +40,12 @@ class Model:
         return self.pipeline.vae
 
     @property
-    def encoders(self) -> tuple[Any, ...]:
+    def encoders(self) -> tuple[Encoder, ...]:
         """The text encoders: two for SDXL, one for other families."""
         return tuple(part for name, part in get_networks(self.pipeline).items() if name.startswith("text"))
 
     @property
-    def tokenizers(self) -> tuple[Any, ...]:
+    def tokenizers(self) -> tuple[Tokenizer, ...]:
         """The tokenizer of each text encoder."""
         names = ("tokenizer", "tokenizer_2")[: len(self.encoders)]
         return tuple(getattr(self.pipeline, name) for name in names)

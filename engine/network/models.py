@@ -7,11 +7,12 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import diffusers
 import torch
 import transformers
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
@@ -23,6 +24,7 @@ from engine.hardware import MemoryNeed, Placement
 from engine.network import lora
 from engine.network.facts import estimate_need, get_networks, read_facts
 from engine.network.model import Model
+from engine.network.pipeline import Pipeline
 from engine.vae.codec import preview_matrix
 
 log = logging.getLogger(__name__)
@@ -106,9 +108,7 @@ def _find_or_download(source: str, prefers_half: bool) -> Path:
     if weights.is_hub_id(source):
         for variant in ("fp16", None) if prefers_half else (None,):
             try:
-                return Path(
-                    diffusers.DiffusionPipeline.download(source, variant=variant, use_safetensors=True)
-                )
+                return Path(DiffusionPipeline.download(source, variant=variant, use_safetensors=True))
             except Exception as fault:
                 log.info(
                     "%s (%s) could not be fetched: %s", source, variant or "plain", first_line(fault, 200)
@@ -172,7 +172,7 @@ def _read_index(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
             layout.reference, weights.CONFIG_PATTERNS
         )
         index = _load_index(configs, source) if configs else {}
-        if index.get("_class_name") != layout.pipeline:
+        if configs is None or index.get("_class_name") != layout.pipeline:
             sentence = errors.MODEL_CONFIGS_MISSING.format(
                 source=source, folder=path.stem, reference=layout.reference
             )
@@ -188,12 +188,13 @@ def _read_index(path: Path, source: str) -> tuple[Path, dict[str, Any]]:
 def _load_index(folder: Path, source: str) -> dict[str, Any]:
     """Return the content of a folder's model_index.json; raise WeightsMissing if the file is missing."""
     try:
-        return dict(diffusers.DiffusionPipeline.load_config(folder))
+        # Without return_unused_kwargs the result is always a dictionary, which diffusers' types do not say.
+        return dict(cast(dict[str, Any], DiffusionPipeline.load_config(folder)))
     except (OSError, ValueError, TypeError) as fault:
         raise WeightsMissing(errors.MODEL_NOT_HERE.format(source=source[:100])) from fault
 
 
-def _load_folder(path: Path, pipeline_class: Any, placement: Placement) -> Any:
+def _load_folder(path: Path, pipeline_class: type[DiffusionPipeline], placement: Placement) -> Any:
     """Load a pipeline from a diffusers folder."""
     return pipeline_class.from_pretrained(
         path,
@@ -215,27 +216,27 @@ def _load_file(path: Path, pipeline_class: Any, configs: Path, placement: Placem
     return pipeline
 
 
-def _apply_entry(pipeline: Any, entry: ModelEntry) -> None:
+def _apply_entry(pipeline: Pipeline, entry: ModelEntry) -> None:
     """Apply a catalogue entry to its pipeline: merge LoRAs into the weights, and change scheduler settings."""
     if entry.loras:
         lora.fuse_loras(pipeline, lora.find_loras(entry.loras))
     _update_scheduler(pipeline, entry.scheduler_settings)
 
 
-def _update_scheduler(pipeline: Any, settings: Mapping[str, Any]) -> None:
+def _update_scheduler(pipeline: Pipeline, settings: Mapping[str, Any]) -> None:
     """Change settings of a pipeline's scheduler."""
     if settings:
         config = dict(pipeline.scheduler.config) | dict(settings)
         pipeline.scheduler = type(pipeline.scheduler).from_config(config)
 
 
-def _omit_unused(pipeline_class: Any) -> dict[str, Any]:
+def _omit_unused(pipeline_class: type[DiffusionPipeline]) -> dict[str, Any]:
     """Return keyword arguments for from_pretrained that leave out unused components."""
     optional = set(pipeline_class._optional_components)
     return {name: None for name in UNUSED_COMPONENTS if name in optional}
 
 
-def _build_model(pipeline: Any, index: dict[str, Any], source: str, placement: Placement) -> Model:
+def _build_model(pipeline: Pipeline, index: dict[str, Any], source: str, placement: Placement) -> Model:
     """Return a Model for a loaded pipeline, after moving its networks to their device.
 
     Raise ValueError if the pipeline is incomplete.
@@ -252,20 +253,21 @@ def _build_model(pipeline: Any, index: dict[str, Any], source: str, placement: P
     return Model(facts, pipeline, matrix, placement.device)
 
 
-def _check_encoders(pipeline: Any, family: str) -> None:
+def _check_encoders(pipeline: Pipeline, family: str) -> None:
     """Raise ValueError if a pipeline lacks a text encoder or a tokenizer."""
-    encoders = {name: part for name, part in get_networks(pipeline).items() if name.startswith("text")}
+    networks = get_networks(pipeline)
+    encoders: dict[str, Any] = {name: part for name, part in networks.items() if name.startswith("text")}
     if len(encoders) != (2 if family == "sdxl" else 1):
-        raise ValueError("a text encoder is not there")
+        raise ValueError("a text encoder is missing")
     for name, encoder in encoders.items():
         tokenizer = getattr(pipeline, name.replace("text_encoder", "tokenizer"))
         # If the vocabulary is missing, transformers silently creates an empty one.
         limit = encoder.config.max_position_embeddings
         if tokenizer is None or tokenizer.model_max_length > limit or len(tokenizer) < 3:
-            raise ValueError("its tokenizer is not there")
+            raise ValueError("its tokenizer is missing")
 
 
-def _place_networks(pipeline: Any, placement: Placement) -> None:
+def _place_networks(pipeline: Pipeline, placement: Placement) -> None:
     """Move the networks to their device, or set up CPU offload."""
     if placement.device.type == "cuda" and placement.dtype != torch.float32:
         pipeline.unet.to(memory_format=torch.channels_last)
@@ -303,8 +305,12 @@ def load_detector(detector_class: Any, folder: Path, file: str) -> Any:
 
 def load_latent_upscale_pipeline(folder: Path, placement: Placement) -> Any:
     """Load the pipeline of a latent upscaler from a diffusers folder to its device."""
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_latent_upscale import (
+        StableDiffusionLatentUpscalePipeline,
+    )
+
     with _silence_libraries():
-        pipeline = _load_folder(folder, diffusers.StableDiffusionLatentUpscalePipeline, placement)
+        pipeline = _load_folder(folder, StableDiffusionLatentUpscalePipeline, placement)
     for network in get_networks(pipeline).values():
         network.requires_grad_(False).eval()
     _check_encoders(pipeline, "sd")

@@ -1,10 +1,28 @@
 """Encode prompts to embeddings. Prompts that are too long for the encoders are encoded in chunks."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Tokenizer(Protocol):
+    """The part of a tokenizer of the library transformers that is used here."""
+
+    # The number of tokens that the encoder takes, and the tokens that begin, end and fill up a prompt.
+    model_max_length: int
+    bos_token_id: int
+    eos_token_id: int
+    pad_token_id: int
+
+    def __call__(self, text: str, *, add_special_tokens: bool, verbose: bool) -> Any:
+        """Return an object whose `input_ids` are the tokens of a text."""
+        ...
+
+
+# A text encoder of the library transformers, which takes token ids.
+Encoder = Callable[..., Any]
 
 
 class Text(NamedTuple):
@@ -21,7 +39,7 @@ class Text(NamedTuple):
         return Text(self.embeds[:1], None if self.pooled is None else self.pooled[:1])
 
 
-def tokenize_in_chunks(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
+def tokenize_in_chunks(tokenizer: Tokenizer, prompts: Sequence[str]) -> Tensor:
     """Return token ids (prompts, chunks, length). Every prompt is cut into the same number of padded chunks."""
     length = tokenizer.model_max_length
     room = length - 2
@@ -36,7 +54,7 @@ def tokenize_in_chunks(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
 
 
 def encode_with_one_encoder(
-    encoder: Any, tokenizer: Any, prompts: Sequence[str], device: torch.device
+    encoder: Encoder, tokenizer: Tokenizer, prompts: Sequence[str], device: torch.device
 ) -> Text:
     """Return embeddings for SD 1.x and 2.x: the encoder's last layer, normalized, without pooled embeddings."""
     ids = tokenize_in_chunks(tokenizer, prompts)
@@ -45,7 +63,10 @@ def encode_with_one_encoder(
 
 
 def encode_with_two_encoders(
-    encoders: Sequence[Any], tokenizers: Sequence[Any], prompts: Sequence[str], device: torch.device
+    encoders: Sequence[Encoder],
+    tokenizers: Sequence[Tokenizer],
+    prompts: Sequence[str],
+    device: torch.device,
 ) -> Text:
     """Return embeddings for SDXL: the last but one layer of both encoders, concatenated.
 
@@ -71,4 +92,5 @@ def zero_negative(text: Text) -> Text:
     Some models expect zeros if the negative prompt is omitted.
     """
     kept = torch.tensor([0.0, 1.0], dtype=text.embeds.dtype, device=text.embeds.device)
-    return Text(text.embeds * kept[:, None, None], text.pooled * kept[:, None])
+    pooled = None if text.pooled is None else text.pooled * kept[:, None]
+    return Text(text.embeds * kept[:, None, None], pooled)

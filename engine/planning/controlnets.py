@@ -74,6 +74,8 @@ class ControlNetSource:
     @property
     def config(self) -> dict[str, Any]:
         """The values of the ControlNet's config file. Raises OSError or ValueError if the file cannot be read."""
+        if self.folder is None:
+            raise FileNotFoundError(self.source)
         return json.loads((self.folder / CONFIG_FILE).read_text(encoding="utf-8"))
 
 
@@ -169,6 +171,6 @@ def check_compatible(source: ControlNetSource, network_config: Mapping[str, Any]
         raise BadRecipe("controls", errors.CONTROLNET_INCOMPATIBLE.format(net=name))
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     """Return a config value as JSON would return it: a tuple becomes a list."""
     return list(value) if isinstance(value, tuple) else value

@@ -7,6 +7,7 @@ multiples of the native side.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from engine.planning.patches import (
     Patch,
@@ -80,7 +81,7 @@ SDXL_BLOCKS = PatchedBlocks(
 BLOCKS_BY_ARCHITECTURE = {"sdxl": SDXL_BLOCKS, "sd15": SD_BLOCKS, "sd21": SD_BLOCKS}
 
 
-def hidiffusion(context: PatchContext, options: Mapping[str, object]) -> StepPatches:
+def hidiffusion(context: PatchContext, options: Mapping[str, Any]) -> StepPatches:
     """Return HiDiffusion's patches of one denoising step.
 
     The option "bent_until" is the fraction of the steps with patches. If it is not 0, it replaces the larger of the

@@ -1,6 +1,7 @@
 """Choose the patches of the network for every denoising step of a stage. No torch."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from engine.catalogue.entries import Facts
 from engine.planning.hidiffusion import hidiffusion
@@ -25,7 +26,7 @@ PATCH_FUNCTIONS: dict[str, PatchFunction] = {
 
 def patches_for_stage(
     network: str,
-    options: Mapping[str, object],
+    options: Mapping[str, Any],
     window: Size,
     facts: Facts,
     steps: int,

@@ -8,7 +8,7 @@ engine/network/patching applies them.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.formulas.noise import draw_quarter_shift
 from engine.planning.sizes import SIZE_TOLERANCE, Size
@@ -114,7 +114,7 @@ class PatchContext(NamedTuple):
     # The network's architecture: "sdxl", "sd15" or "sd21".
     architecture: str
     # The number of the denoising step, from 0.
-    index: int
+    index: int  # pyright: ignore[reportIncompatibleMethodOverride]  # tuple.index is not used
     # The number of denoising steps of the stage.
     steps: int
     # The key that determines the random draws of this step.
@@ -137,7 +137,7 @@ class PatchContext(NamedTuple):
 
 
 # A function that returns the patches of one denoising step, from the context and the recipe's options by name.
-PatchFunction = Callable[[PatchContext, Mapping[str, object]], StepPatches]
+PatchFunction = Callable[[PatchContext, Mapping[str, Any]], StepPatches]
 
 
 def exceeds_native(rows: int, cols: int, window: int) -> bool:
@@ -148,7 +148,7 @@ def exceeds_native(rows: int, cols: int, window: int) -> bool:
     return rows * cols > (SIZE_TOLERANCE * window) ** 2
 
 
-def scaled_attention(context: PatchContext, options: Mapping[str, object]) -> StepPatches:
+def scaled_attention(context: PatchContext, options: Mapping[str, Any]) -> StepPatches:
     """Return the patches of attention scaling (Jin et al. 2023), which are the same at every step."""
     return StepPatches((ScaledAttention(context.area),))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, prod
+from typing import cast
 
 from engine import errors
 from engine.catalogue.entries import Facts
@@ -35,7 +36,7 @@ from engine.recipe.checks import check
 from engine.recipe.controls import Control
 from engine.recipe.effects import is_faithful, resolve_method
 from engine.recipe.options import changed_options, options_from_pairs
-from engine.recipe.recipe import LATENT, Recipe
+from engine.recipe.recipe import LATENT, Recipe, ResolvedRecipe
 
 # The fraction by which a ready-made map's aspect ratio may differ from the picture's, whose sides are whole cells.
 MAP_ASPECT_SLACK = 0.02
@@ -46,7 +47,7 @@ class Plan:
     """The stages of a run, with the recipe and the model that they were planned for."""
 
     # The recipe with every empty field filled.
-    recipe: Recipe
+    recipe: ResolvedRecipe
     # The facts of the model.
     facts: Facts
     # The stages, first to last.
@@ -61,15 +62,17 @@ class Plan:
 def plan(recipe: Recipe, facts: Facts) -> Plan:
     """Return the plan of a recipe for a model; raise BadRecipe if the recipe is not valid."""
     checked = check(recipe)
-    recipe = resolve_recipe(checked, facts)
-    scales = recipe.scales
-    row = resolve_method(recipe)
+    resolved = resolve_recipe(checked, facts)
+    scales = resolved.scales
+    row = resolve_method(resolved)
     if not row.has_base:
         scales = scales[-1:]
     elif not row.progressive and len(scales) > 1:
         scales = (scales[0], scales[-1])
     stages = tuple(
-        _build_stage(n, scale, recipe, facts, _find_block_side(row, scales[:n], recipe, facts, checked.image))
+        _build_stage(
+            n, scale, resolved, facts, _find_block_side(row, scales[:n], resolved, facts, checked.image)
+        )
         for n, scale in enumerate(scales, 1)
     )
     stages = _add_sizes_below(stages, checked.image)
@@ -82,7 +85,7 @@ def plan(recipe: Recipe, facts: Facts) -> Plan:
     _check_upscaled_sizes(stages)
     for control in checked.controls:
         _check_ready_made_map(control, stages)
-    return Plan(recipe, facts, stages)
+    return Plan(resolved, facts, stages)
 
 
 def with_view_batch(plan: Plan, view_batch: int) -> Plan:
@@ -91,7 +94,7 @@ def with_view_batch(plan: Plan, view_batch: int) -> Plan:
     return replace(plan, recipe=recipe, stages=tuple(replace(stage, recipe=recipe) for stage in plan.stages))
 
 
-def resolve_recipe(recipe: Recipe, facts: Facts) -> Recipe:
+def resolve_recipe(recipe: Recipe, facts: Facts) -> ResolvedRecipe:
     """Return a recipe with every empty field filled for a model; raise BadRecipe if the recipe is not valid.
 
     Images are replaced by their digests. This form of the recipe is hashed and stored.
@@ -129,9 +132,9 @@ def resolve_recipe(recipe: Recipe, facts: Facts) -> Recipe:
         controls=tuple(_resolve_control(control, facts) for control in recipe.controls),
         enlarge=_resolve_enlargement(recipe, facts),
     )
-    if not recipe.faithful:
-        return recipe
-    return replace(recipe, economy=0.0, kernel="code", lattice="raw", feather=False)
+    if recipe.faithful:
+        recipe = replace(recipe, economy=0.0, kernel="code", lattice="raw", feather=False)
+    return cast(ResolvedRecipe, recipe)
 
 
 def _resolve_scheduler(recipe: Recipe, facts: Facts) -> str:
@@ -167,7 +170,7 @@ def _resolve_control(control: Control, facts: Facts) -> Control:
     """Return a control with its image replaced by a digest; raise BadRecipe if the model lacks a ControlNet for it."""
     controlnet_for(control, facts)
     try:
-        return replace(control, image=images.digest(control.image))
+        return replace(control, image=images.digest(control.checked_image))
     except BadRecipe as fault:
         raise BadRecipe("controls", fault.sentence) from fault
 
@@ -211,7 +214,7 @@ def _check_ready_made_map(control: Control, stages: tuple[Stage, ...]) -> None:
     """Raise BadRecipe if a ready-made map's aspect ratio is not the picture's, or a stage that uses it is larger."""
     if not control.given or images.is_digest(control.image):
         return
-    height, width = images.measure(control.image)
+    height, width = images.measure(control.checked_image)
     said, (high, wide) = {"width": width, "height": height}, stages[-1].size
     if abs(height * wide - width * high) > max(width * high, height * wide) * MAP_ASPECT_SLACK:
         raise BadRecipe("controls", errors.CONTROL_MAP_WRONG_SHAPE.format(wide=wide, high=high, **said))
@@ -232,7 +235,7 @@ def dilation_for_scale(scale: float) -> int:
 
 
 def _find_block_side(
-    method: Method, scales: tuple[float, ...], recipe: Recipe, facts: Facts, image: str | None
+    method: Method, scales: tuple[float, ...], recipe: ResolvedRecipe, facts: Facts, image: str | None
 ) -> int:
     """Return the side, in latent cells, of the blocks of the stage at the last of the scales; 1 if it has no blocks.
 
@@ -248,8 +251,8 @@ def _find_block_side(
     return int(scales[-1] / below + 0.5)
 
 
-def _size_at_scale(scale: float, recipe: Recipe, facts: Facts) -> Size:
-    """Return the (height, width) in px of a stage at a scale; the recipe has no empty fields."""
+def _size_at_scale(scale: float, recipe: ResolvedRecipe, facts: Facts) -> Size:
+    """Return the (height, width) in px of a stage at a scale."""
     rows, cols = stage_cells(scale, recipe, facts)
     return rows * facts.cell, cols * facts.cell
 
@@ -265,8 +268,8 @@ def _starts_from_image(image: str | None, size_below: Size, size: Size) -> bool:
     return images.count_crop_pixels(images.measure(image), size) > prod(size_below)
 
 
-def _build_stage(number: int, scale: float, recipe: Recipe, facts: Facts, block_side: int) -> Stage:
-    """Return the stage with a number (from 1) at a scale; the recipe has no empty fields.
+def _build_stage(number: int, scale: float, recipe: ResolvedRecipe, facts: Facts, block_side: int) -> Stage:
+    """Return the stage with a number (from 1) at a scale.
 
     block_side: see Stage.block_side.
     """
@@ -304,8 +307,8 @@ def _add_sizes_below(stages: tuple[Stage, ...], image: str | None) -> tuple[Stag
     below: list[Size | None] = [None, *sizes[1:-1]]
     for n, stage in enumerate(stages):
         if _starts_from_image(image, sizes[n], stage.size):
-            is_known = not images.is_digest(image)
-            below[n] = images.crop_size(images.measure(image), stage.size) if is_known else None
+            file = None if images.is_digest(image) else image
+            below[n] = images.crop_size(images.measure(file), stage.size) if file else None
     return tuple(replace(stage, size_below=size) for stage, size in zip(stages, below, strict=True))
 
 
@@ -323,7 +326,7 @@ def _find_patches(stage: Stage) -> tuple[StepPatches, ...]:
 
 
 def _build_schedule(
-    recipe: Recipe, facts: Facts, method: Method, *, is_first: bool, dilated: bool, relays: bool
+    recipe: ResolvedRecipe, facts: Facts, method: Method, *, is_first: bool, dilated: bool, relays: bool
 ) -> Schedule:
     """Return the schedule of a stage.
 

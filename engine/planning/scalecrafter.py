@@ -9,6 +9,7 @@ the published ones, with view sizes expressed as ratios.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
+from typing import Any
 
 from engine.planning.patches import DilatedConvolutions, PatchContext, StepPatches, count_steps
 
@@ -105,7 +106,7 @@ TABLES_BY_ARCHITECTURE = {
 }
 
 
-def scalecrafter(context: PatchContext, options: Mapping[str, object]) -> StepPatches:
+def scalecrafter(context: PatchContext, options: Mapping[str, Any]) -> StepPatches:
     """Return ScaleCrafter's patches of one denoising step.
 
     The option "bent_until" is the fraction of the steps with dilated convolutions; 0 means the published fraction.

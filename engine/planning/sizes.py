@@ -10,7 +10,7 @@ from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe
 from engine.recipe import images
 from engine.recipe.effects import is_faithful
-from engine.recipe.recipe import MAX_SIDE, Recipe
+from engine.recipe.recipe import MAX_SIDE, Recipe, ResolvedRecipe
 
 # (height, width) in px, or (rows, columns) in latent cells.
 Size = tuple[int, int]
@@ -31,7 +31,7 @@ def fill_sizes(recipe: Recipe, facts: Facts) -> tuple[int, int, tuple[float, ...
     if (recipe.width is None) != (recipe.height is None):
         missing = "width" if recipe.width is None else "height"
         raise BadRecipe(missing, errors.ONE_SIDE)
-    if recipe.width is None:
+    if recipe.width is None or recipe.height is None:
         last = (recipe.scales or facts.defaults.scales)[-1]
         height, width = _size_at_scale(last, _input_shape(recipe), facts)
     else:
@@ -87,11 +87,8 @@ def _size_at_scale(scale: float, shape: tuple[float, float], facts: Facts) -> Si
     return height, width
 
 
-def stage_cells(scale: float, recipe: Recipe, facts: Facts) -> Size:
-    """Return the (rows, columns) in latent cells of the stage at a scale.
-
-    recipe: a recipe with width, height and scales filled.
-    """
+def stage_cells(scale: float, recipe: ResolvedRecipe, facts: Facts) -> Size:
+    """Return the (rows, columns) in latent cells of the stage at a scale."""
     if recipe.faithful:
         return _demofusion_cells(int(scale), recipe.width, recipe.height, facts)
     fraction = scale / recipe.scales[-1]

@@ -13,7 +13,7 @@ from engine.planning.patches import StepPatches
 from engine.planning.sizes import Size, jitter_reach
 from engine.recipe.controls import Control
 from engine.recipe.options import Options
-from engine.recipe.recipe import LATENT, Recipe
+from engine.recipe.recipe import LATENT, ResolvedRecipe
 
 # The side of a large window divided by the native side.
 LARGE_WINDOW = 2
@@ -54,7 +54,7 @@ class Stage:
     # The patches of the network for local views, at every step of the schedule.
     patches: tuple[StepPatches, ...]
     # The recipe with every field filled.
-    recipe: Recipe
+    recipe: ResolvedRecipe
     # The facts of the model.
     facts: Facts
     # The row of the recipe's method, changed by the recipe's ablation settings and options.

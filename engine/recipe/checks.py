@@ -46,7 +46,7 @@ def check(recipe: Recipe) -> Recipe:
     return replace(recipe, **values)
 
 
-def check_value(name: str, value: Any) -> Any:
+def check_value(name: str, value: object) -> Any:
     """Return the value of one setting from an untrusted source, validated and normalized; else raise BadRecipe.
 
     name: the setting. Untrusted values may not contain paths: images must be digests, and LoRAs and upscalers must
@@ -54,14 +54,14 @@ def check_value(name: str, value: Any) -> Any:
     """
     if SETTINGS[name].kind == "picture" and value is not None and not images.is_digest(value):
         raise BadRecipe(name, errors.PICTURE_NOT_A_DIGEST.format(value=short_repr(value)))
-    value = _check_field(name, value)
+    checked = _check_field(name, value)
     if SETTINGS[name].kind == "loras":
-        _check_loras_listed(value)
-    if SETTINGS[name].kind == "upscaler" and value not in ("", LATENT, *upscaler_names()):
-        raise BadRecipe(name, _unknown_upscaler(value))
+        _check_loras_listed(checked)
+    if SETTINGS[name].kind == "upscaler" and checked not in ("", LATENT, *upscaler_names()):
+        raise BadRecipe(name, _unknown_upscaler(checked))
     if SETTINGS[name].kind == "controls":
-        _check_controls_external(value)
-    return value
+        _check_controls_external(checked)
+    return checked
 
 
 def check_upscaler(recipe: Recipe) -> None:
@@ -73,7 +73,7 @@ def check_upscaler(recipe: Recipe) -> None:
     raise BadRecipe("enlarge", sentence, {"enlarge": ""})
 
 
-def _check_field(name: str, value: Any, settings: Mapping[str, Setting] = SETTINGS) -> Any:
+def _check_field(name: str, value: object, settings: Mapping[str, Setting] = SETTINGS) -> Any:
     """Return the value of a field, validated by the check for the setting's kind; else raise BadRecipe."""
     setting = settings[name]
     if value is None and setting.optional:
@@ -81,7 +81,7 @@ def _check_field(name: str, value: Any, settings: Mapping[str, Setting] = SETTIN
     return _CHECKS[setting.kind](name, setting, value)
 
 
-def _check_text(name: str, setting: Setting, value: Any) -> str:
+def _check_text(name: str, setting: Setting, value: object) -> str:
     """Return a text that can be encoded and is at most MAX_PROMPT_LENGTH characters long; else raise BadRecipe."""
     if not isinstance(value, str) or value != value.encode(errors="replace").decode():
         raise BadRecipe(name, errors.NOT_TEXT.format(field=name))
@@ -90,7 +90,7 @@ def _check_text(name: str, setting: Setting, value: Any) -> str:
     return value
 
 
-def _check_finite(name: str, value: Any) -> float:
+def _check_finite(name: str, value: object) -> float:
     """Return a finite number as a float; raise BadRecipe for other values, booleans included."""
     try:
         if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
@@ -100,33 +100,33 @@ def _check_finite(name: str, value: Any) -> float:
     raise BadRecipe(name, errors.NOT_A_NUMBER.format(field=name, value=short_repr(value)))
 
 
-def _check_number(name: str, setting: Setting, value: Any) -> float:
+def _check_number(name: str, setting: Setting, value: object) -> float:
     """Return a number in the setting's range as a float; else raise BadRecipe."""
-    number = _check_finite(name, value)
-    if not setting.low <= number <= setting.high:
-        low, high = f"{setting.low:.10g}", f"{setting.high:.10g}"
-        raise BadRecipe(
-            name, errors.OUT_OF_RANGE.format(field=name, value=short_repr(value), low=low, high=high)
+    number, (low, high) = _check_finite(name, value), setting.bounds
+    if not low <= number <= high:
+        sentence = errors.OUT_OF_RANGE.format(
+            field=name, value=short_repr(value), low=f"{low:.10g}", high=f"{high:.10g}"
         )
+        raise BadRecipe(name, sentence)
     return number
 
 
-def _check_integer(name: str, setting: Setting, value: Any) -> int:
+def _check_integer(name: str, setting: Setting, value: object) -> int:
     """Return a whole number in the setting's range as an int; else raise BadRecipe."""
     number = _check_number(name, setting, value)
     if number != int(number):
         raise BadRecipe(name, errors.NOT_WHOLE.format(field=name, value=short_repr(value)))
-    return int(value)
+    return int(number)
 
 
-def _check_flag(name: str, setting: Setting, value: Any) -> bool:
+def _check_flag(name: str, setting: Setting, value: object) -> bool:
     """Return True or False; raise BadRecipe for other values."""
     if not isinstance(value, bool):
         raise BadRecipe(name, errors.NOT_A_FLAG.format(field=name, value=short_repr(value)))
     return value
 
 
-def _check_choice(name: str, setting: Setting, value: Any) -> str:
+def _check_choice(name: str, setting: Setting, value: object) -> str:
     """Return one of the setting's choices; raise BadRecipe for other values."""
     if not isinstance(value, str) or value not in setting.choices:
         known = ", ".join(filter(None, setting.choices))
@@ -134,7 +134,7 @@ def _check_choice(name: str, setting: Setting, value: Any) -> str:
     return value
 
 
-def _check_upscaler(name: str, setting: Setting, value: Any) -> str:
+def _check_upscaler(name: str, setting: Setting, value: object) -> str:
     """Return "", "latent", a name in the catalogue or the path of a file, as a string; else raise BadRecipe."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
@@ -146,13 +146,13 @@ def _check_upscaler(name: str, setting: Setting, value: Any) -> str:
     return value
 
 
-def _unknown_upscaler(value: Any) -> str:
+def _unknown_upscaler(value: object) -> str:
     """Return the sentence that the catalogue lists no upscaler of this name."""
     known = ", ".join((LATENT, *upscaler_names()))
     return errors.UNKNOWN_CHOICE.format(field="enlarge", value=short_repr(value), known=known)
 
 
-def _check_scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
+def _check_scales(name: str, setting: Setting, value: object) -> tuple[float, ...]:
     """Return positive, rising scales as floats, or an empty tuple; else raise BadRecipe."""
     if not isinstance(value, tuple):
         raise BadRecipe(name, errors.SCALES_NOT_RISING.format(scales=short_repr(value)))
@@ -166,7 +166,7 @@ def _check_scales(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
     return scales
 
 
-def _check_image(name: str, setting: Setting, value: Any) -> str:
+def _check_image(name: str, setting: Setting, value: object) -> str:
     """Return a path or a digest as a string. Whether the image exists is not checked."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
@@ -175,7 +175,7 @@ def _check_image(name: str, setting: Setting, value: Any) -> str:
     return value
 
 
-def _check_loras(name: str, setting: Setting, value: Any) -> tuple[tuple[str, float], ...]:
+def _check_loras(name: str, setting: Setting, value: object) -> tuple[tuple[str, float], ...]:
     """Return LoRAs as (name or path, strength) pairs."""
     if not isinstance(value, tuple):
         raise BadRecipe(name, errors.NOT_LORAS.format(value=short_repr(value)))
@@ -184,7 +184,7 @@ def _check_loras(name: str, setting: Setting, value: Any) -> tuple[tuple[str, fl
     return tuple(_check_lora(name, pair) for pair in value)
 
 
-def _check_lora(name: str, pair: Any) -> tuple[str, float]:
+def _check_lora(name: str, pair: object) -> tuple[str, float]:
     """Return one LoRA as a (name or path, strength) pair."""
     if not isinstance(pair, tuple) or len(pair) != 2:
         raise BadRecipe(name, errors.NOT_LORAS.format(value=short_repr(pair)))
@@ -207,7 +207,7 @@ def _check_loras_listed(loras: tuple[tuple[str, float], ...]) -> None:
             raise BadRecipe("loras", errors.LORA_NOT_OFFERED.format(source=short_repr(source), known=known))
 
 
-def _check_controls(name: str, setting: Setting, value: Any) -> tuple[Control, ...]:
+def _check_controls(name: str, setting: Setting, value: object) -> tuple[Control, ...]:
     """Return the controls of a recipe, each validated; else raise BadRecipe."""
     if not isinstance(value, tuple):
         raise BadRecipe(name, errors.NOT_CONTROLS.format(value=short_repr(value)))
@@ -216,7 +216,7 @@ def _check_controls(name: str, setting: Setting, value: Any) -> tuple[Control, .
     return tuple(_check_control(name, control) for control in value)
 
 
-def _check_control(name: str, control: Any) -> Control:
+def _check_control(name: str, control: object) -> Control:
     """Return a control with all its values validated. A BadRecipe names the recipe's field, not the control's."""
     if not isinstance(control, Control):
         raise BadRecipe(name, errors.NOT_CONTROLS.format(value=short_repr(control)))
@@ -232,7 +232,7 @@ def _check_control(name: str, control: Any) -> Control:
     return replace(control, **values)
 
 
-def _check_strengths(name: str, setting: Setting, value: Any) -> tuple[float, ...]:
+def _check_strengths(name: str, setting: Setting, value: object) -> tuple[float, ...]:
     """Return the conditioning scales of a control, one for each stage."""
     if not isinstance(value, tuple) or len(value) > MAX_CONTROL_STAGES:
         raise BadRecipe(
@@ -253,7 +253,7 @@ def _check_controls_external(controls: tuple[Control, ...]) -> None:
             raise BadRecipe("controls", errors.CONTROLNET_NOT_OFFERED.format(net=short_repr(control.net)))
 
 
-def _check_options(name: str, setting: Setting, value: Any) -> tuple[tuple[str, Any], ...]:
+def _check_options(name: str, setting: Setting, value: object) -> tuple[tuple[str, Any], ...]:
     """Return (name, value) pairs of the options that differ from their defaults."""
     if not isinstance(value, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
         raise BadRecipe(name, errors.NOT_OPTIONS.format(value=short_repr(value)))

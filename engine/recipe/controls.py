@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
+from engine import errors
+from engine.errors import BadRecipe
 from engine.recipe import images
 from engine.recipe.fields import Setting, collect_settings, setting
 
@@ -45,7 +47,7 @@ MAP_KINDS = {
     "canny": MapKind("Edges", "canny", has_thin_lines=True, settings=("low", "high")),
     "soft": MapKind("Soft edges", "softedge", settings=("blur",)),
     "lineart": MapKind("Line art", "lineart", has_thin_lines=True, settings=("blur",)),
-    "grey": MapKind("Grey", "grey"),
+    "grey": MapKind("Brightness (grey)", "grey"),
     "tile": MapKind("Blurred picture", "tile", settings=("blur",)),
     "shuffle": MapKind("Shuffled picture", "shuffle"),
     "openpose": MapKind("Pose", "openpose", has_thin_lines=True, detector_package=CONTROLNET_AUX),
@@ -59,7 +61,7 @@ MAP_KINDS = {
         "Line art (anime)", "lineart", has_thin_lines=True, detector_package=CONTROLNET_AUX
     ),
     "mlsd": MapKind("Straight lines", "mlsd", has_thin_lines=True, detector_package=CONTROLNET_AUX),
-    "normal": MapKind("Normals", "normal", detector_package=CONTROLNET_AUX),
+    "normal": MapKind("Surface normals", "normal", detector_package=CONTROLNET_AUX),
     "depth": MapKind("Depth", "depth", detector_package=TRANSFORMERS),
 }
 
@@ -73,47 +75,70 @@ class Control:
     model's own.
     """
 
-    image: str | None = setting(None, "picture", "Picture to follow", "Its lines or shapes are followed.")
-    kind: str = setting("canny", "choice", "Follow", "What of it is followed.", choices=tuple(MAP_KINDS))
-    given: bool = setting(False, "flag", "It is a map", "The picture is such a map already.")
+    image: str | None = setting(
+        None, "picture", "Picture to follow", "The new picture follows its lines or shapes."
+    )
+    kind: str = setting(
+        "canny", "choice", "Control type", "What is followed in the picture.", choices=tuple(MAP_KINDS)
+    )
+    given: bool = setting(False, "flag", "This is already a control map", "The picture is used as it is.")
     scale: float = setting(
         1.0,
         "number",
-        "How closely",
-        "0: not at all. 1: closely. Above, it may look forced.",
+        "Control strength",
+        "0: the picture is not followed. 1: it is followed closely. Above 1 the result may look forced.",
         0,
         MAX_CONTROL_STRENGTH,
         0.05,
     )
     stages: tuple[float, ...] = setting(
-        (), "strengths", "At each stage", "How closely at every stage; the last counts for all further ones."
+        (),
+        "strengths",
+        "Strength by stage",
+        "One strength per stage; the last one is used for all further stages.",
     )
     start: float = setting(
-        0.0, "number", "From", "The share of a stage's steps after which it is followed.", 0, 1, 0.05
+        0.0,
+        "number",
+        "Start following at",
+        "As a share of the steps of a stage: 0 is the first step.",
+        0,
+        1,
+        0.05,
     )
     end: float = setting(
-        1.0, "number", "Until", "The share of a stage's steps until which it is followed.", 0, 1, 0.05
+        1.0,
+        "number",
+        "Stop following at",
+        "As a share of the steps of a stage: 1 is the last step.",
+        0,
+        1,
+        0.05,
     )
     low: float = setting(
         100.0,
         "number",
-        "Faint edges from",
-        "Lower: fainter edges count, where they go on from clear ones.",
+        "Weak-edge threshold",
+        "Lower: more weak edges are followed, where they continue strong ones.",
         1,
         1000,
         1,
     )
-    high: float = setting(200.0, "number", "Clear edges from", "Lower: more edges begin.", 1, 1000, 1)
+    high: float = setting(
+        200.0, "number", "Strong-edge threshold", "Lower: more edges are followed.", 1, 1000, 1
+    )
     blur: float = setting(
         2.0,
         "number",
-        "Blurred by",
-        "px of the first size. More: less of its detail is followed.",
+        "Blur",
+        "In px of the first stage. Larger: less detail is followed.",
         0.5,
         16,
         0.5,
     )
-    net: str = setting("", "text", "ControlNet", "A folder, a file or a hub id, in place of the model's own.")
+    net: str = setting(
+        "", "text", "ControlNet", "A folder, a file or a hub id, instead of the model's own ControlNet."
+    )
 
     def strength(self, stage: int) -> float:
         """Return the conditioning scale at a stage, counted from 1."""
@@ -128,6 +153,13 @@ class Control:
         The formula is the one of control_guidance_start and control_guidance_end in diffusers.
         """
         return index / steps >= self.start and (index + 1) / steps <= self.end
+
+    @property
+    def checked_image(self) -> str:
+        """The image of a control that was checked; raises BadRecipe for a control without an image."""
+        if self.image is None:
+            raise BadRecipe("controls", errors.CONTROL_WITHOUT_PICTURE)
+        return self.image
 
     @property
     def has_thin_lines(self) -> bool:
@@ -147,7 +179,7 @@ def parse_controls(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(_parse_control(value) for value in values)
 
 
-def _parse_control(value: Any) -> Any:
+def _parse_control(value: object) -> object:
     """Return a Control if the value consists of its (name, value) pairs, else the value itself."""
     if not isinstance(value, tuple) or not value or not all(_is_setting_pair(item) for item in value):
         return value
@@ -155,7 +187,7 @@ def _parse_control(value: Any) -> Any:
     return Control(**settings) if set(settings) <= set(CONTROL_SETTINGS) else value
 
 
-def _is_setting_pair(value: Any) -> bool:
+def _is_setting_pair(value: object) -> bool:
     """Return whether a value is a (name, value) tuple, the form into which `freeze` turns each setting of a control."""
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
 
@@ -185,7 +217,7 @@ def key_values(control: Control, stage: int) -> dict[str, Any] | None:
     map_settings = () if control.given else MAP_KINDS[control.kind].settings
     names = ("kind", "given", "start", "end", *map_settings)
     values = {name: getattr(control, name) for name in names}
-    return values | {"image": images.digest(control.image), "strength": strength}
+    return values | {"image": images.digest(control.checked_image), "strength": strength}
 
 
 @cache

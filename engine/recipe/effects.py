@@ -75,7 +75,7 @@ def changed_but_ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
     changed = []
     for name in ineffective_settings(recipe):
         values, defaults = (options, OPTION_DEFAULTS) if name in OPTIONS else (recipe, DEFAULTS)
-        is_former_default = name == "enlarge" and values.enlarge == LATENT
+        is_former_default = name == "enlarge" and recipe.enlarge == LATENT
         if getattr(values, name) != getattr(defaults, name) and not is_former_default:
             changed.append(name)
     return tuple(changed)

@@ -26,13 +26,29 @@ class Setting:
     # Whether the value may be None.
     optional: bool = False
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest value of a number; raises ValueError for a setting of another kind."""
+        if self.low is None or self.high is None:
+            raise ValueError(f"the setting {self.label} has no range")
+        return self.low, self.high
 
-def setting(default: Any, kind: str, label: str, help: str, *range_: float, **more: Any) -> Any:
+
+def setting(
+    default: object,
+    kind: str,
+    label: str,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    step: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
     """Return a dataclass field with a default value and with a Setting as metadata.
 
-    range_: Setting.low, high and step, for a number.    more: other fields of Setting.
+    The other arguments are fields of Setting.
     """
-    metadata = Setting(kind, label, help, *range_, optional=default is None, **more)
+    metadata = Setting(kind, label, help, low, high, step, choices, optional=default is None)
     return field(default=default, metadata={"setting": metadata})
 
 
@@ -41,7 +57,7 @@ def collect_settings(dataclass_: type) -> dict[str, Setting]:
     return {f.name: f.metadata["setting"] for f in fields(dataclass_)}
 
 
-def freeze(value: Any) -> Any:
+def freeze(value: object) -> Any:
     """Return a value with lists replaced by tuples, and mappings by sorted (name, value) pairs, at every depth.
 
     So a value read from JSON equals the original value.

@@ -29,14 +29,14 @@ def with_files(recipe: Recipe, find: FindImage) -> Recipe:
     return replace(recipe, image=image, controls=controls)
 
 
-def _control_with_file(control: Any, find: FindImage) -> Any:
+def _control_with_file(control: Control, find: FindImage) -> Control:
     """Return a control with its image replaced by a path. An invalid control is returned unchanged."""
     if not isinstance(control, Control) or control.image is None:
         return control
     return replace(control, image=_find_file(control.image, find, "controls", errors.CONTROL_PICTURE_GONE))
 
 
-def _find_file(image: Any, find: FindImage, field: str, sentence: str) -> Any:
+def _find_file(image: object, find: FindImage, field: str, sentence: str) -> Any:
     """Return the path of an image; raise BadRecipe(field, sentence) if it is not found."""
     file = find(image)
     if file is None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
+from typing import TypeGuard
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -30,6 +31,8 @@ MAX_PIXELS = 40_000_000
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 # The form of an image's digest.
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# The EXIF orientation of an image that is upright.
+UPRIGHT = 1
 # The transposition that turns an image upright, by the image's EXIF orientation.
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM,
@@ -39,7 +42,7 @@ _TURNS = {
 _SIDE_SWAPPING_TURNS = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
 
 
-def is_digest(value: object) -> bool:
+def is_digest(value: object) -> TypeGuard[str]:
     """Return whether a value is a digest of an image rather than a path."""
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
@@ -171,7 +174,7 @@ def _find_turn(image: Image.Image) -> Transpose | None:
         return None
     try:
         # Image.getexif, because for PNG the format's own getexif would read all px.
-        return _TURNS.get(Image.Image.getexif(image).get(ExifTags.Base.Orientation))
+        return _TURNS.get(Image.Image.getexif(image).get(ExifTags.Base.Orientation, UPRIGHT))
     except Exception:  # EXIF data may be malformed in any way.
         return None
 

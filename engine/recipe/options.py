@@ -23,9 +23,8 @@ class Options:
     restart: float = setting(
         0.6,
         "number",
-        "Draw anew from",
-        "How noisy the enlargement becomes before it is drawn again. Low: only finer. "
-        "High: freer, may repeat.",
+        "Redraw strength",
+        "How much noise the enlarged picture gets. Lower: only finer. Higher: freer, may repeat the subject.",
         0.1,
         1,
         0.05,
@@ -34,8 +33,8 @@ class Options:
         0.5,
         "number",
         "Block noise",
-        "How much of the noise comes in blocks, each as large as a pixel of the smaller picture. Low: keeps to it. "
-        "High: changes large shapes, may repeat.",
+        "The share of the noise in blocks, each as large as a latent cell of the smaller picture. Lower: closer to it. "
+        "Higher: freer, may repeat the subject.",
         0,
         1,
         0.05,
@@ -43,9 +42,8 @@ class Options:
     unblur: float = setting(
         1.0,
         "number",
-        "Undo a blur",
-        "How blurred a stage starts; its steps undo the blur. High: nearer the smaller picture, edges may show blocks. "
-        "0: no blur, and any scheduler works.",
+        "Blur at the start",
+        "How blurred a stage starts. Higher: closer to the smaller picture, edges may show blocks. 0: no blur.",
         0,
         1,
         0.05,
@@ -53,26 +51,28 @@ class Options:
     views: str = setting(
         "",
         "choice",
-        "Looks at",
-        "How much of the picture is drawn at once: windows of the native size, windows of twice its side, or "
-        "the whole picture.",
+        "Views",
+        "How much of the picture the network sees at once. Larger: fewer repeats, more memory.",
         choices=VIEWS,
     )
     network: str = setting(
         "",
         "choice",
-        "Network",
-        "Bent so that it stands sizes that it was not trained on, where it looks at more than its own.",
+        "Network adaptation",
+        "Adapts the network to views that are larger than the size that it was trained on.",
         choices=NETWORKS,
     )
     placed: bool = setting(
-        False, "flag", "Windows know their place", "Off, as published: each is told that it is the whole."
+        False,
+        "flag",
+        "Position of the windows (SDXL)",
+        "Gives the network the position of each window. Off, as published: each counts as the whole picture.",
     )
     bent_until: float = setting(
         0.0,
         "number",
-        "Bent until",
-        "The share of the steps in which the network is bent. Longer: fewer repeats, less detail. "
+        "Adapt the network until",
+        "The share of the steps in which the network is adapted. Larger: fewer repeats, less detail. "
         "0: as published.",
         0,
         1,
@@ -82,16 +82,19 @@ class Options:
         False,
         "flag",
         "Dispersed kernels",
-        "Wider kernels in place of more widely spaced ones: smoother. Off, as published.",
+        "Larger convolution kernels instead of more strongly dilated ones: smoother. Off: as published.",
     )
     damped: bool = setting(
         True,
         "flag",
-        "Damp the noise",
-        "From 2.8 times the native side on a gentler network gives the detail.",
+        "Noise-damped guidance",
+        "From 2.8 times the native side on, a third, less dilated prediction adds detail. Slower.",
     )
     windowed: bool = setting(
-        True, "flag", "Attention by quarters", "The largest attention looks at a quarter at a time: faster."
+        True,
+        "flag",
+        "Windowed attention (faster)",
+        "The largest attention layers see a quarter of the picture at a time.",
     )
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import errors
 from engine.catalogue.entries import lora_digests, lora_titles
@@ -44,38 +44,46 @@ class Recipe:
     """All settings of a run. The constructor accepts any values; `plan` validates them and fills empty fields."""
 
     prompt: str = setting("", "text", "Prompt", "What the picture shows.")
-    negative: str | None = setting(
-        None, "text", "Avoid", "What it should not show. Omitted is not the same as empty."
+    # None and an empty text are different: None conditions the network on zeros where the model was trained so.
+    negative: str | None = setting(None, "text", "Negative prompt", "What the picture should not show.")
+    seed: int = setting(
+        0, "integer", "Seed", "The same seed and settings give the same picture.", 0, MAX_SEED, 1
     )
-    seed: int = setting(0, "integer", "Seed", "Same seed, same settings, same picture.", 0, MAX_SEED, 1)
     method: str = setting(
         "demofusion", "choice", "Method", "How the large picture is made.", choices=tuple(METHODS)
     )
-    model: str = setting("", "text", "Model", "What draws. Empty takes the first on offer.")
+    model: str = setting("", "text", "Model", "The model that draws.")
     width: int | None = setting(None, "integer", "Width", "Of the final picture, in px.", 1, MAX_SIDE, 8)
     height: int | None = setting(None, "integer", "Height", "Of the final picture, in px.", 1, MAX_SIDE, 8)
     scales: tuple[float, ...] = setting(
         (),
         "scales",
-        "Scale stages",
-        "How many sizes the picture passes through. Every stage is yours to keep; the last one costs most.",
+        "Stages",
+        "The number of sizes, each larger than the one before. Every stage is kept; the last one takes the longest.",
     )
-    steps: int | None = setting(None, "integer", "Steps", "Denoising steps of every stage.", 4, 100, 1)
+    steps: int | None = setting(
+        None, "integer", "Steps", "Denoising steps of each stage. More: finer and slower.", 4, 100, 1
+    )
     guidance: float | None = setting(
-        None, "number", "Prompt strength", "Low: loose and calm. High: literal, harder colours.", 1, 15, 0.5
+        None,
+        "number",
+        "Guidance scale (CFG)",
+        "How closely the prompt is followed. Lower: freer, softer colours. Higher: more literal, harsher colours.",
+        1,
+        15,
+        0.5,
     )
     guidance_rescale: float = setting(
-        0.0, "number", "Calm strong colours", "Takes back the contrast that strong guidance adds.", 0, 1, 0.05
+        0.0, "number", "Guidance rescale", "Reduces the contrast that a high guidance scale adds.", 0, 1, 0.05
     )
     scheduler: str = setting(
-        "", "choice", "Solver", "How a step follows from the one before.", choices=("", "model", *SCHEDULERS)
+        "", "choice", "Sampler", "How each denoising step is computed.", choices=("", "model", *SCHEDULERS)
     )
     alpha1: float = setting(
         3.0,
         "number",
-        "Layout release α₁",
-        "When a stage lets go of the smaller picture. Lower: later, stays true to it. "
-        "Higher: sooner, freer, may drift.",
+        "Freedom of layout (α₁)",
+        "How early a stage departs from the smaller picture (skip residual). Lower: more faithful. Higher: freer.",
         0,
         5,
         0.1,
@@ -83,9 +91,8 @@ class Recipe:
     alpha2: float = setting(
         1.0,
         "number",
-        "Overview release α₂",
-        "When it stops looking at the picture as a whole. Lower: later, fewer repeats, more grain. "
-        "Higher: sooner, crisper, may repeat.",
+        "Fade the overview (α₂)",
+        "How early it stops seeing the whole picture (dilated sampling). Lower: fewer repeats. Higher: less grain.",
         0,
         5,
         0.1,
@@ -93,9 +100,8 @@ class Recipe:
     alpha3: float = setting(
         1.0,
         "number",
-        "Smoothing release α₃",
-        "When the smoothing of that overview fades. Lower: later, calmer. Higher: sooner, sharper, "
-        "maybe gritty.",
+        "Fade the smoothing (α₃)",
+        "How early the Gaussian smoothing of the overview fades. Lower: softer. Higher: sharper, may look gritty.",
         0,
         5,
         0.1,
@@ -103,9 +109,8 @@ class Recipe:
     sigma1: float = setting(
         0.8,
         "number",
-        "Smoothing at first σ₁",
-        "How strongly the overview is smoothed at the start. More: less grain, softer. "
-        "Less: crisper, a grid may show.",
+        "Smoothing, start (σ₁)",
+        "Smoothing of the overview at the start. Larger: softer, less grain. Smaller: crisper, a grid may show.",
         0,
         2,
         0.05,
@@ -113,8 +118,8 @@ class Recipe:
     sigma2: float = setting(
         0.008,
         "number",
-        "Smoothing at last σ₂",
-        "How much of it is left at the end. Below 0.25 it changes nothing; raise it against a stubborn grid.",
+        "Smoothing, end (σ₂)",
+        "Smoothing of the overview at the end. Below 0.25 nothing changes; raise it if a grid remains.",
         0,
         1,
         0.001,
@@ -123,42 +128,51 @@ class Recipe:
         None,
         "integer",
         "Window step (stride)",
-        "How far each window moves on, in latent cells. Smaller: fewer seams, slower. "
-        "Larger: faster, seams may show.",
+        "Distance between windows, in latent cells. Smaller: smoother joins, slower. Larger: faster, may show seams.",
         1,
         128,
         1,
     )
     progressive: bool = setting(
-        True, "flag", "Grow in stages", "Off: one leap from the first size to the last."
+        True, "flag", "Grow in stages", "Off: only the first and the last size are made."
     )
     skip_residual: bool = setting(
-        True, "flag", "Follow the smaller picture", "Off: a stage remembers it only in its first noise."
+        True,
+        "flag",
+        "Follow the smaller picture",
+        "Skip residual. Off: the smaller picture is used only for a stage's first noise.",
     )
     dilated: bool = setting(
-        True, "flag", "Look at the whole", "Off: windows only. Expect the subject more than once."
+        True,
+        "flag",
+        "Use the overview",
+        "Dilated sampling. Off: windows only, and the subject may appear several times.",
     )
-    jitter: bool = setting(True, "flag", "Shake the windows", "Hides seams.")
-    feather: bool = setting(True, "flag", "Soft window edges", "Hides seams.")
+    jitter: bool = setting(
+        True, "flag", "Jitter windows", "Shifts the windows at random at every step, which hides seams."
+    )
+    feather: bool = setting(
+        True, "flag", "Feather window edges", "Blends the windows smoothly, which hides seams."
+    )
     kernel: str = setting(
         "paper",
         "choice",
         "Smoothing width",
-        "As the paper says (4s-3) or as its code does (2s-1).",
+        "The width of the smoothing filter at scale s, which differs between the paper and its code.",
         choices=("paper", "code"),
     )
     lattice: str = setting(
         "v",
         "choice",
         "Overview blend",
-        "v keeps the noise right when nothing is pulled; raw is as published.",
+        "v keeps the noise level correct without the skip residual; raw is as published.",
         choices=("v", "raw"),
     )
     economy: float = setting(
         0.005,
         "number",
-        "Skip invisible work",
-        "Skips work of which less than this share is left in the result. 0 skips nothing.",
+        "Skip negligible work",
+        "Skips work of which less than this share remains in the result. Larger: faster. 0: skips nothing.",
         0,
         0.1,
         0.005,
@@ -168,34 +182,37 @@ class Recipe:
         0.5,
         "number",
         "Stay close to my picture",
-        "0: a new picture on its layout. 1: the same picture, only finer.",
+        "0: a new picture with its layout. 1: the same picture with finer detail.",
         0,
         1,
         0.05,
     )
     controls: tuple[Control, ...] = setting(
-        (), "controls", "Follow a picture", "Pictures whose edges, depth or pose guide the drawing."
+        (), "controls", "Follow a picture", "Pictures whose edges, depth or pose the new picture follows."
     )
-    loras: tuple[Any, ...] = setting((), "loras", "LoRAs", "Small additions, each with its strength.")
+    loras: tuple[Any, ...] = setting(
+        (), "loras", "LoRAs", "Small additions to the model, each with its strength."
+    )
     enlarge: str = setting(
         "",
         "upscaler",
-        "Enlarge by",
-        "How a stage starts from the one below: from its enlarged latent, or from its picture, enlarged by an "
-        "upscaler.",
+        "Enlarge with",
+        "What enlarges the smaller picture at the start of a stage: interpolation of its latent, or an upscaler.",
     )
-    options: tuple[tuple[str, Any], ...] = setting((), "options", "Options", "Settings of one method alone.")
+    options: tuple[tuple[str, Any], ...] = setting(
+        (), "options", "Options", "Settings that only some methods use."
+    )
     faithful: bool = setting(
         False,
         "flag",
         "Exactly as published",
-        "The authors' code, quirks included. Sets jitter borders, edges, kernel and skipping itself.",
+        "Repeats the authors' code, errors included. Overrides window edges, smoothing width and skipped work.",
     )
     view_batch: int | None = setting(
         None,
         "integer",
-        "Views at once",
-        "More is faster where memory allows; the picture stays the same.",
+        "Views per batch",
+        "Larger: faster if there is enough memory. The picture stays the same.",
         1,
         64,
         1,
@@ -214,6 +231,20 @@ class Recipe:
         values["loras"] = lora_digests(self.loras)
         values["enlarge"] = upscaler_digest(self.enlarge)
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+if TYPE_CHECKING:
+
+    class ResolvedRecipe(Recipe):
+        """A recipe with every empty field filled, as `resolve_recipe` returns it. Only type checkers see this class."""
+
+        width: int
+        height: int
+        steps: int
+        guidance: float
+        stride: int
+else:
+    ResolvedRecipe = Recipe
 
 
 # The Setting of each field of a recipe, by name.

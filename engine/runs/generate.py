@@ -3,19 +3,20 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from engine import errors, hardware
 from engine.errors import BadRecipe, Fault, StopRequested
 from engine.loop import sample_stages
 from engine.network.lora import LoraFiles, apply_loras
 from engine.network.model import Model
+from engine.network.pipeline import Pipeline
 from engine.planning.cost import largest_fitting
 from engine.planning.stage import Stage
 from engine.recipe.recipe import Recipe
 from engine.runs import events
 from engine.runs.clock import Stopwatch
 from engine.runs.prepare import PreparedRun, prepare
+from engine.sampling.denoiser import Stop
 from engine.sampling.signals import NetworkCalled, Signal, StageMade, StepStarted, TileUpscaled, X0Predicted
 from engine.sampling.start import LoopInputs
 from engine.vae import codec
@@ -31,9 +32,9 @@ def generate(
     model: Model,
     *,
     out: str | Path,
-    noise: Any = None,
+    noise: object = None,
     resume: tuple[str | Path, int] | None = None,
-    stop: Any = None,
+    stop: Stop | None = None,
     until: int | None = None,
     run: Path | None = None,
 ) -> Iterator[events.Event]:
@@ -69,7 +70,7 @@ def generate(
         yield events.unexpected(fault)
 
 
-def _run_events(run: PreparedRun, stop: Any) -> Iterator[events.Event]:
+def _run_events(run: PreparedRun, stop: Stop | None) -> Iterator[events.Event]:
     """Run the loop and yield an event for each signal that concerns the reader.
 
     stop: the caller's signal to stop, see `generate`.
@@ -134,7 +135,7 @@ def _upscaling_events(signal: TileUpscaled, stage: Stage, view_batch: int) -> It
     yield events.Upscaling(stage.number, signal.done, signal.of)
 
 
-def _with_loras(signals: Iterator[Signal], pipeline: Any, loras: LoraFiles) -> Iterator[Signal]:
+def _with_loras(signals: Iterator[Signal], pipeline: Pipeline, loras: LoraFiles) -> Iterator[Signal]:
     """Yield the loop's signals, with LoRAs applied during each stage only: other runs use the model in between."""
     for signal in signals:  # The first signal of a stage comes before the network is called.
         with apply_loras(pipeline, loras):

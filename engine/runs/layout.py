@@ -3,7 +3,7 @@
 The page draws the windows of a finished stage from this layout, without a plan.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ def to_dict(layout: StageLayout) -> dict[str, Any]:
     return asdict(layout)
 
 
-def from_dict(values: Any) -> StageLayout | None:
+def from_dict(values: object) -> StageLayout | None:
     """Return the layout in a stage's record; None if it is missing, as in records of earlier versions."""
     if not isinstance(values, Mapping):
         return None
@@ -63,7 +63,7 @@ def from_dict(values: Any) -> StageLayout | None:
         return None
 
 
-def _size(values: Any) -> Size:
+def _size(values: Iterable[Any]) -> Size:
     """Return (height, width) from a list in a record."""
     height, width = map(int, values)
     return height, width

@@ -39,7 +39,7 @@ from engine.runs.resume import (
     find_resume_point,
     stage_done_event,
 )
-from engine.sampling.denoiser import Denoiser
+from engine.sampling.denoiser import Denoiser, Stop
 from engine.sampling.signals import StageMade, TileUpscaled
 from engine.sampling.start import Upscale
 from engine.sampling.tone import Tone
@@ -54,11 +54,11 @@ LINK_ATTEMPTS = 3
 class StopSignal:
     """Says whether a run is to stop: its caller has set a signal, or its folder contains the file STOP_FILE."""
 
-    def __init__(self, run: Path, signal: Any) -> None:
+    def __init__(self, run: Path, signal: Stop | None) -> None:
         """Watch a run.
 
         run: the run's folder.
-        signal: the caller's object with is_set(), such as threading.Event; None without one.
+        signal: the caller's signal; None without one.
         """
         self._path, self._signal = run / store.STOP_FILE, signal
 
@@ -129,7 +129,7 @@ class PreparedRun:
         cropped = images.crop_to_fill(images.read(self.image), stage.size)
         return codec.encode(self.model.vae, cropped, facts.window).to(self.model.device)
 
-    def upscale_with(self, stop: Any) -> Upscale:
+    def upscale_with(self, stop: Stop | None) -> Upscale:
         """Return the function that enlarges the picture below a stage by the stage's upscaler.
 
         stop: the caller's signal to stop, see StopSignal; it is looked at between the upscaler's layers.
@@ -157,16 +157,18 @@ class PreparedRun:
         The start image takes the place of the stage below if it has more px. A resumed run reads the same file, so it
         makes the same picture.
         """
-        below = None
         if stage.number > 1:
             _, folder = store.find_stage(self.folder, stage.number - 1)
             below = images.read(folder / store.PICTURE_FILE)
-        if self.image is None or (below and not self._has_more_pixels(below.height * below.width, stage)):
-            return below
+            if not self._has_more_pixels(below.height * below.width, stage):
+                return below
+        assert self.image is not None  # Without a start image the first stage is drawn, not enlarged.
         return images.crop(images.read(self.image), stage.size)
 
     def _has_more_pixels(self, pixels_below: int, stage: Stage) -> bool:
-        """Return whether the start image has more px than the stage below, in its crop for a stage."""
+        """Return whether there is a start image that has more px than the stage below, in its crop for a stage."""
+        if self.image is None:
+            return False
         return images.count_crop_pixels(images.measure(self.image), stage.size) > pixels_below
 
     def accepted_event(self) -> events.Accepted:
@@ -194,7 +196,7 @@ class PreparedRun:
         if self.remaining and note:
             yield note
 
-    def make_denoiser(self, stop: Any) -> Denoiser:
+    def make_denoiser(self, stop: Stop | None) -> Denoiser:
         """Encode the prompt and return the denoiser for the remaining stages.
 
         stop: the caller's signal to stop, see StopSignal.
@@ -264,7 +266,7 @@ def prepare(
     recipe: Recipe,
     model: Model,
     out: Path,
-    noise: Any,
+    noise: object,
     resume: tuple[str | Path, int] | None,
     until: int | None,
     run: Path | None,
@@ -283,7 +285,9 @@ def prepare(
     )
     loras = lora.find_loras(planned.recipe.loras)
     controlnets = load.load_controlnets(planned.recipe.controls, model)
-    for attempt in range(1, LINK_ATTEMPTS + 1):
+    attempt = 0
+    while True:
+        attempt += 1
         resumed, resume_point, last = find_resume_point(
             recipe, planned, cache, resume, until, use_keys=noise is None
         )
@@ -293,7 +297,9 @@ def prepare(
         try:
             cached = _link_cached_stages(resume_point, run, model.facts.cell)
             image = None if recipe.image is None else store.store_image(run, recipe.image)
-            control_images = tuple(store.store_image(run, control.image) for control in recipe.controls)
+            control_images = tuple(
+                store.store_image(run, control.checked_image) for control in recipe.controls
+            )
             break
         except FileNotFoundError:  # It was swept after it was found.
             if attempt == LINK_ATTEMPTS:
@@ -344,7 +350,7 @@ def _load_upscaler(stages: tuple[Stage, ...], model: Model) -> Upscaler | None:
         raise BadRecipe("enlarge", fault.sentence) from fault
 
 
-def _find_image(image: Any, cache: RunCache) -> Any:
+def _find_image(image: object, cache: RunCache) -> object:
     """Return the stored file of an image's digest, None if no run stores it; return a path unchanged."""
     return cache.find_image(image) if images.is_digest(image) else image
 
@@ -370,5 +376,4 @@ def _keys_for_stages(
     """
     if has_own_noise:
         return tuple(keys.unique_key() for _ in stages)
-    last = resume_point.last
-    return keys.stage_keys(stages, last.key if last else "")
+    return keys.stage_keys(stages, resume_point.last_key)

@@ -35,6 +35,11 @@ class ResumePoint:
         """The cached stage that the run continues from; None if the run starts with its first stage."""
         return self.cached_stages.get(self.number)
 
+    @property
+    def last_key(self) -> str:
+        """The stage key of the cached stage that the run continues from; empty without one."""
+        return self.last.key if self.last else ""
+
 
 def find_resume_point(
     recipe: Recipe,
@@ -59,7 +64,7 @@ def find_resume_point(
         resume_point = _resume_after_chosen_stage(planned, resume, last)
         if use_keys:
             stages = planned.stages[resume_point.number : last]
-            chain = cache.longest_chain(keys.stage_keys(stages, resume_point.last.key))
+            chain = cache.longest_chain(keys.stage_keys(stages, resume_point.last_key))
             resume_point = _extend(resume_point, chain)
     elif use_keys:
         resume_point = _extend(ResumePoint(), cache.longest_chain(keys.stage_keys(planned.stages[:last])))
@@ -78,21 +83,21 @@ def _extend(resume_point: ResumePoint, chain: tuple[CachedStage, ...]) -> Resume
     return ResumePoint(resume_point.number + len(chain), resume_point.cached_stages | following)
 
 
-def _planned_stage(planned: Plan, number: Any, field: str) -> Stage:
+def _planned_stage(planned: Plan, number: object, field: str) -> Stage:
     """Return the planned stage with an unchecked number, or raise BadRecipe.
 
     field: the name of the field that the error is about.
     """
     if isinstance(number, bool) or not isinstance(number, Integral):
         raise BadRecipe(field, errors.NOT_A_STAGE.format(field=field, value=short_repr(number)))
-    if not 1 <= number <= len(planned.stages):
+    if not 1 <= int(number) <= len(planned.stages):
         raise BadRecipe(
             field, errors.NO_SUCH_STAGE.format(stage=short_repr(number), last=len(planned.stages))
         )
-    return planned.stages[number - 1]
+    return planned.stages[int(number) - 1]
 
 
-def _resume_after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumePoint:
+def _resume_after_chosen_stage(planned: Plan, resume: object, last: int) -> ResumePoint:
     """Return the resume point after a chosen stage of a run, whose stage key may differ from the plan's.
 
     The chosen stage replaces the largest planned stage that is not larger than the chosen one.
@@ -102,9 +107,10 @@ def _resume_after_chosen_stage(planned: Plan, resume: Any, last: int) -> ResumeP
     """
     if not isinstance(resume, tuple | list) or len(resume) != 2 or not isinstance(resume[0], str | Path):
         raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(resume)))
-    run, chosen = resume
-    if isinstance(chosen, bool) or not isinstance(chosen, Integral):
-        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(chosen)))
+    run, number_in_run = resume
+    if isinstance(number_in_run, bool) or not isinstance(number_in_run, Integral):
+        raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(number_in_run)))
+    chosen = int(number_in_run)
     key, folder = store.find_stage(run, chosen)
     stored = store.read_stage(folder)
     _check_fits(planned, chosen, stored)

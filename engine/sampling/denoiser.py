@@ -3,7 +3,7 @@ with smaller batches when memory runs out.
 """
 
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,27 +13,40 @@ from engine.control.conditioning import Conditioning
 from engine.errors import StopRequested
 from engine.formulas.schedule import Step
 from engine.network.controlnet import ControlInput
+from engine.network.text import Text
 from engine.planning.patches import NO_PATCHES, Patch, StepPatches
 from engine.planning.stage import Stage
 from engine.planning.views import View
 from engine.sampling.signals import NetworkCalled
 
 
+class Stop(Protocol):
+    """The caller's signal to stop, such as threading.Event."""
+
+    def is_set(self) -> bool:
+        """Return whether the run is to stop."""
+        ...
+
+
 class Network(Protocol):
     """The part of a model that the loop uses; implemented by engine.network.model.Model."""
 
-    device: torch.device
+    @property
+    def device(self) -> torch.device:
+        """The device on which the network computes."""
+        ...
 
     def predict(
         self,
         latents: Tensor,
         t: float,
-        text: Any,
+        text: Text,
         size_ids: Tensor,
         controls: tuple[ControlInput, ...] = (),
         patches: tuple[Patch, ...] = (),
     ) -> Tensor:
         """Return predictions for latents (N, C, h, w): all views with the first prompt, then with the second prompt."""
+        ...
 
 
 class Denoiser:
@@ -42,17 +55,17 @@ class Denoiser:
     text: the embeddings of the prompts.
     guidance_passes: the number of prompts: 2 (negative and positive) or 1 (positive).
     view_batch: the number of views in one call.
-    stop: an object with is_set(), such as threading.Event; checked before every call. None to never stop.
+    stop: checked before every call. None to never stop.
     conditioning: the run's controls; None without any.
     """
 
     def __init__(
         self,
         network: Network,
-        text: Any,
+        text: Text,
         guidance_passes: int,
         view_batch: int,
-        stop: Any = None,
+        stop: Stop | None = None,
         conditioning: Conditioning | None = None,
     ) -> None:
         self.network, self.text, self.guidance_passes = network, text, guidance_passes
@@ -106,7 +119,8 @@ class Denoiser:
         """
         latents = torch.cat([source[..., view.rows, view.cols] for view in batch])
         size_ids = torch.tensor([view.size_ids for view in batch], device=source.device)
-        controls = self.conditioning.inputs(stage, step, batch, latents.shape[-2:], source.device)
+        rows, cols = latents.shape[-2:]
+        controls = self.conditioning.inputs(stage, step, batch, (rows, cols), source.device)
         passes = [(self.text, self.guidance_passes, patches.strong)]
         if patches.mild is not None:
             passes.append((self.text.first, 1, patches.mild))

@@ -52,10 +52,11 @@ def blend(local: Prediction | None, dilated: Prediction | None, c2: float) -> Pr
 
     If one of the two predictions is None, return the other.
     """
-    if dilated is None:
-        return local
-    if local is None:
-        return dilated
+    if local is None or dilated is None:
+        only = dilated if local is None else local
+        if only is None:
+            raise ValueError("a step needs local or dilated views")
+        return only
     # Dilated views have native size and need no patches: their unconditional prediction also serves as the mild one.
     missing = len(local.values) - len(dilated.values)
     values = torch.cat([dilated.values, dilated.values[:missing]])

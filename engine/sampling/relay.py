@@ -19,7 +19,8 @@ FLOOR = 0.001
 def block(noise: Tensor, s: int) -> Tensor:
     """Return block noise: the sum of the s x s values up to and left of each one, cyclic on both axes, over s."""
     for axis in (-2, -1):
-        noise = sum(torch.roll(noise, shift, axis) for shift in range(s))
+        shifted = [torch.roll(noise, shift, axis) for shift in range(s)]
+        noise = sum(shifted, start=torch.zeros_like(noise))
     return noise / s
 
 

@@ -4,7 +4,7 @@ A canvas z is alpha x0 + sigma noise. Schedulers of the Euler family have alpha 
 be the network's input. The others have alpha^2 + sigma^2 = 1. The network's input always has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -171,7 +171,13 @@ class _FixedNoise(TorchFunctionMode):
         super().__init__()
         self.noise = noise
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         if function is torch.randn and self.noise is not None:
             return self.noise
         return function(*args, **(kwargs or {}))

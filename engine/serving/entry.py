@@ -81,7 +81,7 @@ class Entry:
         They are the run's folder, the folder of the run that it continues, and the recipe's images.
         """
         recipe, resume = self.request.recipe, self.request.resume
-        paths = [recipe.image, *(control.image for control in recipe.controls)]
+        paths: list[str | Path | None] = [recipe.image, *(control.image for control in recipe.controls)]
         if resume:
             paths.append(resume[0])
         return (self.run, *(Path(path) for path in paths if path))
@@ -122,5 +122,6 @@ def announce_positions(entries: Sequence[Entry], seconds_spent: float) -> None:
 def queue_full_message(entries: Sequence[Entry]) -> str:
     """Return the message that the queue is full and when to try again."""
     seconds = [entry.next_stage_seconds for entry in entries]
-    wait = errors.waiting_phrase(None if None in seconds else sum(seconds))
+    known = [each for each in seconds if each is not None]
+    wait = errors.waiting_phrase(sum(known) if len(known) == len(seconds) else None)
     return errors.QUEUE_FULL.format(count=len(entries) - 1, when=wait)

@@ -6,9 +6,9 @@ and the picture's latent is the mode of the VAE's distribution, so that the resu
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,11 +56,11 @@ class LatentUpscaler:
     # The seed of the noise.
     seed: int = 0
     # How many times larger the result is, on each axis.
-    factor: ClassVar[int] = 2
+    factor: int = field(default=2, init=False)
     # Whether a picture may be cut into tiles that are enlarged one by one.
-    tiles: ClassVar[bool] = False
+    tiles: bool = field(default=False, init=False)
     # The px around a tile that are enlarged with it; none, because there are no tiles.
-    surroundings: ClassVar[int] = 0
+    surroundings: int = field(default=0, init=False)
 
     def upscale(self, pixels: Tensor, check: Check | None = None) -> Tensor:
         """Return a picture at twice its size. The picture is rounded to 8 bits before and after.

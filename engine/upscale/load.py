@@ -52,20 +52,24 @@ class Upscaler(Protocol):
     @property
     def factor(self) -> int:
         """How many times larger each side becomes."""
+        ...
 
     @property
     def surroundings(self) -> int:
         """The px around a tile that the network must see, so that the tile equals that part of the whole picture."""
+        ...
 
     @property
     def tiles(self) -> bool:
         """Whether a picture may be given in tiles; otherwise it must be given whole."""
+        ...
 
     def upscale(self, pixels: Tensor, check: Check | None = None) -> Tensor:
         """Enlarge a picture (1, 3, h, w) of any size. Both pictures are float32 RGB from 0 to 1 on the CPU.
 
         check: called again and again during the work; it may raise an exception to end the work.
         """
+        ...
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class PixelUpscaler:
             return []
         thread = threading.get_ident()
 
-        def check_here(*_: Any) -> None:
+        def check_here(*_: object) -> None:
             if threading.get_ident() == thread:
                 check()
 
@@ -211,7 +215,7 @@ def _build_network(tensors: dict[str, Tensor], name: str) -> Any:
         raise WeightsMissing(errors.UPSCALER_OTHER_NETWORK.format(source=name, what=what)) from fault
     is_upscaler = isinstance(network, spandrel.ImageModelDescriptor) and network.scale > 1
     if not is_upscaler or (network.input_channels, network.output_channels) != (3, 3):
-        what = f"a {network.architecture.name} network that enlarges no pictures in colour"
+        what = f"a {network.architecture.name} network that does not enlarge colour pictures"
         raise WeightsMissing(errors.UPSCALER_OTHER_NETWORK.format(source=name, what=what))
     return network
 

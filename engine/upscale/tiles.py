@@ -48,9 +48,12 @@ def enlarge_picture(
     check: called again and again during the work; it may raise an exception to end the work.
     """
     picture = picture.convert("RGB")
+    height, width = size
     passes = list_passes((picture.height, picture.width), size, upscaler.factor) if upscaler else []
-    if not passes:
-        resized = _shrink(picture, size) if upscaler else picture.resize(size[::-1], Image.Resampling.LANCZOS)
+    if not upscaler or not passes:
+        resized = (
+            _shrink(picture, size) if upscaler else picture.resize((width, height), Image.Resampling.LANCZOS)
+        )
         yield TileDone(1, 1, tile)
         return resized
     done, side = 0, tile if upscaler.tiles else None
@@ -63,7 +66,7 @@ def enlarge_picture(
             except (MemoryError, RuntimeError) as fault:
                 if side is None or side <= MIN_TILE_SIDE or not hardware.is_out_of_memory(fault):
                     raise
-            if enlarged is None:
+            if enlarged is None and side is not None:
                 # Outside of the except block, so that the exception no longer holds what filled the memory.
                 hardware.release_memory(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
                 side = max(MIN_TILE_SIDE, min(side, max(step.source)) // 2)
@@ -86,7 +89,8 @@ def _run_pass(
     progress: the number of tiles that were done before this pass, and of all tiles.
     """
     done, of = progress
-    enlarged = Image.new("RGB", step.target[::-1])
+    height, width = step.target
+    enlarged = Image.new("RGB", (width, height))
     for tile in list_tiles(step, upscaler.surroundings, side):
         part = _enlarge_tile(picture, tile, step, upscaler, check)
         enlarged.paste(part, (tile.cols.start, tile.rows.start))
@@ -120,7 +124,9 @@ def _cut_axis(enlarged: Tensor, axis: int, span: Span, lengths: tuple[int, int],
         return enlarged.narrow(axis, span.start - factor * span.outer_start, span.stop - span.start)
     first, count = span.inner_start - span.outer_start, span.inner_stop - span.inner_start
     inner = enlarged.narrow(axis, factor * first, factor * count)
-    return torch.tensordot(area_weights(span, lengths, factor), inner, dims=([1], [axis])).movedim(0, axis)
+    weights, dims = area_weights(span, lengths, factor), ([1], [axis])
+    # torch's types allow only a number of axes, and not lists of axes.
+    return torch.tensordot(weights, inner, dims).movedim(0, axis)  # pyright: ignore[reportArgumentType]
 
 
 def area_weights(span: Span, lengths: tuple[int, int], factor: int) -> Tensor:

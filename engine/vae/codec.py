@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -50,8 +50,39 @@ KNOWN_PREVIEW_MATRICES = {
 KNOWN_VAE_CHANNELS = (128, 256, 512, 512)
 
 
+class Vae(Protocol):
+    """The part of a VAE of diffusers that is used here."""
+
+    @property
+    def config(self) -> Any:
+        """The VAE's config; its values are attributes."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the weights."""
+        ...
+
+    def modules(self) -> Iterator[torch.nn.Module]:
+        """Yield all modules of the network."""
+        ...
+
+    def decode(self, z: Tensor) -> Any:
+        """Return an object whose `sample` are the pixels of a latent."""
+        ...
+
+    def encode(self, x: Tensor) -> Any:
+        """Return an object with the latent of pixels as `latents`, or its distribution as `latent_dist`."""
+        ...
+
+
 def decode(
-    vae: Any,
+    vae: Vae,
     latent: Tensor,
     tile_side: int | None = None,
     on_smaller_tiles: Callable[[int], None] | None = None,
@@ -61,24 +92,25 @@ def decode(
     tile_side: the longest side of a tile in latent cells; None decodes the latent as a whole.
     on_smaller_tiles: called with the new side each time memory runs out and smaller tiles are tried.
     """
-    size = latent.shape[-2:]
+    size = (latent.shape[-2], latent.shape[-1])
 
     def cut(rows: slice, cols: slice) -> Tensor:
         return latent[..., rows, cols]
 
     def decode_by(tile_side: int) -> Image.Image:
-        picture = None
+        picture: Image.Image | None = None
         for top, strip in _process_by_tiles(vae, partial(_decode_tile, vae), cut, size, tile_side):
             width = strip.shape[-1]
             picture = picture or Image.new("RGB", (width, width * size[0] // size[1]))
             picture.paste(_to_image(strip), (0, top))
+        assert picture is not None  # There is always at least one strip.
         return picture
 
     return _with_smaller_tiles(decode_by, latent.device, tile_side or max(size), max(size), on_smaller_tiles)
 
 
 def encode(
-    vae: Any,
+    vae: Vae,
     picture: Image.Image,
     tile_side: int | None = None,
     on_smaller_tiles: Callable[[int], None] | None = None,
@@ -106,7 +138,7 @@ def encode(
 
 
 def _process_by_tiles(
-    vae: Any,
+    vae: Vae,
     process: Callable[[Tensor], Tensor],
     cut: Callable[[slice, slice], Tensor],
     size: tuple[int, int],
@@ -155,13 +187,13 @@ def _with_smaller_tiles(
             on_smaller_tiles(tile_side)
 
 
-def _cell_size(vae: Any) -> int:
+def _cell_size(vae: Vae) -> int:
     """Return the side of a latent cell in px."""
     return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 @torch.inference_mode()
-def _decode_tile(vae: Any, latent: Tensor) -> Tensor:
+def _decode_tile(vae: Vae, latent: Tensor) -> Tensor:
     """Decode latents (N, C, rows, cols), scaled for the network, to pixels (N, 3, H, W) from about -1 to 1."""
     deviation, mean = _latent_statistics(vae.config, latent.device)
     latent = latent * deviation + mean
@@ -169,7 +201,7 @@ def _decode_tile(vae: Any, latent: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _encode_tile(vae: Any, pixels: Tensor) -> Tensor:
+def _encode_tile(vae: Vae, pixels: Tensor) -> Tensor:
     """Encode pixels (N, 3, H, W) from -1 to 1 to latents (N, C, rows, cols), scaled for the network."""
     output = vae.encode(pixels.to(vae.device, vae.dtype))
     latent = (output.latents if hasattr(output, "latents") else output.latent_dist.mode()).float()
@@ -207,7 +239,7 @@ def preview(x0: Tensor, matrix: Tensor) -> bytes:
     return file.getvalue()
 
 
-def preview_matrix(vae: Any, model_matrix: Any = None) -> Tensor:
+def preview_matrix(vae: Vae, model_matrix: list[list[float]] | None = None) -> Tensor:
     """Return the latent-to-RGB matrix (C + 1, 3) for `preview`.
 
     It is the model's own matrix, else the known matrix of a widely used VAE, else a matrix fitted to decoded random
@@ -227,7 +259,7 @@ def preview_matrix(vae: Any, model_matrix: Any = None) -> Tensor:
     return _fit_preview_matrix(vae, config.latent_channels)
 
 
-def _fit_preview_matrix(vae: Any, channels: int) -> Tensor:
+def _fit_preview_matrix(vae: Vae, channels: int) -> Tensor:
     """Return a preview matrix fitted by least squares to the mean colour of each cell in decoded random latents."""
     patches = FIT_SIDE // FIT_PATCH
     coarse = np.random.RandomState(0).standard_normal((FIT_SAMPLES, channels, patches, patches))

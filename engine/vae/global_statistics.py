@@ -125,7 +125,13 @@ class _PieceMode(TorchFunctionMode):
         super().__init__()
         self.borders = borders
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         replacements = {
             F.group_norm: self.group_norm,
             F.scaled_dot_product_attention: self.attention,
@@ -135,12 +141,33 @@ class _PieceMode(TorchFunctionMode):
         }
         return replacements.get(func, func)(*args, **kwargs or {})
 
+    def group_norm(
+        self,
+        x: Tensor,
+        groups: int,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        eps: float = 1e-5,
+    ) -> Tensor:
+        """Normalize x by statistics of the picture."""
+        raise NotImplementedError
+
+    def attention(self, query: Tensor, key: Tensor, value: Tensor, *more: Any, **named: Any) -> Tensor:
+        """Attend to the tokens of the picture."""
+        raise NotImplementedError
+
     def conv2d(
-        self, x: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, *more: Any
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: int | tuple[int, ...] = 1,
+        padding: tuple[int, ...] = (0, 0),
+        *more: Any,
     ) -> Tensor:
         """Convolve pieces, padded by the method `pad`."""
         if any(padding):
-            x, padding = self.pad(x, (padding[1], padding[1], padding[0], padding[0])), 0
+            x, padding = self.pad(x, (padding[1], padding[1], padding[0], padding[0])), (0, 0)
         return self.after_rescaling(F.conv2d(x, weight, bias, stride, padding, *more))
 
     def pad(self, x: Tensor, pad: tuple[int, ...], *more: Any, **named: Any) -> Tensor:
@@ -172,7 +199,12 @@ class _TileMode(_PieceMode):
         self.tokens = iter(statistics.tokens)
 
     def group_norm(
-        self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+        self,
+        x: Tensor,
+        groups: int,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        eps: float = 1e-5,
     ) -> Tensor:
         """Normalize x by the statistics of the whole picture."""
         return next(self.norms).normalize(x, weight, bias, eps)
@@ -214,7 +246,12 @@ class _MeasuringMode(_PieceMode):
         self.max_tokens = max_tokens
 
     def group_norm(
-        self, x: Tensor, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+        self,
+        x: Tensor,
+        groups: int,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        eps: float = 1e-5,
     ) -> Tensor:
         """Measure x and normalize it by the statistics of all crops together."""
         measured = GroupNormStatistics.measure(x, groups)

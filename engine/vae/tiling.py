@@ -41,11 +41,11 @@ def blend_tiles(
     # The lower part of the previous row of tiles, which still has to be blended with the next row.
     unfinished: Tensor | None = None
     for k, top in enumerate(tops):
-        strip: Tensor | None = None
+        strip, scale = torch.empty(0), 0.0
         for n, left in enumerate(lefts):
             tile = process_tile(slice(top, top + tile_height), slice(left, left + tile_width))
-            scale = tile.shape[-1] / tile_width
-            if strip is None:
+            if n == 0:
+                scale = tile.shape[-1] / tile_width
                 strip = torch.zeros(len(tile), tile.shape[-2], round(scale * size[1]))
             cols = slice(round(scale * left), round(scale * (left + tile_width)))
             strip[..., cols] += tile * _blend_weights(lefts, tile_width, overlap_cols, scale)[n]

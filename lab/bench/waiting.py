@@ -67,7 +67,7 @@ def time_stages(page: Page, stages: int) -> None:
     page.get_by_label("Seed").press("Tab")
     page.locator("#generate").click()
     began = time.perf_counter()
-    page.locator(".st-tag", has_text="in the making").wait_for()
+    page.locator(".st-tag", has_text="in progress").wait_for()
     print_wait("Generate to first preview", began)
     for stage in range(1, stages + 1):
         page.get_by_role("button", name=re.compile(rf"^Stage {stage} of .* pixels")).wait_for()

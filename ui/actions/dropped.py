@@ -25,7 +25,7 @@ from ui.text.labels import join_labels
 UNDO_ACTION = {"do": "undo", "label": words.UNDO}
 
 
-def use_dropped_file(session: Session, services: Services, path: Any) -> bool:
+def use_dropped_file(session: Session, services: Services, path: object) -> bool:
     """Offer actions for a dropped file that contains a recipe; make any other image the start image.
 
     Return whether the settings changed. If the file cannot be used, the page shows the reason.

@@ -73,7 +73,7 @@ def _use_link(session: Session, services: Services, link: ParsedLink) -> None:
         session.show_message(words.LINK_READ)
 
 
-def _parse_recipe(values: Any) -> Recipe | None:
+def _parse_recipe(values: object) -> Recipe | None:
     """Return the recipe in values from outside; None if they contain no recipe."""
     if not isinstance(values, Mapping):
         return None

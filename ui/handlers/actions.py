@@ -175,7 +175,7 @@ class ActionHandlers(Handlers):
     def do_forget(self, session: Session, action: Mapping[str, Any]) -> None:
         """Remove a run unless a run in the queue needs it. If it was on display, show the newest other run."""
         name = action.get("run")
-        if name not in session.own_runs:
+        if not isinstance(name, str) or name not in session.own_runs:
             return
         if not self.services.remove_run(name) and self.services.run_folder(name):
             session.show_message(words.RUN_IN_PROGRESS, fault=True)
@@ -230,7 +230,7 @@ class ActionHandlers(Handlers):
         kind: the kind of export, "labelled" or "dive".
         """
         run = action.get("run")
-        if self.services.run_folder(run):
+        if isinstance(run, str) and self.services.run_folder(run):
             session.pending_exports.append((kind, run, viewed_centre(action.get("place"))))
             session.show_message(words.EXPORT_IN_PROGRESS)
 

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 
@@ -27,7 +26,7 @@ class PageHandlers(Handlers):
     """Handlers of the events that open the page, change settings, and start, stop and follow a run."""
 
     @one_at_a_time
-    def on_load(self, stored: Any, request: gr.Request) -> Outputs:
+    def on_load(self, stored: object, request: gr.Request) -> Outputs:
         """Fill a page that was opened or reloaded. stored: the values that the browser stored, or anything else."""
         session = self.session(request)
         session.is_restored = True

@@ -206,9 +206,9 @@ def describe_progress(progress: RunProgress, services: Services) -> str:
         return _describe_waiting(progress.waiting)
     latest, plan = progress.last_progress, progress.plan
     if isinstance(latest, Upscaling) and plan:
-        return " ".join([_describe_tile(latest, plan, progress, services), *_explanations(progress)])
-    if latest and plan:
-        return " ".join([_describe_step(latest, plan, progress, services), *_explanations(progress)])
+        return _add_explanations(_describe_tile(latest, plan, progress, services), progress)
+    if isinstance(latest, Progress) and plan:
+        return _add_explanations(_describe_step(latest, plan, progress, services), progress)
     if progress.accepted and progress.last_finished_stage:
         return words.STAGE_FINISHED.format(
             stage=progress.last_finished_stage,
@@ -260,6 +260,12 @@ def _stage_and_time_left(
         "here": in_stage_text,
         "all": in_run_text,
     }
+
+
+def _add_explanations(line: str, progress: RunProgress) -> str:
+    """Return the line on a stage in progress, followed by the sentences of `_explanations` if there are any."""
+    sentences = " ".join(_explanations(progress))
+    return f"{line}. {sentences}" if sentences else line
 
 
 def _explanations(progress: RunProgress) -> Iterator[str]:

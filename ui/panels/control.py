@@ -12,7 +12,7 @@ from ui.session.services import Services
 from ui.session.session import Session
 from ui.settings import control_settings
 from ui.settings.control_settings import SETTING_BY_WIDGET, widget_name
-from ui.settings.widgets import control_widget
+from ui.settings.widgets import Widget, control_widget
 from ui.text import formatting, words
 
 # The checkbox that switches the control map between fitted and 1:1; only the page's styles read it. It is not
@@ -22,7 +22,7 @@ MAP_SIZE_TOGGLE = (
 )
 
 
-def build_control_panel(values: dict[str, Any], widgets: dict[str, gr.components.Component]) -> ControlPanel:
+def build_control_panel(values: dict[str, Any], widgets: dict[str, Widget]) -> ControlPanel:
     """Build the panel, and add the widgets of the first control to `widgets`.
 
     values: the first values of the widgets, by name.
@@ -40,7 +40,7 @@ def build_control_panel(values: dict[str, Any], widgets: dict[str, gr.components
     return ControlPanel(fold, map_view, stage, full_size, notes, remove)
 
 
-def _add_widget(setting: str, values: dict[str, Any], widgets: dict[str, gr.components.Component]) -> None:
+def _add_widget(setting: str, values: dict[str, Any], widgets: dict[str, Widget]) -> None:
     """Build the widget of a setting of the first control, hidden at first, and add it to `widgets`."""
     name = widget_name(setting)
     widgets[name] = control_widget(setting, values.get(name), visible=False)

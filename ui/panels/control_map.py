@@ -63,7 +63,7 @@ def map_html(session: Session, services: Services) -> str | None:
     control, refusal = first_control(session.recipe), session.refusal
     if control is None:
         return _sentence_html(words.FOLLOW_HELP)
-    path = find_image(session, services, control.image)
+    path = find_image(session, services, control.image) if control.image else None
     if path is None:
         return _sentence_html(words.CONTROL_IMAGE_GONE)
     if refusal and refusal.field == "controls":
@@ -81,6 +81,8 @@ def map_html(session: Session, services: Services) -> str | None:
 
 def map_stage(session: Session) -> Stage:
     """Return the stage whose control map is shown: the chosen stage, else the last one of the plan."""
+    if session.plan is None:
+        raise ValueError("a session without a plan has no stages")
     stages = session.plan.stages
     return stages[min(session.map_stage or len(stages), len(stages)) - 1]
 

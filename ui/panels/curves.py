@@ -147,7 +147,7 @@ def _describe_smoothing(changes: CurveSteps) -> str:
     """Return a clause that names the last step at which dilated views see a blurred canvas."""
     if changes.last_smoothed_step is None:
         return words.SMOOTHED_NEVER
-    if changes.last_smoothed_step >= changes.last_dilated_step:
+    if changes.last_smoothed_step >= (changes.last_dilated_step or 0):
         return words.SMOOTHED_TO_END
     return words.SMOOTHED_UNTIL_STEP.format(step=changes.last_smoothed_step)
 

@@ -32,7 +32,7 @@ def _make_export(services: Services, kind: str, run: str, centre: tuple[float, f
     """Make an export as make_export does, but let an OSError through if a file cannot be written."""
     run_folder = services.run_folder(run)
     stages = services.finished_stages(run_folder) if run_folder else ()
-    if not stages:
+    if run_folder is None or not stages:
         raise Fault(words.RUN_NOT_FOUND)
     last_stage = stages[-1]
     folder = run_folder if run != EXAMPLE else _example_export_folder(services, last_stage, centre)

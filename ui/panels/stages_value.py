@@ -121,12 +121,11 @@ def _card(number: int, finished: FinishedStage | None, state: _CardState) -> dic
     price = "" if seconds is None else formatting.format_short_duration(seconds)
     next_text = ""
     if finished and planned and to_make:
-        next_text = formatting.format_short_size(*planned.size)
+        next_text = words.SIZES_IN_PX.format(sizes=formatting.format_short_size(*planned.size))
         if price:
             next_text += f" · {price}"
-    size = (0, 0)
-    if finished or planned:
-        size = finished.size if finished else planned.size
+    shown = finished or planned
+    size = shown.size if shown else (0, 0)
     can_grow = finished is not None and not state.is_active and _can_grow(finished, state.plan)
     return {
         "number": number,

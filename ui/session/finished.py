@@ -94,6 +94,7 @@ def read_finished_stage(run: str, number: int, folder: Path, facts: Facts | None
     facts: the facts of the stage's model; needed only if the stage's record has no layout.
     """
     recalled = _read_recipe(folder / store.PICTURE_FILE)
+    assert recalled is not None  # Stages without a recipe are left out before.
     seconds = recalled.record.get("seconds")
     return FinishedStage(
         run=run,
@@ -186,7 +187,7 @@ def settings_table(recipe: Recipe) -> list[list[str]]:
     return [method, *settings, *options]
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     """Return the value of a setting as text for people."""
     match value:
         case (Control(), *_):

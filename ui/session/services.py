@@ -109,13 +109,13 @@ class Services:
             return 0
         return self.cache.count_cached(stage_keys(planned.stages))
 
-    def run_progress(self, name: str) -> RunProgress | None:
+    def run_progress(self, name: object) -> RunProgress | None:
         """Return a run's state; None if there is no such run.
 
         The state comes from the events in the queue. What they do not say is read from the run's folder.
         """
         folder = self.run_folder(name)
-        if folder is None:
+        if folder is None or not isinstance(name, str):
             return None
         progress = RunProgress(folder)
         try:

@@ -7,10 +7,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
-from typing import Any
 from weakref import finalize
 
 from gradio.utils import get_upload_folder
@@ -29,15 +29,15 @@ MAX_AGE = 86400.0
 FOLDER_PREFIX = "start-pictures-"
 
 
-def find_upload(path: Any) -> Path:
+def find_upload(path: object) -> Path:
     """Return the resolved path of an uploaded file.
 
     path: any value from outside; raise BadRecipe unless it is the path of a file in Gradio's upload folder.
     """
-    try:
-        real = Path(path).resolve(strict=True)
-    except (OSError, TypeError, ValueError):
-        real = None
+    real = None
+    if isinstance(path, str | os.PathLike):
+        with suppress(OSError, TypeError, ValueError):
+            real = Path(path).resolve(strict=True)
     if real is None or not real.is_file() or not real.is_relative_to(Path(get_upload_folder()).resolve()):
         raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short_repr(path)))
     return real

@@ -68,7 +68,7 @@ def _make_multiplier(factor: float) -> Adjuster:
     return lambda value: value * factor if value else (factor - 1) * ZERO_SUBSTITUTE
 
 
-def _make_constant(wanted: Any) -> Adjuster:
+def _make_constant(wanted: object) -> Adjuster:
     """Return a function that replaces a setting's value by a fixed one."""
     return lambda _: wanted
 
@@ -131,7 +131,7 @@ def _adjusted_value(recipe: Recipe, name: str, adjuster: Adjuster, facts: Facts)
     wanted = adjuster(now)
     if setting.kind not in ("integer", "number"):
         return wanted
-    low, high, step = setting.low, setting.high, setting.step
+    (low, high), step = setting.bounds, setting.step or 1.0
     if name == "sigma1":  # A recipe is refused if sigma1 is less than sigma2.
         low = max(low, recipe.sigma2)
     is_increase = wanted > now
@@ -166,7 +166,7 @@ def _describe_change(change: SettingChange) -> str:
     return f"{label} {before} → {after}"
 
 
-def _format_value(value: Any) -> str:
+def _format_value(value: object) -> str:
     """Return the value of a setting as text: "on", "0.8", "1 · 2", "–" for an empty one."""
     match value:
         case bool():

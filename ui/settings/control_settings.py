@@ -18,7 +18,7 @@ from ui.text import words
 
 # Settings of the first control that have a widget, in the order in which the page shows them.
 SETTINGS_WITH_WIDGET = ("kind", "scale", "start", "end", "low", "high", "blur", "given")
-# Settings of a control that stay when the "Defaults" button resets the others.
+# Settings of a control that stay when the button "Reset to the defaults" resets the others.
 SETTINGS_KEPT_ON_RESET = ("image", "kind", "given", "net")
 # Characters of an image's digest that are shown to people.
 SHORT_DIGEST_LENGTH = 6
@@ -155,8 +155,8 @@ def ineffective_control_widgets(recipe: Recipe, facts: Facts) -> frozenset[str]:
     return frozenset(widget_name(setting) for setting in ineffective)
 
 
-def describe_controls(controls: tuple[Any, ...]) -> str:
-    """Return controls in one line: "Edges of 3f2a1c, How closely 0.8; Depth of 77e0b4"."""
+def describe_controls(controls: Iterable[object]) -> str:
+    """Return controls in one line: "Edges of 3f2a1c, Control strength 0.8; Depth of 77e0b4"."""
     return "; ".join(_describe_control(control) for control in controls if isinstance(control, Control))
 
 
@@ -189,7 +189,7 @@ def describe_control_differences(before: tuple[Control, ...], after: tuple[Contr
     ]
 
 
-def format_value(value: Any) -> str:
+def format_value(value: object) -> str:
     """Return the value of a control's setting as text: "on", "0.8", "Soft edges", "–" if empty."""
     match value:
         case bool():

@@ -89,12 +89,12 @@ def _query_parameters(recipe: Recipe) -> dict[str, str]:
     return parameters
 
 
-def _format_parameter(name: str, value: Any) -> str:
+def _format_parameter(name: str, value: object) -> str:
     """Return one parameter of a query: "name=value"."""
     return f"{name}={quote_plus(_format_value(value))}"
 
 
-def _format_value(value: Any) -> str:
+def _format_value(value: object) -> str:
     """Return the value of a setting as a link holds it: flags as 1 and 0, lists with commas."""
     if isinstance(value, bool):
         return "1" if value else "0"
@@ -139,18 +139,18 @@ def _read_field(recipe: Recipe, name: str, text: str) -> dict[str, Any]:
     return {name: check_value(name, _read_value(SETTINGS[name].kind, text))}
 
 
-def _is_host_parameter(name: Any) -> bool:
+def _is_host_parameter(name: object) -> bool:
     """Return whether a parameter was added to the URL by a Hugging Face Space or by Gradio."""
     return isinstance(name, str) and (name.startswith("__") or name in HOST_PARAMETERS)
 
 
-def _printable_name(name: Any) -> str:
+def _printable_name(name: object) -> str:
     """Return the name of an unknown parameter shortened for display, without unprintable characters."""
     text = "".join(c if c.isprintable() else "�" for c in str(name)[: MAX_NAME_LENGTH + 1])
     return text if len(text) <= MAX_NAME_LENGTH else text[:MAX_NAME_LENGTH] + "…"
 
 
-def _read_value(kind: str, text: Any) -> Any:
+def _read_value(kind: str, text: object) -> Any:
     """Return the value that a parameter's text means for a setting of this kind; raise ValueError if none."""
     if not isinstance(text, str):
         raise ValueError

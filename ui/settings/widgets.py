@@ -33,11 +33,13 @@ from ui.settings.sizes import (
 from ui.text import methods, words
 from ui.text.labels import LABELS
 
+# The widget of a setting.
+Widget = gr.Textbox | gr.Checkbox | gr.Dropdown | gr.Number | gr.Radio | gr.Slider
 # Names of the exponents, which have one widget each.
 ALPHAS = ("alpha1", "alpha2", "alpha3")
 # Names of the settings of the smoothing and of the distance between windows.
 SMOOTHING_AND_STRIDE = ("sigma1", "sigma2", "stride")
-# Names of the settings at the top of the section "Fine control".
+# Names of the settings at the top of the section "Advanced settings".
 FINE_SETTINGS = ("negative", "guidance", "steps", "scheduler")
 # Names of the settings that switch a part of the method on or off.
 METHOD_PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
@@ -83,7 +85,7 @@ CHOICES = {
 }
 
 
-def setting_widget(name: str, value: Any = None, **changes: Any) -> gr.components.Component:
+def setting_widget(name: str, value: Any = None, **changes: Any) -> Widget:
     """Build the widget of a setting of the recipe.
 
     value: None for the setting's default.
@@ -124,7 +126,7 @@ def enlarge_choices() -> list[tuple[str, str]]:
     return _gradio_choices(titles)
 
 
-def option_widget(name: str, value: Any = None) -> gr.components.Component:
+def option_widget(name: str, value: Any = None) -> Widget:
     """Build the widget of an option, hidden if the default method ignores the option.
 
     value: None for the option's default.
@@ -135,7 +137,7 @@ def option_widget(name: str, value: Any = None) -> gr.components.Component:
     return _build_widget(OPTIONS[name], value, visible=is_visible, **arguments)
 
 
-def control_widget(name: str, value: Any = None, **changes: Any) -> gr.components.Component:
+def control_widget(name: str, value: Any = None, **changes: Any) -> Widget:
     """Build the widget of a setting of the first control.
 
     value: None for the setting's default.
@@ -151,7 +153,7 @@ def control_widget(name: str, value: Any = None, **changes: Any) -> gr.component
     return _build_widget(setting, value, **arguments | changes)
 
 
-def _build_widget(setting: Setting, value: Any, choices: Any, **arguments: Any) -> gr.components.Component:
+def _build_widget(setting: Setting, value: Any, choices: Any, **arguments: Any) -> Widget:
     """Build the Gradio component for a setting's kind and range."""
     arguments = {"info": setting.help, "interactive": True} | arguments
     low, high = setting.low, setting.high
@@ -165,11 +167,14 @@ def _build_widget(setting: Setting, value: Any, choices: Any, **arguments: Any) 
         case "integer" | "number" if high == MAX_SEED:
             return gr.Number(value, precision=0, minimum=low, maximum=high, **arguments)
         case "integer" | "number":
-            return gr.Slider(low, high, value=low if value is None else value, step=setting.step, **arguments)
+            least, most = setting.bounds
+            return gr.Slider(
+                least, most, value=least if value is None else value, step=setting.step, **arguments
+            )
     raise ValueError(f"{setting.label} has no widget")
 
 
-def clamp_to_slider(widget: gr.components.Component, value: Any, maximum: float | None = None) -> Any:
+def clamp_to_slider(widget: Widget, value: Any, maximum: float | None = None) -> Any:
     """Return a widget's value as the browser shows it: a slider silently limits its value to its range.
 
     maximum: the slider's present maximum if it differs from the one that the slider was built with.
@@ -208,14 +213,14 @@ def model_widget(models: Collection[ModelEntry]) -> gr.Dropdown:
 
 
 def shape_choices(has_input_image: bool = True) -> list[tuple[str, str]]:
-    """Return the shapes as (title, name) pairs, with "as my picture" if the recipe has an input image."""
+    """Return the shapes as (title, name) pairs, with "same as my picture" if the recipe has an input image."""
     choices = [(shape, shape) for shape in SHAPES]
     if has_input_image:
         choices.append((words.SHAPE_OF_PICTURE, AS_INPUT_IMAGE))
     return choices
 
 
-def size_widget(name: str, value: Any = None, **changes: Any) -> gr.components.Component:
+def size_widget(name: str, value: Any = None, **changes: Any) -> Widget:
     """Build the widget of a field of SizeSettings.
 
     value: None for the field's default.
@@ -231,7 +236,7 @@ def size_widget(name: str, value: Any = None, **changes: Any) -> gr.components.C
         case "scales":
             return gr.Textbox(value, info=words.OWN_SCALES_HELP, **arguments)
         case "shape":
-            return gr.Radio(shape_choices(), value=value, info=words.SHAPE_HELP, **arguments)
+            return gr.Radio(shape_choices(), value=value, **arguments)
     return gr.Number(value, precision=0, info=words.OWN_SIZE_HELP, **arguments)
 
 
@@ -287,7 +292,7 @@ def recipe_from_widgets(values: Mapping[str, Any], rest: Mapping[str, Any], fact
     return apply_size_settings(Recipe(**settings, options=options), sizes, facts)
 
 
-def _setting_value(name: str, value: Any) -> Any:
+def _setting_value(name: str, value: object) -> Any:
     """Return the setting for a widget's value, checked; the default if the widget is empty."""
     if isinstance(value, float) and SETTINGS[name].kind == "integer" and value.is_integer():
         value = int(value)
@@ -296,7 +301,7 @@ def _setting_value(name: str, value: Any) -> Any:
     return check_value(name, value)
 
 
-def _option_value(name: str, value: Any) -> Any:
+def _option_value(name: str, value: object) -> Any:
     """Return the option for a widget's value, checked; the default if the widget is empty."""
     default = getattr(OPTION_DEFAULTS, name)
     if value is None:
@@ -304,7 +309,7 @@ def _option_value(name: str, value: Any) -> Any:
     return dict(check_value("options", ((name, value),))).get(name, default)
 
 
-def _size_value(name: str, value: Any) -> Any:
+def _size_value(name: str, value: object) -> Any:
     """Return the field of SizeSettings for a widget's value, checked."""
     match name:
         case "stages":

@@ -71,8 +71,9 @@ def apply_windowed_attention(network: nn.Module, patch: WindowedAttention) -> It
             transformer = find_part(network, name)
             if transformer is None:
                 continue
-            for block in transformer.transformer_blocks:
-                undo.enter_context(_limit_to_windows(transformer, block.attn1, patch.shift(count)))
+            for block in transformer.get_submodule("transformer_blocks").children():
+                attention = block.get_submodule("attn1")
+                undo.enter_context(_limit_to_windows(transformer, attention, patch.shift(count)))
                 count += 1
         yield
 
@@ -92,7 +93,8 @@ def _limit_to_windows(transformer: nn.Module, attention: nn.Module, shift: int) 
     def note_size(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal partition
         feature_map = args[0] if args else kwargs["hidden_states"]
-        partition = WindowPartition(*feature_map.shape[-2:], shift)
+        rows, cols = feature_map.shape[-2:]
+        partition = WindowPartition(rows, cols, shift)
 
     def split(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return (partition.split(args[0]), *args[1:]), kwargs
@@ -120,7 +122,9 @@ def apply_scaled_attention(network: nn.Module, patch: ScaledAttention) -> Iterat
         native_tokens = max(2.0, tokens / patch.area)  # The logarithm of 1 is 0.
         return queries * (log(tokens) / log(native_tokens)) ** 0.5
 
-    projections = [module.attn1.to_q for module in network.modules() if _has_self_attention(module)]
+    projections = [
+        module.get_submodule("attn1.to_q") for module in network.modules() if _has_self_attention(module)
+    ]
     with use_hooks(*(to_q.register_forward_hook(scale) for to_q in projections)):
         yield
 

@@ -52,7 +52,11 @@ def find_convolutions(network: nn.Module, part: str) -> list[nn.Module]:
         return []
     if only_downsamplers:
         return _resampling_convolutions(block, "downsamplers")
-    resnets = [conv for resnet in block.resnets for conv in (resnet.conv1, resnet.conv2)]
+    resnets = [
+        resnet.get_submodule(name)
+        for resnet in block.get_submodule("resnets").children()
+        for name in ("conv1", "conv2")
+    ]
     return (
         resnets
         + _resampling_convolutions(block, "downsamplers")

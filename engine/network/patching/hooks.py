@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 
 @contextmanager
-def set_attributes(module: nn.Module, **values: Any) -> Iterator[None]:
+def set_attributes(module: nn.Module, **values: object) -> Iterator[None]:
     """Set attributes of a module inside a `with` block, and restore them afterwards."""
     originals = {name: getattr(module, name) for name in values}
     try:

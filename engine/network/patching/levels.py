@@ -55,7 +55,8 @@ def apply_pooled_level(network: nn.Module, patch: PooledLevel) -> Iterator[None]
 
     def halve(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         feature_map = _get_feature_map(output)
-        sizes.append(tuple(feature_map.shape[-2:]))
+        height, width = feature_map.shape[-2:]
+        sizes.append((height, width))
         return _replace_feature_map(output, avg_pool2d(feature_map, 2, ceil_mode=True))
 
     def restore(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
