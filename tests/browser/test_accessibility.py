@@ -117,7 +117,7 @@ def test_tab_moves_from_the_prompt_to_generate_to_the_picture_to_the_settings(ru
     page.get_by_label(words.PROMPT_LABEL).focus()
     for name in (f"^{words.GENERATE}$", f"^{words.SURPRISE_ME}$", f"^{words.STAGES_PANEL['viewer']}$"):
         tab_to(page, name, most=4)
-    tab_to(page, "Scale stages")
+    tab_to(page, "Stages")
 
 
 def test_the_keyboard_alone_suffices_from_the_prompt_to_the_download(running_app, open_page):

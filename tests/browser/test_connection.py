@@ -138,7 +138,7 @@ def test_moving_a_slider_sends_one_request(running_app, open_page):
     page.locator("#curves svg").wait_for()
     before, posted = page.evaluate(CURVES_HTML), []
     page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
-    slider = page.get_by_label(re.compile("range slider for Layout release"))
+    slider = page.get_by_label(re.compile(f"range slider for {re.escape(SETTINGS['alpha1'].label)}"))
     slider.focus()
     with page.expect_request(lambda request: request.method == "POST"):
         slider.press("ArrowRight")
@@ -162,7 +162,9 @@ def test_requests_are_answered_in_order(running_app, open_page):
 
     page.route("**/gradio_api/run/**", hold_first)
     with page.expect_request("**/gradio_api/run/**"):
-        page.get_by_label(re.compile("range slider for Layout release")).press("ArrowRight")
+        page.get_by_label(re.compile(f"range slider for {re.escape(SETTINGS['alpha1'].label)}")).press(
+            "ArrowRight"
+        )
     press_button(page, words.NEW_SEED)
     page.evaluate("fetch('theme.css').then((answer) => answer.text())")  # A request after the press.
     seed = page.get_by_label(SETTINGS["seed"].label).input_value()
@@ -192,7 +194,7 @@ SEND = """(name) => {
 
 
 def test_a_request_is_sent_once_the_one_before_is_answered_in_full_or_takes_too_long(running_app, open_page):
-    page = open_page(running_app.url)
+    page = open_page(running_app.url, own_context=True)
     page.clock.install()
     page.add_init_script(UNFINISHED_ANSWERS)
     page.reload()

@@ -70,7 +70,7 @@ def test_a_picture_made_here_restores_its_settings(running_app, open_page, model
     expect(page.locator("#sizes")).to_contain_text("128 → 256 → 512")
     expect(offer).to_have_count(0)
     open_section(page, words.FINE_CONTROL)
-    expect(page.get_by_label("Look at the whole")).not_to_be_checked()
+    expect(page.get_by_label("Use the overview")).not_to_be_checked()
 
 
 def test_unknown_and_invalid_settings_of_a_picture_are_named(running_app, open_page):

@@ -40,7 +40,7 @@ def test_the_page_opens_with_a_finished_example(tmp_path, tiny_folder, open_page
         expect(page.get_by_text(message_pattern(words.EXAMPLE_NOTE))).to_be_visible()
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a white cat")
         page.get_by_label(words.PROMPT_LABEL).fill("a blue boat")
-        page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+        page.get_by_role("button", name=re.compile("Pause after this size, stage 1")).click()
         press_generate(page)
         expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
         expect(page.get_by_text(message_pattern(words.EXAMPLE_NOTE))).to_have_count(0)
@@ -78,7 +78,7 @@ def test_any_two_stages_are_compared_in_words(running_app, open_page):
     press_button(page, words.STAGES_PANEL["compare"])
     page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=1)
     page.get_by_label(words.STAGES_PANEL["picture_b"]).select_option(index=3)
-    expect(page.get_by_text("A and B differ in")).to_contain_text("Layout release")
+    expect(page.get_by_text("A and B differ in")).to_contain_text("Freedom of layout")
     expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
 
 

@@ -79,7 +79,7 @@ def test_the_example_returns_when_the_last_run_is_forgotten(tmp_path, tiny_folde
     with serve_app(tmp_path / "runs", tiny_folder, example=tmp_path / "example") as app:
         page = open_page(app.url)
         fill_prompt(page, "a blue boat")
-        page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+        page.get_by_role("button", name=re.compile("Pause after this size, stage 1")).click()
         press_generate(page)
         expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
         forget(page)

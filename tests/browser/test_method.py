@@ -75,7 +75,7 @@ def test_a_method_without_start_images_offers_one_that_takes_them(running_app, o
     page.locator("#drop input[type=file]").set_input_files(photo)
     expect(page.locator("#away")).to_be_visible()
     choose(page, "hidiffusion")
-    expect(page.locator(".st-status")).to_contain_text("from words alone")
+    expect(page.locator(".st-status")).to_contain_text("cannot start from a picture")
     press_button(page, words.USE_VALUE.format(value=methods.METHOD_TITLES["demofusion"]))
     expect(page.locator("#method input[value=demofusion]")).to_be_checked()
     expect(finished_cards(page)).to_have_count(0)

@@ -77,10 +77,10 @@ def test_a_run_whose_files_are_gone_keeps_its_settings_on_the_page(running_app, 
 def test_settings_without_effect_are_hidden(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_role("button", name=words.FINE_CONTROL).click()
-    page.get_by_label("Look at the whole").uncheck()
+    page.get_by_label("Use the overview").uncheck()
     expect(page.locator("#alpha2")).to_have_count(0)
     expect(page.locator("#alpha1")).to_be_visible()
-    page.get_by_label("Look at the whole").check()
+    page.get_by_label("Use the overview").check()
     expect(page.locator("#alpha2")).to_be_visible()
 
 

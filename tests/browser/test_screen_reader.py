@@ -31,7 +31,7 @@ def test_new_notes_are_spoken(running_app, open_page):
 
 def test_a_finished_export_is_spoken_and_the_run_can_still_be_continued(running_app, open_page):
     page = open_page(running_app.url)
-    page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+    page.get_by_role("button", name=re.compile("Pause after this size, stage 1")).click()
     press_generate(page)
     continue_button = status_line(page).get_by_role("button", name=re.compile("^Continue"))
     expect(continue_button).to_be_visible()

@@ -90,7 +90,7 @@ def test_generating_another_picture_uses_a_new_seed(running_app, open_page):
 
 def test_stop_here_pauses_after_a_stage(running_app, open_page):
     page = open_page(running_app.url)
-    page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+    page.get_by_role("button", name=re.compile("Pause after this size, stage 1")).click()
     expect(status_line(page)).to_contain_text("Stage 1 to run, then it pauses")
     press_generate(page)
     expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
@@ -108,7 +108,7 @@ def test_stop_here_stays_set_while_another_run_is_shown(running_app, open_page):
     running_app.gate.close()
     press_generate(page)
     expect(finished_cards(page)).to_have_count(0)
-    stop = page.get_by_role("button", name=re.compile("Stop here, after stage 1"))
+    stop = page.get_by_role("button", name=re.compile("Pause after this size, stage 1"))
     stop.click()
     expect(stop).to_have_attribute("aria-pressed", "true")
     page.locator(".st-earlier-run .st-look").last.click()
@@ -124,10 +124,10 @@ def test_stop_here_stays_set_while_another_run_is_shown(running_app, open_page):
 def test_continue_pauses_after_the_chosen_stage(running_app, open_page):
     page = open_page(running_app.url)
     set_number(page, "scale_stages", 3)
-    page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+    page.get_by_role("button", name=re.compile("Pause after this size, stage 1")).click()
     press_generate(page)
     expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
-    page.get_by_role("button", name=re.compile("Stop here, after stage 2")).click()
+    page.get_by_role("button", name=re.compile("Pause after this size, stage 2")).click()
     expect(status_line(page)).to_contain_text("Stage 2 to run, then it pauses")
     status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
     expect(finished_cards(page)).to_have_count(2)
@@ -137,11 +137,11 @@ def test_continue_pauses_after_the_chosen_stage(running_app, open_page):
 
 def test_a_stage_is_enlarged_with_changed_settings(running_app, open_page):
     page = open_page(running_app.url)
-    page.get_by_role("button", name=re.compile("Stop here, after stage 1")).click()
+    page.get_by_role("button", name=re.compile("Pause after this size, stage 1")).click()
     press_generate(page)
     expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
     page.get_by_label(words.PROMPT_LABEL).fill("a blue boat")
-    page.get_by_role("button", name=re.compile("Grow from here, stage 1")).click()
+    page.get_by_role("button", name=re.compile("Enlarge further, stage 1")).click()
     expect(finished_cards(page)).to_have_count(2)
     newest = max(running_app.runs(), key=lambda run: run.stat().st_mtime)
     assert len(store.finished_stages(newest)) == 2

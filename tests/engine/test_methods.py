@@ -1,6 +1,7 @@
 """Every method with every architecture: it runs as planned, is repeatable, can be continued, and is unique."""
 
-from itertools import combinations
+from functools import cache
+from itertools import combinations, product
 
 import diffusers
 import numpy as np
@@ -48,23 +49,47 @@ def final_latents(method, model, out, **changes):
     return run_latents(recipe_for(method, **changes), model, out)[-1]
 
 
-@pytest.mark.parametrize("shape", ["2x", *slow_cases("1:2", "4x", "4x, 1:2")])
+@pytest.fixture(scope="module")
+def finished_stages(models_by_architecture, tmp_path_factory):
+    """A function that returns the StageDone events of a run without changes, which is made once."""
+    folder = tmp_path_factory.mktemp("finished")
+
+    @cache
+    def make(method, architecture):
+        return stage_done_events(run_events(recipe_for(method), models_by_architecture[architecture], folder))
+
+    return make
+
+
+def read_latents(event):
+    return load_file(event.latents)["latents"]
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_a_run_costs_what_was_planned_and_is_repeatable(method, shape, architecture_model, tmp_path):
-    recipe = recipe_for(method, **SHAPES[shape])
-    planned = plan(recipe, architecture_model.facts)
-    events = stage_done_events(run_events(recipe, architecture_model, tmp_path))
+def test_a_run_costs_what_was_planned(method, architecture_model, finished_stages):
+    planned = plan(recipe_for(method), architecture_model.facts)
+    events = finished_stages(method, architecture_model.facts.architecture)
     assert [event.size for event in events] == [stage.size for stage in planned.stages]
     assert sum(event.evaluations for event in events) == planned.evaluations
-    first, again = (
-        load_file(stage_done_events(run_events(recipe, architecture_model, tmp_path))[-1].latents)["latents"]
-        for _ in range(2)
-    )
-    assert np.isfinite(first).all()
-    assert first.tobytes() == again.tobytes()
+    assert np.isfinite(read_latents(events[-1])).all()
 
 
-@pytest.mark.parametrize("method", ["direct", *slow_cases("attention", "multidiffusion"), *PATCHED_METHODS])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_of_any_shape_costs_what_was_planned_and_is_repeatable(
+    method, shape, architecture_model, tmp_path
+):
+    recipe = recipe_for(method, **SHAPES[shape])
+    planned = plan(recipe, architecture_model.facts)
+    first, again = (stage_done_events(run_events(recipe, architecture_model, tmp_path)) for _ in range(2))
+    assert [event.size for event in first] == [stage.size for stage in planned.stages]
+    assert sum(event.evaluations for event in first) == planned.evaluations
+    assert np.isfinite(read_latents(first[-1])).all()
+    assert read_latents(first[-1]).tobytes() == read_latents(again[-1]).tobytes()
+
+
+@pytest.mark.parametrize("method", [*slow_cases("direct", "attention", "multidiffusion"), *PATCHED_METHODS])
 def test_four_times_the_side_is_one_stage(method, architecture_model, tmp_path):
     recipe = recipe_for(method, scales=(1, 4), steps=4)
     (event,) = stage_done_events(run_events(recipe, architecture_model, tmp_path))
@@ -72,8 +97,9 @@ def test_four_times_the_side_is_one_stage(method, architecture_model, tmp_path):
     assert event.evaluations == plan(recipe, architecture_model.facts).evaluations
 
 
-def test_every_method_makes_a_different_picture(architecture_model, tmp_path):
-    pictures = {method: final_latents(method, architecture_model, tmp_path) for method in METHODS}
+def test_every_method_makes_a_different_picture(architecture_model, finished_stages):
+    architecture = architecture_model.facts.architecture
+    pictures = {method: read_latents(finished_stages(method, architecture)[-1]) for method in METHODS}
     for one, other in combinations(pictures, 2):
         assert max_difference(pictures[one], pictures[other]) > 1e-3, (one, other)
 
@@ -91,17 +117,26 @@ def test_calls_are_as_planned_and_the_view_batch_changes_nothing(method, models_
     assert max_difference(*pictures) < 1e-4
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_stopped_run_repeats_its_stage_and_ends_in_the_same_bits(method, architecture_model, tmp_path):
-    model, recipe = architecture_model, recipe_for(method)
+# The architecture matters to methods that patch the network.
+STOPPED_RUNS = [
+    *product(METHODS, ["sdxl"]),
+    *product(PATCHED_METHODS, ["sd15"]),
+    *slow_cases(*product([name for name in METHODS if name not in PATCHED_METHODS], ["sd15"])),
+    *slow_cases(*product(METHODS, ["sd21"])),
+]
+
+
+@pytest.mark.parametrize("case", STOPPED_RUNS, ids="-".join)
+def test_a_stopped_run_repeats_its_stage_and_ends_in_the_same_bits(
+    case, models_by_architecture, finished_stages, tmp_path
+):
+    method, architecture = case
+    model, recipe = models_by_architecture[architecture], recipe_for(method)
     stopped = run_with_cache(recipe, model, tmp_path / "kept", stop=StopAfter(4))
     assert type(stopped[-1]).__name__ == "Stopped"
     continued = stage_done_events(run_with_cache(recipe, model, tmp_path / "kept"))[-1]
-    uninterrupted = stage_done_events(run_events(recipe, model, tmp_path))[-1]
-    assert (
-        load_file(continued.latents)["latents"].tobytes()
-        == load_file(uninterrupted.latents)["latents"].tobytes()
-    )
+    uninterrupted = finished_stages(method, architecture)[-1]
+    assert read_latents(continued).tobytes() == read_latents(uninterrupted).tobytes()
 
 
 @pytest.mark.parametrize("family", ["sdxl", "sd"])
@@ -166,24 +201,56 @@ def test_windows_of_multidiffusion_are_not_shifted_and_can_have_true_size_ids():
     assert stage.method.true_size_ids
 
 
-@pytest.mark.parametrize("views", ["large", "whole"])
-@pytest.mark.parametrize("network", ["scalecrafter", "hidiffusion", "attention"])
-@pytest.mark.parametrize("method", ["demofusion", "multidiffusion", "sdedit"])
+@pytest.fixture(scope="module")
+def unpatched_latents(models_by_architecture, tmp_path_factory):
+    """A function that returns the latents of a method with larger views, whose network is not patched."""
+    folder = tmp_path_factory.mktemp("unpatched")
+
+    @cache
+    def make(method, views):
+        options = {"views": views}
+        return final_latents(
+            method, models_by_architecture["sdxl"], folder, scales=(1, 3), steps=4, options=options
+        )
+
+    return make
+
+
+# Of views of the whole canvas, which cost most, the quick cases have every method and every network once.
+VIEWS_CASES = [
+    *product(
+        ["demofusion", "multidiffusion", "sdedit"], ["scalecrafter", "hidiffusion", "attention"], ["large"]
+    ),
+    ("demofusion", "hidiffusion", "whole"),
+    ("multidiffusion", "attention", "whole"),
+    ("sdedit", "scalecrafter", "whole"),
+    *slow_cases(
+        ("demofusion", "scalecrafter", "whole"),
+        ("demofusion", "attention", "whole"),
+        ("multidiffusion", "scalecrafter", "whole"),
+        ("multidiffusion", "hidiffusion", "whole"),
+        ("sdedit", "hidiffusion", "whole"),
+        ("sdedit", "attention", "whole"),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", VIEWS_CASES, ids="-".join)
 def test_a_patched_network_is_used_on_views_larger_than_native(
-    method, network, views, models_by_architecture, tmp_path
+    case, models_by_architecture, unpatched_latents, tmp_path
 ):
     """Every way to patch the network is combined with every loop that uses views larger than native."""
+    method, network, views = case
     model = models_by_architecture["sdxl"]
     recipe = recipe_for(method, scales=(1, 3), steps=4, options={"views": views, "network": network})
     events = stage_done_events(run_events(recipe, model, tmp_path))
     assert sum(event.evaluations for event in events) == plan(recipe, model.facts).evaluations
-    straight = final_latents(method, model, tmp_path, scales=(1, 3), steps=4, options={"views": views})
-    assert max_difference(load_file(events[-1].latents)["latents"], straight) > 1e-4
+    assert max_difference(read_latents(events[-1]), unpatched_latents(method, views)) > 1e-4
 
 
 @pytest.mark.parametrize("method", ["demofusion", "multidiffusion"])
 def test_a_network_is_not_patched_for_native_windows(method):
-    with pytest.raises(BadRecipe, match="windows are native") as refused:
+    with pytest.raises(BadRecipe, match="windows have the native size") as refused:
         plan(Recipe(method=method, options={"network": "hidiffusion"}), make_facts())
     assert refused.value.field == "options"
     assert dict(refused.value.fit["options"]) == {"network": "hidiffusion", "views": "whole"}
@@ -192,7 +259,7 @@ def test_a_network_is_not_patched_for_native_windows(method):
 
 @pytest.mark.parametrize("method", AT_ONCE)
 def test_methods_that_use_only_a_prompt_refuse_a_start_image(method, photo):
-    with pytest.raises(BadRecipe, match="from words alone") as refused:
+    with pytest.raises(BadRecipe, match="cannot start from a picture") as refused:
         plan(Recipe(method=method, image=photo), make_facts())
     plan(Recipe(image=photo, **refused.value.fit), make_facts())
 
@@ -228,8 +295,8 @@ def test_options_of_other_methods_are_reported_as_without_effect():
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"restart": 2}, "goes from 0.1 to 1"),
-        ({"views": "all"}, "Known: windows, large, whole"),
+        ({"restart": 2}, "must be from 0.1 to 1"),
+        ({"views": "all"}, "Choose one of: windows, large, whole"),
         ({"placed": 1}, "on or off"),
         ({"stars": 1}, "There is no option 'stars'"),
         (3, "names with values"),

@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 
 from engine.serving.model_pool import ModelPool
-from tests.support.running_app import tiny_entry
+from tests.support.running_app import renew_services, tiny_entry
 from ui.handlers.actions import ActionHandlers
 from ui.session.services import open_services
 from ui.studio import build_studio
@@ -15,12 +15,20 @@ ANYTHING = (
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def services_and_page(tmp_path_factory, tiny_folder):
+    """Services, and the page that was built with them."""
+    pool = ModelPool([tiny_entry(tiny_folder)], "cpu", "float32")
+    services = open_services(tmp_path_factory.mktemp("runs"), pool, max_age=86400)
+    return services, build_studio(services)
+
+
 @pytest.fixture
-def page_handlers(tmp_path, tiny_folder):
+def page_handlers(services_and_page, tmp_path):
     """The page's handlers of user events, each with the components that are its inputs."""
-    services = open_services(tmp_path, ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400)
-    handlers = build_studio(services).fns.values()
-    yield [each for each in handlers if each.inputs_as_dict and not each.preprocess]
+    services, page = services_and_page
+    renew_services(services, tmp_path)
+    yield [each for each in page.fns.values() if each.inputs_as_dict and not each.preprocess]
     services.queue.close()
 
 

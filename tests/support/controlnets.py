@@ -62,7 +62,7 @@ def control_image(tmp_path):
 def controlled_recipe(controlnet_path, control_image):
     """A function that makes a recipe with one control; its arguments change the control."""
     return lambda **changes: small_recipe(
-        scales=(1, 2), steps=6, controls=({"image": control_image, "net": controlnet_path} | changes,)
+        scales=(1, 1.5), steps=6, controls=({"image": control_image, "net": controlnet_path} | changes,)
     )
 
 

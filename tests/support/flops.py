@@ -1,5 +1,7 @@
 """FLOPs of a network's evaluation, counted on torch's meta device, where nothing is computed."""
 
+from functools import cache
+
 import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
@@ -33,6 +35,7 @@ def make_meta_unet(config):
         return UNet2DConditionModel(**config).eval()
 
 
+@cache
 def count_flops(unet, rows, cols, patches=()):
     """Count FLOPs by module and operation; those of the whole network are under "Global"."""
     config, device = unet.config, unet.device

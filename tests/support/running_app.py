@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from engine.catalogue.entries import Defaults, ModelEntry
@@ -18,6 +19,7 @@ from ui.theme import launch_arguments
 DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0))
 # When an expectation gives up. Nothing waits that long unless it fails.
 TIMEOUT_MS = 30_000
+VIEWPORT = {"width": 1280, "height": 800}
 
 
 class Gate:
@@ -108,10 +110,40 @@ def launch_app(services: Services) -> Iterator[tuple[str, object]]:
         demo.close()
 
 
+def renew_services(services: Services, root: Path) -> None:
+    """Give services an empty folder of runs, and no sessions and uploads; the loaded models stay.
+
+    The handlers of a page hold the object, whose class is frozen, so its fields are replaced in place.
+    """
+    vars(services).update(vars(open_services(root, services.pool, max_age=86400.0)))
+
+
+@contextmanager
+def with_new_services(app: RunningApp, root: Path) -> Iterator[RunningApp]:
+    """Renew the services of a running app, whose runs are then in this folder."""
+    services = app.services
+    renew_services(services, root)
+    gr.set_static_paths([services.cache.root])
+    app.demo.blocked_paths = launch_arguments(services)["blocked_paths"]
+    gate = Gate(services.pool.model().unet)
+    try:
+        yield RunningApp(app.url, services, app.demo, gate)
+    finally:
+        gate.remove()
+        services.queue.close()
+
+
+@pytest.fixture(scope="session")
+def shared_app(tmp_path_factory, tiny_folder):
+    """The app that the tests of a worker use in turn, because building and starting an app takes long."""
+    with serve_app(tmp_path_factory.mktemp("app") / "runs", tiny_folder) as app:
+        yield app
+
+
 @pytest.fixture
-def running_app(tmp_path, tiny_folder):
-    """A new running app for one test."""
-    with serve_app(tmp_path / "runs", tiny_folder) as app:
+def running_app(tmp_path, shared_app):
+    """A running app for one test, without runs, sessions and uploads of other tests."""
+    with with_new_services(shared_app, tmp_path / "runs") as app:
         yield app
 
 
@@ -125,15 +157,60 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture
-def open_page(browser):
-    """A function that opens a page in a new browser context; errors of its scripts fail the test."""
-    contexts, errors = [], []
+class SharedContext:
+    """A browser context in which the tests of a worker open their pages in turn.
 
-    def open_url(url: str, **settings):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | settings)
+    A page in a new context starts two processes and compiles all scripts. A page that another page has opened
+    uses its process and the compiled scripts, which takes less than half the time.
+    """
+
+    def __init__(self, browser, url: str) -> None:
+        self.url = url
+        self.context = browser.new_context(viewport=VIEWPORT)
+        self.opener = self.context.new_page()
+        self.opener.goto(f"{url}theme.css")  # A small file of the app.
+
+    def open_blank_page(self):
+        """Open a blank page; nothing that earlier pages stored is left."""
+        self.opener.evaluate("localStorage.clear()")
+        self.context.clear_cookies()
+        with self.context.expect_page() as opened:
+            self.opener.evaluate("void window.open('about:blank')")
+        return opened.value
+
+    def close_pages(self) -> None:
+        """Close all pages but the one that opens them."""
+        for page in self.context.pages:
+            if page != self.opener:
+                page.close()
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser, shared_app):
+    """The browser context that tests use in turn for pages of the shared app."""
+    return SharedContext(browser, shared_app.url)
+
+
+@pytest.fixture
+def open_page(browser, request):
+    """A function that opens a page without stored state; errors of its scripts fail the test.
+
+    The first page of the running app is in the worker's shared context, all others are in new contexts. A test
+    that changes the context, as page.clock does, asks for own_context.
+    """
+    shared = request.getfixturevalue("shared_context") if "running_app" in request.fixturenames else None
+    contexts, pages, errors = [], [], []
+
+    def open_blank_page(url, own_context, settings):
+        if shared and not pages and not own_context and not settings and url.startswith(shared.url):
+            return shared.open_blank_page()
+        context = browser.new_context(**{"viewport": VIEWPORT} | settings)
         contexts.append(context)
-        page = context.new_page()
+        return context.new_page()
+
+    def open_url(url: str, own_context: bool = False, **settings):
+        page = open_blank_page(url, own_context, settings)
+        pages.append(page)
         page.set_default_timeout(TIMEOUT_MS)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}") or dialog.dismiss())
@@ -144,4 +221,6 @@ def open_page(browser):
     yield open_url
     for context in contexts:
         context.close()
+    if shared:
+        shared.close_pages()
     assert not errors, errors

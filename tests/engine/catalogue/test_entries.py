@@ -119,5 +119,5 @@ def test_models_on_this_machine_are_listed_with_the_most_suitable_first(tmp_path
 
 def test_the_operator_can_list_other_models_in_any_order():
     assert [entry.name for entry in select_models(["sdxl", "postcards"], gpu=False)] == ["sdxl", "postcards"]
-    with pytest.raises(Fault, match="lists no juggernaut"):
+    with pytest.raises(Fault, match="contains no model juggernaut"):
         select_models(["sdxl", "juggernaut"], gpu=False)

@@ -138,7 +138,8 @@ def test_a_union_controlnet_refuses_a_kind_that_it_does_not_know(
     union = save_controlnet(tiny_folder, tmp_path / "union", union=True)
     recipe = recipe_with({"image": path, "net": str(union), "kind": "tile"})
     (end,) = generate(recipe, model, out=tmp_path / "runs")
-    assert end.sentence.startswith("The union has no ControlNet for blurred picture. It follows: openpose,")
+    start = "The union ControlNet cannot follow blurred picture. Choose another control type: openpose,"
+    assert end.sentence.startswith(start)
 
 
 def test_a_control_changes_the_picture(controlnets, image_and_edges, model, tmp_path):

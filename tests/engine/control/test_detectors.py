@@ -64,10 +64,10 @@ print(detectors.unavailable_reason("hed"))
 """
     paths = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=paths, capture_output=True, text=True)
-    reason = "controlnet_aux cannot be loaded, module 'sys' has no attribute 'solutions'"
+    reason = "controlnet_aux cannot be loaded: module 'sys' has no attribute 'solutions'"
     assert done.stdout.splitlines() == [
-        f"Soft edges (HED) cannot be found in a picture here (controlnet-aux: {reason}). "
-        "Choose another kind, or give the map itself.",
+        f"The control type Soft edges (HED) is not available here (controlnet-aux: {reason}). "
+        "Choose another control type, or use a finished control map.",
         reason,
     ], done.stderr
 
@@ -78,7 +78,7 @@ def test_packages_print_nothing_when_they_are_loaded(tmp_path):
 import sys
 from engine.control import detectors
 try: detectors.load_detector("hed")
-except detectors.BadRecipe as fault: print("could not be fetched" in fault.sentence)
+except detectors.BadRecipe as fault: print("could not be downloaded" in fault.sentence)
 print("controlnet_aux" in sys.modules)
 """
     alone = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path)}
@@ -90,8 +90,8 @@ print("controlnet_aux" in sys.modules)
 def test_missing_weights_are_reported(hub_files):
     assert detectors.unavailable_reason("depth") == errors.DETECTOR_NOT_HERE
     assert refusal("depth") == (
-        "Depth cannot be found in a picture here (transformers: its weights are not on this machine and "
-        "could not be fetched). Choose another kind, or give the map itself."
+        "The control type Depth is not available here (transformers: its weights are not on this machine and "
+        "could not be downloaded). Choose another control type, or use a finished control map."
     )
 
 
@@ -124,7 +124,7 @@ def test_code_in_weights_is_never_run(form, allowed, hub_files, tmp_path, monkey
     (path,) = hub_files("hed")
     trap = {"norm": Trap(tmp_path / "sprung")}
     torch.save(trap, path) if form == "zip" else path.write_bytes(pickle.dumps(trap))
-    assert "broken, or hold more than numbers and were not read" in refusal("hed")
+    assert "damaged, or contain more than numbers and were not read" in refusal("hed")
     assert detectors.unavailable_reason("hed") == errors.DETECTOR_BROKEN
     assert not (tmp_path / "sprung").exists()
     assert os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] == allowed
@@ -138,7 +138,7 @@ def test_code_in_weights_is_never_run(form, allowed, hub_files, tmp_path, monkey
 @pytest.mark.parametrize("data", [b"", b"<html>not found</html>", b"PK\x03\x04 cut off"])
 def test_broken_weights_are_reported(data, hub_files):
     hub_files("hed")[0].write_bytes(data)
-    assert "its weights are broken" in refusal("hed")
+    assert "its weights are damaged" in refusal("hed")
 
 
 def test_depth_weights_are_not_read_from_a_pickle(hub_files, tmp_path):

@@ -63,10 +63,11 @@ def test_a_single_file_has_the_hash_of_the_folder_it_was_made_of(family):
     assert file.name == "tiny"
 
 
-def test_pictures_of_twice_and_four_times_the_native_size_are_made(family, tmp_path):
+@pytest.mark.parametrize("scales", [(1, 2), *slow_cases((1, 2, 4))])
+def test_pictures_larger_than_the_native_size_are_made(scales, family, tmp_path):
     model = load_model(family[1], "cpu", "float32")
-    made = run_latents(small_recipe(scales=(1, 2, 4), steps=4), model, tmp_path)
-    assert [latent.shape[-2:] for latent in made] == [(16, 16), (32, 32), (64, 64)]
+    made = run_latents(small_recipe(scales=scales, steps=4), model, tmp_path)
+    assert [latent.shape[-2:] for latent in made] == [(16 * scale, 16 * scale) for scale in scales]
     assert all(np.isfinite(latent).all() and latent.std() > 0 for latent in made)
 
 
@@ -134,7 +135,7 @@ def test_a_file_that_lacks_a_part_is_refused(family, tmp_path):
     broken = {k: v for k, v in weights.items() if not k.startswith("first_stage_model.decoder.mid")}
     shutil.copytree(family[0], tmp_path / "broken")
     save_file(broken, tmp_path / "broken.safetensors")
-    with pytest.raises(WeightsMissing, match="lacks a part"):
+    with pytest.raises(WeightsMissing, match="cannot be loaded"):
         load_model(tmp_path / "broken.safetensors")
 
 

@@ -137,16 +137,16 @@ def encoded_sizes(monkeypatch):
     [
         (64, [(128, 128)]),
         (128, [(128, 128)]),
-        (192, [(128, 128), (256, 256)]),
-        (256, [(128, 128), (256, 256)]),
-        (320, [(128, 128), (256, 256), (512, 512)]),
+        (160, [(128, 128), (192, 192)]),
+        (192, [(128, 128), (192, 192)]),
+        (224, [(128, 128), (192, 192), (256, 256)]),
     ],
 )
 def test_stages_start_from_the_image_while_it_is_larger_than_the_stage_below(
     side, sizes, model, encoded_sizes, tmp_path
 ):
     image = save_squares(tmp_path / "p.png", side, side)
-    run_with_cache(small_recipe(image=image, scales=(1, 2, 4), fidelity=1), model, tmp_path)
+    run_with_cache(small_recipe(image=image, scales=(1, 1.5, 2), fidelity=1), model, tmp_path)
     assert encoded_sizes == sizes
 
 

@@ -84,7 +84,7 @@ def test_each_family_offers_the_kinds_it_has_controlnets_for(family, native, fol
 
 
 def test_a_kind_without_a_controlnet_is_refused_with_those_that_have_one(control_image):
-    with pytest.raises(BadRecipe, match=r"has no ControlNet for depth\. It follows: edges"):
+    with pytest.raises(BadRecipe, match=r"cannot follow depth\. Choose another control type: edges"):
         plan(Recipe(controls=({"image": control_image, "kind": "depth"},)), make_facts(32))
     with pytest.raises(BadRecipe, match="toy has no ControlNet"):
         plan(Recipe(controls=({"image": control_image},)), make_facts(16))
@@ -108,7 +108,7 @@ def test_a_control_image_gives_its_shape(controlnet_path, tmp_path, model):
     [
         ({"image": "nowhere.png"}, "could not be read"),
         ({"net": "/no/such/folder"}, "is not on this machine"),
-        ({"kind": "openpose"}, "cannot be found in a picture here"),
+        ({"kind": "openpose"}, "is not available here"),
     ],
     ids=["no picture", "no controlnet", "no detector"],
 )
@@ -152,10 +152,7 @@ def test_a_controlnet_of_another_family_is_refused_before_it_is_read(
 def test_a_broken_controlnet_is_refused(controlled_recipe, model, tiny_folder, tmp_path):
     broken = save_controlnet(tiny_folder, tmp_path / "broken")
     next(broken.glob("*.safetensors")).write_bytes(b"\0" * 100)
-    assert (
-        "lacks a part or holds a broken one"
-        in refusal(controlled_recipe(net=str(broken)), model, tmp_path).sentence
-    )
+    assert "is damaged or incomplete" in refusal(controlled_recipe(net=str(broken)), model, tmp_path).sentence
 
 
 def test_a_controlnet_is_read_from_safetensors_alone(controlled_recipe, model, tiny_folder, tmp_path):
@@ -173,7 +170,7 @@ def test_a_supplied_map_must_have_at_least_the_size_and_the_shape_of_the_stages_
         recipe = controlled_recipe(image=str(tmp_path / "map.png"), given=True, **changes)
         return plan(replace(recipe, width=256, height=256), model.facts)
 
-    with pytest.raises(BadRecipe, match="is 128 x 128 px, and stage 2 is 256 x 256 px"):
+    with pytest.raises(BadRecipe, match="is 128 x 128 px, but stage 2 is 256 x 256 px"):
         plan_with_map((128, 128))
     with pytest.raises(BadRecipe, match="another shape"):
         plan_with_map((512, 300))

@@ -117,6 +117,6 @@ def test_a_bad_value_is_refused_by_name_and_in_a_sentence(field, value):
 
 
 def test_sigma2_must_not_exceed_sigma1():
-    with pytest.raises(BadRecipe, match="sigma1 must be the larger") as fault:
+    with pytest.raises(BadRecipe, match="sigma1 must be at least as large") as fault:
         check(Recipe(sigma1=0.1, sigma2=0.5))
     assert fault.value.field == "sigma1"

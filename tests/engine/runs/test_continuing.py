@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import Accepted, Finished, StageDone, Stopped, generate
-from engine.recipe.recall import recall
+from engine.recipe.recall import ENGINE_VERSION, recall
 from engine.runs import files, store
 from engine.runs.cache import RunCache
 from tests.support.planning import small_recipe
@@ -32,36 +32,36 @@ def test_a_repeated_recipe_is_answered_from_the_cache(model, network_calls, tmp_
 
 
 def test_a_stopped_run_is_continued_by_running_its_recipe_again(model, tmp_path):
-    whole = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path / "whole")
-    stop = threading.Event()
-    for event in generate(small_recipe(scales=(1, 2, 3)), model, out=tmp_path / "parts", stop=stop):
+    recipe, stop = small_recipe(scales=(1, 1.5, 2)), threading.Event()
+    whole = run_with_cache(recipe, model, tmp_path / "whole")
+    for event in generate(recipe, model, out=tmp_path / "parts", stop=stop):
         if isinstance(event, StageDone) and event.stage == 2:
             stop.set()
     assert event == Stopped(3, 1)
-    again = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path / "parts")
+    again = run_with_cache(recipe, model, tmp_path / "parts")
     assert [e.stage for e in stage_done_events(again)] == [3]
     assert latent_bytes(last_stage(again)) == latent_bytes(last_stage(whole))
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", *slow_cases("dpmpp_2m", "euler_a")])
 def test_later_stages_are_the_same_whether_made_at_once_or_afterwards(scheduler, model, tmp_path):
-    whole = run_with_cache(small_recipe(scales=(1, 2, 4), scheduler=scheduler), model, tmp_path / "whole")
-    run_with_cache(small_recipe(scales=(1, 2), scheduler=scheduler), model, tmp_path / "grown")
-    grown = run_with_cache(small_recipe(scales=(1, 2, 4), scheduler=scheduler), model, tmp_path / "grown")
+    whole = run_with_cache(small_recipe(scales=(1, 1.5, 2), scheduler=scheduler), model, tmp_path / "whole")
+    run_with_cache(small_recipe(scales=(1, 1.5), scheduler=scheduler), model, tmp_path / "grown")
+    grown = run_with_cache(small_recipe(scales=(1, 1.5, 2), scheduler=scheduler), model, tmp_path / "grown")
     assert [e.stage for e in stage_done_events(grown)] == [3]
     assert latent_bytes(last_stage(grown)) == latent_bytes(last_stage(whole))
 
 
 def test_changed_settings_reuse_the_stages_that_do_not_depend_on_them(model, tmp_path):
-    run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path)
-    assert run_with_cache(small_recipe(scales=(1, 2, 3), alpha1=2), model, tmp_path)[0].first == 2
-    assert run_with_cache(small_recipe(scales=(1, 2), alpha1=2), model, tmp_path)[0].first == 3
-    assert run_with_cache(small_recipe(scales=(1, 2, 3), seed=9), model, tmp_path)[0].first == 1
+    run_with_cache(small_recipe(scales=(1, 1.5, 2)), model, tmp_path)
+    assert run_with_cache(small_recipe(scales=(1, 1.5, 2), alpha1=2), model, tmp_path)[0].first == 2
+    assert run_with_cache(small_recipe(scales=(1, 1.5), alpha1=2), model, tmp_path)[0].first == 3
+    assert run_with_cache(small_recipe(scales=(1, 1.5, 2), seed=9), model, tmp_path)[0].first == 1
 
 
 def test_a_run_has_all_its_stages_in_its_own_folder(model, tmp_path):
-    first = run_with_cache(small_recipe(), model, tmp_path)[0].run
-    again = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path)[0].run
+    first = run_with_cache(small_recipe(scales=(1, 1.5)), model, tmp_path)[0].run
+    again = run_with_cache(small_recipe(scales=(1, 1.5, 2)), model, tmp_path)[0].run
     assert sorted(store.finished_stages(again)) == [1, 2, 3]
     for path in sorted(Path(first).rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
@@ -143,7 +143,7 @@ def test_a_stored_picture_records_the_recipe_and_the_run(model, tmp_path):
         "steps": 5,
         "evaluations": stage_done_events(events)[1].evaluations,
         "model_hash": model.facts.hash,
-        "engine": "0.2",
+        "engine": ENGINE_VERSION,
     }
     assert recalled.record["seconds"] > 0
 

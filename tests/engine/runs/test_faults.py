@@ -182,4 +182,4 @@ def test_a_replaced_default_scheduler_is_noted(model, tmp_path):
     other = replace(model, facts=replace(model.facts, scheduler=config))
     accepted = run_events(small_recipe(), other, tmp_path, until=1)[0]
     assert accepted.recipe.scheduler == "ddim"
-    assert "ddim takes its place" in accepted.notes[0]
+    assert "ddim is used instead" in accepted.notes[0]

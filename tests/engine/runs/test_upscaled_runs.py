@@ -120,7 +120,7 @@ def test_an_upscaler_between_stages_changes_the_next_stage_alone(model, tmp_path
 
 
 @pytest.mark.parametrize(
-    "changes", [{"method": "upscaler"}, {"method": "sdedit"}, {"scales": (1, 2, 3)}], ids=str
+    "changes", [{"method": "upscaler"}, {"method": "sdedit"}, {"scales": (1, 1.5, 2)}], ids=str
 )
 def test_a_resumed_run_is_the_same_run(changes, model, tmp_path, network):
     recipe = small_recipe(enlarge=network, **changes)
@@ -157,8 +157,8 @@ def test_a_run_stops_within_a_tile_and_keeps_its_finished_stages(model, tmp_path
 
 
 def test_an_enlarged_stage_grows_on_by_another_method(model, tmp_path):
-    first = run_with_cache(upscaled(), model, tmp_path)
-    grown = run_with_cache(small_recipe(scales=(1, 2, 3)), model, tmp_path, resume=(first[0].run, 2))
+    first = run_with_cache(upscaled(scales=(1, 1.5)), model, tmp_path)
+    grown = run_with_cache(small_recipe(scales=(1, 1.5, 2)), model, tmp_path, resume=(first[0].run, 2))
     assert [e.stage for e in stage_done_events(grown)] == [3]
 
 

@@ -96,7 +96,7 @@ def test_after_the_end_no_transient_event_is_kept(queue, fake_runs):
 
 
 def test_an_unknown_name_is_refused(queue):
-    with pytest.raises(UnknownRun, match="not known here"):
+    with pytest.raises(UnknownRun, match="no longer stored here"):
         queue.events_since("0" * 32)
 
 

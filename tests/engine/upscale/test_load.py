@@ -141,7 +141,7 @@ class WritesFile:
 def test_nothing_in_a_pth_file_can_run(tmp_path, monkeypatch):
     monkeypatch.setenv(FORCE_NO_WEIGHTS_ONLY, "1")
     torch.save({"net": WritesFile(tmp_path / "was-run")}, tmp_path / "net.pth")
-    with pytest.raises(Fault, match="holds more than tensors"):
+    with pytest.raises(Fault, match="contains more than tensors"):
         load_upscaler(str(tmp_path / "net.pth"))
     assert not (tmp_path / "was-run").exists()
 
@@ -153,7 +153,7 @@ def test_a_renamed_pickle_is_refused(tmp_path, as_archive):
         torch.save(compact_tensors(), path)
     else:
         path.write_bytes(pickle.dumps({"net": WritesFile(tmp_path / "was-run")}))
-    with pytest.raises(Fault, match="is a pickle, which may hold a program"):
+    with pytest.raises(Fault, match="is a pickle, which may contain a program"):
         load_upscaler(str(path))
     assert not (tmp_path / "was-run").exists()
 
@@ -162,33 +162,33 @@ def test_a_renamed_pickle_is_refused(tmp_path, as_archive):
 def test_a_pt_file_is_refused_because_it_may_be_a_program(tmp_path, suffix):
     path = tmp_path / f"net.{suffix}"
     torch.jit.script(nn.Conv2d(3, 3, 3)).save(path)
-    with pytest.raises(Fault, match=r"a \.pt file may hold a program"):
+    with pytest.raises(Fault, match=r"a \.pt file may contain a program"):
         load_upscaler(str(path))
 
 
 def test_a_torchscript_program_renamed_to_pth_is_refused(tmp_path):
     torch.jit.script(nn.Conv2d(3, 3, 3)).save(tmp_path / "net.pth")
-    with pytest.raises(Fault, match="holds more than tensors"):
+    with pytest.raises(Fault, match="contains more than tensors"):
         load_upscaler(str(tmp_path / "net.pth"))
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"onnx")
-    with pytest.raises(Fault, match="not a file of an upscaler"):
+    with pytest.raises(Fault, match="not an upscaler file"):
         load_upscaler(str(tmp_path / "net.onnx"))
 
 
 OTHER_NETWORKS = {
     "a LoRA": {"unet.up.0.lora_A.weight": torch.zeros(4, 8), "unet.up.0.lora_B.weight": torch.zeros(8, 4)},
     "a network of an unknown kind": {"fc.weight": torch.zeros(4, 4)},
-    "enlarges no pictures in colour": compact_tensors(factor=1),
+    "does not enlarge colour pictures": compact_tensors(factor=1),
 }
 
 
 @pytest.mark.parametrize("what", OTHER_NETWORKS)
 def test_a_network_of_another_kind_is_refused(tmp_path, what):
     save_file(OTHER_NETWORKS[what], tmp_path / "other.safetensors")
-    with pytest.raises(Fault, match=rf"'other.safetensors' holds .*{what}"):
+    with pytest.raises(Fault, match=rf"'other.safetensors' contains .*{what}"):
         load_upscaler(str(tmp_path / "other.safetensors"))
 
 

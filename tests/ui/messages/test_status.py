@@ -7,9 +7,11 @@ import pytest
 from engine import BadRecipe, Recipe, plan
 from engine.catalogue.entries import Footprint
 from engine.planning.cost import peak_memory
+from engine.runs.events import Progress
 from engine.serving.model_pool import ModelPool
 from tests.support.planning import make_facts
-from ui.messages.status import checked_fit, cost_message, refusal_message
+from ui.messages.status import checked_fit, cost_message, describe_progress, refusal_message
+from ui.session.progress import RunProgress
 from ui.session.services import open_services
 from ui.session.session import Session
 from ui.text import methods, words
@@ -43,7 +45,8 @@ def test_a_refusal_names_the_needed_and_the_free_memory(cost_with_free):
     refusal = cost_with_free(whole // 2)
     assert refusal.fault
     assert (
-        f"about {format_gigabytes(whole)} GB and {format_gigabytes(whole // 2)} GB are free" in refusal.text
+        f"about {format_gigabytes(whole)} GB of memory, but {format_gigabytes(whole // 2)} GB are free"
+        in refusal.text
     )
 
 
@@ -62,3 +65,13 @@ def test_a_refusal_offers_a_button_with_what_would_fit(settings, title):
     (button,) = refusal_message(refused.value).actions
     assert button["label"] == words.USE_VALUE.format(value=title)
     assert plan(replace(Recipe(prompt="a house", **settings), **checked_fit(button["fit"])), LOADED)
+
+
+def test_an_explanation_is_a_sentence_of_its_own(tmp_path):
+    services = open_services(tmp_path, ModelPool([]), max_age=86400)
+    progress = RunProgress(
+        tmp_path / "run", plan=plan(Recipe(prompt="a house"), LOADED), last_progress=Progress(2, 1, 50, 1, 99)
+    )
+    text = describe_progress(progress, services)
+    services.queue.close()
+    assert text.endswith(f"step 1 of 50. {words.SOFT_AT_FIRST}")

@@ -33,7 +33,7 @@ def texts(svg):
 
 def test_the_sentence_for_the_default_settings():
     assert describe_curves(stage()) == (
-        "Lets go of the layout at step 24 of 50; looks at the whole until step 42; smooths until step 34."
+        "Free of the smaller picture from step 24 of 50; sees the whole picture until step 42; smooths until step 34."
     )
 
 
@@ -47,17 +47,17 @@ def test_the_sentence_names_the_steps_at_which_the_schedule_crosses_its_threshol
 @pytest.mark.parametrize(
     ("recipe", "expected"),
     [
-        ({"alpha1": 1}, "Lets go of the layout at step 37 of 50; "),
-        ({"alpha1": 5}, "Lets go of the layout at step 18 of 50; "),
-        ({"alpha1": 0}, "Holds the layout through all 50 steps; "),
-        ({"skip_residual": False}, "Remembers the layout only in its first noise; "),
-        ({"alpha2": 0}, "; looks at the whole to the end; smooths until step 34."),
-        ({"alpha1": 0, "alpha2": 5}, "; hardly looks at the whole."),
-        ({"dilated": False}, "; never looks at the whole."),
-        ({"scales": (1, 1.2)}, "; never looks at the whole."),
+        ({"alpha1": 1}, "Free of the smaller picture from step 37 of 50; "),
+        ({"alpha1": 5}, "Free of the smaller picture from step 18 of 50; "),
+        ({"alpha1": 0}, "Follows the smaller picture through all 50 steps; "),
+        ({"skip_residual": False}, "Uses the smaller picture only for the first noise; "),
+        ({"alpha2": 0}, "; sees the whole picture in all steps; smooths until step 34."),
+        ({"alpha1": 0, "alpha2": 5}, "; hardly sees the whole picture."),
+        ({"dilated": False}, "; never sees the whole picture."),
+        ({"scales": (1, 1.2)}, "; never sees the whole picture."),
         ({"sigma1": 0, "sigma2": 0}, "; never smooths."),
-        ({"sigma1": 2, "alpha3": 0.5}, "; smooths all the while."),
-        ({"steps": 8}, "Lets go of the layout at step 4 of 8; "),
+        ({"sigma1": 2, "alpha3": 0.5}, "; smooths in all these steps."),
+        ({"steps": 8}, "Free of the smaller picture from step 4 of 8; "),
     ],
 )
 def test_the_sentence_changes_with_the_settings(recipe, expected):
@@ -70,7 +70,7 @@ def test_in_faithful_mode_smoothing_ends_where_the_blur_changes_nothing_any_more
 
 def test_a_base_has_no_curves_and_its_sentence_says_that_the_settings_act_from_stage_two():
     assert curves_svg(stage(1)) == ""
-    assert describe_curves(stage(1, scales=(1,))) == "These settings act from stage 2 on."
+    assert describe_curves(stage(1, scales=(1,))) == "These settings take effect from stage 2 on."
 
 
 def test_the_curves_show_the_value_of_the_formulas_at_every_step():
@@ -87,7 +87,7 @@ def test_the_curves_show_the_value_of_the_formulas_at_every_step():
 def test_the_steps_that_economy_skips_are_shaded():
     shade = next(parse_svg().iter("rect"))
     assert float(shade.get("width")) == pytest.approx((266 - 8) * 13 / 50, abs=0.1)
-    assert "left out" in texts(parse_svg())
+    assert "skipped" in texts(parse_svg())
     assert "left out" not in texts(parse_svg(economy=0))
 
 

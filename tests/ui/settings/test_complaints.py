@@ -27,7 +27,7 @@ def complain(complaint, times=1, **recipe):
         ("grainy", {"sigma1": 2, "alpha2": 5, "kernel": "code"}, "Smoothing width code → paper"),
         ("grainy", {"sigma1": 0, "sigma2": 0, "alpha2": 5}, "σ₁ 0 → 0.05"),
         ("repeats", {}, "α₂ 1 → 0.7, α₁ 3 → 2.5"),
-        ("repeats", {"dilated": False}, "α₂ 1 → 0.7, α₁ 3 → 2.5, Look at the whole off → on"),
+        ("repeats", {"dilated": False}, "α₂ 1 → 0.7, α₁ 3 → 2.5, Use the overview off → on"),
         ("soft", {}, "α₃ 1 → 1.5, σ₁ 0.8 → 0.55"),
         ("soft", {"sigma1": 0, "sigma2": 0}, "α₃ 1 → 1.5"),
         ("drifts", {}, "α₁ 3 → 2"),
@@ -38,7 +38,7 @@ def complain(complaint, times=1, **recipe):
         (
             "seams",
             {"stride": 1, "feather": False, "jitter": False},
-            "Soft window edges off → on, Shake the windows off → on",
+            "Feather window edges off → on, Jitter windows off → on",
         ),
     ],
 )

@@ -208,7 +208,7 @@ def test_a_link_leaves_controls_out_and_their_differences_are_described():
     assert (recipe_to_query(default), settings_left_out(default)) == ("", ("controls",))
     assert describe_differences(Recipe(), default) == words.CONTROL_IMAGE_CHANGED
     assert describe_differences(default, other) == (
-        "Follow Edges → Soft edges, How closely 1 → 0.5, At each stage – → 1 · 0.5"
+        "Control type Edges → Soft edges, Control strength 1 → 0.5, Strength by stage – → 1 · 0.5"
     )
     table = {name: value for name, _, value in settings_table(other)}
-    assert table["controls"] == "Soft edges of 5e5e5e, How closely 0.5, At each stage 1 · 0.5"
+    assert table["controls"] == "Soft edges of 5e5e5e, Control strength 0.5, Strength by stage 1 · 0.5"

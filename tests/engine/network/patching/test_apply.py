@@ -1,6 +1,7 @@
 """Patches of a network are undone bit by bit, also after an exception, and with LoRAs."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -50,12 +51,19 @@ SHAPES = {
 
 
 def network(shape, *, with_lora=False):
+    """Make a new network; all of one shape have the same weights."""
     torch.manual_seed(0)
     unet = SHAPES[shape]()
     if with_lora:
         targets = ["conv1", "conv2", "conv", "to_q", "to_v"]
         unet.add_adapter(LoraConfig(r=2, init_lora_weights=False, target_modules=targets))
     return unet
+
+
+@cache
+def plain_prediction(shape, with_lora=False):
+    """Return the prediction of a network that was never patched."""
+    return predict(network(shape, with_lora=with_lora))
 
 
 @torch.no_grad()
@@ -89,7 +97,7 @@ def state(unet):
 @pytest.mark.parametrize(("shape", "case"), CASES, ids=NAMES)
 def test_a_patched_network_is_restored(shape, case, with_lora):
     unet, (_, patches) = network(shape, with_lora=with_lora), case
-    plain, before = predict(unet), state(unet)
+    plain, before = plain_prediction(shape, with_lora), state(unet)
     with apply_patches([unet], patches):
         assert not torch.allclose(predict(unet), plain, atol=1e-4)
     assert state(unet) == before
@@ -99,7 +107,7 @@ def test_a_patched_network_is_restored(shape, case, with_lora):
 @pytest.mark.parametrize(("shape", "case"), CASES, ids=NAMES)
 def test_a_fault_during_a_call_leaves_no_patch_behind(shape, case):
     unet, (_, patches) = network(shape), case
-    plain, before = predict(unet), state(unet)
+    plain, before = plain_prediction(shape), state(unet)
 
     def fail(module, args):
         raise MemoryError("inside")
