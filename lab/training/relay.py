@@ -188,7 +188,11 @@ class RelayFirstCourse(RelayCourse):
         """Return random numbers (N) that EDM's distribution of noise levels turns into the first stage's own."""
         normal = torch.special.ndtri(super().random_levels(number).clamp(min=1e-6).double())
         logarithm = FIRST_LEVEL_MEAN + FIRST_LEVEL_DEVIATION * normal
-        return torch.special.ndtr((logarithm - EDM_LOG_LEVELS.mean) / EDM_LOG_LEVELS.stdev).float().clamp(max=1 - 1e-6)
+        return (
+            torch.special.ndtr((logarithm - EDM_LOG_LEVELS.mean) / EDM_LOG_LEVELS.stdev)
+            .float()
+            .clamp(max=1 - 1e-6)
+        )
 
     def loss(self, batch: tuple[Tensor, Tensor], share: float) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of EDM: without blur and block noise, over all noise levels."""
