@@ -89,12 +89,21 @@ def test_a_run_of_any_shape_costs_what_was_planned_and_is_repeatable(
     assert read_latents(first[-1]).tobytes() == read_latents(again[-1]).tobytes()
 
 
-@pytest.mark.parametrize("method", [*slow_cases("direct", "attention", "multidiffusion"), *PATCHED_METHODS])
-def test_four_times_the_side_is_one_stage(method, architecture_model, tmp_path):
-    recipe = recipe_for(method, scales=(1, 4), steps=4)
-    (event,) = stage_done_events(run_events(recipe, architecture_model, tmp_path))
+QUICK_AT_FOUR_TIMES = {("scalecrafter", "sdxl"), ("hidiffusion", "sd15")}
+ALL_AT_FOUR_TIMES = set(product(AT_ONCE, ["sdxl", "sd15", "sd21"]))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [*sorted(QUICK_AT_FOUR_TIMES), *slow_cases(*sorted(ALL_AT_FOUR_TIMES - QUICK_AT_FOUR_TIMES))],
+    ids="-".join,
+)
+def test_four_times_the_side_is_one_stage(case, models_by_architecture, tmp_path):
+    method, architecture = case
+    model, recipe = models_by_architecture[architecture], recipe_for(method, scales=(1, 4), steps=4)
+    (event,) = stage_done_events(run_events(recipe, model, tmp_path))
     assert event.size == (512, 512)
-    assert event.evaluations == plan(recipe, architecture_model.facts).evaluations
+    assert event.evaluations == plan(recipe, model.facts).evaluations
 
 
 def test_every_method_makes_a_different_picture(architecture_model, finished_stages):
