@@ -168,7 +168,7 @@ def test_a_supplied_map_must_have_at_least_the_size_and_the_shape_of_the_stages_
     def plan_with_map(size, **changes):
         Image.new("RGB", size).save(tmp_path / "map.png")
         recipe = controlled_recipe(image=str(tmp_path / "map.png"), given=True, **changes)
-        return plan(replace(recipe, width=256, height=256), model.facts)
+        return plan(replace(recipe, scales=(1, 2), width=256, height=256), model.facts)
 
     with pytest.raises(BadRecipe, match="is 128 x 128 px, but stage 2 is 256 x 256 px"):
         plan_with_map((128, 128))
