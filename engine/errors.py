@@ -93,6 +93,11 @@ PICTURE_TOO_LARGE = (
     "The start picture has more than {limit} megapixels. "
     "Nothing was made. Make the picture smaller and try again."
 )
+TOO_MANY_UPLOADS = "Many pictures are being read just now. Nothing was changed. Try again in a few seconds."
+PICTURE_TOO_COSTLY = (
+    "{name} takes too much time or memory to read. "
+    "Nothing was made. Save it again as a PNG or JPEG, or choose another picture."
+)
 PICTURE_GONE = (
     "The start picture of this recipe is no longer stored here. "
     "Add the picture again; all other settings are kept."

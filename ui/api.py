@@ -5,8 +5,9 @@ uploaded image: {"image": handle_file(path), ...}
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any, cast
@@ -48,14 +49,16 @@ VALUE_TYPES = {
 
 def add_endpoints(services: Services) -> None:
     """Add the endpoints to the Gradio app that is being built. services: the services of the app."""
-    api(_make_plan_endpoint(services), api_name="plan", api_description=words.API_PLAN, queue=False)
+    # By default Gradio would answer one call of an endpoint at a time, and a slow one would hold up all others.
+    instant = {"queue": False, "concurrency_limit": None}
+    api(_make_plan_endpoint(services), api_name="plan", api_description=words.API_PLAN, **instant)
     api(
         _make_generate_endpoint(services),
         api_name="generate",
         api_description=words.API_GENERATE,
         concurrency_limit=None,
     )
-    api(_make_read_endpoint(), api_name="read", api_description=words.API_READ, queue=False)
+    api(_make_read_endpoint(), api_name="read", api_description=words.API_READ, **instant)
 
 
 def _set_field_signature(function: Any, returns: type) -> Any:
@@ -144,15 +147,27 @@ def _replace_upload_by_digest(
     return {**control, "image": digest}
 
 
+async def _run_in_thread(
+    services: Services, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call a function of an endpoint's arguments in a thread. One that stores uploads waits for its turn."""
+    values = dict(zip(FIELDS, args, strict=False)) | kwargs
+    run = services.uploads.run_in_turn if values.get("controls") else asyncio.to_thread
+    return await run(function, args, kwargs)
+
+
 def _make_plan_endpoint(services: Services) -> Any:
     """Return the function of the endpoint /plan, which plans a recipe and returns the plan as a JSON object."""
 
-    def plan_recipe(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    async def plan_recipe(*args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            recipe = _parse_recipe(services, args, kwargs)
-            whole = plan(recipe, services.facts(recipe.model))
+            return await _run_in_thread(services, plan_in_thread, args, kwargs)
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
+
+    def plan_in_thread(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        recipe = _parse_recipe(services, args, kwargs)
+        whole = plan(recipe, services.facts(recipe.model))
         estimates = services.pace.estimate_each(whole.stages)
         return {
             "recipe": to_dict(whole.recipe),
@@ -188,13 +203,14 @@ def _make_generate_endpoint(services: Services) -> Any:
 
     async def generate(*args: Any, **kwargs: Any) -> AsyncIterator[dict[str, Any]]:
         try:
-            name = _submit(services, _parse_recipe(services, args, kwargs))
+            recipe = await _run_in_thread(services, partial(_parse_recipe, services), args, kwargs)
+            name = await asyncio.to_thread(_submit, services, recipe)
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         first, has_ended = 0, False
         try:
             while not has_ended:
-                events, first = services.queue.events_since(name, first)
+                events, first = await asyncio.to_thread(services.queue.events_since, name, first)
                 for event in events:
                     if isinstance(event, Failed):
                         raise gr.Error(event.sentence, print_exception=False)
@@ -203,7 +219,7 @@ def _make_generate_endpoint(services: Services) -> Any:
                     has_ended = has_ended or isinstance(event, END)
                 await asyncio.sleep(POLL_INTERVAL)
         finally:  # Also when the client has disconnected.
-            services.queue.stop(name)
+            await asyncio.shield(asyncio.to_thread(services.queue.stop, name))
 
     return _set_field_signature(generate, dict)
 

@@ -6,6 +6,7 @@ Sizes are (height, width) in px, of the image after it was turned upright.
 import os
 import re
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,16 +20,22 @@ from PIL.Image import Transpose
 
 from engine import errors
 from engine.errors import BadRecipe, short_repr
+from engine.recipe.image_headers import find_format
 
 # The path of an image file.
 ImagePath = str | os.PathLike[str]
 # (height, width) in px.
 Size = tuple[int, int]
+# A file's absolute path, modification time and length, which together are a key of its content.
+_FileState = tuple[str, int, int]
 
 # The largest image that is read, in px.
 MAX_PIXELS = 40_000_000
-# The formats that are read. Some other formats of Pillow contain programs, or need a program to be drawn.
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+# The number of files whose digests are remembered.
+MAX_KNOWN_DIGESTS = 256
+# Digests of files, the oldest first.
+_known_digests: dict[_FileState, str] = {}
+_known_digests_lock = threading.Lock()
 # The form of an image's digest.
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # The EXIF orientation of an image that is upright.
@@ -70,7 +77,27 @@ def digest(image: ImagePath) -> str:
 
     image: a path, or a digest, which is returned unchanged.
     """
-    return image if is_digest(image) else _digest(*_file_state(image))
+    if is_digest(image):
+        return str(image)
+    state = _file_state(image)
+    return _known_digests.get(state) or remember_digest(image, digest_of(read(image)))
+
+
+def digest_of(image: Image.Image) -> str:
+    """Return the digest of an image that `read` has returned."""
+    hashed = sha256(f"{image.height}x{image.width}".encode())
+    hashed.update(image.tobytes())
+    return f"sha256:{hashed.hexdigest()}"
+
+
+def remember_digest(path: ImagePath, known: str) -> str:
+    """Return a file's known digest, and remember it, so that `digest` need not read the file."""
+    state = _file_state(path)
+    with _known_digests_lock:
+        while len(_known_digests) >= MAX_KNOWN_DIGESTS:
+            del _known_digests[next(iter(_known_digests))]
+        _known_digests[state] = known
+    return known
 
 
 def find_crop(size: Size, target: Size) -> tuple[float, float, float, float]:
@@ -112,8 +139,8 @@ def crop_to_fill(
     return image.resize((size[1], size[0]), resampling, box=crop)
 
 
-def _file_state(path: ImagePath) -> tuple[str, int, int]:
-    """Return a file's absolute path, modification time and length, which together are a cache key of its content."""
+def _file_state(path: ImagePath) -> _FileState:
+    """Return the state of a file; raise BadRecipe if there is none."""
     try:
         status = os.stat(path)
     except (OSError, ValueError) as fault:
@@ -127,15 +154,6 @@ def _measure(path: str, modified: int, length: int) -> Size:
     with _open(path) as image:
         width, height = image.size
         return (width, height) if _find_turn(image) in _SIDE_SWAPPING_TURNS else (height, width)
-
-
-@lru_cache(maxsize=256)
-def _digest(path: str, modified: int, length: int) -> str:
-    """Return the digest of an image. Modification time and length are only part of the cache key."""
-    image = read(path)
-    hashed = sha256(f"{image.height}x{image.width}".encode())
-    hashed.update(image.tobytes())
-    return f"sha256:{hashed.hexdigest()}"
 
 
 def _unreadable(path: ImagePath) -> BadRecipe:
@@ -156,7 +174,7 @@ def _open(path: ImagePath) -> Iterator[Image.Image]:
             raise _unreadable(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            with open(path, "rb") as file, Image.open(file, formats=[find_format(file)]) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise too_large
                 yield image

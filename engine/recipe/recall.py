@@ -13,6 +13,7 @@ from PIL import Image
 from engine import errors
 from engine.errors import BadRecipe, short_repr
 from engine.recipe.checks import check, check_value
+from engine.recipe.image_headers import UnusualImage, find_format
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, from_dict
 
 # The name of the PNG text chunk, and of the metadata entry in a latents file, that contain a stage's record.
@@ -133,7 +134,7 @@ def _read_record(path: Path) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=["PNG"]) as image:
+            with open(path, "rb") as file, Image.open(file, formats=[find_format(file)]) as image:
                 text = image.info.get(RECORD_NAME)
     except Exception as fault:
         raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short_repr(path.name))) from fault
@@ -143,11 +144,10 @@ def _read_record(path: Path) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    """Return whether Pillow can open a file."""
+    """Return whether a file begins as an image does."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            Image.open(path).close()
-    except Exception:
+        with open(path, "rb") as file:
+            find_format(file)
+    except (OSError, UnusualImage):
         return False
     return True

@@ -1,6 +1,6 @@
 """Actions on a file that was dropped on the page, and on the start image and the control image of the page."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,53 @@ from ui.text.labels import join_labels
 UNDO_ACTION = {"do": "undo", "label": words.UNDO}
 
 
-def use_dropped_file(session: Session, services: Services, path: object) -> bool:
-    """Offer actions for a dropped file that contains a recipe; make any other image the start image.
+@dataclass(frozen=True)
+class ReadFile:
+    """What a dropped file contains."""
 
-    Return whether the settings changed. If the file cannot be used, the page shows the reason.
+    # The recipe in the file; None if it has none.
+    recalled: Recalled | None = None
+    # The server's own copy of the image in the file; None if the image cannot be used.
+    image: Path | None = None
+    # Why the file cannot be used; empty if it can.
+    refusal: str = ""
 
+
+def read_dropped_file(services: Services, folder_name: str, path: object) -> ReadFile:
+    """Read the recipe in a dropped file, and store a copy of the image in it. Takes long for a large image.
+
+    folder_name: the name of the folder for the copy.
     path: the path of an upload, or any other value from outside.
     """
     try:
         file = find_upload(path)
         recalled = _recall_or_none(file)
-        if recalled:
-            _offer_actions(session, services, recalled, file)
-        else:
-            _set_start_image(session, services, services.uploads.store(file, session.upload_folder))
+        if recalled is None:
+            return ReadFile(None, services.uploads.store(file, folder_name))
     except Fault as fault:
-        session.show_message(fault.sentence, fault=True)
+        return ReadFile(refusal=fault.sentence)
+    try:
+        return ReadFile(recalled, services.uploads.store(file, folder_name))
+    except BadRecipe:  # A recipe without an image, as JSON, or an image that is too large to start from.
+        return ReadFile(recalled)
+    except Fault as fault:
+        return ReadFile(refusal=fault.sentence)
+
+
+def use_dropped_file(session: Session, services: Services, dropped: ReadFile) -> bool:
+    """Offer actions for a dropped file that contains a recipe; make any other image the start image.
+
+    Return whether the settings changed. If the file cannot be used, the page shows the reason.
+    """
+    if dropped.refusal:
+        session.show_message(dropped.refusal, fault=True)
         return False
-    return recalled is None
+    if dropped.recalled:
+        _offer_actions(session, services, dropped.recalled, dropped.image)
+        return False
+    assert dropped.image is not None
+    _set_start_image(session, services, dropped.image)
+    return True
 
 
 def _recall_or_none(file: Path) -> Recalled | None:
@@ -55,12 +84,8 @@ def _recall_or_none(file: Path) -> Recalled | None:
         return None
 
 
-def _offer_actions(session: Session, services: Services, recalled: Recalled, file: Path) -> None:
+def _offer_actions(session: Session, services: Services, recalled: Recalled, image: Path | None) -> None:
     """Show a note with buttons that use the settings in a file, enlarge its image or make it the control image."""
-    try:
-        image = services.uploads.store(file, session.upload_folder)
-    except BadRecipe:  # A recipe without an image, as JSON, or an image that is too large to start from.
-        image = None
     session.dropped_file = DroppedFile(recalled.recipe, image)
     text = words.PICTURE_HAS_SETTINGS.format(summary=summarize_settings(recalled.recipe))
     if recalled.strange:

@@ -99,7 +99,8 @@ async def follow_run(session: Session, services: Services, progress: RunProgress
     has_news = False
     while progress.end is None:
         try:
-            events, progress.next_event = services.queue.events_since(progress.name, progress.next_event)
+            since = services.queue.events_since
+            events, progress.next_event = await asyncio.to_thread(since, progress.name, progress.next_event)
         except UnknownRun as fault:
             events = [Failed(fault.sentence)]
         if events:

@@ -1,5 +1,6 @@
 """Event handlers for the buttons of the stages panel, for dropped files, for exports and for the button "Defaults"."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -259,14 +260,28 @@ class ActionHandlers(Handlers):
                     session.notes = (*session.notes, ready)
             return self.update_page(session)
 
+    async def on_drop_file(self, values: dict, request: gr.Request) -> Outputs:
+        """Use a file that was dropped on the page, and empty the drop zone for the next file.
+
+        The session is locked only after the file has been read.
+        """
+        file, read = values.get(self.page.drop_zone), None
+        if isinstance(file, Mapping):
+            folder_name = self.services.sessions.get(request.session_hash).upload_folder
+            try:
+                read = await self.services.uploads.run_in_turn(
+                    dropped.read_dropped_file, self.services, folder_name, file.get("path")
+                )
+            except Fault as fault:
+                read = dropped.ReadFile(refusal=fault.sentence)
+        return await asyncio.to_thread(self._use_read_file, values, read, request)
+
     @one_at_a_time
-    def on_drop_file(self, values: dict, request: gr.Request) -> Outputs:
-        """Use a file that was dropped on the page, and empty the drop zone for the next file."""
-        session, zone = self.plan_widgets(request, values), self.page.drop_zone
-        file = values.get(zone)
-        path = file.get("path") if isinstance(file, Mapping) else None
-        has_changed = isinstance(file, Mapping) and dropped.use_dropped_file(session, self.services, path)
-        return self.update_page(session, fill=has_changed) | {zone: None}
+    def _use_read_file(self, values: dict, read: dropped.ReadFile | None, request: gr.Request) -> Outputs:
+        """Use a file that has been read, if there is one, and empty the drop zone."""
+        session = self.plan_widgets(request, values)
+        has_changed = read is not None and dropped.use_dropped_file(session, self.services, read)
+        return self.update_page(session, fill=has_changed) | {self.page.drop_zone: None}
 
     @one_at_a_time
     def on_remove_start_image(self, values: dict, request: gr.Request) -> Outputs:

@@ -1,5 +1,6 @@
 """Uploaded images: only files in Gradio's upload folder are opened, and copies are stored in another folder."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -7,10 +8,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
+from typing import Any, TypeVar
 from weakref import finalize
 
 from gradio.utils import get_upload_folder
@@ -18,13 +22,16 @@ from gradio.utils import get_upload_folder
 from engine import errors
 from engine.errors import BadRecipe, Fault, short_repr
 from engine.recipe import images
-from engine.runs.files import write_atomically
-from engine.runs.thumbnails import PNG_LEVEL
+from engine.recipe.decoding import PROCESSES, ImageDecoder
+
+Result = TypeVar("Result")
 
 # The bytes that all stored images together may take.
 MAX_BYTES = 2 * 10**9
 # Seconds after its last use for which an image is stored. A run stores its own copy.
 MAX_AGE = 86400.0
+# The number of requests with uploads that are carried out or wait; further ones are refused.
+MAX_WAITING = 12
 # The name of the temporary folder of each process begins with this.
 FOLDER_PREFIX = "start-pictures-"
 
@@ -75,8 +82,27 @@ class Uploads:
         """
         self.max_bytes, self.needed_paths = max_bytes, needed_paths
         self.folder = Path(mkdtemp(prefix=FOLDER_PREFIX))
+        self.decoder = ImageDecoder()
+        # Handlers that decode wait for their turn here. In Gradio's own threads they would hold up all other handlers.
+        self._threads = ThreadPoolExecutor(PROCESSES, "uploads")
+        # The calls of run_in_turn that have not ended; only the event loop counts them.
+        self._waiting = 0
         self._lock = threading.Lock()
         finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    async def run_in_turn(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call a function that stores uploads, in one of a few threads that all visitors share.
+
+        Raise BadRecipe if too many calls wait: in Gradio's queue each of them takes a place that others need.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise BadRecipe("image", errors.TOO_MANY_UPLOADS)
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, partial(function, *arguments))
+        finally:
+            self._waiting -= 1
 
     def store(self, path: Path, folder_name: str = "shared") -> Path:
         """Store a copy of an image and return the path of the copy. An image that the folder has already is reused.
@@ -86,21 +112,20 @@ class Uploads:
         path: the image.
         folder_name: the name of the folder for the copy.
         """
-        pixels = images.read(path)
-        stored = self.folder / folder_name / f"{images.digest(path).removeprefix('sha256:')}.png"
+        folder = self.folder / folder_name
+        partial = folder / f"{secrets.token_hex(8)}.partial"
         try:
-            stored.parent.mkdir(exist_ok=True)
-            if stored.is_file():
-                stored.touch()
-            else:
-                # Not flushed to the disk: these files do not outlive the process.
-                write_atomically(
-                    stored, lambda to: pixels.save(to, "PNG", compress_level=PNG_LEVEL), flush=False
-                )
+            folder.mkdir(exist_ok=True)
+            decoded = self.decoder.convert(path, partial)
+            stored = folder / f"{decoded.digest.removeprefix('sha256:')}.png"
+            partial.replace(stored)
+            images.remember_digest(stored, decoded.digest)
             self._make_room(stored)
         except OSError as fault:
             raise Fault(
-                errors.RUN_FOLDER_NOT_WRITABLE.format(reason=fault.strerror or type(fault).__name__)
+                errors.RUN_FOLDER_NOT_WRITABLE.format(
+                    reason=fault.strerror or str(fault) or type(fault).__name__
+                )
             ) from fault
         return stored
 

@@ -1,0 +1,42 @@
+"""One visitor's picture takes long to decode; meanwhile the app answers the others, on a real server."""
+
+import os
+import signal
+
+import pytest
+from gradio_client import Client, handle_file
+
+from engine.recipe.decoding import ImageDecoder
+from ui.session.uploads import MAX_WAITING
+
+# More than the events that Gradio's queue handles at the same time.
+MANY = 45
+
+
+def edges_of(picture):
+    """Return a control that follows the edges of a picture."""
+    return {"kind": "canny", "image": handle_file(str(picture))}
+
+
+@pytest.mark.parametrize("endpoint", ["/generate", "/plan"])
+def test_a_picture_that_takes_long_holds_up_nobody_else(endpoint, running_app, controlnet_kinds, photo):
+    decoder = running_app.services.uploads.decoder = ImageDecoder(processes=1, seconds=600)
+    controls = [edges_of(photo)]
+    visitor = Client(running_app.url, verbose=False)
+    other = Client(running_app.url, verbose=False, max_workers=MANY)
+    # Starts the process that is stopped afterwards.
+    other.predict(prompt="a red house", controls=controls, steps=4, scales=[1], api_name="/plan")
+    (process,) = decoder._idle
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        waiting = [
+            other.submit(prompt="a red house", controls=controls, steps=4, scales=[1], api_name=endpoint)
+            for _ in range(MANY)
+        ]
+        for _ in range(3):
+            assert visitor.predict(prompt="a red house", steps=4, scales=[1], api_name="/plan")["stages"]
+        assert sum(not job.done() for job in waiting) == MAX_WAITING
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+        for job in waiting:
+            job.cancel()
