@@ -2,10 +2,13 @@
 
 import os
 import signal
+from concurrent.futures import as_completed
+from itertools import islice
 
 import pytest
 from gradio_client import Client, handle_file
 
+from engine import errors
 from engine.recipe.decoding import ImageDecoder
 from ui.session.uploads import MAX_WAITING
 
@@ -35,6 +38,8 @@ def test_a_picture_that_takes_long_holds_up_nobody_else(endpoint, running_app, c
         ]
         for _ in range(3):
             assert visitor.predict(prompt="a red house", steps=4, scales=[1], api_name="/plan")["stages"]
+        refused = list(islice(as_completed(job.future for job in waiting), MANY - MAX_WAITING))
+        assert all(errors.TOO_MANY_UPLOADS in str(future.exception()) for future in refused)
         assert sum(not job.done() for job in waiting) == MAX_WAITING
     finally:
         os.kill(process.pid, signal.SIGCONT)
