@@ -1,5 +1,8 @@
 """Anything that a browser sends is accepted or refused in words, and never raises."""
 
+import asyncio
+import inspect
+
 import gradio as gr
 import pytest
 
@@ -39,7 +42,8 @@ def find_handler(page_handlers, name):
 def call_handler(handler, values, action=None):
     """Call a handler with values of its inputs, and on_action with an action too; return its outputs."""
     more = [gr.EventData(None, action)] if handler.name == "on_action" else []
-    return handler.fn(values, gr.Request(session_hash=""), *more)
+    outputs = handler.fn(values, gr.Request(session_hash=""), *more)
+    return asyncio.run(outputs) if inspect.iscoroutine(outputs) else outputs
 
 
 def initial_values(handler):
