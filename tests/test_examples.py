@@ -1,9 +1,5 @@
 """The example recipes and scripts."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from PIL import Image
 
@@ -12,6 +8,7 @@ from engine.catalogue.upscalers import has_upscaler
 from engine.command_line.models import find_facts, find_model
 from engine.command_line.recipes import read_recipe
 from engine.paths import ROOT
+from tests.support.processes import run_module
 
 RECIPES = sorted((ROOT / "examples").glob("*.json"))
 
@@ -32,12 +29,5 @@ def test_a_recipe_can_be_carried_out_with_the_bundled_model_alone(path):
 @pytest.mark.slow  # It loads the bundled model in a new process.
 def test_the_script_enlarges_a_photo(photo, tmp_path):
     words = [str(photo), "--scales", "1", "--out", str(tmp_path / "runs")]
-    done = subprocess.run(
-        [sys.executable, "-m", "examples.enlarge", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    assert Image.open(done.stdout.strip().split(": ")[1]).size == (256, 256)
+    printed = run_module("examples.enlarge", *words)
+    assert Image.open(printed.strip().split(": ")[1]).size == (256, 256)

@@ -249,26 +249,7 @@ def _connect_events(
     model_handlers, prompt_handlers = ModelHandlers(services, page), PromptHandlers(services, page)
     widgets, word_choices = page.widgets, page.word_choices.values()
     inputs = {*widgets.values(), *word_choices, page.browser_state}
-    outputs = [
-        page.stages,
-        page.generate_button,
-        page.stop_button,
-        page.browser_state,
-        page.curves,
-        page.size_line,
-        page.window_line,
-        page.badge,
-        page.method_fold,
-        page.alpha_help,
-        page.growth_fold,
-        page.start_fold,
-        page.start_image,
-        page.remove_image_button,
-        page.control_button,
-        *page.control_panel.components,
-        *widgets.values(),
-        *word_choices,
-    ]
+    outputs = _updated_components(page)
     streaming: dict[str, Any] = {"outputs": outputs} | STREAMING_EVENT
 
     shared_runs = SHARED_RUNS_SCRIPT.read_text(encoding="utf-8")
@@ -303,6 +284,30 @@ def _connect_events(
     )
     acted.then(page_handlers.on_follow_run, **streaming)
     acted.then(action_handlers.on_make_export, **streaming | {"concurrency_limit": 1})
+
+
+def _updated_components(page: Page) -> list[Any]:
+    """Return all components that handlers may update."""
+    return [
+        page.stages,
+        page.generate_button,
+        page.stop_button,
+        page.browser_state,
+        page.curves,
+        page.size_line,
+        page.window_line,
+        page.badge,
+        page.method_fold,
+        page.alpha_help,
+        page.growth_fold,
+        page.start_fold,
+        page.start_image,
+        page.remove_image_button,
+        page.control_button,
+        *page.control_panel.components,
+        *page.widgets.values(),
+        *page.word_choices.values(),
+    ]
 
 
 def _connect_image_events(

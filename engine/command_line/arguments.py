@@ -35,13 +35,13 @@ examples:
   {PROGRAM} "a red house on snow" --image photo.jpg --fidelity 0.8
   {PROGRAM} "a blue boat on water" --control canny=drawing.png
 """
-# The placeholder of an option's value in the help text, by the setting's kind.
-PLACEHOLDERS = {
+# What stands for an option's value in the help text, by the setting's kind.
+METAVARS = {
     "text": "TEXT", "number": "NUMBER", "integer": "N", "choice": "NAME", "scales": "1,2,4", "picture": "FILE",
     "upscaler": "NAME",
 }  # fmt: skip
-# Placeholders of single settings, by name.
-OWN_PLACEHOLDERS = {"model": "NAME"}
+# The same for single settings, by name.
+OWN_METAVARS = {"model": "NAME"}
 # Help texts that say more on the command line than the setting's own.
 HELP = {
     "model": "A model in the catalogue (see --list-models), a folder, a .safetensors file or a hub id.",
@@ -182,20 +182,12 @@ def _add_model_arguments(group: Any) -> None:
 def _add_setting(group: Any, name: str, setting: Setting, default: Any) -> None:
     """Add the option of one setting of a recipe."""
     help_text = describe_setting(name, setting, default).replace("%", "%%")
-    if setting.kind == "flag":
-        group.add_argument(
-            option_name(name),
-            action=argparse.BooleanOptionalAction,
-            default=argparse.SUPPRESS,
-            help=help_text,
-        )
-    else:
-        group.add_argument(
-            option_name(name),
-            metavar=OWN_PLACEHOLDERS.get(name, PLACEHOLDERS[setting.kind]),
-            default=argparse.SUPPRESS,
-            help=help_text,
-        )
+    form: dict[str, Any] = (
+        {"action": argparse.BooleanOptionalAction}
+        if setting.kind == "flag"
+        else {"metavar": OWN_METAVARS.get(name, METAVARS[setting.kind])}
+    )
+    group.add_argument(option_name(name), default=argparse.SUPPRESS, help=help_text, **form)
 
 
 def _add_list_settings(group: Any) -> None:

@@ -85,9 +85,10 @@ class ProgressDisplay:
             self.note(f"{self._title(event.stage)}: made in {event.seconds:.1f} s")
 
     def _advance(self, stage: int, done: int, total: int, detail: str) -> None:
-        """Move the bar of a stage, after opening it if necessary.
+        """Move the progress bar of a stage; open a new bar if this one is not open.
 
-        done: how much of the stage is done, of `total`.    detail: what the bar says besides.
+        done, total: finished steps or tiles of the stage, and all of them.
+        detail: the text behind the bar.
         """
         if not self._bars:
             return

@@ -1,9 +1,6 @@
 """Command lines that are carried out: their output and exit codes."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,7 @@ from PIL import Image
 from engine import Progress
 from engine.command_line.main import main
 from engine.command_line.progress import ProgressDisplay
-from engine.paths import ROOT
+from tests.support.processes import run_module
 
 
 @pytest.fixture
@@ -157,13 +154,5 @@ def test_help_is_no_failure(capsys):
 @pytest.mark.slow  # It loads the bundled model in a new process.
 def test_the_bundled_model_makes_a_picture_in_a_new_process(tmp_path):
     words = ["a red house on snow at night", "--scales", "1", "--steps", "4", "--out", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    (picture,) = done.stdout.splitlines()
+    (picture,) = run_module("engine", *words).splitlines()
     assert Image.open(picture).size == (256, 256)
