@@ -291,6 +291,10 @@ RUN_FOLDER_NOT_WRITABLE = (
     "Free disk space or choose another folder, and continue."
 )
 QUEUE_FULL = "The queue is full: {count} runs are waiting. Your settings are kept. Try again {when}."
+TOO_MANY_RUNS_OF_CLIENT = (
+    "{limit} of your runs are waiting or in progress, the most that one visitor may have. "
+    "Your settings are kept. Try again when one of them has ended."
+)
 RUN_GONE = (
     "The run {name} is no longer stored here. Its settings make the same picture again; "
     "stages that are still stored are not made twice."

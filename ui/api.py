@@ -10,9 +10,11 @@ from dataclasses import asdict, replace
 from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, cast
 
 import gradio as gr
+from gradio.context import LocalContext
 from gradio.events import api
 
 from engine import errors
@@ -29,6 +31,7 @@ from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
 from engine.serving.entry import Request
 from ui.messages.status import too_large_message
+from ui.session.client import Client, client_of
 from ui.session.finished import file_for_browser
 from ui.session.services import Services
 from ui.session.uploads import find_upload
@@ -62,23 +65,22 @@ def add_endpoints(services: Services) -> None:
 
 
 def _set_field_signature(function: Any, returns: type) -> Any:
-    """Give a function of *args and **kwargs a signature with FIELDS as parameters, and return the function.
+    """Give a function of the request, *args and **kwargs a signature with FIELDS as parameters, and return it.
 
-    Gradio publishes this signature as the arguments of the endpoint.
+    Gradio publishes this signature as the arguments of the endpoint, without the request, which it passes itself.
 
     returns: the type of the returned value.
     """
     types = {name: _field_type(name) for name in FIELDS}
+    kind = Parameter.POSITIONAL_OR_KEYWORD
     function.__signature__ = Signature(
         [
-            Parameter(
-                name, Parameter.POSITIONAL_OR_KEYWORD, default=_field_default(name), annotation=types[name]
-            )
-            for name in FIELDS
+            Parameter("request", kind, annotation=gr.Request),
+            *(Parameter(name, kind, default=_field_default(name), annotation=types[name]) for name in FIELDS),
         ],
         return_annotation=returns,
     )
-    function.__annotations__ = types | {"return": returns}
+    function.__annotations__ = types | {"request": gr.Request, "return": returns}
     return function
 
 
@@ -159,7 +161,7 @@ async def _run_in_thread(
 def _make_plan_endpoint(services: Services) -> Any:
     """Return the function of the endpoint /plan, which plans a recipe and returns the plan as a JSON object."""
 
-    async def plan_recipe(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    async def plan_recipe(request: gr.Request, *args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
             return await _run_in_thread(services, plan_in_thread, args, kwargs)
         except Fault as fault:
@@ -201,15 +203,19 @@ def _plan_or_none(services: Services, recipe: Recipe) -> Plan | None:
 def _make_generate_endpoint(services: Services) -> Any:
     """Return the function of the endpoint /generate, which runs a recipe and yields the events as JSON objects."""
 
-    async def generate(*args: Any, **kwargs: Any) -> AsyncIterator[dict[str, Any]]:
+    async def generate(request: gr.Request, *args: Any, **kwargs: Any) -> AsyncIterator[dict[str, Any]]:
         try:
             recipe = await _run_in_thread(services, partial(_parse_recipe, services), args, kwargs)
-            name = await asyncio.to_thread(_submit, services, recipe)
+            name = await asyncio.to_thread(_submit, services, recipe, client_of(request))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
         first, has_ended = 0, False
+        # The stream of a call is named by the call's id, unless the caller has a session.
+        streams = (request.session_hash, LocalContext.event_id.get(None))
         try:
             while not has_ended:
+                if services.streams.is_open(*streams):
+                    services.queue.mark_watched(name)
                 events, first = await asyncio.to_thread(services.queue.events_since, name, first)
                 for event in events:
                     if isinstance(event, Failed):
@@ -224,13 +230,16 @@ def _make_generate_endpoint(services: Services) -> Any:
     return _set_field_signature(generate, dict)
 
 
-def _submit(services: Services, recipe: Recipe) -> str:
-    """Put a run into the queue and return the name of the run; raise Fault if the run is refused."""
+def _submit(services: Services, recipe: Recipe, client: Client) -> str:
+    """Put a client's run into the queue and return the name of the run; raise Fault if the run is refused."""
     planned = _plan_or_none(services, recipe)
     refusal = too_large_message(planned, services) if planned else None
     if refusal:
         raise Fault(refusal.text)
-    return services.queue.submit(Request(recipe, recipe.model, plan=planned))
+    request = Request(
+        recipe, recipe.model, plan=planned, owner=client.owner or token_hex(16), client=client.key
+    )
+    return services.queue.submit(request)
 
 
 def _event_to_dict(event: Event) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.blocks import BlockContext
 from gradio.components.base import Component
 
+from ui.session.client import client_of
 from ui.settings.widgets import Widget
 
 # What a handler returns: the new value of each component that changes, or its gr.update().
@@ -21,7 +22,7 @@ def one_at_a_time(handler: Callable[..., Outputs]) -> Callable[..., Outputs]:
     @wraps(handler)
     def locked(self: Any, *arguments: Any) -> Outputs:
         (request,) = (argument for argument in arguments if isinstance(argument, gr.Request))
-        with self.services.sessions.get(request.session_hash).lock:
+        with self.services.sessions.get(client_of(request)).lock:
             return handler(self, *arguments)
 
     return locked

@@ -136,7 +136,11 @@ class _PageBuilder:
             )
             with gr.Column(scale=1, min_width=150, elem_id="go"):
                 self.parts["generate_button"] = gr.Button(
-                    words.GENERATE, variant="primary", elem_id="generate"
+                    words.GENERATE,
+                    variant="primary",
+                    elem_id="generate",
+                    # Enabled by the first answer, which fills the page: a run must not start with other settings.
+                    interactive=False,
                 )
                 self.parts["stop_button"] = gr.Button(
                     words.STOP, variant="stop", visible=False, elem_id="stop"
@@ -278,12 +282,12 @@ def _connect_events(
     for event in (page.generate_button.click, textboxes["prompt"].submit):
         started = event(page_handlers.on_generate, inputs, outputs, **INSTANT_EVENT)
         started.then(page_handlers.on_follow_run, **streaming)
-    page.stop_button.click(page_handlers.on_stop, None, [page.stages], **INSTANT_EVENT)
+    page.stop_button.click(page_handlers.on_stop, [page.browser_state], [page.stages], **INSTANT_EVENT)
     acted = page.stages.act(
         action_handlers.on_action, inputs, outputs, trigger_mode="multiple", **INSTANT_EVENT
     )
     acted.then(page_handlers.on_follow_run, **streaming)
-    acted.then(action_handlers.on_make_export, **streaming | {"concurrency_limit": 1})
+    acted.then(action_handlers.on_make_export, **streaming)
 
 
 def _updated_components(page: Page) -> list[Any]:

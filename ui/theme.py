@@ -3,15 +3,17 @@
 from typing import Any
 
 from gradio.themes import Base
+from starlette.middleware import Middleware
 
 from ui.panels.modules import modules_route
 from ui.panels.stages import STYLESHEET, WEB_FOLDER
 from ui.session.services import Services
+from ui.web.watch_streams import WatchStreams
 
 # Gradio refuses an upload larger than this.
 MAX_UPLOAD_SIZE = "40mb"
 # Scripts that run once when the page is opened, in this order; each file holds one JavaScript function.
-PAGE_SCRIPTS = ("ordered_requests.js", "page.js")
+PAGE_SCRIPTS = ("owner.js", "ordered_requests.js", "page.js")
 # The page's fonts; the browser takes the first one that is installed.
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 
@@ -46,7 +48,7 @@ def theme() -> Base:
 def _page_script() -> str:
     """Return the text of a JavaScript function that calls the functions of PAGE_SCRIPTS in order.
 
-    The script that puts requests in order comes first, because the others cause requests.
+    The scripts that change requests come first, because the others cause requests.
     """
     scripts = [(WEB_FOLDER / name).read_text(encoding="utf-8") for name in PAGE_SCRIPTS]
     calls = "\n".join(f"({script})();" for script in scripts)
@@ -60,7 +62,10 @@ def launch_arguments(services: Services) -> dict[str, Any]:
     """
     return {
         "blocked_paths": [str(services.pace.folder)],
-        "app_kwargs": {"routes": [modules_route()]},
+        "app_kwargs": {
+            "routes": [modules_route()],
+            "middleware": [Middleware(WatchStreams, services=services)],
+        },
         "theme": theme(),
         "css_paths": [STYLESHEET, WEB_FOLDER / "page.css"],
         "head": f"<style>{(WEB_FOLDER / 'phone.css').read_text(encoding='utf-8')}</style>",

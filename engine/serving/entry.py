@@ -30,6 +30,10 @@ class Request:
     until: int | None = None
     # The recipe's plan, only used to estimate how long the run takes; None if no plan has been made yet.
     plan: Plan | None = None
+    # The secret that owns the run, see engine/runs/owner.py; empty for a run without an owner.
+    owner: str = field(default="", repr=False)
+    # Who asked for the run, for the limit of runs per client; empty for no limit.
+    client: str = ""
 
 
 # Starts a run in its folder and yields its events.
@@ -52,7 +56,7 @@ class Entry:
     run: Path
     # Estimated seconds of each stage of the plan; empty if the plan is unknown.
     stage_seconds: tuple[float | None, ...]
-    # When somebody last read the run's events, in seconds of the queue's clock.
+    # When somebody last watched the run, in seconds of the queue's clock.
     last_watched: float
     # When the run's folder was last marked as used, in seconds of the queue's clock.
     last_marked: float

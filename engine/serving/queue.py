@@ -2,7 +2,7 @@
 
 After each stage the run goes to the end of the queue. So a new run waits for one stage of each other run, not for
 whole runs. A run belongs to its folder, not to a connection: anyone who knows the folder's name may follow the
-run's events.
+run's events. A run that nobody watches is stopped after a while.
 """
 
 import logging
@@ -16,6 +16,7 @@ from engine.errors import Fault, short_repr
 from engine.runs import store
 from engine.runs.cache import RunCache
 from engine.runs.events import END, Accepted, Event, StageDone, Stopped, unexpected
+from engine.runs.owner import set_owner
 from engine.serving.entry import (
     Entry,
     EstimateStages,
@@ -31,7 +32,9 @@ log = logging.getLogger(__name__)
 
 # The largest number of runs that may wait, not counting the active run.
 MAX_WAITING = 12
-# A run is stopped when nobody has read its events for this many seconds.
+# The largest number of runs of one client that may wait or be in progress.
+MAX_PER_CLIENT = 4
+# A run is stopped when nobody has watched it for this many seconds.
 UNWATCHED_SECONDS = 120.0
 # The number of ended runs whose events are kept.
 MAX_ENDED_RUNS = 200
@@ -54,7 +57,8 @@ class RunQueue:
     start_run: starts a run and yields its events.
     estimate: estimates the seconds of each stage of a request.
     max_waiting: the largest number of runs that may wait, not counting the active run.
-    unwatched_seconds: a run is stopped when nobody has read its events for this long.
+    max_per_client: the largest number of runs of one client that may wait or be in progress.
+    unwatched_seconds: a run is stopped when nobody has watched it for this long.
     clock: returns the time in seconds.
     """
 
@@ -65,11 +69,13 @@ class RunQueue:
         estimate: EstimateStages = no_estimate,
         *,
         max_waiting: int = MAX_WAITING,
+        max_per_client: int = MAX_PER_CLIENT,
         unwatched_seconds: float = UNWATCHED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cache, self.start_run, self.estimate = cache, start_run, estimate
-        self.max_waiting, self.unwatched_seconds, self.clock = max_waiting, unwatched_seconds, clock
+        self.max_waiting, self.max_per_client = max_waiting, max_per_client
+        self.unwatched_seconds, self.clock = unwatched_seconds, clock
         # All runs whose events are kept, by name; ended runs in the order in which they ended.
         self._entries: dict[str, Entry] = {}
         # The runs that have not ended, the active one first.
@@ -83,10 +89,9 @@ class RunQueue:
         """Put a run at the end of the queue and return its name; raise QueueFull if too many wait."""
         stage_seconds = self._estimate_or_nothing(request)
         with self._lock:
-            if len(self._queue) > self.max_waiting:
-                raise QueueFull(queue_full_message(self._queue))
+            self._check_places(request.client)
             now = self.clock()
-            entry = Entry(request, self._create_folder(), stage_seconds, last_watched=now, last_marked=now)
+            entry = Entry(request, self._create_folder(request.owner), stage_seconds, last_watched=now, last_marked=now)
             self._entries[entry.run.name] = entry
             self._queue.append(entry)
             self._announce_positions()
@@ -97,10 +102,20 @@ class RunQueue:
                 self._thread.start()
             return entry.run.name
 
-    def _create_folder(self) -> Path:
-        """Create a run's folder; raise Fault if that fails."""
+    def _check_places(self, client: str) -> None:
+        """Raise QueueFull if the queue has no place for another run of a client."""
+        if len(self._queue) > self.max_waiting:
+            raise QueueFull(queue_full_message(self._queue))
+        if client and sum(entry.request.client == client for entry in self._queue) >= self.max_per_client:
+            raise QueueFull(errors.TOO_MANY_RUNS_OF_CLIENT.format(limit=self.max_per_client))
+
+    def _create_folder(self, owner: str) -> Path:
+        """Create a run's folder and record the run's owner; raise Fault if that fails."""
         try:
-            return self.cache.create_run()
+            folder = self.cache.create_run()
+            if owner:
+                set_owner(folder, owner)
+            return folder
         except OSError as fault:
             reason = fault.strerror or type(fault).__name__
             raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=reason)) from fault
@@ -115,17 +130,24 @@ class RunQueue:
     def events_since(self, name: str, first: int = 0) -> tuple[list[Event], int]:
         """Return a run's events numbered `first` or higher, and the number to pass as `first` next time.
 
-        A call counts as watching the run.
+        A call does not count as watching the run, because the events may reach nobody; see mark_watched.
         """
-        return self._watch(name).log.events_since(first)
+        return self._entry(name).log.events_since(first)
 
     def follow(self, name: str, first: int = 0) -> Iterator[Event]:
-        """Yield a run's events numbered `first` or higher as they arrive, until the run has ended."""
-        entry = self._watch(name)
+        """Yield a run's events numbered `first` or higher as they arrive, until the run has ended.
+
+        The run counts as watched while the caller takes events.
+        """
+        entry = self._entry(name)
         for event in follow(entry.log, first):
             self._mark_watched(entry)
             if event is not None:
                 yield event
+
+    def mark_watched(self, name: str) -> None:
+        """Record that somebody watches a run now: the caller has seen that events reach a person or a program."""
+        self._mark_watched(self._entry(name))
 
     def stop(self, name: str) -> None:
         """Request that a run stops; its last event will be Stopped. A run that has ended is not changed."""
@@ -168,14 +190,8 @@ class RunQueue:
                 raise UnknownRun(errors.RUN_GONE.format(name=short_repr(name)))
             return self._entries[name]
 
-    def _watch(self, name: str) -> Entry:
-        """Return the entry of a run, after recording that somebody reads the run's events."""
-        entry = self._entry(name)
-        self._mark_watched(entry)
-        return entry
-
     def _mark_watched(self, entry: Entry) -> None:
-        """Record that somebody reads a run's events.
+        """Record that somebody watches a run.
 
         Every MARK_INTERVAL seconds also mark the run's folder as used, so that the cache does not remove it.
         """
@@ -221,7 +237,7 @@ class RunQueue:
                 return
 
     def _stop_unwatched(self) -> None:
-        """Request that all runs stop whose events nobody has read for `unwatched_seconds`."""
+        """Request that all runs stop that nobody has watched for `unwatched_seconds`."""
         with self._lock:
             entries = list(self._queue)
         for entry in entries:

@@ -233,4 +233,4 @@ def test_two_browsers_see_nothing_of_each_other(running_app, open_page):
 
 @pytest.mark.parametrize("name", ["f" * 32, "../../etc/passwd", "", 7, None])
 def test_an_unknown_run_has_no_progress(running_app, name):
-    assert running_app.services.run_progress(name) is None
+    assert running_app.services.run_progress(name, "a" * 32) is None

@@ -1,6 +1,5 @@
 """Anything that a browser sends is accepted or refused in words, and never raises."""
 
-import asyncio
 import inspect
 
 import gradio as gr
@@ -8,6 +7,7 @@ import pytest
 
 from engine.serving.model_pool import ModelPool
 from tests.support.running_app import renew_services, tiny_entry
+from tests.support.waiting import run_async
 from ui.handlers.actions import ActionHandlers
 from ui.session.services import open_services
 from ui.studio import build_studio
@@ -43,7 +43,7 @@ def call_handler(handler, values, action=None):
     """Call a handler with values of its inputs, and on_action with an action too; return its outputs."""
     more = [gr.EventData(None, action)] if handler.name == "on_action" else []
     outputs = handler.fn(values, gr.Request(session_hash=""), *more)
-    return asyncio.run(outputs) if inspect.iscoroutine(outputs) else outputs
+    return run_async(outputs) if inspect.iscoroutine(outputs) else outputs
 
 
 def initial_values(handler):

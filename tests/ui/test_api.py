@@ -48,15 +48,14 @@ def recipe_from_json(recipe):
 
 def stored_latent_bytes(running_app, name, stage=2):
     """Return the bytes of the stored latent of a run's finished stage."""
-    return store.read_stage(
-        store.find_stage(running_app.services.run_folder(name), stage)[1]
-    ).latents.tobytes()
+    _, folder = store.find_stage(running_app.services.cache.root / name, stage)
+    return store.read_stage(folder).latents.tobytes()
 
 
 def remove_all_runs(running_app):
     """Remove all runs, so that the next one cannot reuse their stages."""
     for run in running_app.runs():
-        assert running_app.services.remove_run(run.name)
+        running_app.services.cache.remove_run(run)
 
 
 def test_plan_returns_what_the_engine_plans(running_app, client):

@@ -11,6 +11,7 @@ from engine.planning.plan import plan
 from engine.runs import layout
 from engine.serving.model_pool import ModelPool
 from tests.support.running_app import tiny_entry
+from ui.session.client import Client
 from ui.session.finished import (
     plan_of_stored_recipe,
     read_finished_stage,
@@ -40,8 +41,8 @@ def page(services):
     handlers = {each.name: each.fn for each in build_studio(services).fns.values()}
     widgets = handlers["on_change"].__self__.page.widgets
     values = {widget: widget.value for widget in widgets.values()}
-    handlers["on_load"]({}, REQUEST)
-    return handlers, widgets, values
+    outputs, state = handlers["on_load"]({}, REQUEST), handlers["on_change"].__self__.page.browser_state
+    return handlers, widgets, values | {state: outputs[state]}
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def generate(services, page, **values):
     """Press Generate with these values of widgets, wait for the run to end and return its progress."""
     handlers, widgets, shown_values = page
     handlers["on_generate"](shown_values | {widgets[name]: value for name, value in values.items()}, REQUEST)
-    progress = services.sessions.get("a page").active_run
+    progress = services.sessions.get(Client("a page")).active_run
     assert list(services.queue.follow(progress.name))[-1] == Finished(2)
     return progress
 
@@ -85,13 +86,13 @@ def test_following_a_run_and_reading_its_stages_plan_nothing(services, page, pla
     progress = generate(services, page, prompt="a red house")
     planned_recipes.clear()
     handler = page[0]["on_change"].__self__
-    session = services.sessions.get("a page")
+    session = services.sessions.get(Client("a page"))
     events, _ = services.queue.events_since(progress.name)
     progress.take_events(events)
     assert progress.plan is not None
     stages = services.finished_stages(progress.folder)
     assert [stage.layout for stage in stages] == [layout.stage_layout(progress.plan, n) for n in (1, 2)]
-    assert services.run_progress(progress.name).plan is progress.plan
+    assert services.run_progress(progress.name, session.owner).plan is progress.plan
     handler.update_progress(session)
     handler._update_after_run(session)
     assert session.cached_count == 2

@@ -22,11 +22,16 @@ from ui.text.labels import join_labels
 
 
 def browser_state(session: Session, services: Services) -> dict[str, Any]:
-    """Return a JSON object for the browser to store: the settings, the shown run and the runs of the browser."""
+    """Return a JSON object for the browser to store: the settings, the shown run and the runs of the browser.
+
+    It also says which page has been filled with these settings, and which run Stop means.
+    """
     return {
+        "page": session.client.session_hash,
+        "active": session.active_run.name if session.active_run else "",
         "recipe": to_dict(session.recipe),
         "run": session.shown_run.name if session.shown_run else "",
-        "runs": [name for name in session.own_runs if services.run_folder(name)],
+        "runs": [name for name in session.own_runs if services.run_folder(name, session.owner)],
         "forgotten": list(session.removed_runs),
     }
 
@@ -41,7 +46,7 @@ def restore_session(
     """
     names = stored.get("runs")
     for name in reversed(names[:MAX_OWN_RUNS] if isinstance(names, list) else []):
-        if services.run_folder(name) and name != EXAMPLE:
+        if services.run_folder(name, session.owner) and name != EXAMPLE:
             session.remember_run(name)
     recipe = _parse_recipe(stored.get("recipe"))
     has_used_link = stored.get("taken") is True and recipe is not None
@@ -52,7 +57,7 @@ def restore_session(
         _show_example(session, services)
         return
     set_recipe(session, services, recipe)
-    progress = services.run_progress(stored.get("run") or "")
+    progress = services.run_progress(stored.get("run") or "", session.owner)
     if progress:
         show_run(session, services, progress)
     elif stored.get("run"):
@@ -85,7 +90,7 @@ def _parse_recipe(values: object) -> Recipe | None:
 
 def _show_example(session: Session, services: Services) -> None:
     """Use the settings of the example run, and show the run if the app has one."""
-    progress = services.run_progress(EXAMPLE)
+    progress = services.run_progress(EXAMPLE, session.owner)
     set_recipe(session, services, _example_recipe(progress, services))
     if progress:
         show_run(session, services, progress)
@@ -107,7 +112,7 @@ def first_recipe(services: Services) -> Recipe:
 
 def initial_values(services: Services) -> dict[str, Any]:
     """Return the values of the widgets before any page is opened, by name; {} if the model is not on this machine."""
-    recipe = _example_recipe(services.run_progress(EXAMPLE), services)
+    recipe = _example_recipe(services.run_progress(EXAMPLE, owner=""), services)
     try:
         return widget_values(recipe, services.facts(recipe.model))
     except Fault:  # The model is not on this machine; the page says so when it is opened.

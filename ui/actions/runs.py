@@ -51,7 +51,9 @@ def submit(
         session.announce(refusal)
         return
     try:
-        name = services.queue.submit(Request(recipe, recipe.model, resume, until, planned))
+        name = services.queue.submit(
+            Request(recipe, recipe.model, resume, until, planned, session.owner, session.client.key)
+        )
     except Fault as fault:
         session.show_message(fault.sentence, fault=True)
         return
@@ -68,7 +70,7 @@ def continue_run(session: Session, services: Services, name: str) -> None:
     name: the name of the run.
     """
     ended = session.ended_run
-    progress = ended if ended and ended.name == name else services.run_progress(name)
+    progress = ended if ended and ended.name == name else services.run_progress(name, session.owner)
     if progress is None or progress.plan is None:
         session.show_message(words.RUN_NOT_FOUND, fault=True)
         return
@@ -92,13 +94,16 @@ def is_run_active(session: Session, services: Services) -> bool:
 async def follow_run(session: Session, services: Services, progress: RunProgress) -> AsyncIterator[None]:
     """Apply a run's events to the session until the run has ended. Yield each time the page must be updated.
 
-    Progress and previews wait until the update interval has passed. All other events update the page at once.
+    Progress and previews wait until the update interval has passed. All other events update the page at once. The run
+    counts as watched while the page gets what is sent to it.
     """
     time = asyncio.get_running_loop().time
     began = updated = time()
     has_news = False
     while progress.end is None:
         try:
+            if services.streams.is_open(session.client.session_hash):
+                services.queue.mark_watched(progress.name)
             since = services.queue.events_since
             events, progress.next_event = await asyncio.to_thread(since, progress.name, progress.next_event)
         except UnknownRun as fault:

@@ -1,7 +1,8 @@
 """Event handlers for the buttons of the stages panel, for dropped files, for exports and for the button "Defaults"."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +14,12 @@ from ui.actions import dropped, runs
 from ui.actions.replan import current_notes, set_recipe
 from ui.handlers.base import Handlers
 from ui.messages.status import checked_fit, describe_settings_used
-from ui.page import Outputs, one_at_a_time
+from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.exports import make_export, viewed_centre
+from ui.session.client import client_of
 from ui.session.notes import make_note
-from ui.session.services import EXAMPLE
-from ui.session.session import Session, SettingsChange
+from ui.session.services import EXAMPLE, Services
+from ui.session.session import MAX_PENDING_EXPORTS, Session, SettingsChange
 from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint, describe_changes
 from ui.settings.control_settings import reset_first_control
 from ui.text import formatting, words
@@ -32,6 +34,10 @@ class ActionHandlers(Handlers):
     For a button of the stages panel the browser sends an action, {"do": name, ...}. The method do_<name> carries out
     the action and returns True if it has changed the settings. The other values of an action may be anything.
     """
+
+    def __init__(self, services: Services, page: Page) -> None:
+        super().__init__(services, page)
+        self._export_thread = ThreadPoolExecutor(1, "exports")
 
     @one_at_a_time
     def on_action(self, values: dict, request: gr.Request, event: gr.EventData) -> Outputs:
@@ -59,7 +65,7 @@ class ActionHandlers(Handlers):
 
     def do_grow(self, session: Session, action: Mapping[str, Any]) -> None:
         """Start a run with the present settings that continues from a finished stage."""
-        folder, stage = self.services.run_folder(action.get("run")), _stage_number(action)
+        folder, stage = self.services.run_folder(action.get("run"), session.owner), _stage_number(action)
         if folder is None or stage is None or session.plan is None:
             return
         if session.pause_after is not None and session.pause_after <= stage:
@@ -152,7 +158,8 @@ class ActionHandlers(Handlers):
         name: the name of the run; any value from outside.
         """
         active = session.active_run
-        progress = active if active and active.name == name else self.services.run_progress(name)
+        is_active = active is not None and active.name == name
+        progress = active if is_active else self.services.run_progress(name, session.owner)
         if progress is None:
             return False
         stages = self.services.finished_stages(progress.folder)
@@ -162,7 +169,7 @@ class ActionHandlers(Handlers):
 
     def do_use(self, session: Session, action: Mapping[str, Any]) -> bool:
         """Use the settings of a run. Return whether the run was found."""
-        progress = self.services.run_progress(action.get("run"))
+        progress = self.services.run_progress(action.get("run"), session.owner)
         if progress is None or progress.plan is None:
             session.show_message(words.RUN_NOT_FOUND, fault=True)
             return False
@@ -178,13 +185,15 @@ class ActionHandlers(Handlers):
         name = action.get("run")
         if not isinstance(name, str) or name not in session.own_runs:
             return
-        if not self.services.remove_run(name) and self.services.run_folder(name):
+        owner = session.owner
+        if not self.services.remove_run(name, owner) and self.services.run_folder(name, owner):
             session.show_message(words.RUN_IN_PROGRESS, fault=True)
             return
         session.show_message(words.RUN_FORGOTTEN)
         if not session.forget_run(name):
             return
-        other = next(filter(self.services.run_folder, session.own_runs), EXAMPLE)
+        kept = (run for run in session.own_runs if self.services.run_folder(run, owner))
+        other = next(kept, EXAMPLE)
         if self._show_run(session, other):
             is_example = other == EXAMPLE
             session.show_message(
@@ -231,20 +240,37 @@ class ActionHandlers(Handlers):
         kind: the kind of export, "labelled" or "dive".
         """
         run = action.get("run")
-        if isinstance(run, str) and self.services.run_folder(run):
+        if len(session.pending_exports) >= MAX_PENDING_EXPORTS:
+            session.show_message(words.TOO_MANY_EXPORTS, fault=True)
+        elif isinstance(run, str) and self.services.run_folder(run, session.owner):
             session.pending_exports.append((kind, run, viewed_centre(action.get("place"))))
             session.show_message(words.EXPORT_IN_PROGRESS)
 
-    def on_make_export(self, request: gr.Request) -> Outputs:
-        """Make the oldest requested export, and add the link that downloads it to its run."""
-        session = self.session(request)
+    async def on_make_export(self, request: gr.Request) -> AsyncIterator[Outputs]:
+        """Make the requested exports of a session one after another, and add to each run the link that downloads it.
+
+        One export of all sessions is made at a time. Each session has at most one in the line for its turn.
+        """
+        session = self.services.sessions.find(client_of(request))
+        if session is None or session.is_exporting:
+            yield self.no_update()
+            return
+        session.is_exporting = True
+        try:
+            loop = asyncio.get_running_loop()
+            while session.pending_exports:
+                yield await loop.run_in_executor(self._export_thread, self._make_oldest_export, session)
+        finally:
+            session.is_exporting = False
+        yield self.no_update()
+
+    def _make_oldest_export(self, session: Session) -> Outputs:
+        """Make the export that a session requested first, and return updates of the page."""
         with session.lock:
-            if not session.pending_exports:
-                return self.no_update()
             kind, run, centre = session.pending_exports.pop(0)
         export, fault = None, None
         try:  # Without the lock: an export takes seconds, and other handlers must not wait for it.
-            export = make_export(self.services, kind, run, centre)
+            export = make_export(self.services, kind, run, session.owner, centre)
         except Fault as refused:
             fault = refused
         with session.lock:
@@ -267,7 +293,7 @@ class ActionHandlers(Handlers):
         """
         file, read = values.get(self.page.drop_zone), None
         if isinstance(file, Mapping):
-            folder_name = self.services.sessions.get(request.session_hash).upload_folder
+            folder_name = self.services.sessions.get(client_of(request)).upload_folder
             try:
                 read = await self.services.uploads.run_in_turn(
                     dropped.read_dropped_file, self.services, folder_name, file.get("path")

@@ -17,6 +17,7 @@ from ui.panels.badge import badge_html
 from ui.panels.control import update_control_panel
 from ui.panels.curves import curves_html
 from ui.panels.stages_value import stages_panel_value
+from ui.session.client import client_of
 from ui.session.images import start_image_html
 from ui.session.services import Services
 from ui.session.session import Session
@@ -53,7 +54,7 @@ class Handlers:
         values: values by component. If they are passed and the server has dropped the session, a new session is
         filled from the values that the browser stored.
         """
-        session = self.services.sessions.get(request.session_hash)
+        session = self.services.sessions.get(client_of(request))
         session.address = str(request.request.base_url) if request.request else ""
         if values is not None and not session.is_restored:
             stored = values.get(self.page.browser_state)
@@ -113,7 +114,9 @@ class Handlers:
         updates: Outputs = {
             page.stages: stages_panel_value(session, services),
             page.generate_button: gr.update(
-                value=words.GENERATE_ANOTHER if is_repeated else words.GENERATE, visible=not is_active
+                value=words.GENERATE_ANOTHER if is_repeated else words.GENERATE,
+                visible=not is_active,
+                interactive=True,
             ),
             page.stop_button: gr.update(visible=is_active),
             page.browser_state: restore.browser_state(session, services),

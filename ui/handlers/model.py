@@ -14,6 +14,7 @@ from ui.actions.replan import plan_settings, replan, set_recipe
 from ui.handlers.base import Handlers
 from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.stages_value import stages_panel_value
+from ui.session.client import client_of
 from ui.session.services import Services
 from ui.session.session import Session
 from ui.settings.widgets import recipe_from_widgets, widget_values
@@ -74,7 +75,10 @@ class ModelHandlers(Handlers):
 
     async def on_load_model(self, request: gr.Request) -> AsyncIterator[Outputs]:
         """Load the page's model, after downloading it if necessary, and update the page meanwhile."""
-        session = self.session(request)
+        session = self.services.sessions.find(client_of(request))
+        if session is None:
+            yield self.no_update()
+            return
         name = session.model if session.wanted_model is None else session.wanted_model
         loading = asyncio.wrap_future(self._start_loading(name))
         while not loading.done():

@@ -17,6 +17,7 @@ from ui.handlers.base import Handlers
 from ui.messages.status import describe_unknown_words
 from ui.page import Outputs, one_at_a_time
 from ui.panels.stages_value import stages_panel_value
+from ui.session.client import client_of
 from ui.session.session import Session
 from ui.settings import link
 from ui.text import words
@@ -48,6 +49,8 @@ class PageHandlers(Handlers):
     @one_at_a_time
     def on_generate(self, values: dict, request: gr.Request) -> Outputs:
         """Start a run of the settings. If a complete run of the same settings is on display, use a new seed."""
+        if not self._is_filled(values, request):
+            return self.no_update()
         session = self.session(request, values)
         if runs.is_run_active(session, self.services):
             return self.update_page(session)
@@ -67,6 +70,11 @@ class PageHandlers(Handlers):
             runs.submit(session, self.services, session.recipe, session.plan, until=session.pause_after)
         return self.update_page(session) | seed_update
 
+    def _is_filled(self, values: dict, request: gr.Request) -> bool:
+        """Return whether the page had been filled when these values were sent; before, its settings are not its own."""
+        stored = values.get(self.page.browser_state)
+        return (request.session_hash or "") == (stored.get("page", "") if isinstance(stored, dict) else "")
+
     def _prompt_problem(self, session: Session) -> str:
         """Return a sentence that says why the model cannot draw the prompt; "" if the model can draw it."""
         prompt, entry = session.recipe.prompt, self.services.entry(session.model)
@@ -78,21 +86,26 @@ class PageHandlers(Handlers):
             return describe_unknown_words(prompt, entry)
         return ""
 
-    @one_at_a_time
-    def on_stop(self, request: gr.Request) -> Outputs:
-        """Ask the active run of the page to stop."""
-        session = self.session(request)
-        run = session.active_run
-        if run is not None and self.services.is_active(run):
-            self.services.queue.stop(run.name)
-            run.is_stopping = True
-        return {self.page.stages: stages_panel_value(session, self.services)}
+    def on_stop(self, stored: object, request: gr.Request) -> Outputs:
+        """Ask the run to stop that the page showed when Stop was pressed, if it is still active.
+
+        stored: the values that the browser stores, with the name of that run under "active".
+        """
+        session = self.services.sessions.find(client_of(request))
+        if session is None:
+            return self.no_update()
+        with session.lock:
+            run, pressed = session.active_run, stored.get("active") if isinstance(stored, dict) else None
+            if run is not None and run.name == pressed and self.services.is_active(run):
+                self.services.queue.stop(run.name)
+                run.is_stopping = True
+            return {self.page.stages: stages_panel_value(session, self.services)}
 
     async def on_follow_run(self, request: gr.Request) -> AsyncIterator[Outputs]:
         """Update the page until its active run has ended. Do nothing if another event follows the run already."""
-        session = self.session(request)
-        run = session.active_run
-        if run is None or session.followed_run is run:
+        session = self.services.sessions.find(client_of(request))
+        run = session.active_run if session else None
+        if session is None or run is None or session.followed_run is run:
             yield self.no_update()
             return
         session.followed_run = run

@@ -1,5 +1,6 @@
 """Exports of a finished run: the picture with a caption, and the zoom film, as files to download."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,27 @@ from ui.text import words
 ZOOM_POSITIONS = 20
 
 
-def make_export(services: Services, kind: str, run: str, centre: tuple[float, float]) -> dict[str, Any]:
+def make_export(
+    services: Services, kind: str, run: str, owner: str, centre: tuple[float, float]
+) -> dict[str, Any]:
     """Make an export of a run's finished stages and return a link that downloads it, or raise a Fault.
 
     kind: "dive" for the zoom film, "labelled" for the picture with a caption.
+    owner: the secret of the run's owner.
     centre: the point that the film zooms to, (row, column) as fractions of the picture.
     """
     try:
-        return _make_export(services, kind, run, centre)
+        return _make_export(services, kind, run, owner, centre)
     except OSError as fault:
         reason = fault.strerror or type(fault).__name__
         raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=reason)) from fault
 
 
-def _make_export(services: Services, kind: str, run: str, centre: tuple[float, float]) -> dict[str, Any]:
+def _make_export(
+    services: Services, kind: str, run: str, owner: str, centre: tuple[float, float]
+) -> dict[str, Any]:
     """Make an export as make_export does, but let an OSError through if a file cannot be written."""
-    run_folder = services.run_folder(run)
+    run_folder = services.run_folder(run, owner)
     stages = services.finished_stages(run_folder) if run_folder else ()
     if run_folder is None or not stages:
         raise Fault(words.RUN_NOT_FOUND)
@@ -67,8 +73,10 @@ def viewed_centre(rectangle: Any) -> tuple[float, float]:
     """
     try:
         left, top, width, height = (float(value) for value in rectangle)
-        row, col = top + height / 2, left + width / 2
     except (TypeError, ValueError, OverflowError):
+        return 0.5, 0.5
+    row, col = top + height / 2, left + width / 2
+    if not (isfinite(row) and isfinite(col)):
         return 0.5, 0.5
     row, col = (round(fraction * ZOOM_POSITIONS) / ZOOM_POSITIONS for fraction in (row, col))
     return (row, col) if 0 <= row <= 1 and 0 <= col <= 1 else (0.5, 0.5)

@@ -273,7 +273,7 @@ def runs_on_page(session: Session, services: Services) -> list[str]:
     """Return the names of runs whose pictures may stay on the page; the script removes all other pictures."""
     shown = [session.shown_run.name] if session.shown_run else []
     names = dict.fromkeys([*session.own_runs, *shown, EXAMPLE])
-    return [name for name in names if services.run_folder(name)]
+    return [name for name in names if services.run_folder(name, session.owner)]
 
 
 def earlier_runs(session: Session, services: Services) -> list[dict[str, Any]]:
@@ -281,7 +281,7 @@ def earlier_runs(session: Session, services: Services) -> list[dict[str, Any]]:
     shown = session.shown_run.name if session.shown_run else None
     entries = []
     for name in session.own_runs:
-        folder = services.run_folder(name)
+        folder = services.run_folder(name, session.owner)
         stages = services.finished_stages(folder) if folder else ()
         if stages:
             entries.append(

@@ -43,7 +43,7 @@ def find_image(session: Session, services: Services, digest: str) -> Path | None
         return dropped
     shown = [session.shown_run.name] if session.shown_run else []
     for name in dict.fromkeys([*shown, *session.own_runs]):
-        folder = services.run_folder(name)
+        folder = services.run_folder(name, session.owner)
         path = store.find_image(folder, digest) if folder else None
         if path:
             return path

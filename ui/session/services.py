@@ -13,12 +13,14 @@ from engine.planning.plan import Plan, plan
 from engine.runs import store
 from engine.runs.cache import RunCache
 from engine.runs.keys import stage_keys
+from engine.runs.owner import is_owner
 from engine.runs.pace import Pace
 from engine.serving.model_pool import ModelPool
-from engine.serving.queue import MAX_WAITING, UNWATCHED_SECONDS, RunQueue, UnknownRun
+from engine.serving.queue import MAX_PER_CLIENT, MAX_WAITING, UNWATCHED_SECONDS, RunQueue, UnknownRun
 from ui.session.finished import FinishedStage, plan_of_stored_recipe, read_finished_stages
 from ui.session.progress import RunProgress
 from ui.session.session import Sessions
+from ui.session.streams import EventStreams
 from ui.session.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Services:
     sessions: Sessions = field(default_factory=Sessions)
     # The images that were uploaded to all pages.
     uploads: Uploads = field(default_factory=Uploads)
+    # The event streams over which pages and programs get events.
+    streams: EventStreams = field(default_factory=EventStreams)
 
     @property
     def pace(self) -> Pace:
@@ -84,17 +88,18 @@ class Services:
             return ""
         return model if isinstance(model, str) and model in others else fallback
 
-    def run_folder(self, name: object) -> Path | None:
-        """Return a run's folder; None if there is no such run.
+    def run_folder(self, name: object, owner: str) -> Path | None:
+        """Return the folder of an owner's run or of the example; None if there is no such run.
 
         name: any value from outside.
+        owner: the owner's secret. The name alone gives no access, because it is part of the URLs of pictures.
         """
         if name == EXAMPLE:
             return self.example
         if not (isinstance(name, str) and _RUN_NAME.fullmatch(name)):
             return None
         folder = self.cache.root / name
-        return folder if folder.is_dir() else None
+        return folder if folder.is_dir() and is_owner(folder, owner) else None
 
     def finished_stages(self, run: Path) -> tuple[FinishedStage, ...]:
         """Return the finished stages in a run's folder, the first stage first.
@@ -109,12 +114,12 @@ class Services:
             return 0
         return self.cache.count_cached(stage_keys(planned.stages))
 
-    def run_progress(self, name: object) -> RunProgress | None:
-        """Return a run's state; None if there is no such run.
+    def run_progress(self, name: object, owner: str) -> RunProgress | None:
+        """Return the state of an owner's run or of the example; None if there is no such run.
 
         The state comes from the events in the queue. What they do not say is read from the run's folder.
         """
-        folder = self.run_folder(name)
+        folder = self.run_folder(name, owner)
         if folder is None or not isinstance(name, str):
             return None
         progress = RunProgress(folder)
@@ -151,9 +156,9 @@ class Services:
         """Return whether a run is waiting or in progress."""
         return progress.end is None and progress.folder in self.queue.active_runs()
 
-    def remove_run(self, name: str) -> bool:
-        """Remove a run's folder unless a run in the queue needs the folder. Return whether the folder was removed."""
-        folder = self.run_folder(name)
+    def remove_run(self, name: str, owner: str) -> bool:
+        """Remove the folder of an owner's run unless a run in the queue needs it. Return whether it was removed."""
+        folder = self.run_folder(name, owner)
         if folder is None or name == EXAMPLE or folder in self.queue.needed_paths():
             return False
         self.cache.remove_run(folder)
@@ -192,6 +197,7 @@ def open_services(
     example: Path | None = None,
     space: str | None = None,
     max_waiting: int = MAX_WAITING,
+    max_per_client: int = MAX_PER_CLIENT,
     unwatched_seconds: float = UNWATCHED_SECONDS,
 ) -> Services:
     """Return the services of an app.
@@ -201,7 +207,7 @@ def open_services(
     max_bytes: the bytes that all runs together may take.
     example: the folder of the run that comes with the app; ignored if it contains no finished stage.
     space: the id (owner/name) of the Hugging Face Space that hosts the app.
-    max_waiting, unwatched_seconds: see RunQueue.
+    max_waiting, max_per_client, unwatched_seconds: see RunQueue.
     """
     root.mkdir(parents=True, exist_ok=True)
     cache = RunCache(root.resolve(), max_age=max_age, max_bytes=max_bytes)
@@ -210,6 +216,7 @@ def open_services(
         pool.start_run,
         partial(pool.estimate, root=cache.root),
         max_waiting=max_waiting,
+        max_per_client=max_per_client,
         unwatched_seconds=unwatched_seconds,
     )
     has_example = example is not None and example.is_dir() and bool(store.finished_stages(example))

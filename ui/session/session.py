@@ -1,5 +1,6 @@
 """One open page: its settings, the runs that it shows and follows, and the messages on it."""
 
+import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -9,13 +10,16 @@ from typing import Any, NamedTuple
 from engine.errors import BadRecipe
 from engine.planning.plan import Plan
 from engine.recipe.recipe import SETTINGS, Recipe
+from ui.session.client import Client
 from ui.session.progress import RunProgress
 from ui.session.uploads import new_folder_name
 
-# At most this many sessions are kept on the server.
-MAX_SESSIONS = 500
+# At most this many sessions are kept on the server, and at most this many of one address.
+MAX_SESSIONS, MAX_SESSIONS_PER_ADDRESS = 500, 100
 # At most this many runs of one browser are remembered.
 MAX_OWN_RUNS = 20
+# At most this many exports of one session wait to be made.
+MAX_PENDING_EXPORTS = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ class DroppedFile(NamedTuple):
 class Session:
     """The state of one open page on the server."""
 
+    # The client whose page this is.
+    client: Client = field(default_factory=Client)
+    # The secret that owns the runs of the page if the browser sent none.
+    owner_of_page: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     # Every handler holds this lock while it reads or changes a field of the session.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -130,6 +138,8 @@ class Session:
     shown_stage: tuple[int, str] = (0, "")
     # Requested exports: (kind of export, name of the run, centre of the view as fractions of height and width).
     pending_exports: list[tuple[str, str, tuple[float, float]]] = field(default_factory=list)
+    # Whether an export of this session is being made.
+    is_exporting: bool = False
     # Finished exports as links for the browser, by (name of the run, kind of export).
     exports: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
@@ -148,6 +158,16 @@ class Session:
     is_restored: bool = False
     # The URL under which the browser reaches the page.
     address: str = ""
+
+    @property
+    def owner(self) -> str:
+        """The secret that owns the runs of the browser, or of this page alone if the browser sent none."""
+        return self.client.owner or self.owner_of_page
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a person would lose nothing if the server dropped the session: the browser stores the rest."""
+        return not (self.images or self.active_run or self.dropped_file or self.pending_exports)
 
     @property
     def model(self) -> str:
@@ -202,21 +222,50 @@ def _none_if_named(progress: RunProgress | None, name: str) -> RunProgress | Non
 
 
 class Sessions:
-    """All sessions by Gradio's session hash.
+    """All sessions, by Gradio's session hash and the owner's secret; a hash alone opens no session of others.
 
-    If there are more than MAX_SESSIONS, the least recently used session is dropped. The page of a dropped session
-    gets a new session on its next request.
+    If there are more than MAX_SESSIONS, or more than MAX_SESSIONS_PER_ADDRESS of one address, a session is dropped:
+    the least recently used one that is empty, or the least recently used one if none is. The page of a dropped
+    session gets a new session on its next request.
     """
 
     def __init__(self) -> None:
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        # The least recently used session comes first.
+        self._sessions: OrderedDict[tuple[str, str], Session] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, session_hash: str | None) -> Session:
-        """Return the session with this hash. Create a session if none exists."""
+    def get(self, client: Client) -> Session:
+        """Return the session of a client. Create a session if none exists.
+
+        A client without a session hash gets a session of its own, which is not kept.
+        """
+        if not client.session_hash:
+            return Session(client)
+        key = (client.session_hash, client.owner)
         with self._lock:
-            session = self._sessions.pop(session_hash or "", None) or Session()
-            self._sessions[session_hash or ""] = session
-            while len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)
+            session = self._sessions.pop(key, None) or Session(client)
+            self._sessions[key] = session
+            self._drop_excess(session)
             return session
+
+    def find(self, client: Client) -> Session | None:
+        """Return the session of a client; None if there is none. For requests that need no new session."""
+        with self._lock:
+            return self._sessions.get((client.session_hash, client.owner))
+
+    def _drop_excess(self, newest: Session) -> None:
+        """Drop the sessions that are too many. newest: the session in use, which is kept."""
+        address = newest.client.address
+        if address:
+            same = [each for each in self._sessions.values() if each.client.address == address]
+            self._drop_some(same, len(same) - MAX_SESSIONS_PER_ADDRESS, newest)
+        self._drop_some(list(self._sessions.values()), len(self._sessions) - MAX_SESSIONS, newest)
+
+    def _drop_some(self, sessions: list[Session], count: int, newest: Session) -> None:
+        """Drop so many of these sessions, which come in the order of their last use, empty ones first."""
+        if count <= 0:
+            return
+        for session in sorted(sessions, key=lambda session: not session.is_empty)[: count + 1]:
+            if session is not newest and count > 0:
+                del self._sessions[session.client.session_hash, session.client.owner]
+                count -= 1

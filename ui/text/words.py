@@ -233,6 +233,7 @@ START_IMAGE_CHANGED = "the start picture"
 
 # Making a labelled picture or a zoom film.
 EXPORT_IN_PROGRESS = "The file is being made. This takes a few seconds."
+TOO_MANY_EXPORTS = "Several files are being made already. Try again when they are ready."
 EXPORT_READY = "The file is ready. Press “{label}”."
 
 # Prompts of “Surprise me” for a model without a limited vocabulary.

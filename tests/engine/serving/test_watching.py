@@ -1,6 +1,5 @@
 """Runs in the queue are stopped, paused, watched and forgotten."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,11 @@ from engine import Fault, Finished, Preview, Progress, Recipe, StageDone, Stoppe
 from engine.recipe.controls import Control
 from engine.runs.cache import RunCache
 from engine.runs.events import END
+from engine.runs.owner import is_owner
 from engine.serving.entry import Request
-from engine.serving.queue import RunQueue, UnknownRun
+from engine.serving.queue import QueueFull, RunQueue, UnknownRun
 from tests.support.fake_runs import last_event, submit_prompt
-
-
-def wait_until(true):
-    for _ in range(500):
-        if true():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came true")
+from tests.support.waiting import wait_until
 
 
 def test_a_waiting_run_can_be_stopped_and_never_starts(queue, fake_runs):
@@ -70,10 +63,48 @@ def test_a_run_that_nobody_watches_is_stopped(queue, fake_runs, clock):
     left, watched = submit_prompt(queue, "a"), submit_prompt(queue, "b")
     fake_runs.started.wait()
     clock.now += queue.unwatched_seconds + 1
-    queue.events_since(watched)
+    queue.mark_watched(watched)
     fake_runs.release()
     assert last_event(queue, watched) == Finished(3)
     assert [event for event in queue.events_since(left)[0] if isinstance(event, END)] == [Stopped(1, 2)]
+
+
+def test_reading_the_events_of_a_run_does_not_count_as_watching_it(queue, fake_runs, clock):
+    fake_runs.hold()
+    run = submit_prompt(queue, "a")
+    fake_runs.started.wait()
+    clock.now += queue.unwatched_seconds + 1
+    queue.events_since(run)
+    fake_runs.release()
+    wait_until(lambda: not queue.active_runs())
+    assert queue.events_since(run)[0][-1] == Stopped(1, 2)
+
+
+def test_a_client_has_at_most_so_many_runs_in_the_queue_and_others_still_find_a_place(queue, fake_runs):
+    fake_runs.hold()
+    queue.max_per_client = 2
+    runs = [queue.submit(Request(Recipe(prompt=prompt), client="10.0.0.1")) for prompt in "ab"]
+    with pytest.raises(QueueFull, match="2 of your runs are waiting or in progress"):
+        queue.submit(Request(Recipe(prompt="c"), client="10.0.0.1"))
+    other = queue.submit(Request(Recipe(prompt="c"), client="10.0.0.2"))
+    fake_runs.release()
+    assert last_event(queue, other) == last_event(queue, runs[1]) == Finished(3)
+    queue.submit(Request(Recipe(prompt="d"), client="10.0.0.1"))
+
+
+def test_runs_without_a_client_are_not_limited(queue, fake_runs):
+    fake_runs.hold()
+    queue.max_per_client = 1
+    first, second = submit_prompt(queue, "a"), submit_prompt(queue, "b")
+    fake_runs.release()
+    assert last_event(queue, second) == last_event(queue, first) == Finished(3)
+
+
+def test_a_run_belongs_to_the_owner_of_its_request(queue, tmp_path):
+    run = queue.submit(Request(Recipe(prompt="a"), owner="5" * 32))
+    assert is_owner(tmp_path / run, "5" * 32)
+    assert not is_owner(tmp_path / run, "6" * 32)
+    last_event(queue, run)
 
 
 def test_a_log_can_be_followed_from_any_event_by_several_readers(queue):

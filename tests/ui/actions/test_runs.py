@@ -1,19 +1,14 @@
 """Tests of how often a page is updated while its run goes on."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 
 from engine.runs.events import Finished, Progress, StageDone
+from tests.support.waiting import run_async
 from ui.actions import runs
-
-
-def run_in_thread(function):
-    """Run an async function in another thread, as browser tests leave an event loop running in this one."""
-    with ThreadPoolExecutor(1) as executor:
-        executor.submit(lambda: asyncio.run(function())).result()
+from ui.session.session import Session
+from ui.session.streams import EventStreams
 
 
 @pytest.mark.parametrize(("age", "seconds"), [(0, 0.3), (6, 0.3), (10, 0.5), (20, 1.0), (3600, 1.0)])
@@ -26,7 +21,9 @@ def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(m
     stage_done = StageDone(1, 1.0, (64, 64), "picture.png", "latents.safetensors", 1.0, 40)
     batches = iter([[step], [], [step, stage_done], [step], [step, Finished(1)]])
     progress = SimpleNamespace(name="run", next_event=0, end=None)
-    queue = SimpleNamespace(events_since=lambda name, first: (next(batches), first + 1))
+    queue = SimpleNamespace(
+        mark_watched=lambda name: None, events_since=lambda name, first: (next(batches), first + 1)
+    )
     applied, shown = [], []
 
     def apply_events(session, services, progress, events):
@@ -34,32 +31,39 @@ def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(m
         progress.end = next((event for event in events if isinstance(event, Finished)), None)
 
     async def watch():
-        async for _ in runs.follow_run(None, SimpleNamespace(queue=queue), progress):
+        async for _ in runs.follow_run(
+            Session(), SimpleNamespace(queue=queue, streams=EventStreams()), progress
+        ):
             shown.append(len(applied))
 
     monkeypatch.setattr(runs, "_apply_events", apply_events)
     monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
     monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 1e9)
-    run_in_thread(watch)
+    run_async(watch())
     assert shown == [3, 6]
 
 
 def test_steps_update_the_page_once_the_interval_has_passed(monkeypatch):
     batches = iter([[Progress(1, n, 20, n, 40)] for n in range(1, 4)])
     progress = SimpleNamespace(name="run", next_event=0, end=None)
-    queue = SimpleNamespace(events_since=lambda name, first: (next(batches, [Finished(1)]), first + 1))
+    queue = SimpleNamespace(
+        mark_watched=lambda name: None,
+        events_since=lambda name, first: (next(batches, [Finished(1)]), first + 1),
+    )
     shown = []
 
     def apply_events(session, services, progress, events):
         progress.end = events[0] if isinstance(events[0], Finished) else None
 
     async def watch():
-        async for _ in runs.follow_run(None, SimpleNamespace(queue=queue), progress):
+        async for _ in runs.follow_run(
+            Session(), SimpleNamespace(queue=queue, streams=EventStreams()), progress
+        ):
             shown.append(progress.next_event)
 
     monkeypatch.setattr(runs, "_apply_events", apply_events)
     monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
     monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 0)
     monkeypatch.setattr(runs, "MAX_UPDATE_INTERVAL", 0)
-    run_in_thread(watch)
+    run_async(watch())
     assert shown == [1, 2, 3, 4]

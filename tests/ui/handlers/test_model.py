@@ -28,6 +28,7 @@ from tests.support.page_queries import (
 from tests.support.running_app import launch_app, tiny_entry
 from ui.actions.restore import first_recipe
 from ui.handlers.model import ModelHandlers, carry_over_defaults
+from ui.session.client import client_of
 from ui.session.services import open_services
 from ui.settings.widgets import model_choices, widget_values
 from ui.text import words
@@ -111,7 +112,7 @@ def test_pages_that_wait_for_a_model_do_not_block_other_work(services, monkeypat
     # More pages than the default executor of asyncio has threads.
     pages = [Request(session_hash=str(n)) for n in range(100)]
     for page in pages:
-        services.sessions.get(page.session_hash).wanted_model = "other"
+        services.sessions.get(client_of(page)).wanted_model = "other"
 
     async def wait_for_all():
         waiting = [asyncio.ensure_future(anext(handlers.on_load_model(page))) for page in pages]

@@ -13,6 +13,7 @@ from ui.actions import runs
 from ui.actions.replan import set_recipe
 from ui.handlers.actions import ActionHandlers
 from ui.handlers.prompt import PromptHandlers
+from ui.session.client import Client
 from ui.session.services import Services, open_services
 from ui.session.session import Session
 from ui.studio import build_studio
@@ -45,7 +46,7 @@ def handler(services, name):
 
 def test_two_handlers_of_one_page_do_not_run_at_the_same_time(services, monkeypatch):
     on_change, request = handler(services, "on_change"), gr.Request(session_hash="a page")
-    page, session, order = on_change.__self__.page, services.sessions.get("a page"), []
+    page, session, order = on_change.__self__.page, services.sessions.get(Client("a page")), []
     first_is_inside, second_arrived = threading.Event(), threading.Event()
     session.lock, session.is_restored = SignallingLock(session.lock, second_arrived), True
 
@@ -79,7 +80,7 @@ def test_two_handlers_of_one_page_do_not_run_at_the_same_time(services, monkeypa
 def filled_page(services):
     """A session whose page was just filled, its handlers, and the values that the browser had before."""
     handlers = handler(services, "on_change").__self__
-    session = services.sessions.get("a page")
+    session = services.sessions.get(Client("a page"))
     set_recipe(session, services, Recipe(prompt="a red house", alpha1=2.0))
     session.is_restored = bool(handlers.update_page(session, fill=True))
     return session, handlers, {widget: widget.value for widget in handlers.page.widgets.values()}

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from engine.runs import store
+from engine.runs.owner import set_owner
 from engine.serving.model_pool import ModelPool
 from ui.session.services import open_services, start_cleanup
 
@@ -15,6 +16,10 @@ def services(tmp_path):
     services = open_services(tmp_path / "runs", ModelPool([]), max_age=86400)
     yield services
     services.queue.close()
+
+
+# The secret of a browser.
+OWNER = "a" * 32
 
 
 def create_old_run(services):
@@ -37,7 +42,8 @@ def test_a_run_that_a_queued_run_needs_is_not_removed(services, monkeypatch):
     monkeypatch.setattr(services.queue, "needed_paths", lambda: frozenset([needed]))
     services.clean_up()
     assert (needed.exists(), other.exists()) == (True, False)
-    assert not services.remove_run(needed.name)
+    set_owner(needed, OWNER)
+    assert not services.remove_run(needed.name, OWNER)
     assert needed.exists()
 
 
@@ -48,3 +54,13 @@ def test_old_runs_are_removed_repeatedly(services, monkeypatch):
     assert all(swept.acquire(timeout=20) for _ in range(3))
     stopped.set()
     assert not run.exists()
+
+
+def test_the_name_of_a_run_opens_it_to_its_owner_only(services):
+    run = services.cache.create_run()
+    set_owner(run, OWNER)
+    assert services.run_folder(run.name, OWNER) == run
+    assert services.run_folder(run.name, "b" * 32) is None
+    assert services.run_progress(run.name, "b" * 32) is None
+    assert not services.remove_run(run.name, "b" * 32)
+    assert services.remove_run(run.name, OWNER)
