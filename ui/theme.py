@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from ui.panels.modules import modules_route
 from ui.panels.stages import STYLESHEET, WEB_FOLDER
 from ui.session.services import Services
+from ui.web.served_files import ServedFiles
 from ui.web.watch_streams import WatchStreams
 
 # Gradio refuses an upload larger than this.
@@ -64,7 +65,10 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "blocked_paths": [str(services.pace.folder)],
         "app_kwargs": {
             "routes": [modules_route()],
-            "middleware": [Middleware(WatchStreams, services=services)],
+            "middleware": [
+                Middleware(ServedFiles, services=services),
+                Middleware(WatchStreams, services=services),
+            ],
         },
         "theme": theme(),
         "css_paths": [STYLESHEET, WEB_FOLDER / "page.css"],

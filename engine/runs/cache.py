@@ -178,13 +178,13 @@ class RunCache:
 
 
 def _first_readable(key: str, folders: Sequence[Path]) -> CachedStage | None:
-    """Return the cached stage of the first folder that can be read; None if no folder can be read.
+    """Return the cached stage of the first folder that can be read; None without one. Damaged ones are set aside.
 
     key: the stage key that all these folders have.
     """
     for folder in folders:
         try:
-            return CachedStage(key, folder, store.read_stage(folder))
+            return CachedStage(key, folder, store.read_or_set_aside(folder))
         except BadRecipe:
             continue
     return None

@@ -7,7 +7,9 @@ Needs only the standard library.
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 # A function that writes one file at the path it is called with.
@@ -34,9 +36,9 @@ def write_atomically(path: Path, save: Save, *, flush: bool = True) -> Path:
 def write_folder_atomically(
     folder: Path, files: Mapping[str, Save], is_intact: Callable[[Path], bool]
 ) -> Path:
-    """Write a folder and return its path. The folder appears only when all its files are on the disk.
+    """Write a folder of read-only files and return its path. It appears only when all its files are on the disk.
 
-    files: the function that writes each file, by the file's path inside the folder.
+    files: the function that writes each file, by the file's path inside the folder, in the order of writing.
     is_intact: returns whether an existing folder of this name is complete. A complete one is kept, any other replaced.
     """
     partial = temporary_path(folder)
@@ -46,6 +48,7 @@ def write_folder_atomically(
             path.parent.mkdir(parents=True, exist_ok=True)
             save(path)
             flush_to_disk(path)
+            _make_read_only(path)
         # A file's name is stored in its folder, so each folder has to reach the disk as well.
         for subfolder in (path for path in partial.rglob("*") if path.is_dir()):
             flush_to_disk(subfolder)
@@ -74,6 +77,18 @@ def _rename_folder(partial: Path, folder: Path, is_intact: Callable[[Path], bool
         os.rename(folder, broken)
         os.rename(partial, folder)
         shutil.rmtree(broken, ignore_errors=True)
+
+
+def _make_read_only(path: Path) -> None:
+    """Take away the permission to write to a file, because other runs may share it.
+
+    A hard link is left as it is: it shares its permissions with a file that is not ours to change. So are files on
+    file systems without permissions.
+    """
+    status = path.stat()
+    if status.st_nlink == 1:
+        with suppress(OSError):
+            path.chmod(stat.S_IMODE(status.st_mode) & ~0o222)
 
 
 def temporary_path(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """Find where a run starts: after the cached stages of its plan, or after a chosen stage of another run."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import sqrt
 from numbers import Integral
@@ -100,7 +101,8 @@ def _planned_stage(planned: Plan, number: object, field: str) -> Stage:
 def _resume_after_chosen_stage(planned: Plan, resume: object, last: int) -> ResumePoint:
     """Return the resume point after a chosen stage of a run, whose stage key may differ from the plan's.
 
-    The chosen stage replaces the largest planned stage that is not larger than the chosen one.
+    The chosen stage replaces the largest planned stage that is not larger than the chosen one. If it is damaged, it is
+    set aside, so that it is not offered again, and BadRecipe is raised.
 
     resume: (run folder, number of the chosen stage), unchecked.
     last: the number of the run's last stage.
@@ -112,7 +114,7 @@ def _resume_after_chosen_stage(planned: Plan, resume: object, last: int) -> Resu
         raise BadRecipe("resume", errors.NOT_A_STAGE.format(field="resume", value=short_repr(number_in_run)))
     chosen = int(number_in_run)
     key, folder = store.find_stage(run, chosen)
-    stored = store.read_stage(folder)
+    stored = store.read_or_set_aside(folder)
     _check_fits(planned, chosen, stored)
     rows, cols = stored.latents.shape[-2:]
     number = max(1, sum(stage.rows * stage.cols <= rows * cols for stage in planned.stages))
@@ -121,8 +123,9 @@ def _resume_after_chosen_stage(planned: Plan, resume: object, last: int) -> Resu
     cached_stages = {number: CachedStage(key, folder, stored)}
     for n, (smaller_key, smaller) in store.finished_stages(run).items():
         # The smaller stages only complete the new run's folder, so one that cannot be read is left out.
-        if n < min(chosen, number) and store.is_intact(smaller):
-            cached_stages[n] = CachedStage(smaller_key, smaller, store.read_stage(smaller))
+        if n < min(chosen, number):
+            with suppress(BadRecipe):
+                cached_stages[n] = CachedStage(smaller_key, smaller, store.read_or_set_aside(smaller))
     return ResumePoint(number, dict(sorted(cached_stages.items())))
 
 

@@ -91,7 +91,9 @@ class RunQueue:
         with self._lock:
             self._check_places(request.client)
             now = self.clock()
-            entry = Entry(request, self._create_folder(request.owner), stage_seconds, last_watched=now, last_marked=now)
+            entry = Entry(
+                request, self._create_folder(request.owner), stage_seconds, last_watched=now, last_marked=now
+            )
             self._entries[entry.run.name] = entry
             self._queue.append(entry)
             self._announce_positions()

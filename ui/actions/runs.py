@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from engine.errors import BadRecipe, Fault
 from engine.planning.plan import Plan
 from engine.recipe.recipe import Recipe
+from engine.runs import store
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped, Upscaling
 from engine.serving.entry import Request
 from engine.serving.queue import UnknownRun
@@ -65,7 +66,7 @@ def submit(
 
 
 def continue_run(session: Session, services: Services, name: str) -> None:
-    """Continue a run after its last finished stage, with the settings that the run was started with.
+    """Continue a run after its last undamaged stage, with the settings that the run was started with.
 
     name: the name of the run.
     """
@@ -74,7 +75,7 @@ def continue_run(session: Session, services: Services, name: str) -> None:
     if progress is None or progress.plan is None:
         session.show_message(words.RUN_NOT_FOUND, fault=True)
         return
-    last = max((stage.number for stage in services.finished_stages(progress.folder)), default=0)
+    last = store.last_sound_stage(progress.folder)
     if session.pause_after is not None and not last < session.pause_after < len(progress.plan.stages):
         session.pause_after = None
     try:
