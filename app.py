@@ -9,6 +9,7 @@ from engine.serving.model_pool import ModelPool, has_gpu, select_models
 from ui.session.services import open_services, start_cleanup
 from ui.studio import build_studio
 from ui.theme import launch_arguments
+from ui.web.settings import SPACE_FRAMES, WebSettings
 
 # The folder of this file.
 HERE = Path(__file__).parent
@@ -39,11 +40,16 @@ services = open_services(
     max_age=float(setting("STUDIO_KEEP_HOURS", 24)) * HOUR,
     max_bytes=float(setting("STUDIO_KEEP_GB", 20)) * GB,
     max_waiting=int(setting("STUDIO_LINE", 12)),
+    max_per_client=int(setting("STUDIO_LINE_PER_CLIENT", 4)),
     example=HERE / "assets" / "example",
     space=setting("SPACE_ID"),
+)
+web = WebSettings(
+    hosts=tuple(setting("STUDIO_HOSTS", "").replace(",", " ").split()),
+    frames=tuple(setting("STUDIO_FRAMES", " ".join(SPACE_FRAMES) if services.space else "").split()),
 )
 start_cleanup(services)
 demo = build_studio(services)
 
 if __name__ == "__main__":
-    demo.queue(max_size=200).launch(**launch_arguments(services))
+    demo.queue(max_size=200).launch(**launch_arguments(services, web))

@@ -4,11 +4,15 @@ from typing import Any
 
 from gradio.themes import Base
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ui.panels.modules import modules_route
 from ui.panels.stages import STYLESHEET, WEB_FOLDER
 from ui.session.services import Services
+from ui.web.closed_routes import ClosedRoutes
+from ui.web.headers import SecurityHeaders
 from ui.web.served_files import ServedFiles
+from ui.web.settings import WebSettings
 from ui.web.watch_streams import WatchStreams
 
 # Gradio refuses an upload larger than this.
@@ -56,16 +60,22 @@ def _page_script() -> str:
     return f"() => {{\n{calls}\n}}"
 
 
-def launch_arguments(services: Services) -> dict[str, Any]:
+def launch_arguments(services: Services, web: WebSettings | None = None) -> dict[str, Any]:
     """Return the keyword arguments of Gradio's launch().
 
-    Browsers may fetch files of runs, but not the folder of the measured speeds.
+    Browsers may fetch pictures of runs, but not the folder of the measured speeds.
+
+    web: what the operator has chosen; None for the defaults.
     """
+    web = web or WebSettings()
     return {
         "blocked_paths": [str(services.pace.folder)],
         "app_kwargs": {
             "routes": [modules_route()],
             "middleware": [
+                *([Middleware(TrustedHostMiddleware, allowed_hosts=web.hosts)] if web.hosts else []),
+                Middleware(SecurityHeaders, frames=web.frames),
+                Middleware(ClosedRoutes),
                 Middleware(ServedFiles, services=services),
                 Middleware(WatchStreams, services=services),
             ],

@@ -76,9 +76,14 @@ def load_model(
         raise
     except Exception as fault:
         log.exception("%s could not be loaded", source)
-        raise WeightsMissing(
-            errors.MODEL_BROKEN.format(source=source, reason=first_line(fault, 200))
-        ) from fault
+        sentence = errors.MODEL_BROKEN.format(source=source, reason=first_line(fault, 200))
+        raise WeightsMissing(_without_folders(sentence, source)) from fault
+
+
+def _without_folders(sentence: str, source: str) -> str:
+    """Return a sentence in which an absolute path of a model is cut to its name: visitors of a public app see it."""
+    path = Path(source)
+    return sentence.replace(f"{path.parent}/", "") if path.is_absolute() else sentence
 
 
 def _check_memory(title: str, need: MemoryNeed, placement: Placement, free: int | None) -> None:

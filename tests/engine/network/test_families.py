@@ -163,3 +163,14 @@ def test_half_precision_weights_are_read_if_a_folder_has_no_others(tmp_path):
         "diffusion_pytorch_model.fp16.safetensors"
     ]
     assert load_model(tmp_path / "fp16", "cpu", "float32").facts.hash == whole
+
+
+def test_the_sentence_on_broken_weights_does_not_name_the_folder_on_the_server(tiny_folder, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_folder, broken)
+    for file in (broken / "unet").glob("*.safetensors"):
+        file.write_bytes(b"no weights")
+    with pytest.raises(WeightsMissing) as fault:
+        load_model(str(broken))
+    assert "broken cannot be loaded" in fault.value.sentence
+    assert str(tmp_path) not in fault.value.sentence

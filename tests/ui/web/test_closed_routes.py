@@ -1,0 +1,27 @@
+import httpx
+import pytest
+
+from ui.web.closed_routes import is_closed
+
+CLOSED = (
+    "openapi.json", "docs", "redoc", "monitoring", "monitoring/summary", "gradio_api/dev/reload",
+    "gradio_api/profiling/summary", "gradio_api/runs", "gradio_api/run-history/buckets",
+    "gradio_api/deep_link?session_hash=a", "gradio_api/proxy=https://example.org", "gradio_api/vibe-code",
+    "gradio_api/undo-vibe-edit/",
+)  # fmt: skip
+OPEN = ("", "config", "gradio_api/info", "theme.css", "gradio_api/startup-events", "robots.txt")
+
+
+@pytest.mark.parametrize("path", CLOSED)
+def test_routes_that_nobody_needs_are_closed(running_app, path):
+    assert httpx.get(f"{running_app.url}{path}").status_code == 404
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_routes_of_the_page_are_open(running_app, path):
+    assert httpx.get(f"{running_app.url}{path}").status_code == 200
+
+
+def test_routes_are_closed_below_a_root_path_too():
+    assert is_closed("/studio/gradio_api/dev/reload", "/studio")
+    assert not is_closed("/studio/gradio_api/queue/join", "/studio")

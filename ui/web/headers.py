@@ -1,0 +1,50 @@
+"""ASGI middleware that adds headers to every answer, with which browsers protect a visitor."""
+
+from collections.abc import Iterable
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# What a page may load, by kind. Gradio needs scripts and styles inside of the page, and compiles scripts of components.
+_SOURCES = {
+    "default-src": "'self'",
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "media-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self' data: blob:",
+    "worker-src": "'self' blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+}
+
+
+class SecurityHeaders:
+    """Adds a Content-Security-Policy and headers against guessed file types and against addresses sent to other sites.
+
+    frames: the sites that may show the app in a frame, besides the app's own.
+    """
+
+    def __init__(self, app: ASGIApp, frames: Iterable[str] = ()) -> None:
+        self.app = app
+        self.headers = {
+            "Content-Security-Policy": content_security_policy(frames),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self.headers)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def content_security_policy(frames: Iterable[str]) -> str:
+    """Return the policy that lets a page load from the app alone, and lets these sites show it in a frame."""
+    sources = _SOURCES | {"frame-ancestors": " ".join(["'self'", *frames])}
+    return "; ".join(f"{kind} {allowed}" for kind, allowed in sources.items())
