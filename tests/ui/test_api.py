@@ -180,7 +180,7 @@ def test_only_files_of_runs_are_served(running_app, client):
     root = running_app.services.cache.root
     others = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(run)]
     assert running_app.services.pace.path in others
-    assert {status_code(path) for path in others} == {403}
+    assert {status_code(path) for path in others} == {404}
 
 
 @pytest.mark.browser
