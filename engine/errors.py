@@ -290,6 +290,14 @@ RUN_FOLDER_NOT_WRITABLE = (
     "The run's folder could not be written ({reason}). Finished stages are kept. "
     "Free disk space or choose another folder, and continue."
 )
+DISK_FULL = (
+    "This picture may need {need:.1f} GB of disk space, and {free:.1f} GB are free. "
+    "Your settings are kept. Choose a smaller picture, or try again later."
+)
+STORAGE_FULL = (
+    "Pictures in progress and uploads fill the space for pictures ({limit:g} GB). "
+    "Your settings are kept. Try again in a few minutes."
+)
 QUEUE_FULL = "The queue is full: {count} runs are waiting. Your settings are kept. Try again {when}."
 TOO_MANY_RUNS_OF_CLIENT = (
     "{limit} of your runs are waiting or in progress, the most that one visitor may have. "

@@ -7,13 +7,16 @@ import logging
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import BadRecipe
+from engine import errors
+from engine.errors import BadRecipe, Fault
 from engine.runs import store
+from engine.runs.disk import disk_usage
 from engine.runs.files import temporary_path
 from engine.runs.store import StoredStage
 
@@ -24,6 +27,15 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 # The file in a run's folder whose modification time says when the run was last used.
 USED_FILE = "looked"
+# The folder beside the runs that contains a folder for each export of the run that comes with the app.
+SHARED_FOLDER = "shared"
+# The clock has been set, rather than run a little fast, if it is this many seconds ahead.
+MIN_CLOCK_JUMP = HOUR
+# Seconds for which the measured size of all runs is used again: to measure it, every file is looked at.
+MEASURE_INTERVAL = 15.0
+# Bytes of the disk that runs leave free, for all that the app and the system write besides.
+DISK_RESERVE = 200_000_000
+GB = 1e9
 # The temporary name of a run's folder while it is removed.
 _REMOVED_NAME = re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{8}")
 
@@ -40,6 +52,11 @@ class CachedStage:
     stored: StoredStage
 
 
+def _no_bytes() -> int:
+    """Return 0: nothing but runs counts towards the limit."""
+    return 0
+
+
 class RunCache:
     """All runs under one root folder; old ones are removed by `sweep`."""
 
@@ -50,6 +67,8 @@ class RunCache:
         *,
         max_age: float = DAY,
         max_bytes: float = float("inf"),
+        other_bytes: Callable[[], int] = _no_bytes,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the cache.
 
@@ -57,9 +76,16 @@ class RunCache:
         clock: returns the time in seconds since the epoch.
         max_age: seconds after its last use for which a run is kept.
         max_bytes: largest total size of all runs; above it, the least recently used runs are removed.
+        other_bytes: returns the bytes of other files that count towards max_bytes, such as uploads.
+        monotonic: returns seconds that only ever pass, whatever the clock is set to.
         """
-        self.root, self.clock = Path(root), clock
-        self.max_age, self.max_bytes = max_age, max_bytes
+        self.root, self.clock, self.monotonic = Path(root), clock, monotonic
+        self.max_age, self.max_bytes, self.other_bytes = max_age, max_bytes, other_bytes
+        # When both clocks were last compared, by each of them.
+        self._compared_at = (clock(), monotonic())
+        # The size of all runs, and until when it is used, by `monotonic`.
+        self._measured_bytes, self._measured_until = 0, float("-inf")
+        self._sweep_lock = threading.Lock()
 
     def runs(self) -> list[Path]:
         """Return the folders of all runs."""
@@ -74,16 +100,21 @@ class RunCache:
         return run
 
     def mark_used(self, run: Path) -> None:
-        """Record that a run is used now, so that it is not removed within the next hour."""
-        now = self.clock()
+        """Record that a run, or a folder of exports, is used now. Those that are used longest ago are removed first."""
+        self._set_last_use(run, self.clock())
+
+    def _set_last_use(self, run: Path, when: float) -> None:
+        """Record when a run or a folder of exports was last used, in seconds since the epoch."""
         try:
             (run / USED_FILE).touch()
-            os.utime(run / USED_FILE, (now, now))
+            os.utime(run / USED_FILE, (when, when))
         except OSError as fault:
             log.warning("%s could not be marked as used: %s", run, fault)
 
     def longest_chain(self, keys: Sequence[str]) -> tuple[CachedStage, ...]:
         """Return the finished stages of the first keys, from any run, up to the first key without one.
+
+        All files of these stages are checked. A damaged stage that is met on the way is set aside in its run.
 
         keys: the stage keys of a plan, in order. A stage that cannot be read counts as missing.
         """
@@ -99,7 +130,7 @@ class RunCache:
     def count_cached(self, keys: Sequence[str]) -> int:
         """Return the number of keys before the first key without a finished stage.
 
-        This is fast, because only the names of folders are read.
+        This is fast, because only the names of folders are read: damage that was not found yet is not noticed.
         """
         folders = self._folders_by_key(set(keys))
         for count, key in enumerate(keys):
@@ -128,29 +159,90 @@ class RunCache:
                     found.setdefault(key, []).append(folder)
         return found
 
+    def check_space(self, bytes_needed: int, spare: Sequence[Path] = ()) -> None:
+        """Raise Fault if there is no room for a new run: within max_bytes, or on the disk.
+
+        If the limit is reached, old runs are removed first.
+
+        bytes_needed: an estimate of what the run will take, see engine/runs/disk.py.
+        spare: folders of runs that are not removed.
+        """
+        free, needed = _free_bytes(self.root), bytes_needed + DISK_RESERVE
+        if free < needed:
+            raise Fault(errors.DISK_FULL.format(need=needed / GB, free=free / GB))
+        if self._is_full():
+            self.sweep(spare)
+            if self._is_full():
+                raise Fault(errors.STORAGE_FULL.format(limit=self.max_bytes / GB))
+
+    def _is_full(self) -> bool:
+        """Return whether the limit of bytes is reached. The size of all runs may be a few seconds old."""
+        if self.max_bytes == float("inf"):
+            return False
+        if self.monotonic() >= self._measured_until:
+            self._measure(self._removable_folders())
+        return self._measured_bytes + self.other_bytes() >= self.max_bytes
+
+    def _measure(self, folders: Sequence[Path]) -> int:
+        """Return the bytes that these folders take, and remember them as the size of all runs for a while."""
+        self._measured_bytes = disk_usage(folders)
+        self._measured_until = self.monotonic() + MEASURE_INTERVAL
+        return self._measured_bytes
+
     def sweep(self, spare: Sequence[Path] = ()) -> list[Path]:
         """Remove runs older than `max_age`, then the least recently used runs until `max_bytes` is kept.
 
-        Return the folders of the removed runs. Runs that were used within the last hour are never removed.
+        Folders of exports of the run that comes with the app are removed in the same way. Return the removed folders.
 
-        spare: folders of runs that are not removed either.
+        spare: folders of runs that are not removed, because they are running or needed by others that are. Runs of
+            other processes are not known here; they are marked as used every minute, so they are removed last.
         """
-        now = self.clock()
-        self._remove_leftovers()
-        spared = {run.resolve() for run in spare}
-        runs = sorted(((now - self.last_use(run), run) for run in self.runs()), reverse=True)
-        excess = 0.0
-        if self.max_bytes < float("inf"):
-            excess = _disk_usage([run for _, run in runs]) - self.max_bytes
-        removed = []
-        for idle_seconds, run in runs:
-            if idle_seconds < HOUR or run.resolve() in spared:
-                continue
-            if idle_seconds > self.max_age or excess > 0:
-                excess -= _disk_usage([run], unshared_only=True)
-                self.remove_run(run)
-                removed.append(run)
-        return removed
+        with self._sweep_lock:
+            self._remove_leftovers()
+            self._allow_for_clock_jump()
+            now, spared = self.clock(), {run.resolve() for run in spare}
+            idle_folders = sorted(
+                ((now - self.last_use(folder), folder) for folder in self._removable_folders()), reverse=True
+            )
+            excess = 0.0
+            if self.max_bytes < float("inf"):
+                size = self._measure([folder for _, folder in idle_folders])
+                excess = size + self.other_bytes() - self.max_bytes
+            removed = []
+            for idle_seconds, folder in idle_folders:
+                if folder.resolve() in spared or (idle_seconds <= self.max_age and excess <= 0):
+                    continue
+                freed = disk_usage([folder], unshared_only=True)
+                self.remove_run(folder)
+                removed.append(folder)
+                excess -= freed
+                self._measured_bytes -= freed
+            return removed
+
+    def _removable_folders(self) -> list[Path]:
+        """Return the folders that a sweep may remove: all runs, and the exports of the run that comes with the app."""
+        shared = self.root / SHARED_FOLDER
+        exports = [path for path in map(Path, os.scandir(shared)) if path.is_dir()] if shared.is_dir() else []
+        return self.runs() + exports
+
+    def _allow_for_clock_jump(self) -> None:
+        """Move the marks of last use along if the clock was set ahead since the last comparison.
+
+        Otherwise all runs would look old at once. Time for which the machine slept counts as a jump too, so runs are
+        kept for that much longer. A clock that was wrong before this process began cannot be noticed.
+        """
+        (clock_then, monotonic_then), now = self._compared_at, (self.clock(), self.monotonic())
+        self._compared_at = now
+        expected = clock_then + now[1] - monotonic_then
+        jump = now[0] - expected
+        if jump < MIN_CLOCK_JUMP:
+            return
+        log.warning("the clock is %d seconds ahead of what it should be; runs are kept for longer", jump)
+        for folder in self._removable_folders():
+            last_use = self.last_use(folder)
+            # A later mark was made after the jump, or by another machine with another clock.
+            if 0 < last_use <= expected:
+                self._set_last_use(folder, last_use + jump)
 
     def _remove_leftovers(self) -> None:
         """Remove what is left of runs whose removal was interrupted."""
@@ -161,14 +253,14 @@ class RunCache:
                 shutil.rmtree(entry.path, ignore_errors=True)
 
     def last_use(self, run: Path) -> float:
-        """Return when a run was last used, in seconds since the epoch; 0 if its folder is gone."""
+        """Return when a run or a folder of exports was last used, in seconds since the epoch; 0 if it is gone."""
         try:
             return max(path.stat().st_mtime for path in (run / USED_FILE, run) if path.exists())
         except (OSError, ValueError):
             return 0.0
 
     def remove_run(self, run: Path) -> None:
-        """Remove a run's folder in one step. Stages that the run shares with other runs stay in those runs."""
+        """Remove the folder of a run or of exports in one step. Files that runs share stay in the other runs."""
         leftover = temporary_path(run)
         try:
             os.rename(run, leftover)
@@ -190,19 +282,7 @@ def _first_readable(key: str, folders: Sequence[Path]) -> CachedStage | None:
     return None
 
 
-def _disk_usage(runs: Sequence[Path], unshared_only: bool = False) -> int:
-    """Return the bytes that runs take on the disk. A file that several runs share counts once.
-
-    unshared_only: leave out files with several hard links, which removing one of their runs does not free.
-    """
-    bytes_by_file: dict[tuple[int, int], int] = {}
-    for run in runs:
-        for folder, _, names in os.walk(run):
-            for name in names:
-                try:
-                    status = os.lstat(os.path.join(folder, name))
-                except OSError:  # Another process has removed the file meanwhile.
-                    continue
-                if not (unshared_only and status.st_nlink > 1):
-                    bytes_by_file[status.st_dev, status.st_ino] = status.st_blocks * 512
-    return sum(bytes_by_file.values())
+def _free_bytes(folder: Path) -> int:
+    """Return the free bytes of the disk on which a folder is, or will be."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free

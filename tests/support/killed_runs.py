@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 
 import torch
-from PIL import Image
-from safetensors.numpy import load_file
 
 from engine import Failed, generate, load_model
 from engine.runs import files, store
@@ -62,15 +60,12 @@ def run_in_fork(work):
 
 
 def stored_latents(root):
-    """Read the latents of all stored stages, as bytes by stage number; each stage must be complete."""
+    """Read the latents of all stored stages, as bytes by stage number; all files of each stage must be sound."""
     latents = {}
     for run in root.iterdir():
         if run.is_dir():
             for number, (_, folder) in store.finished_stages(run).items():
-                with Image.open(folder / store.PICTURE_FILE) as picture:
-                    picture.load()
-                assert (folder / "proxy.jpg").stat().st_size
-                latents[number] = load_file(folder / store.LATENTS_FILE)["latents"].tobytes()
+                latents[number] = store.read_stage(folder).latents.tobytes()
     return latents
 
 

@@ -15,6 +15,12 @@ def store_stage(run, number, picture, **recipe):
     return store.write_stage(run, number, f"{number:032x}", stored, picture)
 
 
+def overwrite(path, content):
+    """Write bytes into a file of a finished stage, although it is read-only; runs that share it share the damage."""
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
 def stage_folders(run):
     """The folders of a run's stages."""
     return [folder for _, folder in store.finished_stages(run).values()]

@@ -8,6 +8,7 @@ from engine import errors
 from engine.errors import Fault
 from engine.export.caption import CAPTIONED_FILE, caption_image
 from engine.export.film import FILM_FILE, make_zoom_film
+from engine.runs.cache import SHARED_FOLDER
 from ui.session.finished import FinishedStage, download_name, file_for_browser
 from ui.session.services import EXAMPLE, Services
 from ui.text import words
@@ -58,8 +59,9 @@ def _example_export_folder(
     Each centre has a folder of its own, because it has its own film.
     """
     row, col = (round(fraction * ZOOM_POSITIONS) for fraction in centre)
-    folder = services.cache.root / "shared" / f"{last_stage.folder.name}-{row}-{col}"
+    folder = services.cache.root / SHARED_FOLDER / f"{last_stage.folder.name}-{row}-{col}"
     folder.mkdir(parents=True, exist_ok=True)
+    services.cache.mark_used(folder)  # So that no clean-up removes it while the export is made.
     return folder
 
 

@@ -15,6 +15,7 @@ from engine.runs.cache import RunCache
 from tests.support.planning import small_recipe
 from tests.support.run_results import event_types, last_stage, latent_bytes, run_with_cache, stage_done_events
 from tests.support.slow_cases import slow_cases
+from tests.support.stored_stages import overwrite
 
 
 def test_a_repeated_recipe_is_answered_from_the_cache(model, network_calls, tmp_path):
@@ -70,17 +71,31 @@ def test_a_run_has_all_its_stages_in_its_own_folder(model, tmp_path):
 
 def test_a_broken_stage_is_made_again_and_cached(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
-    Path(stage_done_events(first)[1].latents).write_bytes(b"half")
+    overwrite(Path(stage_done_events(first)[1].latents), b"half")
     assert [e.stage for e in stage_done_events(run_with_cache(small_recipe(), model, tmp_path))] == [2]
     assert event_types(run_with_cache(small_recipe(), model, tmp_path)) == [Accepted, Finished]
 
 
 def test_a_broken_stage_in_the_runs_own_folder_is_replaced(model, tmp_path):
     first = run_with_cache(small_recipe(), model, tmp_path)
-    Path(stage_done_events(first)[1].latents).write_bytes(b"half")
+    overwrite(Path(stage_done_events(first)[1].latents), b"half")
     again = run_with_cache(small_recipe(), model, tmp_path, run=Path(first[0].run))
     assert latent_bytes(stage_done_events(again)[0])
     assert event_types(run_with_cache(small_recipe(), model, tmp_path)) == [Accepted, Finished]
+
+
+def test_a_run_is_continued_after_its_last_sound_stage(model, tmp_path):
+    recipe = small_recipe(scales=(1, 1.5, 2))
+    whole = run_with_cache(recipe, model, tmp_path / "whole")
+    begun = run_with_cache(recipe, model, tmp_path / "parts", until=2)
+    latents = Path(stage_done_events(begun)[1].latents)
+    overwrite(latents, latents.read_bytes()[:-4000] + bytes(4000))
+    run = Path(begun[0].run)
+    last = store.last_sound_stage(run)
+    continued = run_with_cache(recipe, model, tmp_path / "parts", resume=(run, last))
+    assert [event.stage for event in continued[0].kept] == [1]
+    assert [event.stage for event in stage_done_events(continued)] == [2, 3]
+    assert latent_bytes(last_stage(continued)) == latent_bytes(last_stage(whole))
 
 
 def test_a_stage_that_is_removed_before_it_is_linked_is_made_again(model, tmp_path, monkeypatch):

@@ -18,14 +18,9 @@ from engine.runs.checksums import CHECKSUMS_FILE
 from engine.runs.keys import stage_keys
 from tests.support.planning import small_recipe
 from tests.support.run_results import run_events, stage_done_events
+from tests.support.stored_stages import overwrite
 
 RECIPE = small_recipe(steps=4)
-
-
-def overwrite(path, content):
-    """Replace a read-only file, as damage of the disk would."""
-    path.chmod(0o644)
-    path.write_bytes(content)
 
 
 def zero_the_end(folder):
@@ -57,7 +52,13 @@ def spoil_checksums(folder):
     overwrite(folder / CHECKSUMS_FILE, b"[1")
 
 
-DAMAGES = (zero_the_end, truncate, replace_picture, remove_tile, remove_checksums, spoil_checksums)
+def spoil_thumbnail(folder):
+    overwrite(folder / "thumb.jpg", bytes((folder / "thumb.jpg").stat().st_size))
+
+
+DAMAGES = (
+    zero_the_end, truncate, replace_picture, remove_tile, spoil_thumbnail, remove_checksums, spoil_checksums,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

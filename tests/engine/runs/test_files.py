@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -140,6 +141,17 @@ def test_a_folder_of_the_same_name_is_replaced_only_if_it_is_broken(is_intact, c
     write_folder_atomically(folder, {"a": text("new")}, lambda _: is_intact)
     assert (folder / "a").read_text() == content
     assert names(tmp_path) == ["stage", "stage/a"]
+
+
+def test_the_files_of_a_folder_are_read_only_but_not_those_it_links(tmp_path):
+    source = tmp_path / "source"
+    source.write_text("content")
+    files = {"a": text("a"), "link": partial(link_or_copy, source)}
+    folder = write_folder_atomically(tmp_path / "stage", files, os.path.isdir)
+    assert (folder / "a").stat().st_mode & 0o222 == 0
+    assert source.stat().st_mode & 0o200
+    write_atomically(folder / "a", text("new"))
+    assert (folder / "a").read_text() == "new"
 
 
 def test_a_file_is_linked_or_else_copied(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from tests.support.run_results import (
     single_event,
     stage_done_events,
 )
+from tests.support.stored_stages import overwrite
 
 
 def test_a_chosen_stage_is_enlarged_with_other_settings(model, tmp_path):
@@ -84,7 +85,7 @@ def test_another_model_with_the_same_latent_space_can_enlarge_a_stage_but_not_us
 
 def test_enlarging_a_stage_does_not_need_the_stages_below(model, tmp_path):
     first = run_with_cache(small_recipe(scales=(1, 1.5)), model, tmp_path)
-    Path(stage_done_events(first)[0].latents).write_bytes(b"half")
+    overwrite(Path(stage_done_events(first)[0].latents), b"half")
     enlarged = run_with_cache(
         small_recipe(scales=(1, 1.5, 2), seed=8), model, tmp_path, resume=(first[0].run, 2)
     )

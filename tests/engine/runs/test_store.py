@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from engine import BadRecipe, Recipe
 from engine.paths import ROOT
@@ -14,6 +14,7 @@ from engine.recipe import images as picture
 from engine.recipe.recipe import to_dict
 from engine.runs import files, store
 from engine.runs.thumbnails import count_tile_levels
+from tests.support.stored_stages import overwrite
 
 LATENT = np.random.RandomState(0).standard_normal((1, 4, 2, 2)).astype(np.float32)
 KEY = "0123456789abcdef" * 2
@@ -131,7 +132,7 @@ def test_a_missing_stage_is_reported(tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"half", b"x" * 500])
 def test_an_incomplete_latent_is_reported(damage, tmp_path):
     folder = write(tmp_path)
-    (folder / "latents.safetensors").write_bytes(damage)
+    overwrite(folder / "latents.safetensors", damage)
     with pytest.raises(BadRecipe, match=r"Stage 1 in .* cannot be read"):
         store.read_stage(folder)
 
@@ -140,10 +141,53 @@ def test_an_incomplete_latent_is_reported(damage, tmp_path):
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_a_stage_with_invalid_numbers_is_refused(tone, kind, tmp_path):
     folder = write(tmp_path)
+    (folder / "checksums.json").unlink()
     tensors = {"latents": LATENT.astype(kind), "tone": np.asarray(tone, np.float64)}
-    save_file(tensors, folder / "latents.safetensors", metadata={"demofusion": "{}"})
+    overwrite(folder / "latents.safetensors", save(tensors, metadata={"demofusion": "{}"}))
     with pytest.raises(BadRecipe, match="cannot be read"):
         store.read_stage(folder)
+
+
+def test_a_damaged_stage_is_set_aside_in_its_run(tmp_path, caplog):
+    run = store.create_run(tmp_path)
+    write(run, 1)
+    folder = write(run, 2)
+    (folder / "thumb.jpg").unlink()
+    with pytest.raises(BadRecipe):
+        store.read_or_set_aside(folder)
+    assert list(store.finished_stages(run)) == [1]
+    (aside,) = run.glob(".damaged-*")
+    assert (aside / "picture.png").is_file()
+    assert f"{folder.name} of the run {run.name} is damaged" in caplog.text
+
+
+def test_a_stage_outside_of_a_run_is_never_set_aside(tmp_path):
+    folder = write(tmp_path / "example")
+    (folder / "thumb.jpg").unlink()
+    with pytest.raises(BadRecipe):
+        store.read_or_set_aside(folder)
+    assert folder.is_dir()
+
+
+def test_a_stage_that_cannot_be_read_at_present_is_not_set_aside(tmp_path, monkeypatch):
+    run = store.create_run(tmp_path)
+    folder = write(run)
+
+    def fail(folder):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "check_files", fail)
+        with pytest.raises(BadRecipe):
+            store.read_or_set_aside(folder)
+    assert np.array_equal(store.read_or_set_aside(folder).latents, LATENT)
+
+
+def test_a_damaged_stage_is_replaced_when_it_is_written_again(tmp_path):
+    folder = write(tmp_path)
+    (folder / "thumb.jpg").unlink()
+    assert write(tmp_path) == folder
+    assert store.is_intact(folder)
 
 
 def test_a_linked_stage_shares_its_files_and_outlives_its_first_run(tmp_path):
