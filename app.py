@@ -3,18 +3,23 @@
 import logging
 import os
 from pathlib import Path
+from tempfile import gettempdir
 
 from engine.errors import Fault
 from engine.serving.model_pool import ModelPool, has_gpu, select_models
 from ui.session.services import open_services, start_cleanup
+from ui.session.upload_folder import UploadFolder
 from ui.studio import build_studio
 from ui.theme import launch_arguments
-from ui.web.settings import SPACE_FRAMES, WebSettings
+from ui.web.hosts import accepted_hosts
+from ui.web.settings import MB, SPACE_FRAMES, SPACE_SERVERS, WebSettings
 
 # The folder of this file.
 HERE = Path(__file__).parent
 # Seconds in an hour, bytes in a gigabyte.
 HOUR, GB = 3600, 1024**3
+# Variables that are set where a proxy, a tunnel or a Space passes on requests to other names than this machine's.
+PROXY_SETTINGS = ("GRADIO_ROOT_PATH", "GRADIO_SHARE", "FORWARDED_ALLOW_IPS", "SPACE_ID")
 
 # Returns the value of an environment variable; its second argument is the default.
 setting = os.environ.get
@@ -29,6 +34,8 @@ try:
     models = select_models(setting("STUDIO_MODELS", "").replace(",", " ").split(), has_gpu())
 except Fault as fault:
     raise SystemExit(f"STUDIO_MODELS: {fault.sentence}") from fault
+# Uploads get a folder of their own, because all apps on this machine share Gradio's default folder.
+os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(gettempdir()) / "demofusion-studio-uploads"))
 services = open_services(
     Path(setting("STUDIO_RUNS", HERE / "runs")),
     ModelPool(
@@ -43,10 +50,19 @@ services = open_services(
     max_per_client=int(setting("STUDIO_LINE_PER_CLIENT", 4)),
     example=HERE / "assets" / "example",
     space=setting("SPACE_ID"),
+    upload_folder=UploadFolder(is_own=True),
 )
 web = WebSettings(
-    hosts=tuple(setting("STUDIO_HOSTS", "").replace(",", " ").split()),
+    max_upload_request_bytes=float(setting("STUDIO_UPLOAD_MB", 45)) * MB,
+    max_client_bytes_per_hour=float(setting("STUDIO_UPLOAD_HOUR_MB", 500)) * MB,
+    max_upload_bytes=float(setting("STUDIO_UPLOAD_GB", 2)) * GB,
+    hosts=accepted_hosts(
+        setting("STUDIO_HOSTS", ""),
+        setting("GRADIO_SERVER_NAME", ""),
+        may_be_proxied=any(setting(name) for name in PROXY_SETTINGS),
+    ),
     frames=tuple(setting("STUDIO_FRAMES", " ".join(SPACE_FRAMES) if services.space else "").split()),
+    servers=SPACE_SERVERS if services.space else (),
 )
 start_cleanup(services)
 demo = build_studio(services)

@@ -19,6 +19,7 @@ from ui.panels.badge import badge_html
 from ui.panels.control import build_control_panel
 from ui.panels.stages import WEB_FOLDER, StagesPanel
 from ui.session.services import Services
+from ui.session.upload_folder import MAX_UPLOAD_AGE
 from ui.settings.widgets import (
     ALPHAS,
     FINE_SETTINGS,
@@ -59,7 +60,7 @@ STREAMING_EVENT: dict[str, Any] = {
     "trigger_mode": "multiple",
 }
 # Seconds between two checks of Gradio's cache of uploads, and the age in seconds at which Gradio deletes an upload.
-UPLOAD_CACHE_SECONDS = (3600, 86400)
+UPLOAD_CACHE_SECONDS = (600, MAX_UPLOAD_AGE)
 
 
 def build_studio(services: Services) -> gr.Blocks:

@@ -4,18 +4,21 @@ from typing import Any
 
 from gradio.themes import Base
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ui.panels.modules import modules_route
 from ui.panels.stages import STYLESHEET, WEB_FOLDER
 from ui.session.services import Services
+from ui.web.calls import CheckCalls
 from ui.web.closed_routes import ClosedRoutes
 from ui.web.headers import SecurityHeaders
+from ui.web.hosts import CheckHost
 from ui.web.served_files import ServedFiles
 from ui.web.settings import WebSettings
+from ui.web.upload_limits import LimitUploads
+from ui.web.upload_origin import RefuseForeignUploads
 from ui.web.watch_streams import WatchStreams
 
-# Gradio refuses an upload larger than this.
+# Gradio refuses a file larger than this. The limit of a whole request is in ui/web/settings.py.
 MAX_UPLOAD_SIZE = "40mb"
 # Scripts that run once when the page is opened, in this order; each file holds one JavaScript function.
 PAGE_SCRIPTS = ("owner.js", "ordered_requests.js", "page.js")
@@ -63,20 +66,20 @@ def _page_script() -> str:
 def launch_arguments(services: Services, web: WebSettings | None = None) -> dict[str, Any]:
     """Return the keyword arguments of Gradio's launch().
 
-    Browsers may fetch pictures of runs, but not the folder of the measured speeds.
-
     web: what the operator has chosen; None for the defaults.
     """
     web = web or WebSettings()
     return {
-        "blocked_paths": [str(services.pace.folder)],
         "app_kwargs": {
             "routes": [modules_route()],
             "middleware": [
-                *([Middleware(TrustedHostMiddleware, allowed_hosts=web.hosts)] if web.hosts else []),
-                Middleware(SecurityHeaders, frames=web.frames),
+                Middleware(SecurityHeaders, frames=web.frames, servers=web.servers),
+                Middleware(CheckHost, hosts=web.hosts),
                 Middleware(ClosedRoutes),
                 Middleware(ServedFiles, services=services),
+                Middleware(RefuseForeignUploads),
+                Middleware(LimitUploads, services=services, settings=web),
+                Middleware(CheckCalls),
                 Middleware(WatchStreams, services=services),
             ],
         },

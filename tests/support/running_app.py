@@ -15,6 +15,7 @@ from engine.serving.model_pool import ModelPool
 from ui.session.services import Services, open_services
 from ui.studio import build_studio
 from ui.theme import launch_arguments
+from ui.web.settings import WebSettings
 
 DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0))
 # When an expectation gives up. Nothing waits that long unless it fails.
@@ -97,12 +98,12 @@ def serve_app(root: Path, model: Path | ModelEntry, **more) -> Iterator[RunningA
 
 
 @contextmanager
-def launch_app(services: Services) -> Iterator[tuple[str, object]]:
+def launch_app(services: Services, web: WebSettings | None = None) -> Iterator[tuple[str, object]]:
     """Run the app over these services on a free port; yield its address and its Gradio Blocks."""
     demo = build_studio(services)
     demo.queue(max_size=200)
     where = {"server_name": "127.0.0.1", "server_port": free_port()}
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **where, **launch_arguments(services))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, **where, **launch_arguments(services, web))
     try:
         yield url, demo
     finally:
@@ -124,7 +125,6 @@ def with_new_services(app: RunningApp, root: Path) -> Iterator[RunningApp]:
     services = app.services
     renew_services(services, root)
     gr.set_static_paths([services.cache.root])
-    app.demo.blocked_paths = launch_arguments(services)["blocked_paths"]
     gate = Gate(services.pool.model().unet)
     try:
         yield RunningApp(app.url, services, app.demo, gate)

@@ -21,6 +21,7 @@ from ui.session.finished import FinishedStage, plan_of_stored_recipe, read_finis
 from ui.session.progress import RunProgress
 from ui.session.session import Sessions
 from ui.session.streams import EventStreams
+from ui.session.upload_folder import UploadFolder
 from ui.session.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class Services:
     uploads: Uploads = field(default_factory=Uploads)
     # The event streams over which pages and programs get events.
     streams: EventStreams = field(default_factory=EventStreams)
+    # Gradio's folder of uploads as they arrive.
+    upload_folder: UploadFolder = field(default_factory=UploadFolder)
 
     @property
     def pace(self) -> Pace:
@@ -169,6 +172,7 @@ class Services:
         try:
             self.cache.sweep(tuple(self.queue.needed_paths()))
             self.uploads.sweep()
+            self.upload_folder.remove_old()
         except OSError as fault:
             log.warning("old files could not be removed: %s", fault)
 
@@ -199,6 +203,7 @@ def open_services(
     max_waiting: int = MAX_WAITING,
     max_per_client: int = MAX_PER_CLIENT,
     unwatched_seconds: float = UNWATCHED_SECONDS,
+    upload_folder: UploadFolder | None = None,
 ) -> Services:
     """Return the services of an app.
 
@@ -208,6 +213,7 @@ def open_services(
     example: the folder of the run that comes with the app; ignored if it contains no finished stage.
     space: the id (owner/name) of the Hugging Face Space that hosts the app.
     max_waiting, max_per_client, unwatched_seconds: see RunQueue.
+    upload_folder: Gradio's folder of uploads; by default one that other apps may use as well.
     """
     root.mkdir(parents=True, exist_ok=True)
     cache = RunCache(root.resolve(), max_age=max_age, max_bytes=max_bytes)
@@ -227,6 +233,7 @@ def open_services(
         example if has_example else None,
         space,
         uploads=Uploads(needed_paths=queue.needed_paths),
+        upload_folder=upload_folder or UploadFolder(),
     )
     services.clean_up()
     return services

@@ -5,14 +5,16 @@ import re
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# The closed routes: of FastAPI's documentation, and below /gradio_api of development, monitoring, streams of other
-# components, links to stored states, and requests to Spaces that the app would load.
+from ui.web.route_path import route_path
+
+# The closed routes: of FastAPI's documentation and of accounts, and below /gradio_api of development, monitoring,
+# streams of other components, links to stored states, and downloads from other servers through this one.
 _CLOSED = re.compile(
-    r"/(openapi\.json|docs|redoc|monitoring)(/.*)?"
-    r"|/gradio_api/(dev|monitoring|profiling|runs|run-history|stream)(/.*)?"
+    r"/(openapi\.json|docs|redoc|monitoring|login|logout)(/.*)?"
+    r"|/gradio_api/(dev|monitoring|profiling|runs|run-history|stream|token|user)(/.*)?"
     r"|/gradio_api/(deep_link|component_server|process_recording)/?"
     r"|/gradio_api/(undo-)?vibe-.*"
-    r"|/gradio_api/proxy=.*",
+    r"|/gradio_api/(proxy=|file[=/]https?:).*",
     re.DOTALL,
 )
 
@@ -24,12 +26,12 @@ class ClosedRoutes:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and is_closed(scope["path"], scope.get("root_path", "")):
+        if scope["type"] == "http" and is_closed(route_path(scope)):
             await PlainTextResponse("Not found", 404)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
 
-def is_closed(path: str, root_path: str = "") -> bool:
-    """Return whether a route is closed. root_path: the path below which the app is mounted."""
-    return _CLOSED.fullmatch(path.removeprefix(root_path)) is not None
+def is_closed(path: str) -> bool:
+    """Return whether a route is closed. path: the path below the one at which the app is served."""
+    return _CLOSED.fullmatch(path) is not None

@@ -8,12 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 # What a page may load, by kind. Gradio needs scripts and styles inside of the page, and compiles scripts of components.
 _SOURCES = {
     "default-src": "'self'",
-    "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "media-src": "'self' data: blob:",
     "font-src": "'self' data:",
-    "connect-src": "'self' data: blob:",
     "worker-src": "'self' blob:",
     "object-src": "'none'",
     "base-uri": "'self'",
@@ -25,12 +24,13 @@ class SecurityHeaders:
     """Adds a Content-Security-Policy and headers against guessed file types and against addresses sent to other sites.
 
     frames: the sites that may show the app in a frame, besides the app's own.
+    servers: the servers that the page may send requests to, besides the app's own.
     """
 
-    def __init__(self, app: ASGIApp, frames: Iterable[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, frames: Iterable[str] = (), servers: Iterable[str] = ()) -> None:
         self.app = app
         self.headers = {
-            "Content-Security-Policy": content_security_policy(frames),
+            "Content-Security-Policy": content_security_policy(frames, servers),
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
         }
@@ -44,7 +44,14 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def content_security_policy(frames: Iterable[str]) -> str:
-    """Return the policy that lets a page load from the app alone, and lets these sites show it in a frame."""
-    sources = _SOURCES | {"frame-ancestors": " ".join(["'self'", *frames])}
+def content_security_policy(frames: Iterable[str], servers: Iterable[str] = ()) -> str:
+    """Return the policy of a page that loads from the app alone.
+
+    frames: the sites that may show it in a frame.
+    servers: the servers that it may send requests to.
+    """
+    sources = _SOURCES | {
+        "connect-src": " ".join(["'self'", *servers]),
+        "frame-ancestors": " ".join(["'self'", *frames]),
+    }
     return "; ".join(f"{kind} {allowed}" for kind, allowed in sources.items())

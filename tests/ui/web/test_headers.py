@@ -17,6 +17,13 @@ def test_only_named_sites_may_show_the_app_in_a_frame():
     assert policy.endswith("; frame-ancestors 'self' https://example.org")
 
 
+def test_the_page_may_send_requests_to_the_app_and_to_named_servers():
+    assert "; connect-src 'self'; " in content_security_policy(())
+    assert "; connect-src 'self' https://example.org; " in content_security_policy(
+        (), ["https://example.org"]
+    )
+
+
 def test_the_page_loads_nothing_that_its_policy_forbids(running_app, open_page):
     page, refused = open_page(running_app.url), []
     page.on("console", lambda message: refused.append(message.text))

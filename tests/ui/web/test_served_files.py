@@ -36,6 +36,7 @@ def status(app, path):
 def test_the_pictures_of_a_stage_are_served(running_app, stage, name):
     answer = httpx.get(f"{running_app.url}gradio_api/file={stage / name}")
     assert (answer.status_code, answer.content) == (200, (stage / name).read_bytes())
+    assert answer.headers["cache-control"] == "private, max-age=86400, immutable"
 
 
 @pytest.mark.parametrize("name", ["latents.safetensors", "checksums.json", "../owner", "../looked"])
