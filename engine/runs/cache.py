@@ -33,7 +33,7 @@ SHARED_FOLDER = "shared"
 MIN_CLOCK_JUMP = HOUR
 # Seconds for which the measured size of all runs is used again: to measure it, every file is looked at.
 MEASURE_INTERVAL = 15.0
-# Bytes of the disk that runs leave free, for all that the app and the system write besides.
+# Runs leave this many bytes of the disk free. The app writes other files too, and so does the system.
 DISK_RESERVE = 200_000_000
 GB = 1e9
 # The temporary name of a run's folder while it is removed.

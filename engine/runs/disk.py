@@ -12,7 +12,7 @@ from engine.runs.thumbnails import PROXY_SIDE, THUMB_SIDE, TILE_SIDE
 PNG_PIXEL_BYTES, JPEG_PIXEL_BYTES = 3.03, 3.0
 # Bytes per number of a latent.
 FLOAT_BYTES = 4
-# Bytes that a file takes besides its content: what its last block wastes, and headers.
+# The largest number of bytes that a file takes in addition to its content: headers, and a last block that is not full.
 FILE_BYTES = 4096
 # Bytes of a stage's record, which is stored twice, and of its checksums. Only a prompt can make them long.
 RECORD_BYTES = 65536

@@ -21,9 +21,11 @@ _SOURCES = {
 
 
 class SecurityHeaders:
-    """Adds a Content-Security-Policy and headers against guessed file types and against addresses sent to other sites.
+    """Adds a Content-Security-Policy, and headers that forbid browsers two things.
 
-    frames: the sites that may show the app in a frame, besides the app's own.
+    A browser must not guess the type of a file, and must not send the page's address to other sites.
+
+    frames: other sites that may show the app in a frame.
     servers: the servers that the page may send requests to, besides the app's own.
     """
 

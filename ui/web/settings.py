@@ -24,7 +24,7 @@ class WebSettings:
     # The host names under which the app answers, such as "studio.example.org"; a name that begins with "*." stands for
     # all names below. Empty to answer under any name.
     hosts: tuple[str, ...] = ()
-    # The sites that may show the app in a frame, besides the app's own.
+    # Other sites that may show the app in a frame.
     frames: tuple[str, ...] = ()
-    # The servers that the page may send requests to, besides the app's own.
+    # Other servers to which the page may send requests.
     servers: tuple[str, ...] = ()
