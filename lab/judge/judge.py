@@ -54,6 +54,7 @@ class Judge(nn.Module):
         self.joined = Block(c, c)
         figure_classes = sum(len(CLASSES[name]) for name in FIGURE_HEADS)
         self.cells = nn.Conv2d(c, 1 + figure_classes, 1)
+        assert self.cells.bias is not None
         nn.init.constant_(self.cells.bias[:1], INITIAL_MAP_LOGIT)
         features = 2 * e + c + 2 * (b + c)
         self.heads = nn.ModuleDict(
@@ -86,6 +87,10 @@ class Judge(nn.Module):
         with torch.autocast(pixels.device.type, enabled=False):
             # In bfloat16 neighbouring cells are often equal, and then all of them would count as peaks.
             return pooled, self.cells(wide.float())
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Return the features of the whole picture (N, 624), from which most heads are read."""
+        return self._features_and_cells(pixels)[0]
 
     def forward(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the scores of each head, and the location map as logits (N, rows, cols)."""
