@@ -7,7 +7,7 @@ from tempfile import gettempdir
 
 from engine.errors import Fault
 from engine.serving.model_pool import ModelPool, has_gpu, select_models
-from ui.session.services import open_services, start_cleanup
+from ui.session.services import MAX_UPLOADS_SHARE, open_services, start_cleanup
 from ui.session.upload_folder import UploadFolder
 from ui.studio import build_studio
 from ui.theme import launch_arguments
@@ -17,7 +17,7 @@ from ui.web.settings import MB, SPACE_FRAMES, SPACE_SERVERS, WebSettings
 # The folder of this file.
 HERE = Path(__file__).parent
 # Seconds in an hour, bytes in a gigabyte.
-HOUR, GB = 3600, 1024**3
+HOUR, GB = 3600, 10**9
 # Variables that are set where a proxy, a tunnel or a Space passes on requests to other names than this machine's.
 PROXY_SETTINGS = ("GRADIO_ROOT_PATH", "GRADIO_SHARE", "FORWARDED_ALLOW_IPS", "SPACE_ID")
 
@@ -36,6 +36,7 @@ except Fault as fault:
     raise SystemExit(f"STUDIO_MODELS: {fault.sentence}") from fault
 # Uploads get a folder of their own, because all apps on this machine share Gradio's default folder.
 os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(gettempdir()) / "demofusion-studio-uploads"))
+max_bytes = float(setting("STUDIO_KEEP_GB", 20)) * GB
 services = open_services(
     Path(setting("STUDIO_RUNS", HERE / "runs")),
     ModelPool(
@@ -45,7 +46,7 @@ services = open_services(
         {"on": True, "off": False}.get(setting("STUDIO_OFFLOAD", "auto")),
     ),
     max_age=float(setting("STUDIO_KEEP_HOURS", 24)) * HOUR,
-    max_bytes=float(setting("STUDIO_KEEP_GB", 20)) * GB,
+    max_bytes=max_bytes,
     max_waiting=int(setting("STUDIO_LINE", 12)),
     max_per_client=int(setting("STUDIO_LINE_PER_CLIENT", 4)),
     example=HERE / "assets" / "example",
@@ -55,7 +56,8 @@ services = open_services(
 web = WebSettings(
     max_upload_request_bytes=float(setting("STUDIO_UPLOAD_MB", 45)) * MB,
     max_client_bytes_per_hour=float(setting("STUDIO_UPLOAD_HOUR_MB", 500)) * MB,
-    max_upload_bytes=float(setting("STUDIO_UPLOAD_GB", 2)) * GB,
+    # Uploads count towards the bytes that are kept, and leave most of them to runs.
+    max_upload_bytes=min(float(setting("STUDIO_UPLOAD_GB", 2)) * GB, max_bytes * MAX_UPLOADS_SHARE),
     hosts=accepted_hosts(
         setting("STUDIO_HOSTS", ""),
         setting("GRADIO_SERVER_NAME", ""),

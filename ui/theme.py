@@ -93,4 +93,6 @@ def launch_arguments(services: Services, web: WebSettings | None = None) -> dict
         "run_history": False,
         "ssr_mode": False,
         "show_error": False,
+        # Gradio's workers would answer on ports of their own, which the middleware does not protect.
+        "num_workers": 0,
     }

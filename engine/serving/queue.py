@@ -15,6 +15,7 @@ from engine import errors
 from engine.errors import Fault, short_repr
 from engine.runs import store
 from engine.runs.cache import RunCache
+from engine.runs.disk import estimate_bytes
 from engine.runs.events import END, Accepted, Event, StageDone, Stopped, unexpected
 from engine.runs.owner import set_owner
 from engine.serving.entry import (
@@ -86,9 +87,15 @@ class RunQueue:
         self._thread: threading.Thread | None = None
 
     def submit(self, request: Request) -> str:
-        """Put a run at the end of the queue and return its name; raise QueueFull if too many wait."""
+        """Put a run at the end of the queue and return its name.
+
+        Raise QueueFull if too many wait, or Fault if there is no disk space for another run.
+        """
+        self._check_places(request.client)
+        self._check_space(request)
         stage_seconds = self._estimate_or_nothing(request)
         with self._lock:
+            # Once more, because other runs may have been submitted meanwhile.
             self._check_places(request.client)
             now = self.clock()
             entry = Entry(
@@ -106,10 +113,21 @@ class RunQueue:
 
     def _check_places(self, client: str) -> None:
         """Raise QueueFull if the queue has no place for another run of a client."""
-        if len(self._queue) > self.max_waiting:
-            raise QueueFull(queue_full_message(self._queue))
-        if client and sum(entry.request.client == client for entry in self._queue) >= self.max_per_client:
-            raise QueueFull(errors.TOO_MANY_RUNS_OF_CLIENT.format(limit=self.max_per_client))
+        with self._lock:
+            if len(self._queue) > self.max_waiting:
+                raise QueueFull(queue_full_message(self._queue))
+            runs_of_client = sum(entry.request.client == client for entry in self._queue)
+            if client and runs_of_client >= self.max_per_client:
+                raise QueueFull(errors.TOO_MANY_RUNS_OF_CLIENT.format(limit=self.max_per_client))
+
+    def _check_space(self, request: Request) -> None:
+        """Raise Fault if the disk has no room for a run. This may remove old runs, so the lock is not held."""
+        stages = request.plan.stages if request.plan else ()
+        resumed = [Path(request.resume[0])] if request.resume else []
+        try:
+            self.cache.check_space(estimate_bytes(stages), (*self.needed_paths(), *resumed))
+        except OSError as fault:  # Creating the run's folder says what is wrong with the disk.
+            log.warning("the space for a run could not be checked: %s", fault)
 
     def _create_folder(self, owner: str) -> Path:
         """Create a run's folder and record the run's owner; raise Fault if that fails."""

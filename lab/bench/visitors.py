@@ -91,6 +91,10 @@ class PageConfig:
     generate: Mapping[str, Any]
     # Sends the progress of the run that was started.
     follow: Mapping[str, Any]
+    # Takes a dropped file.
+    drop: Mapping[str, Any]
+    # The id of the zone for files that are dropped.
+    drop_zone: int
     # The id of the slider that is moved.
     slider: int
     # The id of the prompt.
@@ -124,6 +128,8 @@ def read_config(config: Mapping[str, Any]) -> PageConfig:
         change=find_function("input", "scale_stages"),
         generate=generate,
         follow=next(each for each in functions if each["trigger_after"] == generate["id"]),
+        drop=find_function("upload", "drop"),
+        drop_zone=ids["drop"],
         slider=ids["scale_stages"],
         prompt=ids["prompt"],
         button=ids["generate"],
@@ -166,7 +172,7 @@ class Visitor:
         """Open the page, move the slider and wait for a picture."""
         try:
             async with self.http:
-                await self._open_page()
+                await self.open_page()
                 for move in range(MOVES):
                     await self._move_slider(1 + move % 3)
                 await self._make_picture()
@@ -175,7 +181,7 @@ class Visitor:
             self.measurements.http_errors += 1
             self.measurements.without_picture += 1
 
-    async def _open_page(self) -> None:
+    async def open_page(self) -> None:
         """Load the page and its /config, and let the server fill it."""
         began = time.perf_counter()
         (await self.http.get("/")).raise_for_status()
@@ -183,13 +189,13 @@ class Visitor:
         self.measurements.page.append(time.perf_counter() - began)
         self.config = read_config(answer.json())
         self.values = dict(self.config.values)
-        await self._call(self.config.load)
+        await self.call(self.config.load)
 
     async def _move_slider(self, value: int) -> None:
         """Move the slider and wait until the page shows what follows."""
         began = time.perf_counter()
         self.values[self.config.slider] = value
-        await self._call(self.config.change, trigger=self.config.slider)
+        await self.call(self.config.change, trigger=self.config.slider)
         self.measurements.slider.append(time.perf_counter() - began)
 
     async def _make_picture(self) -> None:
@@ -210,11 +216,11 @@ class Visitor:
 
     async def _press_generate(self) -> bool:
         """Press Generate. Return whether a run has started, which hides the button."""
-        updates = await self._call(self.config.generate, trigger=self.config.button)
+        updates = await self.call(self.config.generate, trigger=self.config.button)
         button = updates[self.config.generate["outputs"].index(self.config.button)]
         return isinstance(button, dict) and button.get("visible") is False
 
-    async def _call(self, function: Mapping[str, Any], trigger: int | None = None) -> list[Any]:
+    async def call(self, function: Mapping[str, Any], trigger: int | None = None) -> list[Any]:
         """Call a function with the values of its inputs, apply its updates of the components and return them."""
         answer = await self.http.post(
             f"{self.config.api_prefix}/run/predict", json=self._body(function, trigger)

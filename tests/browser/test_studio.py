@@ -18,6 +18,7 @@ from tests.support.page_queries import (
     stop_in_stage_two,
     visible_rectangle,
 )
+from tests.support.stored_stages import overwrite
 from ui.text import words
 from ui.text.labels import join_labels
 
@@ -48,6 +49,21 @@ def test_stop_keeps_finished_stages_and_continue_makes_the_rest(running_app, ope
     stop_in_stage_two(page, running_app.gate)
     status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
     expect_done(page)
+
+
+def test_a_stage_that_was_damaged_is_made_again_by_continue(running_app, open_page):
+    page = open_page(running_app.url)
+    running_app.gate.close()
+    press_generate(page)
+    stop_in_stage_two(page, running_app.gate)
+    (run,) = running_app.runs()
+    folder = store.find_stage(run, 1)[1]
+    overwrite(folder / store.LATENTS_FILE, bytes(100))
+    status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    expect_done(page)
+    (continued,) = [each for each in running_app.runs() if len(store.finished_stages(each)) == 2]
+    assert all(store.is_intact(stage) for _, stage in store.finished_stages(continued).values())
+    assert [path.name.startswith(f".damaged-{folder.name}-") for path in run.glob(".damaged*")] == [True]
 
 
 def test_a_run_that_was_stopped_in_its_first_stage_can_be_continued(running_app, open_page):

@@ -83,6 +83,15 @@ def tiny_entry(folder: Path, **more) -> ModelEntry:
     )
 
 
+@pytest.fixture
+def services(tmp_path: Path, tiny_folder: Path) -> Iterator[Services]:
+    """The services of an app over a tiny model, without a server."""
+    pool = ModelPool([tiny_entry(tiny_folder)], "cpu", "float32")
+    services = open_services(tmp_path / "runs", pool, max_age=86400)
+    yield services
+    services.queue.close()
+
+
 @contextmanager
 def serve_app(root: Path, model: Path | ModelEntry, **more) -> Iterator[RunningApp]:
     """Run an app whose model, from a folder or a catalogue entry, is loaded already."""

@@ -7,21 +7,9 @@ import pytest
 
 from engine import Finished
 from engine.runs.events import Stopped
-from engine.serving.model_pool import ModelPool
-from tests.support.running_app import tiny_entry
 from tests.support.waiting import run_async
-from ui.session.services import open_services
 from ui.studio import build_studio
 from ui.text import words
-
-
-@pytest.fixture
-def services(tmp_path, tiny_folder):
-    services = open_services(
-        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400
-    )
-    yield services
-    services.queue.close()
 
 
 class Browser:

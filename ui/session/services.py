@@ -22,7 +22,7 @@ from ui.session.progress import RunProgress
 from ui.session.session import Sessions
 from ui.session.streams import EventStreams
 from ui.session.upload_folder import UploadFolder
-from ui.session.uploads import Uploads
+from ui.session.uploads import MAX_UPLOADS_BYTES, Uploads
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 EXAMPLE = "example"
 # Seconds between two clean-ups of old runs and uploads.
 CLEANUP_INTERVAL = 300.0
+# The largest part of the bytes for runs that uploads may take: those as they arrived, and as much the store's copies.
+MAX_UPLOADS_SHARE = 0.25
 # Matches the name of any run but the example.
 _RUN_NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -209,7 +211,7 @@ def open_services(
 
     root: the folder of all runs.
     max_age: seconds after which an unused run is removed.
-    max_bytes: the bytes that all runs together may take.
+    max_bytes: the bytes that all runs together may take, with all uploads; the store of uploads gets a part of them.
     example: the folder of the run that comes with the app; ignored if it contains no finished stage.
     space: the id (owner/name) of the Hugging Face Space that hosts the app.
     max_waiting, max_per_client, unwatched_seconds: see RunQueue.
@@ -217,6 +219,7 @@ def open_services(
     """
     root.mkdir(parents=True, exist_ok=True)
     cache = RunCache(root.resolve(), max_age=max_age, max_bytes=max_bytes)
+    upload_folder = upload_folder or UploadFolder()
     queue = RunQueue(
         cache,
         pool.start_run,
@@ -232,8 +235,9 @@ def open_services(
         cache,
         example if has_example else None,
         space,
-        uploads=Uploads(needed_paths=queue.needed_paths),
-        upload_folder=upload_folder or UploadFolder(),
+        uploads=Uploads(min(MAX_UPLOADS_BYTES, max_bytes * MAX_UPLOADS_SHARE), queue.needed_paths),
+        upload_folder=upload_folder,
     )
+    cache.other_bytes = lambda: upload_folder.measure() + services.uploads.measure()
     services.clean_up()
     return services

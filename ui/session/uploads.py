@@ -27,7 +27,7 @@ from engine.recipe.decoding import PROCESSES, ImageDecoder
 Result = TypeVar("Result")
 
 # The bytes that all stored images together may take.
-MAX_BYTES = 2 * 10**9
+MAX_UPLOADS_BYTES = 2 * 10**9
 # Seconds after its last use for which an image is stored. A run stores its own copy.
 MAX_AGE = 86400.0
 # The number of requests with uploads that are carried out or wait; further ones are refused.
@@ -73,7 +73,7 @@ class Uploads:
     """
 
     def __init__(
-        self, max_bytes: int = MAX_BYTES, needed_paths: Callable[[], Collection[Path]] = tuple
+        self, max_bytes: float = MAX_UPLOADS_BYTES, needed_paths: Callable[[], Collection[Path]] = tuple
     ) -> None:
         """Create an empty store.
 
@@ -135,6 +135,10 @@ class Uploads:
         for other in Path(gettempdir()).glob(f"{FOLDER_PREFIX}*"):
             if other != self.folder and _is_abandoned(other):
                 shutil.rmtree(other, ignore_errors=True)
+
+    def measure(self) -> int:
+        """Return the bytes of all images in the store."""
+        return sum(file.size for file in _oldest_first(self.folder.rglob("*.png")))
 
     def _make_room(self, newest: Path | None = None) -> None:
         """Remove images that are too old, then the oldest image of the largest folder until max_bytes is kept.

@@ -7,14 +7,12 @@ import pytest
 
 from engine import Recipe
 from engine.runs import store
-from engine.serving.model_pool import ModelPool
-from tests.support.running_app import tiny_entry
 from ui.actions import runs
 from ui.actions.replan import set_recipe
 from ui.handlers.actions import ActionHandlers
 from ui.handlers.prompt import PromptHandlers
 from ui.session.client import Client
-from ui.session.services import Services, open_services
+from ui.session.services import Services
 from ui.session.session import Session
 from ui.studio import build_studio
 
@@ -32,11 +30,6 @@ class SignallingLock:
 
     def __exit__(self, *fault):
         self.lock.release()
-
-
-@pytest.fixture
-def services(tmp_path, tiny_folder):
-    return open_services(tmp_path, ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400)
 
 
 def handler(services, name):

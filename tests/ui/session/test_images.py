@@ -9,20 +9,8 @@ from engine import Recipe
 from engine.planning.plan import plan
 from engine.recipe import images
 from engine.recipe.controls import Control
-from engine.serving.model_pool import ModelPool
-from tests.support.running_app import tiny_entry
 from ui.session.images import recipe_with_files, without_image_size
-from ui.session.services import open_services
 from ui.session.session import Session
-
-
-@pytest.fixture
-def services(tiny_folder, tmp_path):
-    services = open_services(
-        tmp_path / "runs", ModelPool([tiny_entry(tiny_folder)], "cpu", "float32"), max_age=86400
-    )
-    yield services
-    services.queue.close()
 
 
 @pytest.fixture

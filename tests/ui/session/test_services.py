@@ -5,9 +5,13 @@ import threading
 
 import pytest
 
+from engine import Recipe, plan
+from engine.errors import Fault
 from engine.runs import store
 from engine.runs.owner import set_owner
+from engine.serving.entry import Request
 from engine.serving.model_pool import ModelPool
+from tests.support.planning import make_facts
 from ui.session.services import open_services, start_cleanup
 
 
@@ -64,3 +68,34 @@ def test_the_name_of_a_run_opens_it_to_its_owner_only(services):
     assert services.run_progress(run.name, "b" * 32) is None
     assert not services.remove_run(run.name, "b" * 32)
     assert services.remove_run(run.name, OWNER)
+
+
+def test_uploads_count_towards_the_space_for_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    (tmp_path / "uploads").mkdir()
+    services = open_services(tmp_path / "runs", ModelPool([]), max_age=86400, max_bytes=1_000_000)
+    assert services.uploads.max_bytes == 250_000
+    assert services.cache.other_bytes() == 0
+    (services.uploads.folder / "copy.png").write_bytes(bytes(300_000))
+    (tmp_path / "uploads" / "picture.png").write_bytes(bytes(700_000))
+    monkeypatch.setattr(services.upload_folder, "_measured_at", float("-inf"))
+    assert services.cache.other_bytes() == 1_000_000
+    with pytest.raises(Fault, match="uploads fill the space"):
+        services.queue.submit(Request(Recipe()))
+
+
+def test_a_run_that_the_disk_has_no_room_for_is_refused_before_its_folder_is_made(services, monkeypatch):
+    monkeypatch.setattr("engine.runs.cache.DISK_RESERVE", 10**18)
+    planned = plan(Recipe(), make_facts())
+    with pytest.raises(Fault, match="GB of disk space"):
+        services.queue.submit(Request(planned.recipe, plan=planned))
+    assert services.cache.runs() == []
+
+
+def test_the_run_that_is_continued_is_not_removed_to_make_room(services):
+    run = services.cache.create_run()
+    (run / "file").write_bytes(bytes(10_000))
+    services.cache.max_bytes = 1
+    with pytest.raises(Fault, match="fill the space"):
+        services.queue.submit(Request(Recipe(), resume=(run, 1)))
+    assert run.exists()

@@ -1,6 +1,7 @@
 import httpx
 import pytest
 
+from tests.support.running_app import launch_app
 from ui.web.closed_routes import is_closed
 
 CLOSED = (
@@ -26,3 +27,9 @@ def test_routes_of_the_page_are_open(running_app, path):
 def test_a_route_that_begins_like_a_closed_one_is_open():
     assert not is_closed("/gradio_api/run/predict")
     assert not is_closed("/gradio_api/login_check")
+
+
+def test_gradio_starts_no_workers_that_would_answer_around_the_middleware(services, monkeypatch):
+    monkeypatch.setenv("GRADIO_NUM_WORKERS", "1")
+    with launch_app(services) as (_, demo):
+        assert not hasattr(demo, "_static_worker_pool")
