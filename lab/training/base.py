@@ -1,6 +1,6 @@
 """Trains the base: UNet and both text encoders together learn to predict the noise in lessons' latents."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch.nn.functional import avg_pool2d
 from lab.models import architecture
 from lab.training.course import COOLING, mixed_precision
 from lab.training.pool import Batch, LessonPool
+from lab.world.scenery import GROUNDS, SKIES
+from lab.world.subjects import SUBJECTS
 
 # Min-SNR weighting: the signal-to-noise ratio above which a noise level gets no more weight.
 MIN_SNR = 5.0
@@ -70,13 +72,21 @@ class BaseCourse:
         batch: int = 64,
         small: float | None = None,
         seed: int = 0,
+        rate: float | None = None,
+        focus: Sequence[str] = (),
     ) -> None:
         """Load the pipeline to train.
 
         source: the pipeline folder to continue from. lessons: how many different lessons to render.
         batch: lessons in a batch. small: first share of the time with latents of half the size.
-        seed: chooses the lessons.
+        seed: chooses the lessons. rate: the full learning rate. focus: subjects, grounds and skies that half of the
+        lessons show.
         """
+        self.focus = tuple(focus)
+        if unknown := set(self.focus) - (SUBJECTS.keys() | GROUNDS.keys() | SKIES.keys()):
+            raise SystemExit(f"--focus: no subject, ground or sky is called {', '.join(unknown)}")
+        if rate is not None:
+            self.rate = rate
         self.device, self.lessons, self.batch_size, self.seed = device, lessons, batch, seed
         if small is not None:
             self.small_first = small
@@ -103,6 +113,7 @@ class BaseCourse:
             seed=self.seed * 1_000_003 + first,
             subjects=self.subjects,
             squares=self.squares,
+            focus=self.focus,
             extras=self.extras,
             device=self.device,
         )

@@ -16,6 +16,8 @@ from lab.world.lessons import BUCKETS, Lesson, make_lesson
 SQUARE_SHARE = 0.7
 # Lessons of one bucket that are rendered together, so that they can be encoded as one batch.
 GROUP_SIZE = 16
+# Share of lessons that show one of the focused classes, where a course has any.
+FOCUS_SHARE = 0.5
 
 
 def worker_count() -> int:
@@ -44,10 +46,21 @@ def _no_extras(pictures: Tensor) -> tuple[Tensor, ...]:
 
 
 class LessonGroups(Dataset[list[Lesson]]):
-    """Groups of lessons of one bucket, by number: the same number gives the same group in any process."""
+    """Groups of lessons of one bucket, by number: the same number gives the same group in any process.
 
-    def __init__(self, groups: int, seed: int, subjects: tuple[str, ...], squares: float) -> None:
+    focus: if not empty, FOCUS_SHARE of the lessons show at least one of these subjects, grounds and skies.
+    """
+
+    def __init__(
+        self,
+        groups: int,
+        seed: int,
+        subjects: tuple[str, ...],
+        squares: float,
+        focus: tuple[str, ...] = (),
+    ) -> None:
         self.groups, self.seed, self.subjects, self.squares = groups, seed, subjects, squares
+        self.focus = focus
 
     def __len__(self) -> int:
         return self.groups
@@ -58,8 +71,11 @@ class LessonGroups(Dataset[list[Lesson]]):
         draw = np.random.RandomState((self.seed * 7919 + number) % 2**32)
         is_square = draw.rand() < self.squares
         bucket = BUCKETS[0] if is_square else BUCKETS[1 + draw.randint(len(BUCKETS) - 1)]
+        seeds = [int(draw.randint(1 << 30)) for _ in range(GROUP_SIZE)]
+        focused = round(FOCUS_SHARE * GROUP_SIZE) if self.focus else 0
         return [
-            make_lesson(int(draw.randint(1 << 30)), bucket, subjects=self.subjects) for _ in range(GROUP_SIZE)
+            make_lesson(seed, bucket, classes=self.focus if k < focused else self.subjects)
+            for k, seed in enumerate(seeds)
         ]
 
 
@@ -82,6 +98,7 @@ class LessonPool:
         seed: int = 0,
         subjects: tuple[str, ...] = (),
         squares: float = SQUARE_SHARE,
+        focus: tuple[str, ...] = (),
         extras: Callable[[Tensor], tuple[Tensor, ...]] = _no_extras,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -92,12 +109,13 @@ class LessonPool:
         lessons: how many lessons the pool shall hold.
         subjects: if not empty, only lessons of these subjects.
         squares: share of lessons of the square bucket.
+        focus: classes that many of the lessons show.
         extras: computes from the pictures what else a batch shall hold.
         """
         self.encode, self.tokenize, self.extras = encode, tokenize, extras
         self.device = torch.device(device)
         self.groups: list[list[Batch]] = [[] for _ in BUCKETS]
-        groups = LessonGroups(-(-lessons // GROUP_SIZE), seed, subjects, squares)
+        groups = LessonGroups(-(-lessons // GROUP_SIZE), seed, subjects, squares, focus)
         self.loader = DataLoader(groups, 1, num_workers=worker_count(), collate_fn=_collate)
         self.error: BaseException | None = None
         self.is_closed = False

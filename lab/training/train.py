@@ -35,6 +35,8 @@ AVERAGE_DECAY = 0.999
 LOG_INTERVAL, SAVE_INTERVAL = 60.0, 300.0
 # The next grid is drawn after this many times as much training as the last one took to draw.
 GRID_COST_FACTOR = 10
+# Options that not all courses have.
+OPTIONS = ("lessons", "batch", "small", "seed", "rate", "focus")
 
 
 def rate_at(batch: int, share: float, cooling: float = COOLING) -> float:
@@ -197,10 +199,12 @@ def main() -> None:
     parser.add_argument(
         "--small", type=float, help="first share of the time at half the size, for base, control and judge"
     )
+    parser.add_argument("--rate", type=float, help="the full learning rate, for base")
+    parser.add_argument("--focus", nargs="+", help="classes that half of the lessons show, for base")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     device = torch.device(arguments.device)
-    options = {name: getattr(arguments, name) for name in ("lessons", "batch", "small", "seed")}
+    options = {name: getattr(arguments, name) for name in OPTIONS}
     options = {name: value for name, value in options.items() if value is not None}
     course_class = courses()[arguments.part]
     unknown = sorted(options.keys() - signature(course_class).parameters.keys())

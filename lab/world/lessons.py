@@ -51,11 +51,15 @@ class Lesson:
     picture: Array
 
 
-def training_scene(seed: int, subjects: tuple[str, ...] = ()) -> Scene:
-    """Return a random scene that is not held out, of any subject or of one of `subjects`."""
+def training_scene(seed: int, classes: tuple[str, ...] = ()) -> Scene:
+    """Return a random scene that is not held out.
+
+    classes: if not empty, the scene has at least one of these subjects, grounds and skies.
+    """
     for k in range(1000):
         scene = make_scene(int(np.random.RandomState((seed * 1000 + k) % 2**32).randint(1 << 30)))
-        if not is_held_out(scene) and (not subjects or scene.subject in subjects):
+        shown = {scene.subject, scene.ground, scene.sky}
+        if not is_held_out(scene) and (not classes or shown & set(classes)):
             return scene
     raise AssertionError("every scene is held out")
 
@@ -64,14 +68,15 @@ def make_lesson(
     seed: int,
     bucket: tuple[int, int] = BUCKETS[0],
     kind: str | None = None,
-    subjects: tuple[str, ...] = (),
+    classes: tuple[str, ...] = (),
 ) -> Lesson:
     """Return the lesson of a seed: the same seed gives the same lesson.
 
-    Only the square bucket has windows and close-ups, because these are native squares.
+    classes: if not empty, its scene has at least one of these subjects, grounds and skies. Only the square bucket
+    has windows and close-ups, because these are native squares.
     """
     draw = np.random.RandomState(seed)
-    scene = training_scene(seed, subjects)
+    scene = training_scene(seed, classes)
     kinds = list(LESSON_SHARES) if bucket == BUCKETS[0] else list(LESSON_SHARES)[:2]
     weights = np.array([LESSON_SHARES[name] for name in kinds])
     kind = kind or str(draw.choice(kinds, p=weights / weights.sum()))

@@ -1,5 +1,6 @@
 """The base's course: its noise schedule and its conditioning are the engine's."""
 
+import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
 
@@ -27,3 +28,8 @@ def test_prompts_are_encoded_as_the_pipeline_encodes_them():
         added = {"text_embeds": pooled, "time_ids": ids.float()}
         theirs = pipe.unet(noisy, 500, embeds, added_cond_kwargs=added).sample
     assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_an_unknown_class_to_focus_on_is_named():
+    with pytest.raises(SystemExit, match="no subject, ground or sky is called dragon"):
+        base.BaseCourse(None, torch.device("cpu"), focus=("cat", "night", "dragon"))

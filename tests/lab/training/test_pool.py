@@ -37,6 +37,13 @@ def test_a_group_has_only_the_given_subjects_and_is_the_same_for_the_same_number
     assert [one.prompt for one in group] == [one.prompt for one in again]
 
 
+def test_half_of_the_lessons_show_a_focused_class():
+    group = LessonGroups(3, 7, (), 1.0, ("cat", "night"))[2]
+    shown = [bool({"cat", "night"} & {one.scene.subject, one.scene.sky}) for one in group]
+    assert all(shown[: GROUP_SIZE // 2])
+    assert not all(shown)
+
+
 def test_an_error_while_encoding_is_raised_to_who_waits():
     def broken(pictures):
         raise ZeroDivisionError

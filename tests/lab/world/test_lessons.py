@@ -23,6 +23,12 @@ def test_no_held_out_scene_is_trained_on():
     assert not any(is_held_out(training_scene(seed)) for seed in range(500))
 
 
+def test_lessons_of_classes_show_at_least_one_of_them():
+    scenes = [training_scene(seed, ("cat", "snow")) for seed in range(50)]
+    assert all(one.subject == "cat" or one.ground == "snow" for one in scenes)
+    assert {"cat"} < {one.subject for one in scenes}
+
+
 def test_the_same_seed_gives_the_same_lesson():
     a, b = make_lesson(5), make_lesson(5)
     assert (a.prompt, a.ids) == (b.prompt, b.ids)
