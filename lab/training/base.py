@@ -73,20 +73,23 @@ class BaseCourse:
         small: float | None = None,
         seed: int = 0,
         rate: float | None = None,
+        cooling: float | None = None,
         focus: Sequence[str] = (),
     ) -> None:
         """Load the pipeline to train.
 
         source: the pipeline folder to continue from. lessons: how many different lessons to render.
         batch: lessons in a batch. small: first share of the time with latents of half the size.
-        seed: chooses the lessons. rate: the full learning rate. focus: subjects, grounds and skies that half of the
-        lessons show.
+        seed: chooses the lessons. rate: the full learning rate. cooling: the last share of the time, in which it falls.
+        focus: subjects, grounds and skies that half of the lessons show.
         """
         self.focus = tuple(focus)
         if unknown := set(self.focus) - (SUBJECTS.keys() | GROUNDS.keys() | SKIES.keys()):
             raise SystemExit(f"--focus: no subject, ground or sky is called {', '.join(unknown)}")
         if rate is not None:
             self.rate = rate
+        if cooling is not None:
+            self.cooling = cooling
         self.device, self.lessons, self.batch_size, self.seed = device, lessons, batch, seed
         if small is not None:
             self.small_first = small

@@ -36,7 +36,7 @@ LOG_INTERVAL, SAVE_INTERVAL = 60.0, 300.0
 # The next grid is drawn after this many times as much training as the last one took to draw.
 GRID_COST_FACTOR = 10
 # Options that not all courses have.
-OPTIONS = ("lessons", "batch", "small", "seed", "rate", "focus")
+OPTIONS = ("lessons", "batch", "small", "seed", "rate", "cooling", "focus")
 
 
 def rate_at(batch: int, share: float, cooling: float = COOLING) -> float:
@@ -200,6 +200,9 @@ def main() -> None:
         "--small", type=float, help="first share of the time at half the size, for base, control and judge"
     )
     parser.add_argument("--rate", type=float, help="the full learning rate, for base")
+    parser.add_argument(
+        "--cooling", type=float, help="last share of the time, in which the rate falls, for base"
+    )
     parser.add_argument("--focus", nargs="+", help="classes that half of the lessons show, for base")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")

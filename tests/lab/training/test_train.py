@@ -157,8 +157,8 @@ def test_a_part_has_the_options_that_the_help_names(part):
     assert {"lessons", "batch", "small", "seed"} <= signature(train.courses()[part]).parameters.keys()
 
 
-def test_the_base_also_takes_a_rate_and_classes_to_focus_on():
-    assert {"rate", "focus"} <= signature(train.courses()["base"]).parameters.keys()
+def test_the_base_also_takes_a_rate_its_cooling_and_classes_to_focus_on():
+    assert {"rate", "cooling", "focus"} <= signature(train.courses()["base"]).parameters.keys()
 
 
 def test_an_option_that_a_part_does_not_have_is_named(monkeypatch):
