@@ -1,18 +1,27 @@
 """Measures one part of Postcards and prints a table.
 
-python -m lab.measure vae|judge|base|repetition|relay|upscalers [--of assets/postcards] [--prompts 50]
-                      [--steps 10]
+python -m lab.measure vae|judge|base|classes|repetition|relay|upscalers [--of assets/postcards]
+                      [--prompts 50] [--steps 10]
 """
 
 import argparse
 from pathlib import Path
 
-from lab.measure import base_quality, judge_accuracy, relay_quality, repetition, upscalers, vae_quality
+from lab.measure import (
+    base_quality,
+    classes,
+    judge_accuracy,
+    relay_quality,
+    repetition,
+    upscalers,
+    vae_quality,
+)
 
 PARTS = {
     "vae": vae_quality.measure,
     "judge": judge_accuracy.measure,
     "base": base_quality.measure,
+    "classes": classes.measure,
     "repetition": repetition.measure,
     "relay": relay_quality.measure,
     "upscalers": upscalers.measure,
@@ -23,7 +32,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.measure", description=__doc__)
     parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--of", type=Path, default=Path("assets/postcards"), help="the pipeline folder")
-    parser.add_argument("--prompts", dest="number", type=int, help="for all but vae and judge")
+    parser.add_argument(
+        "--prompts", dest="number", type=int, help="for all but vae and judge; classes: of each subject"
+    )
     parser.add_argument("--steps", type=int, help="for base, repetition and relay")
     arguments = parser.parse_args()
     options = {"number": arguments.number, "steps": arguments.steps}
