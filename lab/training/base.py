@@ -18,6 +18,11 @@ from lab.world.subjects import SUBJECTS
 
 # Min-SNR weighting: the signal-to-noise ratio above which a noise level gets no more weight.
 MIN_SNR = 5.0
+# The least weight of the squared error of the clean latent: without it the noisiest levels, which decide the colours of
+# large areas, would weigh ten times less.
+LEAST_WEIGHT = 0.05
+# Share of lessons whose noise is such that the noisiest level is pure noise, from which drawing starts.
+PURE_START_SHARE = 0.5
 # First share of the training time, in which latents are halved in size, where a batch costs a quarter.
 HALF_SIZE_SHARE = 0.6
 PREVIEW_PROMPTS = (
@@ -144,18 +149,31 @@ class BaseCourse:
         """Predict the noise in a batch's noisy latents; small: whether they are halved in size."""
         return self.learner(noisy, t, batch.tokens, batch.ids)
 
+    def draw_noise(self, x0: Tensor) -> Tensor:
+        """Draw the noise for a batch of latents; for PURE_START_SHARE of them, noise that ends in pure noise.
+
+        The schedule's noisiest level still holds 7 % of the latent, in which the mean colours of large areas can be
+        seen. A network that learns only this takes the pure noise that drawing starts from for a latent of average
+        colours, and draws pale skies too dark. Therefore the noise e of some lessons is chosen so that their noisiest
+        level, alpha x0 + sigma e, is independent of x0. The same e is added at the other levels, as a solver does.
+        """
+        noise = torch.randn_like(x0)
+        pure = (noise - self.alpha[-1] * x0) / self.sigma[-1]
+        is_pure = torch.rand(len(x0), device=x0.device) < PURE_START_SHARE
+        return torch.where(is_pure[:, None, None, None], pure, noise)
+
     def loss(self, batch: Batch, share: float) -> tuple[Tensor, dict[str, float]]:
         """Return the noise prediction's squared error, with min-SNR weights, and numbers for the log."""
         small = share < self.small_first
         x0 = avg_pool2d(batch.latents.float(), 2) if small else batch.latents.float()
         t = torch.randint(0, len(self.alpha), (len(x0),), device=self.device)
-        noise = torch.randn_like(x0)
+        noise = self.draw_noise(x0)
         alpha, sigma = (level[t][:, None, None, None] for level in (self.alpha, self.sigma))
         with mixed_precision(self.device):
             predicted = self.predict_noise(alpha * x0 + sigma * noise, t, batch, small)
         errors = (predicted.float() - noise).square().mean((1, 2, 3))
         snr = (alpha / sigma).square().flatten()
-        weighted = (errors * snr.clamp(max=MIN_SNR) / snr).mean()
+        weighted = (errors * snr.clamp(LEAST_WEIGHT, MIN_SNR) / snr).mean()
         return weighted, {"loss": weighted.item(), "error": errors.mean().item(), "small": float(small)}
 
     def grid(self, learned: nn.Module) -> Image.Image:
