@@ -26,6 +26,8 @@ SAMPLE_INTERVAL = 0.1
 GB = 1e9
 # In how many parts the drops are measured.
 PARTS = 10
+# How many different pictures are dropped.
+FILES = 20
 
 
 class DroppingVisitor(Visitor):
@@ -87,6 +89,8 @@ def encode_picture(megapixels: float, number: int) -> bytes:
 
 async def drop_pictures(url: str, memory: PeakMemory, drops: int, visitors: int, megapixels: float) -> None:
     """Let visitors drop pictures at the same time, and print the peaks of the memory after each part of the drops."""
+    # Made before, because the server closes connections that wait for long.
+    files = [encode_picture(megapixels, number) for number in range(FILES)]
     droppers = [DroppingVisitor(url, number, "", Measurements()) for number in range(visitors)]
     for each in droppers:
         await each.open_page()
@@ -95,7 +99,7 @@ async def drop_pictures(url: str, memory: PeakMemory, drops: int, visitors: int,
 
     async def drop_each(numbers: Iterator[int], dropper: DroppingVisitor) -> None:
         for number in numbers:
-            await dropper.drop(encode_picture(megapixels, number))
+            await dropper.drop(files[number % FILES])
 
     for part in range(PARTS):
         memory.reset()

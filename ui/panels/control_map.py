@@ -17,7 +17,7 @@ from engine.errors import BadRecipe
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.controls import MAP_KINDS, Control
-from ui.session.images import find_image
+from ui.session.images import DRAWING_TURNS, find_image
 from ui.session.services import Services
 from ui.session.session import Session
 from ui.settings.control_settings import first_control
@@ -101,11 +101,13 @@ def _map_request(path: Path, control: Control, stage: Stage) -> MapRequest:
 def draw_map(request: MapRequest) -> str:
     """Draw a control map as an HTML figure that holds it twice, fitted and at 1:1; a style shows one of the two."""
     control = request.control
-    maps = StageMaps(control, images.read(request.path), request.stage, detectors.detect)
     alt = words.READY_MAP_ALT if control.given else words.MAP_ALT
     alt = alt.format(kind=MAP_KINDS[control.kind].title.lower())
-    fitted = _map_image(control, maps, FITTED_MAP_SIDE, alt, "fitting")
-    full_size = _map_image(control, maps, MAX_MAP_SIDE, alt, "whole")
+    with DRAWING_TURNS:
+        maps = StageMaps(control, images.read(request.path), request.stage, detectors.detect)
+        fitted = _map_image(control, maps, FITTED_MAP_SIDE, alt, "fitting")
+        full_size = _map_image(control, maps, MAX_MAP_SIDE, alt, "whole")
+        del maps  # It holds the whole image.
     stage_size = formatting.format_size(*request.size)
     map_size = formatting.format_size(*limit_side(request.size, MAX_MAP_SIDE))
     caption = words.SIZES_IN_PX.format(sizes=stage_size)

@@ -3,6 +3,7 @@
 The recipes of a page name images by digest. The file of an image is looked up for each plan and each run.
 """
 
+import threading
 from base64 import b64encode
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -22,6 +23,8 @@ from ui.text import formatting, words
 
 # The longer side in px of the reduced start image on the page.
 PREVIEW_SIDE = 280
+# Held while an uploaded image is drawn for a page. A large image takes hundreds of megabytes, so few are drawn at once.
+DRAWING_TURNS = threading.BoundedSemaphore(2)
 
 
 def recipe_with_files(session: Session, services: Services, recipe: Recipe) -> Recipe:
@@ -82,9 +85,11 @@ def start_image_html(session: Session, services: Services) -> str:
 @lru_cache(maxsize=64)
 def _figure_html(path: Path) -> str:
     """Return the HTML of a reduced image with its size. The HTML is cached, because the file never changes."""
-    image, encoded = images.read(path), BytesIO()
-    size = formatting.format_size(image.height, image.width)
-    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    encoded = BytesIO()
+    with DRAWING_TURNS:
+        image = images.read(path)
+        size = formatting.format_size(image.height, image.width)
+        image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     image.save(encoded, "JPEG", quality=85)
     source = f"data:image/jpeg;base64,{b64encode(encoded.getvalue()).decode()}"
     caption = f"<figcaption>{words.SIZES_IN_PX.format(sizes=size)}</figcaption>"

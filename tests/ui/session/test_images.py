@@ -1,5 +1,8 @@
 """What the shape of a page's input image implies for the size of its recipe."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -9,7 +12,7 @@ from engine import Recipe
 from engine.planning.plan import plan
 from engine.recipe import images
 from engine.recipe.controls import Control
-from ui.session.images import recipe_with_files, without_image_size
+from ui.session.images import _figure_html, recipe_with_files, without_image_size
 from ui.session.session import Session
 
 
@@ -33,3 +36,26 @@ def test_a_size_that_follows_from_the_image_is_left_out_where_faithful_has_no_ef
     assert (planned.width, planned.height) == (312, 208)
     sized = replace(free, width=planned.width, height=planned.height)
     assert without_image_size(session, services, sized) == free
+
+
+def test_two_images_are_drawn_at_the_same_time_at_most(tmp_path, monkeypatch):
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for path in paths:
+        Image.new("RGB", (8, 8)).save(path)
+    drawing, most, read, counting = 0, 0, images.read, threading.Lock()
+
+    def read_slowly(path):
+        nonlocal drawing, most
+        with counting:
+            drawing += 1
+            most = max(most, drawing)
+        time.sleep(0.02)
+        with counting:
+            drawing -= 1
+        return read(path)
+
+    monkeypatch.setattr(images, "read", read_slowly)
+    with ThreadPoolExecutor(6) as threads:
+        figures = list(threads.map(_figure_html, paths))
+    assert len(figures) == 6
+    assert most == 2
