@@ -1,10 +1,12 @@
-"""Measures one part of Postcards and prints a table.
+"""Measures one part of Postcards and prints a table; `table` measures the methods, see lab/measure/table.py.
 
 python -m lab.measure vae|judge|base|classes|repetition|relay|upscalers [--of assets/postcards]
                       [--prompts 50] [--steps 10]
+python -m lab.measure table --help
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from lab.measure import (
@@ -13,6 +15,7 @@ from lab.measure import (
     judge_accuracy,
     relay_quality,
     repetition,
+    table,
     upscalers,
     vae_quality,
 )
@@ -29,6 +32,9 @@ PARTS = {
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["table"]:
+        table.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m lab.measure", description=__doc__)
     parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--of", type=Path, default=Path("assets/postcards"), help="the pipeline folder")

@@ -27,7 +27,11 @@ def generate_picture(
 
     more: further fields of the recipe.
     """
-    recipe = Recipe(prompt=prompt, seed=seed, scales=scales, steps=steps, **more)
+    return draw(model, Recipe(prompt=prompt, seed=seed, scales=scales, steps=steps, **more))
+
+
+def draw(model: Model, recipe: Recipe) -> Array:
+    """Draw a recipe with the engine and return the last stage's picture, in bytes (rows, cols, 3)."""
     with tempfile.TemporaryDirectory() as out:
         for event in generate(recipe, model, out=out):
             if isinstance(event, Failed):
@@ -40,16 +44,22 @@ def generate_picture(
 def cached_picture(
     model: Model, prompt: str, seed: int, scales: tuple[float, ...], steps: int = STEPS, **more: object
 ) -> Array:
-    """Return the picture from the cache, or generate it and add it.
+    """Return the picture with these settings from the cache, or generate it and add it; see draw_cached."""
+    return draw_cached(
+        model, Recipe(prompt=prompt, seed=seed, scales=tuple(map(float, scales)), steps=steps, **more)
+    )
+
+
+def draw_cached(model: Model, recipe: Recipe) -> Array:
+    """Return the picture of a recipe from the cache, or draw it and add it.
 
     So an interrupted measurement continues where it was, and another judge sees the same pictures. Pictures of other
     weights, of another upscaler's file, and of an engine with another PICTURES_VERSION are not reused.
     """
-    recipe = Recipe(prompt=prompt, seed=seed, scales=tuple(map(float, scales)), steps=steps, **more)
     key = (model.facts.hash, recipe.hash, PICTURES_VERSION)
     file = CACHE / f"{sha256(repr(key).encode()).hexdigest()[:32]}.png"
     if not file.is_file():
-        picture = generate_picture(model, prompt, seed, scales, steps, **more)
+        picture = draw(model, recipe)
         CACHE.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(".partial")
         Image.fromarray(picture).save(partial, "png")

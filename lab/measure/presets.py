@@ -1,0 +1,71 @@
+"""The rows of the table of methods: how each of them is asked for a picture, and at which sizes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.catalogue.upscalers import has_upscaler
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A row of the table: a method with its settings."""
+
+    # As it is named in the table.
+    title: str
+    # Fields of the recipe; the model's own for all others.
+    settings: dict[str, Any] = field(default_factory=dict)
+    # Whether the stages between the base and the last one are left to the engine, which then takes the published ones.
+    own_scales: bool = False
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """A size of the pictures in the table."""
+
+    # In px.
+    height: int
+    width: int
+    # The scales of the stages.
+    scales: tuple[float, ...]
+
+
+# The sizes by name, width first, as on the page. The native side is 256 px.
+SIZES = {
+    "512": PictureSize(512, 512, (1.0, 2.0)),
+    "1024x512": PictureSize(512, 1024, (1.0, 2.0, 2.83)),
+    "1024": PictureSize(1024, 1024, (1.0, 2.0, 4.0)),
+}
+# The row to which all others are compared.
+OURS = "ours"
+PRESETS = {
+    "direct": Preset("direct inference", {"method": "direct"}),
+    "attention": Preset("attention temperature", {"method": "attention"}),
+    "multidiffusion": Preset("MultiDiffusion", {"method": "multidiffusion"}),
+    "sdedit": Preset("SDEdit", {"method": "sdedit"}),
+    "scalecrafter": Preset("ScaleCrafter", {"method": "scalecrafter"}),
+    "hidiffusion": Preset("HiDiffusion", {"method": "hidiffusion"}),
+    "relay": Preset("Relay Diffusion (transfer)", {"method": "relay"}),
+    "lanczos": Preset("base + Lanczos", {"method": "upscaler", "enlarge": "lanczos"}),
+    "realesrgan": Preset("base + Real-ESRGAN", {"method": "upscaler", "enlarge": "realesrgan"}),
+    "upscaler": Preset("base + learned upscaler", {"method": "upscaler", "enlarge": "postcards"}),
+    "published": Preset(
+        "DemoFusion as published", {"faithful": True, "scheduler": "ddim", "steps": 50}, own_scales=True
+    ),
+    OURS: Preset("DemoFusion (ours)"),
+    "no-residual": Preset("ours without skip residual", {"skip_residual": False}),
+    "no-dilated": Preset("ours without dilated sampling", {"dilated": False}),
+    "not-progressive": Preset("ours without stages between", {"progressive": False}),
+    "bare-windows": Preset("ours with bare windows", {"jitter": False, "feather": False}),
+}
+
+
+def is_available(name: str) -> bool:
+    """Return whether everything that a preset needs is on this machine."""
+    upscaler = PRESETS[name].settings.get("enlarge")
+    return upscaler is None or has_upscaler(upscaler)
+
+
+def recipe_fields(preset: Preset, size: PictureSize) -> dict[str, Any]:
+    """Return the fields of the recipe that draws a picture of this size, apart from prompt and seed."""
+    scales = {} if preset.own_scales else {"scales": size.scales}
+    return {"width": size.width, "height": size.height} | scales | preset.settings
