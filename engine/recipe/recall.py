@@ -2,18 +2,16 @@
 
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from engine import errors
 from engine.errors import BadRecipe, short_repr
 from engine.recipe.checks import check, check_value
 from engine.recipe.image_headers import UnusualImage, find_format
+from engine.recipe.png_text import BrokenText, read_text
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, from_dict
 
 # The name of the PNG text chunk, and of the metadata entry in a latents file, that contain a stage's record.
@@ -132,13 +130,11 @@ def _printable(name: str) -> str:
 def _read_record(path: Path) -> str:
     """Return the record in a PNG as JSON text, without decoding the px; raise BadRecipe if there is none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with open(path, "rb") as file, Image.open(file, formats=[find_format(file)]) as image:
-                text = image.info.get(RECORD_NAME)
-    except Exception as fault:
+        with open(path, "rb") as file:
+            text = read_text(file, RECORD_NAME, MAX_JSON_LENGTH + 1)
+    except (OSError, BrokenText) as fault:
         raise BadRecipe("recipe", errors.RECALL_UNREADABLE.format(name=short_repr(path.name))) from fault
-    if not isinstance(text, str):
+    if text is None:
         raise BadRecipe("recipe", errors.RECALL_NONE)
     return text
 
