@@ -12,8 +12,10 @@ which the distance is 0 but for chance.
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ from lab.training.vae import slopes
 from lab.world.lessons import NATIVE_SIDE
 from lab.world.paint import Array
 from lab.world.scenery import GROUNDS, SKIES
-from lab.world.scenes import Scene, held_out_scenes, make_scene, render
+from lab.world.scenes import Scene, is_held_out, make_scene, render
 from lab.world.subjects import SUBJECTS
 
 # Held-out scenes of each subject.
@@ -43,6 +45,8 @@ EACH = 20
 HEADS = ("subject", "colour", "ground", "sky")
 FIELDS = {"subject": SUBJECTS, "ground": GROUNDS, "sky": SKIES}
 ALL = "all"
+# Classes with fewer pictures are left out, because their intervals say nothing.
+LEAST_PICTURES = 5
 VAE, PLACED = "true, through the VAE", "true, placed otherwise"
 
 
@@ -79,17 +83,19 @@ class Sample:
     prompt: str
 
 
-def choose_samples(each: int, most: int = 5000) -> list[Sample]:
+def choose_samples(each: int) -> list[Sample]:
     """Return the first held-out scenes of every subject, this many of each, in the order of their numbers."""
-    scenes = held_out_scenes(most // 10)
-    counts, chosen = dict.fromkeys(SUBJECTS, 0), []
-    for number, (scene, prompt) in enumerate(zip(scenes, scene_prompts(scenes), strict=True)):
-        if counts[scene.subject] < each:
-            counts[scene.subject] += 1
-            chosen.append(Sample(number, scene, prompt))
-    if min(counts.values()) < each:
-        raise SystemExit(f"at most {min(counts.values())} of each subject")
-    return chosen
+    scenes, counts = [], Counter[str]()
+    chosen: list[int] = []
+    for scene in filter(is_held_out, map(make_scene, count())):
+        scenes.append(scene)
+        counts[scene.subject] += 1
+        if counts[scene.subject] <= each:
+            chosen.append(len(scenes) - 1)
+        if len(chosen) == each * len(SUBJECTS):
+            break
+    prompts = scene_prompts(scenes)
+    return [Sample(number, scenes[number], prompts[number]) for number in chosen]
 
 
 def place_otherwise(sample: Sample) -> Scene:
@@ -198,11 +204,13 @@ def _kernel(made: Seen, true: Seen, name: str, scaling: Scaling, chosen: Array) 
 
 
 def choose_classes(samples: list[Sample]) -> Iterator[tuple[str, Array]]:
-    """Yield "all", then every subject, ground and sky, each with the indices of its samples."""
+    """Yield "all", then every subject, ground and sky with enough samples, each with the indices of its samples."""
     yield ALL, np.arange(len(samples))
     for field, names in FIELDS.items():
         for name in names:
-            yield name, np.flatnonzero([getattr(one.scene, field) == name for one in samples])
+            chosen = np.flatnonzero([getattr(one.scene, field) == name for one in samples])
+            if len(chosen) >= LEAST_PICTURES:
+                yield name, chosen
 
 
 @dataclass(frozen=True)
