@@ -94,6 +94,9 @@ PICTURE_TOO_LARGE = (
     "Nothing was made. Make the picture smaller and try again."
 )
 TOO_MANY_UPLOADS = "Many pictures are being read just now. Nothing was changed. Try again in a few seconds."
+TOO_MANY_UPLOADS_OF_CLIENT = (
+    "Several of your pictures are being read already. Nothing was changed. Try again in a few seconds."
+)
 PICTURE_TOO_COSTLY = (
     "{name} takes too much time or memory to read. "
     "Nothing was made. Save it again as a PNG or JPEG, or choose another picture."

@@ -150,12 +150,17 @@ def _replace_upload_by_digest(
 
 
 async def _run_in_thread(
-    services: Services, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    services: Services,
+    request: gr.Request,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
     """Call a function of an endpoint's arguments in a thread. One that stores uploads waits for its turn."""
     values = dict(zip(FIELDS, args, strict=False)) | kwargs
-    run = services.uploads.run_in_turn if values.get("controls") else asyncio.to_thread
-    return await run(function, args, kwargs)
+    if values.get("controls"):
+        return await services.uploads.run_in_turn(client_of(request).key, function, args, kwargs)
+    return await asyncio.to_thread(function, args, kwargs)
 
 
 def _make_plan_endpoint(services: Services) -> Any:
@@ -163,7 +168,7 @@ def _make_plan_endpoint(services: Services) -> Any:
 
     async def plan_recipe(request: gr.Request, *args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            return await _run_in_thread(services, plan_in_thread, args, kwargs)
+            return await _run_in_thread(services, request, plan_in_thread, args, kwargs)
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault
 
@@ -205,7 +210,7 @@ def _make_generate_endpoint(services: Services) -> Any:
 
     async def generate(request: gr.Request, *args: Any, **kwargs: Any) -> AsyncIterator[dict[str, Any]]:
         try:
-            recipe = await _run_in_thread(services, partial(_parse_recipe, services), args, kwargs)
+            recipe = await _run_in_thread(services, request, partial(_parse_recipe, services), args, kwargs)
             name = await asyncio.to_thread(_submit, services, recipe, client_of(request))
         except Fault as fault:
             raise gr.Error(fault.sentence, print_exception=False) from fault

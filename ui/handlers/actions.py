@@ -293,10 +293,11 @@ class ActionHandlers(Handlers):
         """
         file, read = values.get(self.page.drop_zone), None
         if isinstance(file, Mapping):
-            folder_name = self.services.sessions.get(client_of(request)).upload_folder
+            client = client_of(request)
+            folder_name = self.services.sessions.get(client).upload_folder
             try:
                 read = await self.services.uploads.run_in_turn(
-                    dropped.read_dropped_file, self.services, folder_name, file.get("path")
+                    client.key, dropped.read_dropped_file, self.services, folder_name, file.get("path")
                 )
             except Fault as fault:
                 read = dropped.ReadFile(refusal=fault.sentence)

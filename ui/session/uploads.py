@@ -32,6 +32,8 @@ MAX_UPLOADS_BYTES = 2 * 10**9
 MAX_AGE = 86400.0
 # The number of requests with uploads that are carried out or wait; further ones are refused.
 MAX_WAITING = 12
+# The same for the requests of one client. A picture may take 20 s, so one client could hold up all others.
+MAX_WAITING_PER_CLIENT = 4
 # The name of the temporary folder of each process begins with this.
 FOLDER_PREFIX = "start-pictures-"
 
@@ -85,24 +87,29 @@ class Uploads:
         self.decoder = ImageDecoder()
         # Handlers that decode wait for their turn here. In Gradio's own threads they would hold up all other handlers.
         self._threads = ThreadPoolExecutor(PROCESSES, "uploads")
-        # The calls of run_in_turn that have not ended; only the event loop counts them.
-        self._waiting = 0
+        # The calls of run_in_turn that have not ended, by client; only the event loop counts them.
+        self._waiting = Counter[str]()
         self._lock = threading.Lock()
         finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
-    async def run_in_turn(self, function: Callable[..., Result], *arguments: Any) -> Result:
+    async def run_in_turn(self, client: str, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call a function that stores uploads, in one of a few threads that all visitors share.
 
         Raise BadRecipe if too many calls wait: in Gradio's queue each of them takes a place that others need.
+
+        client: the key of the client that asks; empty if it is not known.
         """
-        if self._waiting >= MAX_WAITING:
+        if self._waiting.total() >= MAX_WAITING:
             raise BadRecipe("image", errors.TOO_MANY_UPLOADS)
-        self._waiting += 1
+        if client and self._waiting[client] >= MAX_WAITING_PER_CLIENT:
+            raise BadRecipe("image", errors.TOO_MANY_UPLOADS_OF_CLIENT)
+        self._waiting[client] += 1
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, partial(function, *arguments))
         finally:
-            self._waiting -= 1
+            self._waiting[client] -= 1
+            self._waiting += Counter()  # Removes the clients of which no call waits.
 
     def store(self, path: Path, folder_name: str = "shared") -> Path:
         """Store a copy of an image and return the path of the copy. An image that the folder has already is reused.

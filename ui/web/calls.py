@@ -42,7 +42,7 @@ class CheckCalls:
             await refusal(scope, receive, send)
             return
         match = _CALL.fullmatch(route_path(scope))
-        refusal = _refusal(scope, match, body) if match else None
+        refusal = _refusal(scope, match, body)
         if refusal:
             await refusal(scope, receive, send)
             return
@@ -85,15 +85,15 @@ async def _read_body(receive: Receive) -> bytes | None:
     return b"".join(pieces)
 
 
-def _refusal(scope: Scope, match: re.Match[str], body: bytes) -> JSONResponse | None:
-    """Return the answer to a call that names no function or has too few values; None for any other call."""
-    try:
-        values = json.loads(body)
-    except (ValueError, RecursionError):
-        values = None
+def _refusal(scope: Scope, match: re.Match[str] | None, body: bytes) -> JSONResponse | None:
+    """Return the answer to a request whose body is not JSON, or to a call that cannot be carried out; else None.
+
+    match: the match of the path, if it is the path of a call.
+    """
+    values = _parse(body) if body or match else {}
     if not isinstance(values, dict):
         return JSONResponse({"detail": refusals.CALL_NOT_JSON}, 422)
-    if match[1] == "call/v2":
+    if match is None or match[1] == "call/v2":
         return None
     functions = scope["app"].get_blocks().fns
     function = _find_function(functions, values.get("fn_index"), match[2])
@@ -109,6 +109,19 @@ def _refusal(scope: Scope, match: re.Match[str], body: bytes) -> JSONResponse | 
         sentence = refusals.WRONG_VALUE_COUNT.format(needed=needed, count=len(data))
         return JSONResponse({"detail": sentence}, 422)
     return None
+
+
+def _parse(body: bytes) -> Any:
+    """Return the values in a body of JSON; None if it is not JSON, or if an answer could not contain its values.
+
+    Python also reads numbers that are not finite, and lone surrogates, but they cannot be written as JSON in UTF-8.
+    """
+    try:
+        values = json.loads(body)
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return values
 
 
 def _find_function(functions: dict[int, Any], number: object, name: str | None) -> Any:

@@ -52,3 +52,19 @@ def test_a_call_by_name_with_wrong_arguments_is_refused(post, path, values):
 def test_a_call_that_is_too_large_is_refused(post, path):
     body = b'{"data": ["' + b"x" * MAX_BODY_BYTES + b'"]}'
     assert post(path, content=body) == (413, refusals.CALL_TOO_LARGE.format(limit=4))
+
+
+@pytest.mark.parametrize("path", ["run/predict", "reset", "cancel", "call/v2/plan"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"1e400",
+        b'{"data": [1e400]}',
+        b'{"data": NaN}',
+        rb'{"data": ["\ud800"]}',
+        b'{"a":' * 50_000,
+        b'{"session_hash": "\xff"}',
+    ],
+)
+def test_values_that_no_answer_could_contain_are_refused(post, path, body):
+    assert post(path, content=body) == (422, refusals.CALL_NOT_JSON)
