@@ -11,6 +11,9 @@ from typing import BinaryIO
 
 # The largest number of parts (chunks of a PNG, segments of a JPEG, blocks of a GIF's extensions) before the px end.
 MAX_PARTS = 20_000
+# The largest number of chunks of a PNG that Pillow decompresses although they are no px.
+MAX_COMPRESSED_CHUNKS = 100
+COMPRESSED_CHUNKS = (b"iCCP", b"zTXt", b"iTXt")
 # The most bytes of filling between two segments of a JPEG, in all.
 MAX_FILLING = 4096
 # The most bytes of comments and other extensions before the first frame of a GIF.
@@ -55,6 +58,7 @@ def _check_nothing(file: BinaryIO) -> None:
 def _check_png(file: BinaryIO) -> None:
     """Count the chunks of a PNG up to its end, as Pillow reads them."""
     file.seek(8)
+    compressed = 0
     for _ in range(MAX_PARTS):
         header = file.read(8)
         if len(header) < 8:
@@ -62,6 +66,9 @@ def _check_png(file: BinaryIO) -> None:
         length, kind = unpack(">I4s", header)
         if kind == b"IEND":
             return
+        compressed += kind in COMPRESSED_CHUNKS
+        if compressed > MAX_COMPRESSED_CHUNKS:
+            break
         file.seek(length + 4, 1)
     raise UnusualImage("too many chunks")
 

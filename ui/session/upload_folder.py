@@ -13,6 +13,8 @@ from gradio.utils import get_upload_folder
 
 # Seconds after which an upload is removed. A handler that needs it for longer stores a copy, see uploads.py.
 MAX_UPLOAD_AGE = 3600
+# Seconds since its last change after which an unfinished upload is removed. Gradio leaves some behind.
+MAX_UNFINISHED_AGE = 600
 # Seconds between two measurements of the folder.
 MEASURE_INTERVAL = 5.0
 # A file takes at least this many bytes on the disk.
@@ -68,12 +70,18 @@ class UploadFolder:
     def remove_old(self, max_age: float = MAX_UPLOAD_AGE) -> None:
         """Remove uploads that are older than `max_age` seconds, with their folders, if no other app uses the folder.
 
-        Gradio removes uploads as well, but not those of an earlier process, and it leaves empty folders.
+        Gradio removes uploads as well, but not those of an earlier process, and it leaves empty folders. Files that are
+        not in a folder are uploads that are being received, or that were never finished.
         """
         if not self.is_own or not self.path.is_dir():
             return
-        oldest = time.time() - max_age
+        now = time.time()
+        oldest, oldest_unfinished = now - max_age, now - min(max_age, MAX_UNFINISHED_AGE)
         for folder in self.path.iterdir():
+            if not folder.is_dir() and not folder.is_symlink():
+                with suppress(OSError):
+                    if folder.stat().st_ctime < oldest_unfinished:
+                        folder.unlink()
             if not _FOLDER_NAME.fullmatch(folder.name) or folder.is_symlink():
                 continue
             for file, status in _files(folder):

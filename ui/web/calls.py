@@ -1,7 +1,8 @@
-"""ASGI middleware that refuses calls of functions that Gradio would answer with a fault of its own and a traceback.
+"""ASGI middleware that refuses calls that Gradio could not answer, and calls that would cost the server much.
 
 Anyone can send requests by hand. A request that is too large, names no function or has too few values is no fault of
-the app, so it must not look like one in the log.
+the app, so it must not look like one in the log. Values that name a file on another server are refused, because Gradio
+would download it.
 """
 
 import json
@@ -12,23 +13,33 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui.session.client import network_of
 from ui.text import refusals
+from ui.web.new_sessions import NewSessions
 from ui.web.route_path import is_upload, route_path
 from ui.web.settings import MB
 
 log = logging.getLogger(__name__)
 
 # The bytes that the body of any request but an upload may have. The page sends some kilobytes.
-MAX_BODY_BYTES = 4 * MB
+MAX_BODY_BYTES = MB
+# The lists, mappings and other values that such a body may contain. The page sends some hundreds. The server keeps
+# the values of a page, and small values take many times the memory of their bytes.
+MAX_VALUES = 20_000
+# The longest hash of a session; the page's have about ten characters.
+MAX_SESSION_HASH = 100
+# What the address of a file on another server begins with. One letter is a drive of Windows.
+_ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 # Matches the paths of calls. The groups are the route, and the name of the function if the path contains one.
 _CALL = re.compile(r"/gradio_api/(?:(run|api|call/v2|call)/([^/]+)|(queue/join))/?")
 
 
 class CheckCalls:
-    """Answers 413, 404 or 422 to calls that cannot be carried out."""
+    """Answers 413, 404, 422 or 429 to calls that are not carried out."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.new_sessions = NewSessions()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or is_upload(scope):
@@ -42,11 +53,33 @@ class CheckCalls:
             await refusal(scope, receive, send)
             return
         match = _CALL.fullmatch(route_path(scope))
-        refusal = _refusal(scope, match, body)
+        refusal = self._refusal(scope, match, body)
         if refusal:
             await refusal(scope, receive, send)
             return
         await self._pass_on(scope, body, receive, send, is_named=bool(match) and match[1] == "call/v2")
+
+    def _refusal(self, scope: Scope, match: re.Match[str] | None, body: bytes) -> JSONResponse | None:
+        """Return the answer to a request that is refused, or None.
+
+        match: the match of the path, if it is the path of a call.
+        """
+        values = _parse(body) if body or match else {}
+        if not isinstance(values, dict):
+            return JSONResponse({"detail": refusals.CALL_NOT_JSON}, 422)
+        sentence = _find_unacceptable(values)
+        if sentence:
+            return JSONResponse({"detail": sentence}, 422)
+        if match is None:
+            return None
+        client = network_of(scope["client"][0]) if scope.get("client") else ""
+        session_hash = values.get("session_hash")
+        if isinstance(session_hash, str):
+            if len(session_hash) > MAX_SESSION_HASH:
+                return JSONResponse({"detail": refusals.CALL_NOT_JSON}, 422)
+            if not self.new_sessions.accept(client, session_hash):
+                return JSONResponse({"detail": refusals.TOO_MANY_SESSIONS}, 429)
+        return None if match[1] == "call/v2" else _refusal_of_function(scope, match, values)
 
     async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send, is_named: bool) -> None:
         """Let the app answer a request whose body was read.
@@ -85,16 +118,8 @@ async def _read_body(receive: Receive) -> bytes | None:
     return b"".join(pieces)
 
 
-def _refusal(scope: Scope, match: re.Match[str] | None, body: bytes) -> JSONResponse | None:
-    """Return the answer to a request whose body is not JSON, or to a call that cannot be carried out; else None.
-
-    match: the match of the path, if it is the path of a call.
-    """
-    values = _parse(body) if body or match else {}
-    if not isinstance(values, dict):
-        return JSONResponse({"detail": refusals.CALL_NOT_JSON}, 422)
-    if match is None or match[1] == "call/v2":
-        return None
+def _refusal_of_function(scope: Scope, match: re.Match[str], values: dict[str, Any]) -> JSONResponse | None:
+    """Return the answer to a call that names no function or has too few values; None for any other call."""
     functions = scope["app"].get_blocks().fns
     function = _find_function(functions, values.get("fn_index"), match[2])
     if function is None:
@@ -122,6 +147,23 @@ def _parse(body: bytes) -> Any:
     except (ValueError, RecursionError):
         return None
     return values
+
+
+def _find_unacceptable(values: object) -> str:
+    """Return the sentence with which values are refused; "" if they are accepted."""
+    nested, count = [values], 0
+    while nested:
+        value = nested.pop()
+        count += 1
+        if count > MAX_VALUES:
+            return refusals.TOO_MANY_VALUES.format(limit=MAX_VALUES)
+        if isinstance(value, list):
+            nested += value
+        elif isinstance(value, dict):
+            nested += value.values()
+            if isinstance(value.get("path"), str) and _ADDRESS.match(value["path"]):
+                return refusals.FILE_ELSEWHERE
+    return ""
 
 
 def _find_function(functions: dict[int, Any], number: object, name: str | None) -> Any:

@@ -24,6 +24,8 @@ from ui.web.settings import MB, WebSettings
 
 # A request may contain at most this many files and fields. The page sends one file.
 MAX_PARTS = 10
+# The longest line that separates parts, by the standard.
+MAX_BOUNDARY = 70
 # The bytes that at most this many clients have sent are remembered.
 MAX_CLIENTS = 10_000
 # A refused request is read and thrown away up to this many times the limit of a request, because a browser shows the
@@ -105,7 +107,10 @@ class _Upload:
         # Whether the end of the request was received.
         self.is_complete = False
         length = headers.get("content-length", "")
-        self.refusal = self._refusal(int(length) if length.isdecimal() else 0)
+        if self.parts.can_count:
+            self.refusal = self._refusal(int(length) if length.isdecimal() else 0)
+        else:
+            self.refusal = Refusal(400, refusals.NO_UPLOAD)
 
     async def receive(self) -> Message:
         """Return the next message of the server; raise MultiPartException if a limit is exceeded.
@@ -177,17 +182,17 @@ class _PartCounter:
 
     def __init__(self, content_type: str) -> None:
         """Begin to count. content_type: the header, which contains the line that separates the parts."""
-        _, options = parse_options_header(content_type)
-        boundary = options.get(b"boundary", b"")
-        self._separator = b"--" + boundary if boundary else b""
+        kind, options = parse_options_header(content_type)
+        boundary = options.pop(b"boundary", b"")
+        # Whether the parts can be told apart. Other options change how Gradio reads the names of parts.
+        self.can_count = kind == b"multipart/form-data" and 0 < len(boundary) <= MAX_BOUNDARY and not options
+        self._separator = b"--" + boundary
         # The end of the last piece, in which a separator may begin.
         self._tail = b""
         self._separators = 0
 
     def count_in(self, piece: bytes) -> int:
         """Count the parts in the next piece of the body, and return how many there are."""
-        if not self._separator:
-            return 0
         data, before = self._tail + piece, self.count
         end = data.rfind(self._separator)
         self._separators += data.count(self._separator)

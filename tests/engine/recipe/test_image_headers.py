@@ -61,6 +61,7 @@ def test_usual_extras_are_taken(data):
         b"\xff\xd8" + b"\xff" * 100_000 + b"\xda",
         b"\xff\xd8" + b"\xff\xfe\0\2" * 100_000 + b"\xff\xda",
         PNG_START + chunk(b"IHDR", bytes(13)) + chunk(b"teXt") * 30_000,
+        PNG_START + chunk(b"IHDR", bytes(13)) + chunk(b"iCCP") * 101,
         b"II*\0" + struct.pack("<IH", 8, 65_535),
         b"P3\n8 8\n255\n" + b"1 " * 192,
         b"%!PS-Adobe-3.0 EPSF-3.0\n",

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from ui.session import upload_folder
 from ui.session.upload_folder import MIN_FILE_BYTES, UploadFolder
 
 NAME = "0123456789abcdef" * 4
@@ -47,6 +48,16 @@ def test_old_uploads_and_empty_folders_are_removed_and_nothing_else(path):
     folder.remove_old(max_age=-1)
     assert sorted(os.listdir(path)) == ["notes"]
     assert (path / "notes" / "a.txt").exists()
+
+
+def test_an_upload_that_was_never_finished_is_removed_after_ten_minutes(path, monkeypatch):
+    write(path / "tmp1")
+    folder = UploadFolder(is_own=True)
+    folder.remove_old()
+    assert (path / "tmp1").exists()
+    monkeypatch.setattr(upload_folder, "MAX_UNFINISHED_AGE", -1)
+    folder.remove_old()
+    assert os.listdir(path) == []
 
 
 def test_nothing_is_removed_from_a_folder_that_other_apps_use(path):

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from ui.text import refusals
-from ui.web.calls import MAX_BODY_BYTES
+from ui.web import new_sessions
+from ui.web.calls import MAX_BODY_BYTES, MAX_VALUES
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_a_call_by_name_with_wrong_arguments_is_refused(post, path, values):
 @pytest.mark.parametrize("path", ["run/predict", "call/v2/plan", "cancel"])
 def test_a_call_that_is_too_large_is_refused(post, path):
     body = b'{"data": ["' + b"x" * MAX_BODY_BYTES + b'"]}'
-    assert post(path, content=body) == (413, refusals.CALL_TOO_LARGE.format(limit=4))
+    assert post(path, content=body) == (413, refusals.CALL_TOO_LARGE.format(limit=1))
 
 
 @pytest.mark.parametrize("path", ["run/predict", "reset", "cancel", "call/v2/plan"])
@@ -68,3 +69,31 @@ def test_a_call_that_is_too_large_is_refused(post, path):
 )
 def test_values_that_no_answer_could_contain_are_refused(post, path, body):
     assert post(path, content=body) == (422, refusals.CALL_NOT_JSON)
+
+
+@pytest.mark.parametrize("address", ["http://10.0.0.1/a.png", " HTTPS://example.invalid/a.png", "ftp://a/b"])
+@pytest.mark.parametrize("path", ["run/read", "queue/join", "call/read", "call/v2/read"])
+def test_a_file_on_another_server_is_refused(post, path, address):
+    file = {"path": address, "meta": {"_type": "gradio.FileData"}}
+    for values in ({"data": [file]}, {"picture": file}, {"data": [[{"image": file}]]}):
+        assert post(path, json=values | {"session_hash": "a"}) == (422, refusals.FILE_ELSEWHERE)
+
+
+def test_a_call_of_too_many_values_is_refused(post):
+    sentence = refusals.TOO_MANY_VALUES.format(limit=MAX_VALUES)
+    assert post("run/predict", json={"fn_index": 1, "data": [[[]] * MAX_VALUES]}) == (422, sentence)
+
+
+def test_a_session_hash_that_is_too_long_is_refused(post):
+    assert post("run/predict", json={"fn_index": 0, "data": [], "session_hash": "a" * 101})[0] == 422
+
+
+def test_one_address_begins_so_many_sessions_only(post, monkeypatch):
+    monkeypatch.setattr(new_sessions, "MAX_NEW_SESSIONS", 2)
+    headers = {"X-Forwarded-For": "203.0.113.99"}
+    answers = [
+        post("run/predict", json={"fn_index": 100000, "session_hash": name}, headers=headers)
+        for name in ("a", "b", "c", "a")
+    ]
+    found, refused = (404, refusals.NO_SUCH_FUNCTION), (429, refusals.TOO_MANY_SESSIONS)
+    assert answers == [found, found, refused, found]

@@ -144,3 +144,21 @@ def test_only_the_latest_clients_are_remembered():
     for number in range(MAX_CLIENTS + 1):
         sent.add(str(number), 1)
     assert (sent.total("0"), sent.total("1")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        'multipart/form-data; boundary=""',
+        f"multipart/form-data; boundary={'x' * 71}",
+        "multipart/form-data; boundary=x; charset=idna",
+        "text/plain; boundary=x",
+    ],
+)
+def test_a_request_whose_parts_cannot_be_counted_is_refused(url, folder, content_type):
+    part = PART.replace(b"--x", b"--") + b"content\r\n----\r\n"
+    answer = httpx.post(url, content=part, headers={"Content-Type": content_type})
+    assert (answer.status_code, answer.text) == (400, refusals.NO_UPLOAD)
+    assert stored_bytes(folder) == 0
