@@ -12,6 +12,7 @@ from ui.session.upload_folder import UploadFolder
 from ui.studio import build_studio
 from ui.theme import launch_arguments
 from ui.web.hosts import accepted_hosts
+from ui.web.open_files import raise_open_file_limit
 from ui.web.settings import MB, SPACE_FRAMES, SPACE_SERVERS, WebSettings
 
 # The folder of this file.
@@ -70,4 +71,5 @@ start_cleanup(services)
 demo = build_studio(services)
 
 if __name__ == "__main__":
+    raise_open_file_limit()
     demo.queue(max_size=200).launch(**launch_arguments(services, web))

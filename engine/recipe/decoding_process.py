@@ -5,6 +5,7 @@ Reads one request a line, {"source": path, "target": path}, and answers each wit
 """
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -18,6 +19,8 @@ except ImportError:  # On Windows only time is limited, by the parent process.
 
 # zlib's level for the stored PNGs: they are read a few times, and higher levels take several times as long.
 PNG_LEVEL = 1
+# By how much the priority of this process is lower than that of the server.
+NICENESS = 5
 
 
 def limit_memory(limit: int) -> None:
@@ -53,6 +56,8 @@ def answer(request: dict[str, str]) -> dict[str, Any]:
 
 def main(memory: int, seconds: int) -> None:
     """Answer requests until the input ends. memory: in bytes. seconds: for one image."""
+    if hasattr(os, "nice"):  # The server and the runs come first.
+        os.nice(NICENESS)
     limit_memory(memory)
     for line in sys.stdin:
         limit_time(seconds)

@@ -19,7 +19,7 @@ RECORD_NAME = "demofusion"
 # The engine's version, which is written into records.
 ENGINE_VERSION = "0.3.0"
 # The longest JSON that is read, in bytes; a recipe has about two thousand.
-MAX_JSON_LENGTH = 1 << 20
+MAX_JSON_LENGTH = 1 << 18
 # The deepest nesting of lists and mappings that is read; a recipe has a depth of four.
 MAX_DEPTH = 20
 # The largest number of unknown or invalid names that are reported.

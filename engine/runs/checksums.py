@@ -19,8 +19,7 @@ def write_checksums(path: Path) -> None:
     path: the path of the file of checksums in the folder.
     """
     folder = path.parent
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    checksums = {file.relative_to(folder).as_posix(): _sha256(file) for file in files}
+    checksums = {file.relative_to(folder).as_posix(): _sha256(file) for file in _files(folder)}
     path.write_text(json.dumps(checksums, indent=1))
 
 
@@ -37,6 +36,9 @@ def check_files(folder: Path) -> bool:
         checksums = dict(json.loads(text))
     except (ValueError, TypeError) as fault:
         raise Damaged(f"{CHECKSUMS_FILE} cannot be read") from fault
+    unlisted = {file.relative_to(folder).as_posix() for file in _files(folder)} - {CHECKSUMS_FILE, *checksums}
+    if unlisted:
+        raise Damaged(f"{CHECKSUMS_FILE} does not contain {min(unlisted)}")
     for name, checksum in checksums.items():
         try:
             is_right = _sha256(folder / name) == checksum
@@ -45,6 +47,11 @@ def check_files(folder: Path) -> bool:
         if not is_right:
             raise Damaged(f"{name} has changed")
     return True
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return all files in a folder and its subfolders."""
+    return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
 def _sha256(path: Path) -> str:

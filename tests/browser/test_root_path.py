@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 EXAMPLE = ASSETS / "example"
 # Arguments of launch() that mount_gradio_app() does not have, because the other app decides.
-LAUNCH_ONLY = {"run_history", "num_workers"}
+LAUNCH_ONLY = {"run_history", "num_workers", "state_session_capacity"}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +18,14 @@ from ui.panels.exports import make_export, viewed_centre
 from ui.session.client import client_of
 from ui.session.notes import make_note
 from ui.session.services import EXAMPLE, Services
-from ui.session.session import MAX_PENDING_EXPORTS, Session, SettingsChange
+from ui.session.session import (
+    MAX_PENDING_EXPORTS,
+    MAX_SESSIONS,
+    MAX_SESSIONS_PER_ADDRESS,
+    Session,
+    SettingsChange,
+)
+from ui.session.turns import TooManyWaiting, Turns
 from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint, describe_changes
 from ui.settings.control_settings import reset_first_control
 from ui.text import formatting, words
@@ -37,7 +43,7 @@ class ActionHandlers(Handlers):
 
     def __init__(self, services: Services, page: Page) -> None:
         super().__init__(services, page)
-        self._export_thread = ThreadPoolExecutor(1, "exports")
+        self._export_turns = Turns("exports", 1, MAX_SESSIONS, MAX_SESSIONS_PER_ADDRESS)
 
     @one_at_a_time
     def on_action(self, values: dict, request: gr.Request, event: gr.EventData) -> Outputs:
@@ -249,7 +255,7 @@ class ActionHandlers(Handlers):
     async def on_make_export(self, request: gr.Request) -> AsyncIterator[Outputs]:
         """Make the requested exports of a session one after another, and add to each run the link that downloads it.
 
-        One export of all sessions is made at a time. Each session has at most one in the line for its turn.
+        One export of all sessions is made at a time, and clients take turns.
         """
         session = self.services.sessions.find(client_of(request))
         if session is None or session.is_exporting:
@@ -257,9 +263,13 @@ class ActionHandlers(Handlers):
             return
         session.is_exporting = True
         try:
-            loop = asyncio.get_running_loop()
             while session.pending_exports:
-                yield await loop.run_in_executor(self._export_thread, self._make_oldest_export, session)
+                yield await self._export_turns.run(session.client.key, self._make_oldest_export, session)
+        except TooManyWaiting:
+            session.pending_exports.clear()
+            session.show_message(words.TOO_MANY_EXPORTS, fault=True)
+            yield self.update_page(session)
+            return
         finally:
             session.is_exporting = False
         yield self.no_update()

@@ -1,6 +1,5 @@
 """Uploaded images: only files in Gradio's upload folder are opened, and copies are stored in another folder."""
 
-import asyncio
 import os
 import secrets
 import shutil
@@ -8,10 +7,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 from typing import Any, TypeVar
@@ -23,6 +20,7 @@ from engine import errors
 from engine.errors import BadRecipe, Fault, short_repr
 from engine.recipe import images
 from engine.recipe.decoding import PROCESSES, ImageDecoder
+from ui.session.turns import TooManyWaiting, Turns
 
 Result = TypeVar("Result")
 
@@ -85,31 +83,20 @@ class Uploads:
         self.max_bytes, self.needed_paths = max_bytes, needed_paths
         self.folder = Path(mkdtemp(prefix=FOLDER_PREFIX))
         self.decoder = ImageDecoder()
-        # Handlers that decode wait for their turn here. In Gradio's own threads they would hold up all other handlers.
-        self._threads = ThreadPoolExecutor(PROCESSES, "uploads")
-        # The calls of run_in_turn that have not ended, by client; only the event loop counts them.
-        self._waiting = Counter[str]()
+        self._turns = Turns("uploads", PROCESSES, MAX_WAITING, MAX_WAITING_PER_CLIENT)
         self._lock = threading.Lock()
         finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     async def run_in_turn(self, client: str, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a function that stores uploads, in one of a few threads that all visitors share.
-
-        Raise BadRecipe if too many calls wait: in Gradio's queue each of them takes a place that others need.
+        """Call a function that stores uploads when it is its turn. Raise BadRecipe if too many calls wait.
 
         client: the key of the client that asks; empty if it is not known.
         """
-        if self._waiting.total() >= MAX_WAITING:
-            raise BadRecipe("image", errors.TOO_MANY_UPLOADS)
-        if client and self._waiting[client] >= MAX_WAITING_PER_CLIENT:
-            raise BadRecipe("image", errors.TOO_MANY_UPLOADS_OF_CLIENT)
-        self._waiting[client] += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, partial(function, *arguments))
-        finally:
-            self._waiting[client] -= 1
-            self._waiting += Counter()  # Removes the clients of which no call waits.
+            return await self._turns.run(client, function, *arguments)
+        except TooManyWaiting as fault:
+            sentence = errors.TOO_MANY_UPLOADS_OF_CLIENT if fault.of_client else errors.TOO_MANY_UPLOADS
+            raise BadRecipe("image", sentence) from fault
 
     def store(self, path: Path, folder_name: str = "shared") -> Path:
         """Store a copy of an image and return the path of the copy. An image that the folder has already is reused.

@@ -33,5 +33,8 @@ class ClosedRoutes:
 
 
 def is_closed(path: str) -> bool:
-    """Return whether a route is closed. path: the path below the one at which the app is served."""
-    return _CLOSED.fullmatch(path) is not None
+    """Return whether a route is closed, or its path has control characters, for which Gradio has no answer.
+
+    path: the path below the one at which the app is served.
+    """
+    return _CLOSED.fullmatch(path) is not None or any(ord(character) < 32 for character in path)

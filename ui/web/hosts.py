@@ -49,17 +49,21 @@ def host_name(host: str) -> str:
 
 
 class CheckHost:
-    """Answers 400 to requests whose Host header has none of the accepted names."""
+    """Answers 400 to requests with a name, as Host or X-Forwarded-Host, that is none of the accepted ones."""
 
     def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
         self.app, self.hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = Headers(scope=scope).get("host") if scope["type"] == "http" else None
-        if host is None or not self.hosts or self._is_accepted(host_name(host)):
+        headers = Headers(scope=scope) if scope["type"] == "http" and self.hosts else Headers()
+        # Gradio makes links with the second name, which a proxy reports.
+        hosts = [headers.get("host", ""), *headers.get("x-forwarded-host", "").split(",")]
+        names = [host_name(host.strip()) for host in hosts if host.strip()]
+        refused = next((name for name in names if not self._is_accepted(name)), None)
+        if refused is None:
             await self.app(scope, receive, send)
             return
-        answer = PlainTextResponse(refusals.UNKNOWN_HOST.format(host=short_repr(host_name(host))), 400)
+        answer = PlainTextResponse(refusals.UNKNOWN_HOST.format(host=short_repr(refused)), 400)
         await answer(scope, receive, send)
 
     def _is_accepted(self, name: str) -> bool:

@@ -52,12 +52,21 @@ def spoil_checksums(folder):
     overwrite(folder / CHECKSUMS_FILE, b"[1")
 
 
+def empty_checksums(folder):
+    overwrite(folder / CHECKSUMS_FILE, b"{}")
+
+
+def add_file(folder):
+    (folder / "more.jpg").write_bytes(b"x")
+
+
 def spoil_thumbnail(folder):
     overwrite(folder / "thumb.jpg", bytes((folder / "thumb.jpg").stat().st_size))
 
 
 DAMAGES = (
-    zero_the_end, truncate, replace_picture, remove_tile, spoil_thumbnail, remove_checksums, spoil_checksums,
+    zero_the_end, truncate, replace_picture, remove_tile, add_file, spoil_thumbnail, remove_checksums, spoil_checksums,
+    empty_checksums,
 )  # fmt: skip
 
 

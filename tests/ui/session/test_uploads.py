@@ -1,8 +1,6 @@
 """Tests of uploads: which files are opened, how images are stored and when they are removed."""
 
-import asyncio
 import os
-import threading
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -12,8 +10,7 @@ from PIL import Image
 
 from engine.errors import BadRecipe
 from engine.recipe import images
-from tests.support.waiting import run_async
-from ui.session.uploads import FOLDER_PREFIX, MAX_AGE, MAX_WAITING_PER_CLIENT, Uploads, find_upload
+from ui.session.uploads import FOLDER_PREFIX, MAX_AGE, Uploads, find_upload
 
 
 @pytest.fixture
@@ -152,21 +149,3 @@ def test_a_file_that_is_no_image_is_refused_and_not_stored(tmp_path):
     with pytest.raises(BadRecipe):
         uploads.store(tmp_path / "no.png")
     assert stored_images(uploads) == set()
-
-
-def test_one_client_takes_only_some_of_the_places_of_pictures_that_wait():
-    async def fill():
-        uploads, ended = Uploads(), threading.Event()
-        waiting = [
-            asyncio.ensure_future(uploads.run_in_turn("a", ended.wait)) for _ in range(MAX_WAITING_PER_CLIENT)
-        ]
-        await asyncio.sleep(0)
-        with pytest.raises(BadRecipe, match="Several of your pictures"):
-            await uploads.run_in_turn("a", ended.wait)
-        waiting.append(asyncio.ensure_future(uploads.run_in_turn("b", ended.wait)))
-        await asyncio.sleep(0)
-        ended.set()
-        assert await asyncio.gather(*waiting) == [True] * (MAX_WAITING_PER_CLIENT + 1)
-        return await uploads.run_in_turn("a", ended.wait)
-
-    assert run_async(fill())

@@ -24,6 +24,12 @@ def test_routes_of_the_page_are_open(running_app, path):
     assert httpx.get(f"{running_app.url}{path}").status_code == 200
 
 
+def test_paths_with_control_characters_are_closed():
+    assert is_closed("/\n")
+    assert is_closed("/config\n")
+    assert not is_closed("/gradio_api/file=/Ä 👩\u200d🎨.png")
+
+
 def test_a_route_that_begins_like_a_closed_one_is_open():
     assert not is_closed("/gradio_api/run/predict")
     assert not is_closed("/gradio_api/login_check")

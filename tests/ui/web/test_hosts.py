@@ -19,7 +19,11 @@ def status(running_app):
         url,
         _,
     ):
-        yield lambda host: httpx.get(f"{url}config", headers={"Host": host}).status_code
+        yield (
+            lambda host, forwarded="": (
+                httpx.get(f"{url}config", headers={"Host": host, "X-Forwarded-Host": forwarded}).status_code
+            )
+        )
 
 
 def test_only_the_accepted_names_are_answered(status):
@@ -34,6 +38,11 @@ def test_only_the_accepted_names_are_answered(status):
     assert {host: status(host) for host in accepted} == dict.fromkeys(accepted, 200)
     refused = ("evil.org", "localhost.evil.org", "evilexample.org", "example.org", "127.0.0.1.evil.org")
     assert {host: status(host) for host in refused} == dict.fromkeys(refused, 400)
+
+
+def test_the_name_that_a_proxy_reports_is_checked_too(status):
+    assert status("localhost", "a.example.org") == 200
+    assert status("localhost", "a.example.org, evil.org") == 400
 
 
 def test_any_name_is_answered_without_a_setting(running_app):
