@@ -112,7 +112,7 @@ def test_true_pictures_are_near_the_truth_and_worn_ones_farther(monkeypatch):
     made = classes.measure_all([ASSETS / "postcards"], "windows", 1)
     dark, vae, placed = (classes_of[ALL] for classes_of in made.sets.values())
     assert list(made.sets)[1:] == [VAE, PLACED]
-    assert "judge, crops" in dark.kernel
-    for name, one in dark.kernel.items():
-        assert one.value > 2 * abs(vae.kernel[name].value)
+    # EfficientNet-Lite0's features hardly depend on the brightness.
+    for name in ("judge", "judge, crops"):
+        assert dark.kernel[name].value > 2 * abs(vae.kernel[name].value)
     assert placed.hits("subject") == placed.pictures == 12
