@@ -51,9 +51,16 @@ class StopRequested(Exception):
 
 
 def short_repr(value: object) -> str:
-    """Return the repr of a wrong value, cut off after 40 characters, for use in an error sentence."""
+    """Return the repr of a wrong value, cut off after 40 characters, for use in an error sentence.
+
+    What is nested is only named: it may be large, and may contain the path of an upload.
+    """
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple) and any(isinstance(item, list | tuple | Mapping) for item in value):
+        return "a list"
     try:
-        text = repr(value)
+        text = repr(value[:50] if isinstance(value, str | list | tuple) else value)
     except Exception:
         text = type(value).__name__
     return text if len(text) <= 40 else text[:40] + "…"

@@ -77,6 +77,7 @@ def test_usual_extras_are_taken(data):
         "jpeg with filling",
         "jpeg of many comments",
         "png of many chunks",
+        "png of many colour profiles",
         "tiff of many tags",
         "ppm in text",
         "eps",
