@@ -12,7 +12,7 @@ from engine.errors import short_repr
         (1.5, "1.5"),
         ([1, "x"], "[1, 'x']"),
         ("a" * 50, "'" + "a" * 39 + "…"),
-        (list(range(100)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12…"),
+        (list(range(100)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1…"),
         ({"path": "/tmp/gradio/a.png"}, "a mapping"),
         ([None, {"path": "/tmp/gradio/a.png"}], "a list"),
         ((1, [2]), "a list"),
