@@ -5,6 +5,7 @@ comment of millions of blocks, a JPEG or PNG of millions of empty parts. Here a 
 bytes, and the parts before its px are counted.
 """
 
+import re
 from collections.abc import Callable
 from struct import unpack
 from typing import BinaryIO
@@ -16,6 +17,13 @@ MAX_COMPRESSED_CHUNKS = 100
 COMPRESSED_CHUNKS = (b"iCCP", b"zTXt", b"iTXt")
 # The most bytes of filling between two segments of a JPEG, in all.
 MAX_FILLING = 4096
+# The most scans of a JPEG; a progressive one has about ten. Pillow decodes all px once for each.
+MAX_SCANS = 100
+# The most bytes of the segments before a JPEG's first scan, in all.
+MAX_SEGMENT_BYTES = 16 << 20
+# The header of a PPM with numbers of 8 bits, which Pillow decodes without a loop over px. It may contain comments.
+PPM_HEADER = re.compile(rb"P[56](?:\s+(?:#[^\n]*\n\s*)*\d{1,5}){2}\s+(?:#[^\n]*\n\s*)*255\s")
+MAX_PPM_HEADER = 1024
 # The most bytes of comments and other extensions before the first frame of a GIF.
 MAX_EXTENSION_BYTES = 1 << 20
 # The most tags in the first directory of a TIFF.
@@ -76,7 +84,7 @@ def _check_png(file: BinaryIO) -> None:
 def _check_jpeg(file: BinaryIO) -> None:
     """Count the segments of a JPEG before its first scan."""
     file.seek(2)
-    filling = 0
+    filling = total = 0
     for _ in range(MAX_PARTS // 10):
         if _read(file, 1) != b"\xff":
             raise UnusualImage("no marker")
@@ -87,14 +95,30 @@ def _check_jpeg(file: BinaryIO) -> None:
                 raise UnusualImage("too much filling")
             marker = _read(file, 1)[0]
         if marker == 0xDA:
+            _count_scans(file)
             return
         if 0xD0 <= marker <= 0xD9 or marker == 0x01:
             continue
         (length,) = unpack(">H", _read(file, 2))
         if length < 2:
             raise UnusualImage("a segment without its length")
+        total += length
+        if total > MAX_SEGMENT_BYTES:
+            raise UnusualImage("too long segments")
         file.seek(length - 2, 1)
     raise UnusualImage("too many segments")
+
+
+def _count_scans(file: BinaryIO) -> None:
+    """Count the scans of a JPEG from the first one on. In the data of a scan, 0xFF is never followed by 0xDA."""
+    if file.read().count(b"\xff\xda") >= MAX_SCANS:
+        raise UnusualImage("too many scans")
+
+
+def _check_ppm(file: BinaryIO) -> None:
+    """Accept only a PPM whose header is short, and whose numbers have 8 bits."""
+    if not PPM_HEADER.match(file.read(MAX_PPM_HEADER)):
+        raise UnusualImage("an unusual PPM")
 
 
 def _check_gif(file: BinaryIO) -> None:
@@ -163,5 +187,5 @@ FORMATS: tuple[tuple[str, Callable[[bytes], bool], Callable[[BinaryIO], None]], 
     ("BMP", _starts_with(b"BM"), _check_bmp),
     ("AVIF", _is_avif, _check_nothing),
     # Binary files only: those of text have one number a px.
-    ("PPM", _starts_with(b"P5", b"P6"), _check_nothing),
+    ("PPM", _starts_with(b"P5", b"P6"), _check_ppm),
 )

@@ -44,11 +44,12 @@ def test_an_ordinary_file_is_opened_from_its_beginning(name):
         ordinary("GIF", "P", comment=b"made by hand"),
         ordinary("JPEG", progressive=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"),
         ordinary("PNG", pnginfo=None, dpi=(72, 72)),
+        b"P6 # by hand\n8 8 # px\n255\n" + bytes(192),
     ],
-    ids=["gif with a comment", "progressive jpeg with exif", "png with a resolution"],
+    ids=["gif with a comment", "progressive jpeg with exif", "png with a resolution", "ppm with comments"],
 )
 def test_usual_extras_are_taken(data):
-    assert find_format(BytesIO(data)) in ("GIF", "JPEG", "PNG")
+    assert find_format(BytesIO(data)) in ("GIF", "JPEG", "PNG", "PPM")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,10 @@ def test_usual_extras_are_taken(data):
         b"\xff\xd8" + b"\xff\xfe\0\2" * 100_000 + b"\xff\xda",
         PNG_START + chunk(b"IHDR", bytes(13)) + chunk(b"teXt") * 30_000,
         PNG_START + chunk(b"IHDR", bytes(13)) + chunk(b"iCCP") * 101,
+        b"\xff\xd8" + 300 * (b"\xff\xe1\xff\xff" + bytes(0xFFFD)) + b"\xff\xda",
+        b"\xff\xd8" + 101 * b"\xff\xda\0\2x",
+        b"P6\n8 8\n65535\n" + bytes(384),
+        b"P6\n#" + b"x" * 2000 + b"\n8 8\n255\n" + bytes(192),
         b"II*\0" + struct.pack("<IH", 8, 65_535),
         b"P3\n8 8\n255\n" + b"1 " * 192,
         b"%!PS-Adobe-3.0 EPSF-3.0\n",
@@ -78,6 +83,10 @@ def test_usual_extras_are_taken(data):
         "jpeg of many comments",
         "png of many chunks",
         "png of many colour profiles",
+        "jpeg of long segments",
+        "jpeg of many scans",
+        "ppm of 16 bits",
+        "ppm with a long comment",
         "tiff of many tags",
         "ppm in text",
         "eps",
