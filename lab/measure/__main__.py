@@ -1,8 +1,10 @@
-"""Measures one part of Postcards and prints a table; `table` measures the methods, see lab/measure/table.py.
+"""Measures one part of Postcards and prints a table; `table` measures the methods, see lab/measure/table.py, and
+`real` pictures of other models, see lab/measure/real.
 
 python -m lab.measure vae|judge|base|classes|repetition|relay|upscalers [--of assets/postcards]
                       [--prompts 50] [--steps 10]
 python -m lab.measure table --help
+python -m lab.measure real --help
 """
 
 import argparse
@@ -19,6 +21,7 @@ from lab.measure import (
     upscalers,
     vae_quality,
 )
+from lab.measure.real import command as real
 
 PARTS = {
     "vae": vae_quality.measure,
@@ -32,8 +35,9 @@ PARTS = {
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["table"]:
-        table.main(sys.argv[2:])
+    commands = {"table": table.main, "real": real.main}
+    if sys.argv[1:2] and sys.argv[1] in commands:
+        commands[sys.argv[1]](sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="python -m lab.measure", description=__doc__)
     parser.add_argument("part", choices=list(PARTS))
