@@ -1,5 +1,5 @@
-"""Measures one part of Postcards and prints a table; `table` measures the methods, see lab/measure/table.py, and
-`real` pictures of other models, see lab/measure/real.
+"""Measures one part of Postcards and prints a table; `table` measures the methods, and `real` pictures of
+other models; see lab/measure/table and lab/measure/real.
 
 python -m lab.measure vae|judge|base|classes|repetition|relay|upscalers [--of assets/postcards]
                       [--prompts 50] [--steps 10]
@@ -17,11 +17,11 @@ from lab.measure import (
     judge_accuracy,
     relay_quality,
     repetition,
-    table,
     upscalers,
     vae_quality,
 )
 from lab.measure.real import command as real
+from lab.measure.table import command as table
 
 PARTS = {
     "vae": vae_quality.measure,

@@ -27,8 +27,9 @@ from engine.runs.keys import PICTURES_VERSION
 from lab.judge.cases import CLASSES
 from lab.judge.judge import Judge, classify, load_judge
 from lab.measure.base_quality import scene_prompts
+from lab.measure.crops import CROPS, crops
 from lab.measure.distances import Estimate, jackknife, paired_kernel
-from lab.measure.features import CROPS, FeatureFunction, Scaling, crops, feature_functions, fit_scaling
+from lab.measure.features import FeatureFunction, Scaling, feature_functions, fit_scaling
 from lab.measure.pictures import STEPS, cached_picture, fastest_dtype
 from lab.measure.tables import Row, rate_text, table
 from lab.measure.vae_quality import EvaluatedVae, to_pixels

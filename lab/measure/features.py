@@ -11,41 +11,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.formulas.noise import random_stream
 from lab.judge import judge as judges
 from lab.models import efficientnet
-from lab.world.lessons import NATIVE_SIDE
 from lab.world.paint import Array
 
 # Computes features (N, dimensions) in float64 of pictures in bytes (rows, cols, 3) of any size.
 FeatureFunction = Callable[[list[Array]], Array]
 JUDGE, EFFICIENTNET = "judge", "EfficientNet-Lite0"
-# Crops of a picture, and the seed of their corners.
-CROPS, CROP_SEED = 10, 0
 # Pictures that a network sees at a time.
 BATCH = 32
-
-
-def crop_corners(
-    size: tuple[int, int], number: int, count: int = CROPS, seed: int = CROP_SEED
-) -> list[tuple[int, int]]:
-    """Return the corners (top, left) of crops of native size, uniform over all that fit.
-
-    number: the picture's. The same number and size give the same corners, whatever the picture shows.
-    """
-    corners = []
-    for k in range(count):
-        stream = random_stream(seed, "crop", number, k)
-        corners.append(tuple(int(stream.randint(side - NATIVE_SIDE + 1)) for side in size))
-    return corners
-
-
-def crops(picture: Array, number: int, count: int = CROPS) -> list[Array]:
-    """Return the crops of native size of a picture with this number."""
-    return [
-        picture[top : top + NATIVE_SIDE, left : left + NATIVE_SIDE]
-        for top, left in crop_corners(picture.shape[:2], number, count)
-    ]
 
 
 def feature_functions(folder: Path) -> dict[str, FeatureFunction]:

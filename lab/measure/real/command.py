@@ -26,12 +26,12 @@ import torch
 from tqdm import tqdm
 
 from engine.errors import Fault
+from lab.measure.crops import crops
 from lab.measure.distances import clip_score, similarities
 from lab.measure.real.inputs import (
     SPLITS,
     check_crops_fit,
     common_size,
-    crops,
     find_pictures,
     prompts_of,
     read_picture,
@@ -87,7 +87,7 @@ def compute_features(paths: Sequence[Path], inception: Inception, settings: Sett
         picture = read_picture(path)
         parts[WHOLE].append(inception.of_whole(picture))
         for kind, side in settings.sides.items():
-            parts[kind].append(inception(crops(picture, number, side, settings.count, settings.seed)))
+            parts[kind].append(inception(crops(picture, number, settings.count, settings.seed, side)))
     return {kind: join(each) for kind, each in parts.items()}
 
 

@@ -1,4 +1,4 @@
-"""What `python -m lab.measure real` reads: pictures, their crops, and prompts. Errors are Faults with one sentence."""
+"""What `python -m lab.measure real` reads: pictures and prompts. Errors are Faults with one sentence."""
 
 import json
 import re
@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from engine.errors import Fault, first_line
-from engine.formulas.noise import random_stream
 from lab.world.paint import Array
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -73,26 +72,6 @@ def check_crops_fit(paths: Sequence[Path], side: int, option: str) -> None:
                 f"{path} is {width} x {height} px, smaller than the crops of {side} px. Choose a smaller side "
                 f"with {option}, or leave these crops out with {option} 0."
             )
-
-
-def crop_corners(
-    size: tuple[int, int], number: int, side: int, count: int, seed: int
-) -> list[tuple[int, int]]:
-    """Return the corners (top, left) of square crops, uniform over all that fit.
-
-    number: the picture's, in its folder. The same number and size give the same corners, whatever the picture shows.
-    """
-    corners = []
-    for k in range(count):
-        stream = random_stream(seed, "crop", number, k)
-        corners.append((int(stream.randint(size[0] - side + 1)), int(stream.randint(size[1] - side + 1))))
-    return corners
-
-
-def crops(picture: Array, number: int, side: int, count: int, seed: int) -> list[Array]:
-    """Return the crops of a picture with this number."""
-    corners = crop_corners(picture.shape[:2], number, side, count, seed)
-    return [picture[top : top + side, left : left + side] for top, left in corners]
 
 
 def read_prompts(file: Path) -> list[str] | dict[str, str]:

@@ -26,14 +26,14 @@ from engine.planning.cost import relative_cost
 from engine.planning.plan import Plan
 from engine.runs.keys import PICTURES_VERSION
 from lab.judge.judge import Judge, load_judge
-from lab.measure.artefacts import window_lines
 from lab.measure.base_quality import scene_prompts
 from lab.measure.classes import PLACED, VAE, Sample, place_otherwise
 from lab.measure.distances import Estimate, frechet, inception_score, jackknife, paired_kernel
 from lab.measure.features import FeatureFunction, Scaling, feature_functions, fit_scaling
-from lab.measure.observe import FEATURES, HEADS, Grid, Observation, cached_observation, observe
 from lab.measure.pictures import draw, draw_cached, fastest_dtype
-from lab.measure.presets import OURS, PRESETS, SIZES, PictureSize, is_available, recipe_fields
+from lab.measure.table.artefacts import window_lines
+from lab.measure.table.observe import FEATURES, HEADS, Grid, Observation, cached_observation, observe
+from lab.measure.table.presets import OURS, PRESETS, SIZES, PictureSize, is_available, recipe_fields
 from lab.measure.tables import Row, table
 from lab.measure.vae_quality import EvaluatedVae, to_pixels
 from lab.training.upscaler import to_bytes

@@ -12,8 +12,8 @@ import pytest
 from lab.judge.judge import load_judge
 from lab.measure.distances import Estimate
 from lab.measure.features import JUDGE, feature_functions, fit_scaling
-from lab.measure.observe import FEATURES, Grid, observe
-from lab.measure.table import format_table, load_or_make_row, measure
+from lab.measure.table.command import format_table, load_or_make_row, measure
+from lab.measure.table.observe import FEATURES, Grid, observe
 from lab.world.scenes import draw_scene, half_sides, held_out_scenes, place_subject, render
 
 POSTCARDS = Path("assets/postcards")
@@ -140,9 +140,9 @@ def test_the_best_number_is_bold_even_where_it_is_not_ours():
 
 def test_a_row_with_the_same_key_is_not_measured_again(tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr("lab.measure.table.row_key", lambda bench, name: bench.row_key)
+    monkeypatch.setattr("lab.measure.table.command.row_key", lambda bench, name: bench.row_key)
     monkeypatch.setattr(
-        "lab.measure.table.make_row",
+        "lab.measure.table.command.make_row",
         lambda bench, name: made.append(name) or {"key": bench.row_key, "name": name},
     )
     first, other = (SimpleNamespace(size_name="512", seed=0, row_key=key) for key in ("a", "b"))

@@ -12,11 +12,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn.functional import avg_pool2d
 
+from lab.measure.crops import crop_corners
 from lab.measure.distances import clip_score, frechet, inception_score, kernel
-from lab.measure.features import NATIVE_SIDE
-from lab.measure.features import crop_corners as corners_of_features
 from lab.measure.real import command as real
-from lab.measure.real.inputs import crop_corners, find_pictures
+from lab.measure.real.inputs import find_pictures
 from lab.measure.real.networks import Features, load_clip, read_tensors, shrunk
 from tests.support.tiny import tokenizer
 
@@ -24,7 +23,7 @@ needs_torch_fidelity = pytest.mark.skipif(
     find_spec("torch_fidelity") is None,
     reason="torch-fidelity is not here: pip install -r requirements-extra.txt",
 )
-CASES = np.load(Path(__file__).parents[2] / "reference" / "metrics-public.npz", allow_pickle=False)
+CASES = np.load(Path(__file__).parents[3] / "reference" / "metrics-public.npz", allow_pickle=False)
 FEATURE_CASES = sorted({name.split("/")[1] for name in CASES.files if name.startswith("fid/")})
 NUMBER, SIZE = 12, (40, 48)
 CROP, PATCH, COUNT = 24, 16, 3
@@ -142,7 +141,7 @@ def features_of(network, tensors, folder, side=0):
     vectors, logits = [], []
     for number in range(NUMBER):
         picture = np.asarray(Image.open(folder / f"{number}.png"))
-        corners = crop_corners(picture.shape[:2], number, side, COUNT, 0) if side else [(0, 0)]
+        corners = crop_corners(picture.shape[:2], number, COUNT, 0, side) if side else [(0, 0)]
         for top, left in corners:
             part = picture[top : top + side, left : left + side] if side else picture
             a, b = one(torch.from_numpy(part.copy()).permute(2, 0, 1)[None])
@@ -339,11 +338,6 @@ def test_patches_of_299_px_are_not_resized():
 
     patch = torch.rand(1, 3, 299, 299)
     assert torch.equal(resize(patch, size=(299, 299), align_corners=False), patch)
-
-
-def test_crops_are_where_the_table_of_methods_has_them():
-    for number in (0, 7):
-        assert crop_corners((512, 700), number, NATIVE_SIDE, 10, 0) == corners_of_features((512, 700), number)
 
 
 @needs_torch_fidelity

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine import Recipe, load_model, plan
-from lab.measure.presets import PRESETS, SIZES, recipe_fields
+from lab.measure.table.presets import PRESETS, SIZES, recipe_fields
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lab.measure.artefacts import grid_sums, seam_sums, window_lines
+from lab.measure.table.artefacts import grid_sums, seam_sums, window_lines
 
 NOISE = np.random.RandomState(0).randint(100, 156, (128, 192, 3)).astype(np.uint8)
 

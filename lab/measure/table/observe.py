@@ -12,8 +12,9 @@ from PIL import Image
 
 from lab.judge.cases import CLASSES
 from lab.judge.judge import Judge, classify, to_input
-from lab.measure.artefacts import grid_sums, seam_sums
-from lab.measure.features import FeatureFunction, crops
+from lab.measure.crops import crops
+from lab.measure.features import FeatureFunction
+from lab.measure.table.artefacts import grid_sums, seam_sums
 from lab.measure.vae_quality import psnr, to_pixels
 from lab.training.vae import slopes
 from lab.world.paint import Array
