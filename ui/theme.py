@@ -21,7 +21,7 @@ from ui.web.watch_streams import WatchStreams
 # Gradio refuses a file larger than this. The limit of a whole request is in ui/web/settings.py.
 MAX_UPLOAD_SIZE = "40mb"
 # The sessions for which Gradio keeps what it has sent, about half a megabyte each. Beyond, the oldest are forgotten.
-MAX_GRADIO_SESSIONS = 2000
+MAX_GRADIO_SESSIONS = 1000
 # Scripts that run once when the page is opened, in this order; each file holds one JavaScript function.
 PAGE_SCRIPTS = ("owner.js", "ordered_requests.js", "page.js")
 # The page's fonts; the browser takes the first one that is installed.
