@@ -33,7 +33,15 @@ from lab.measure.features import FeatureFunction, Scaling, feature_functions, fi
 from lab.measure.pictures import draw, draw_cached, fastest_dtype
 from lab.measure.table.artefacts import window_lines
 from lab.measure.table.observe import FEATURES, HEADS, Grid, Observation, cached_observation, observe
-from lab.measure.table.presets import OURS, PRESETS, SIZES, PictureSize, is_available, recipe_fields
+from lab.measure.table.presets import (
+    OURS,
+    PRESETS,
+    SIZES,
+    PictureSize,
+    find_preset,
+    is_available,
+    recipe_fields,
+)
 from lab.measure.tables import Row, table
 from lab.measure.vae_quality import EvaluatedVae, to_pixels
 from lab.training.upscaler import to_bytes
@@ -44,6 +52,8 @@ from lab.world.scenes import held_out_scenes, render
 MEASURES_VERSION = 1
 # The rows of true pictures, by name.
 FLOORS = {"true-placed": PLACED, "true-vae": VAE}
+# The name of the true pictures themselves.
+TRUE = "true"
 COUNTS = ("none", "one", "more")
 
 
@@ -116,7 +126,7 @@ class Bench:
     def truth(self) -> Observation:
         """What is seen in the true pictures."""
         size = (self.size.height, self.size.width)
-        return self._cached("true", lambda: [render(one.scene, size) for one in self.samples])
+        return self._cached(TRUE, lambda: [render(one.scene, size) for one in self.samples])
 
     @cached_property
     def scalings(self) -> dict[str, Scaling]:
@@ -159,7 +169,7 @@ class Bench:
     def plan(self, name: str) -> Plan:
         """Return the plan of a preset's first picture. Its recipe has no empty fields."""
         steps = {"steps": self.steps} if self.steps else {}
-        fields = steps | recipe_fields(PRESETS[name], self.size)
+        fields = steps | recipe_fields(find_preset(name), self.size)
         return plan(Recipe(prompt=self.samples[0].prompt, **fields), self.model.facts)
 
     def observation(self, name: str) -> Observation:
@@ -189,7 +199,7 @@ class Bench:
 
         def compute() -> Observation:
             pictures = get_pictures()
-            bases = [None] * len(pictures) if name.startswith("true") else self.bases
+            bases = [None] * len(pictures) if name == TRUE or name in FLOORS else self.bases
             scenes = [sample.scene for sample in self.samples]
             return observe(pictures, bases, scenes, self.grid, self.judge, self.functions, self.first)
 
@@ -198,7 +208,7 @@ class Bench:
     def key(self, name: str) -> str:
         """Return the key of a row: equal for equal weights, settings, prompts and versions."""
         parts = (
-            name if name not in PRESETS else self.plan(name).recipe.hash, self.model.facts.hash,
+            name if name == TRUE or name in FLOORS else self.plan(name).recipe.hash, self.model.facts.hash,
             self.model.facts.dtype, self.size, self.first, len(self.samples), self.seed,
             PICTURES_VERSION, MEASURES_VERSION,
         )  # fmt: skip
@@ -273,7 +283,7 @@ def make_row(bench: Bench, name: str) -> dict[str, Any]:
     measures = measure(bench.observation(name), bench.truth, bench.scalings)
     row: dict[str, Any] = {
         "name": name,
-        "title": FLOORS[name] if is_floor else PRESETS[name].title,
+        "title": FLOORS[name] if is_floor else find_preset(name).title,
         "size": bench.size_name,
         "prompts": len(bench.samples),
         "first_prompt": bench.first,
@@ -355,14 +365,25 @@ def _cell(column: Column, row: dict[str, Any], best: float | None) -> str:
     return text
 
 
+def checked_name(name: str) -> str:
+    """Return the name of a row; raise ArgumentTypeError if there is no such row."""
+    if name not in FLOORS:
+        try:
+            find_preset(name)
+        except ValueError as fault:
+            raise argparse.ArgumentTypeError(str(fault)) from fault
+    return name
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     names = [*FLOORS, *PRESETS]
+    names_help = f"{', '.join(names)}; all if left out. A name may end with settings: ours+stride=48"
     parser = argparse.ArgumentParser(
         prog="lab.measure table", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--of", type=Path, default=Path("assets/postcards"), help="the pipeline folder")
     parser.add_argument(
-        "--methods", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
+        "--methods", nargs="+", type=checked_name, default=names, metavar="NAME", help=names_help
     )
     parser.add_argument("--sizes", nargs="+", choices=tuple(SIZES), default=["512"])
     parser.add_argument("--prompts", type=int, default=48)
@@ -375,8 +396,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bench = Bench(options.of, size_name, options.prompts, options.first, options.seed, options.steps)
         rows = []
         for name in options.methods:
-            if name in PRESETS and not is_available(name):
-                print(f"{PRESETS[name].title} is left out: its upscaler is not on this machine.")
+            if name not in FLOORS and not is_available(find_preset(name)):
+                print(f"{find_preset(name).title} is left out: its upscaler is not on this machine.")
                 continue
             rows.append(load_or_make_row(bench, name, options.out))
             print(f"{size_name} px, {rows[-1]['title']}: done", flush=True)

@@ -1,9 +1,11 @@
 """The rows of the table of methods: how each of them is asked for a picture, and at which sizes."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.catalogue.upscalers import has_upscaler
+from engine.recipe.recipe import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,36 @@ PRESETS = {
 }
 
 
-def is_available(name: str) -> bool:
+def find_preset(name: str) -> Preset:
+    """Return the preset of a name, which may end with settings, as in "ours+stride=48+options.placed=true".
+
+    Values are JSON, or else text. Raise ValueError if there is no such preset.
+    """
+    base, *changes = name.split("+")
+    if base not in PRESETS:
+        raise ValueError(f"there is no preset {base!r}")
+    preset = PRESETS[base]
+    settings, titles = dict(preset.settings), [preset.title]
+    for change in changes:
+        field_name, equals, text = change.partition("=")
+        option = field_name.removeprefix("options.")
+        if not equals or (option == field_name and field_name not in SETTINGS):
+            raise ValueError(f"{change!r} is no setting of a recipe with a value")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        if option == field_name:
+            settings[field_name] = value
+        else:
+            settings["options"] = settings.get("options", {}) | {option: value}
+        titles.append(f"{option} {text}")
+    return replace(preset, title=", ".join(titles), settings=settings)
+
+
+def is_available(preset: Preset) -> bool:
     """Return whether everything that a preset needs is on this machine."""
-    upscaler = PRESETS[name].settings.get("enlarge")
+    upscaler = preset.settings.get("enlarge")
     return upscaler is None or has_upscaler(upscaler)
 
 
