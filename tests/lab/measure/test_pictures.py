@@ -12,11 +12,11 @@ def test_a_cached_picture_is_not_generated_again_for_the_same_weights_and_settin
     monkeypatch.setattr(pictures, "CACHE", tmp_path)
     calls = []
 
-    def generate(model, prompt, seed, scales, steps, **more):
-        calls.append((model.facts.hash, seed, more))
+    def draw(model, recipe):
+        calls.append((model.facts.hash, recipe.seed, recipe.method))
         return np.full((8, 8, 3), len(calls), np.uint8)
 
-    monkeypatch.setattr(pictures, "generate_picture", generate)
+    monkeypatch.setattr(pictures, "draw", draw)
     old, new = (SimpleNamespace(facts=SimpleNamespace(hash=name)) for name in "ab")
     request = ("a red house", 7, (1, 2), 20)
     first = pictures.cached_picture(old, *request, method="direct")
@@ -25,11 +25,7 @@ def test_a_cached_picture_is_not_generated_again_for_the_same_weights_and_settin
     assert (again == first).all()
     assert pictures.cached_picture(new, *request, method="direct").max() == 2
     assert pictures.cached_picture(old, *request, method="demofusion").max() == 3
-    assert calls == [
-        ("a", 7, {"method": "direct"}),
-        ("b", 7, {"method": "direct"}),
-        ("a", 7, {"method": "demofusion"}),
-    ]
+    assert calls == [("a", 7, "direct"), ("b", 7, "direct"), ("a", 7, "demofusion")]
 
 
 def test_a_figure_is_signed_with_the_weights_that_made_it():
