@@ -72,7 +72,7 @@ class RunCache:
     ) -> None:
         """Open the cache.
 
-        root: the folder in which every run has its folder.
+        root: the folder that contains a folder for each run.
         clock: returns the time in seconds since the epoch.
         max_age: seconds after its last use for which a run is kept.
         max_bytes: largest total size of all runs; above it, the least recently used runs are removed.

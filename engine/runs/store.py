@@ -210,11 +210,11 @@ def _describe_stage(folder: Path) -> dict[str, str]:
 
 
 def link_stage(folder: Path, run: Path, stage: int, key: str) -> Path:
-    """Add a stage of another run to a run by hard links, and return the stage's new folder.
+    """Reuse a stage of another run in this run, without copying its files. Return the stage's new folder.
 
-    The files are shared and never written again. Removing one run leaves the other complete.
+    Hard links let both runs share the files, which are never changed. If one run is removed, the other stays complete.
 
-    folder: the stage's folder in the other run, which was read and thereby checked just before.
+    folder: the stage's folder in the other run. The caller has just read the stage, which checks its files.
     """
     names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     files: dict[str, Save] = {str(name): partial(link_or_copy, folder / name) for name in names}

@@ -13,7 +13,7 @@ def crop_corners(
 ) -> list[tuple[int, int]]:
     """Return the corners (top, left) of square crops, uniform over all that fit.
 
-    number: the picture's. The same number and size give the same corners, whatever the picture shows.
+    number: the number of the picture. Pictures with the same number and size get the same corners.
     """
     corners = []
     for k in range(count):

@@ -21,9 +21,10 @@ _SOURCES = {
 
 
 class SecurityHeaders:
-    """Adds a Content-Security-Policy, and headers that forbid browsers two things.
+    """Adds security headers to all answers.
 
-    A browser must not guess the type of a file, and must not send the page's address to other sites.
+    They are a Content-Security-Policy, a header that forbids browsers to guess the type of a file, and one that forbids
+    them to send the page's address to other sites.
 
     frames: other sites that may show the app in a frame.
     servers: the servers that the page may send requests to, besides the app's own.
