@@ -184,8 +184,8 @@ class _PartCounter:
         """Begin to count. content_type: the header, which contains the line that separates the parts."""
         kind, options = parse_options_header(content_type)
         boundary = options.pop(b"boundary", b"")
-        # Whether this is an upload whose parts can be counted. It may have no option but the boundary, because an option
-        # such as the charset changes how Gradio reads the names of the parts.
+        # Whether this is an upload whose parts can be counted. It may have no option but the boundary, because others,
+        # such as the charset, change how Gradio reads the names of the parts.
         self.can_count = kind == b"multipart/form-data" and 0 < len(boundary) <= MAX_BOUNDARY and not options
         self._separator = b"--" + boundary
         # The end of the last piece, in which a separator may begin.
