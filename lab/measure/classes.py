@@ -102,7 +102,7 @@ def choose_samples(each: int) -> list[Sample]:
 def place_otherwise(sample: Sample) -> Scene:
     """Return the sample's scene with another place, size and weather, which its prompt does not name."""
     other = make_scene(1_000_000 + sample.number)
-    fields = ("across", "horizon", "size", "mirror", "weather")
+    fields = ("across", "horizon", "size", "weather")
     return replace(sample.scene, **{name: getattr(other, name) for name in fields})
 
 

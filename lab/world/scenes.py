@@ -48,14 +48,16 @@ class Scene:
     size: float = 0.6
     # Rotation of the subject in radians.
     lean: float = 0.0
-    # Whether the subject is flipped left to right.
-    mirror: bool = False
     # Seed for the places of sun, moon and clouds.
     weather: int = 0
 
 
 def make_scene(seed: int) -> Scene:
-    """Return the scene of a seed, held out or not."""
+    """Return the scene of a seed, held out or not.
+
+    A subject always faces the same way: no prompt says which, and a network that has to choose draws both, a fish
+    with two heads.
+    """
     draw = np.random.RandomState(seed)
     subject = str(draw.choice(list(SUBJECTS)))
     return Scene(
@@ -67,7 +69,6 @@ def make_scene(seed: int) -> Scene:
         horizon=float(draw.uniform(-0.5, -0.05)),
         size=float(draw.uniform(0.45, 0.72)),
         lean=float(draw.uniform(-0.12, 0.12)) if SUBJECTS[subject].floats else 0.0,
-        mirror=bool(draw.rand() < 0.5),
         weather=int(draw.randint(1 << 30)),
     )
 
@@ -147,7 +148,7 @@ def place_subject(scene: Scene, half: tuple[float, float]) -> Figure:
     lowest, highest = -0.9 * half[0], 0.95 * half[0] - 1.05 * size
     foot = scene.horizon * half[0] + (0.12 if subject.floats else -0.1 * size)
     place = (scene.across / 0.4 * 0.9 * room, float(np.clip(foot, lowest, max(lowest, highest))))
-    return Figure(scene.subject, scene.colour, place, size, scene.lean, scene.mirror)
+    return Figure(scene.subject, scene.colour, place, size, scene.lean)
 
 
 def phrases(scene: Scene) -> list[str]:
@@ -171,7 +172,7 @@ def choose_close_up(scene: Scene, seed: int, size: tuple[int, int]) -> tuple[str
     px = 1 / np.sqrt(height * width)
     figure = place_subject(scene, half_sides(size))
     side = min(int(2 * reach * figure.height / px), height, width)
-    x = figure.foot[0] + figure.height * (-u if scene.mirror else u)
+    x = figure.foot[0] + figure.height * (-u if figure.mirror else u)
     y = figure.foot[1] + figure.height * v
     top = int(np.clip(height / 2 - y / px - side / 2, 0, height - side))
     left = int(np.clip(width / 2 + x / px - side / 2, 0, width - side))
