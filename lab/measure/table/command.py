@@ -12,7 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -27,13 +27,15 @@ from engine.planning.plan import Plan
 from engine.runs.keys import PICTURES_VERSION
 from lab.judge.judge import Judge, load_judge
 from lab.measure.base_quality import scene_prompts
-from lab.measure.classes import PLACED, VAE, Sample, place_otherwise
+from lab.measure.classes import Sample, place_otherwise
 from lab.measure.distances import Estimate, frechet, inception_score, jackknife, paired_kernel
 from lab.measure.features import FeatureFunction, Scaling, feature_functions, fit_scaling
 from lab.measure.pictures import draw, draw_cached, fastest_dtype
 from lab.measure.table.artefacts import window_lines
+from lab.measure.table.markdown import format_table
 from lab.measure.table.observe import FEATURES, HEADS, Grid, Observation, cached_observation, observe
 from lab.measure.table.presets import (
+    FLOORS,
     OURS,
     PRESETS,
     SIZES,
@@ -42,7 +44,6 @@ from lab.measure.table.presets import (
     is_available,
     recipe_fields,
 )
-from lab.measure.tables import Row, table
 from lab.measure.vae_quality import EvaluatedVae, to_pixels
 from lab.training.upscaler import to_bytes
 from lab.world.paint import Array
@@ -50,39 +51,9 @@ from lab.world.scenes import held_out_scenes, render
 
 # Part of a row's key: to be raised when a measure changes.
 MEASURES_VERSION = 1
-# The rows of true pictures, by name.
-FLOORS = {"true-placed": PLACED, "true-vae": VAE}
 # The name of the true pictures themselves.
 TRUE = "true"
 COUNTS = ("none", "one", "more")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the printed table."""
-
-    # The name of the measure.
-    measure: str
-    # How it is printed: the factor, the number of decimals and the unit.
-    factor: float
-    decimals: int
-    # 1 if more is better, -1 if less is better, 0 if neither is.
-    better: int
-    title: str
-
-
-COLUMNS = (
-    Column("kernel of crops, judge", 1000, 1, -1, "kernel on crops (judge)"),
-    Column("kernel of crops, EfficientNet-Lite0", 1000, 1, -1, "kernel on crops (EfficientNet-Lite0)"),
-    Column("kernel of whole, judge", 1000, 1, -1, "kernel on pictures (judge)"),
-    Column("frechet of crops, judge", 1, 1, -1, "Frechet on crops (judge)"),
-    Column("subject", 100, 0, 1, "subject %"),
-    Column("one", 100, 0, 1, "one subject %"),
-    Column("sharpness", 1, 2, 0, "sharpness"),
-    Column("agreement", 1, 1, 0, "agreement with base, dB"),
-    Column("seam", 1, 2, 0, "seam index"),
-    Column("grid", 1, 2, 0, "grid power"),
-)
 
 
 class Bench:
@@ -125,8 +96,7 @@ class Bench:
     @cached_property
     def truth(self) -> Observation:
         """What is seen in the true pictures."""
-        size = (self.size.height, self.size.width)
-        return self._cached(TRUE, lambda: [render(one.scene, size) for one in self.samples])
+        return self._cached(TRUE, lambda: self.pictures(TRUE))
 
     @cached_property
     def scalings(self) -> dict[str, Scaling]:
@@ -174,9 +144,13 @@ class Bench:
 
     def observation(self, name: str) -> Observation:
         """Return what is seen in the pictures of a row."""
-        if name in FLOORS:
-            return self._cached(name, lambda: self._true_pictures(name))
-        return self._cached(name, lambda: self._draw_all(name, self.plan(name).recipe))
+        return self._cached(name, lambda: self.pictures(name))
+
+    def pictures(self, name: str) -> list[Array]:
+        """Return the pictures of a row. Those of methods are drawn, or come from the cache."""
+        if name == TRUE or name in FLOORS:
+            return self._true_pictures(name)
+        return self._draw_all(name, self.plan(name).recipe)
 
     def _draw_all(self, title: str, recipe: Recipe) -> list[Array]:
         """Draw all prompts with the settings of a recipe, or take the pictures from the cache."""
@@ -186,12 +160,15 @@ class Bench:
         ]
 
     def _true_pictures(self, name: str) -> list[Array]:
-        """Return true pictures: of other places, or through the VAE."""
+        """Return true pictures: as they are, of other places, or through the VAE."""
         size = (self.size.height, self.size.width)
-        if FLOORS[name] == PLACED:
+        if name == "true-placed":
             return [render(place_otherwise(one), size) for one in self.samples]
+        pictures = [render(one.scene, size) for one in self.samples]
+        if name == TRUE:
+            return pictures
         vae = EvaluatedVae(self.folder)
-        true = (to_pixels(render(one.scene, size)) for one in self.samples)
+        true = map(to_pixels, pictures)
         return [to_bytes(vae.reconstruct(one))[0].permute(1, 2, 0).numpy() for one in true]
 
     def _cached(self, name: str, get_pictures: Callable[[], list[Array]]) -> Observation:
@@ -215,12 +192,16 @@ class Bench:
         return sha256(repr(parts).encode()).hexdigest()[:16]
 
     def seconds_ratio(self, name: str) -> float:
-        """Return the seconds of a preset's first picture over those of the base's, measured one after the other."""
+        """Return the seconds of a preset's first picture over those of the base's, measured one after the other.
+
+        On a CPU they are seconds of computing, which other processes lengthen less than those that pass.
+        """
+        clock = time.process_time if self.model.device.type == "cpu" else time.perf_counter
 
         def seconds(recipe: Recipe) -> float:
-            began = time.perf_counter()
+            began = clock()
             draw(self.model, recipe)
-            return time.perf_counter() - began
+            return clock() - began
 
         base = min(seconds(self.base_recipe) for _ in range(2))
         return seconds(self.plan(name).recipe) / base
@@ -321,48 +302,6 @@ def load_or_make_row(bench: Bench, name: str, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return row
-
-
-def format_table(rows: Sequence[dict[str, Any]], size_name: str) -> str:
-    """Return rows as a Markdown table. The best number of a column is bold, true pictures apart."""
-    best = {column.measure: _best(column, rows) for column in COLUMNS}
-    lines = []
-    for row in rows:
-        cells = [_cell(column, row, best[column.measure]) for column in COLUMNS]
-        costs = (row.get("evaluations", ""), row.get("tile_areas", ""), row.get("seconds_of_base", ""))
-        lines.append(Row(row["title"], *cells, *costs))
-    count = rows[0]["prompts"] if rows else 0
-    head = (f"{size_name} px, {count} prompts", *(column.title for column in COLUMNS))
-    return table(lines, (*head, "evaluations", "tile areas", "seconds, of a base"))
-
-
-def _best(column: Column, rows: Sequence[dict[str, Any]]) -> float | None:
-    """Return the best printed number of a column among the methods; None if no number is better than another."""
-    values = [
-        row["measures"][column.measure][0]
-        for row in rows
-        if row["name"] not in FLOORS and column.measure in row["measures"]
-    ]
-    if not column.better or not values:
-        return None
-    return round(max(values, key=lambda value: column.better * value) * column.factor, column.decimals)
-
-
-def _cell(column: Column, row: dict[str, Any], best: float | None) -> str:
-    """Return a cell: the number, and the interval of a method's difference to the row "ours" if it excludes 0."""
-    if column.measure not in row["measures"]:
-        return ""
-    value = round(row["measures"][column.measure][0] * column.factor, column.decimals)
-    text = f"{value:.{column.decimals}f}"
-    if row["name"] in FLOORS:
-        return text
-    if value == best:
-        text = f"**{text}**"
-    _, low, high = row["difference_to_ours"].get(column.measure, (0.0, 0.0, 0.0))
-    if low > 0 or high < 0:
-        low, high = (f"{end * column.factor:+.{column.decimals}f}" for end in (low, high))
-        text += f" ({low} to {high})"
-    return text
 
 
 def checked_name(name: str) -> str:

@@ -37,6 +37,8 @@ SIZES = {
     "1024x512": PictureSize(512, 1024, (1.0, 2.0, 2.83)),
     "1024": PictureSize(1024, 1024, (1.0, 2.0, 4.0)),
 }
+# The rows of true pictures, by name.
+FLOORS = {"true-placed": "true, placed otherwise", "true-vae": "true, through the VAE"}
 # The row to which all others are compared.
 OURS = "ours"
 PRESETS = {

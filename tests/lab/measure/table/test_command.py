@@ -136,7 +136,7 @@ def test_the_best_number_is_bold_even_where_it_is_not_ours():
     rows = [row("true-vae", 1.0), row("direct", 0.9, 0.05, 0.15), row("ours", 0.8)]
     lines = format_table(rows, "512").splitlines()
     cells = [line.split("|")[6].strip() for line in lines]
-    assert cells == ["subject %", "---", "100", "**90** (+5 to +15)", "80"]
+    assert cells == ["subject % ↑", "---", "100", "**90** (+5 to +15)", "80"]
 
 
 def test_a_row_with_the_same_key_is_not_measured_again(tmp_path, monkeypatch):
