@@ -7,8 +7,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from engine import errors
 from engine.errors import BadRecipe, short_repr
 from engine.planning.plan import Plan, with_view_batch
@@ -72,10 +70,16 @@ def find_resume_point(
     else:
         resume_point = ResumePoint()
     if resume_point.last and recipe.view_batch is None:
-        view_batch = resume_point.last.stored.record.get("view_batch")
-        if isinstance(view_batch, int) and 1 <= view_batch <= MAX_VIEW_BATCH:
+        view_batch = recorded_view_batch(resume_point.last.stored)
+        if view_batch:
             planned = with_view_batch(planned, view_batch)
     return planned, resume_point, last
+
+
+def recorded_view_batch(stored: StoredStage) -> int | None:
+    """Return the number of views in one call of the network in a stage's record; None without a plausible one."""
+    view_batch = stored.record.get("view_batch")
+    return view_batch if isinstance(view_batch, int) and 1 <= view_batch <= MAX_VIEW_BATCH else None
 
 
 def _extend(resume_point: ResumePoint, chain: tuple[CachedStage, ...]) -> ResumePoint:
@@ -156,7 +160,7 @@ def environment_record(planned: Plan) -> dict[str, Any]:
     return {
         "device": facts.device,
         "dtype": facts.dtype,
-        "threads": torch.get_num_threads(),
+        "threads": facts.threads,
         "view_batch": planned.stages[0].view_batch,
     }
 
