@@ -6,7 +6,8 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from engine.errors import Fault
-from engine.serving.model_pool import ModelPool, has_gpu, select_models
+from engine.serving.model_pool import ModelPool
+from engine.serving.models import has_gpu, select_models
 from ui.session.services import MAX_UPLOADS_SHARE, open_services, start_cleanup
 from ui.session.upload_folder import UploadFolder
 from ui.studio import build_studio

@@ -308,6 +308,10 @@ STORAGE_FULL = (
     "Pictures in progress and uploads fill the space for pictures ({limit:g} GB). "
     "Your settings are kept. Try again in a few minutes."
 )
+WORKERS_LOST = (
+    "Stage {stage} was given up: the process that made it ended twice, most likely for lack of memory. "
+    "Finished stages are kept. Continue with a smaller picture or fewer views per batch."
+)
 QUEUE_FULL = "The queue is full: {count} runs are waiting. Your settings are kept. Try again {when}."
 TOO_MANY_RUNS_OF_CLIENT = (
     "{limit} of your runs are waiting or in progress, the most that one visitor may have. "

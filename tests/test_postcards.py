@@ -154,10 +154,13 @@ from pathlib import Path
 from engine import Recipe
 from engine.catalogue.entries import model_entries
 from engine.serving.entry import Request
+from engine.runs.cache import RunCache
 from engine.serving.model_pool import ModelPool
+from engine.serving.queue import RunQueue
 pool, out = ModelPool(model_entries()[:1], "cpu", "float32"), Path(sys.argv[1])
 threading.Thread(target=pool.model).start()
-print(list(pool.start_run(Request(Recipe(prompt="a red house", scales=(1,), steps=4)), out / ("a" * 32)))[-1])
+queue = RunQueue(RunCache(out), pool.workers)
+print(list(queue.follow(queue.submit(Request(Recipe(prompt="a red house", scales=(1,), steps=4), ""))))[-1])
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True

@@ -79,6 +79,8 @@ class Facts:
     device: str = "cpu"
     # The network's number format, such as "float16".
     dtype: str = "float32"
+    # The kind of device, as torch names it: "cpu", "cuda", "mps".
+    device_type: str = "cpu"
     # The number of CPU threads that compute one operation; 0 in facts that were read from configs alone.
     threads: int = 0
     # Whether each network of the model is moved to the device only while the network is used.

@@ -8,7 +8,8 @@ from engine.catalogue.entries import Facts, ModelEntry, facts_from_configs, lora
 from engine.catalogue.upscalers import UpscalerEntry, upscaler_entries
 from engine.command_line.arguments import WrongUsage
 from engine.errors import Fault, NotEnoughMemory, WeightsMissing
-from engine.serving.model_pool import ModelPool, has_gpu, select_models
+from engine.serving.model_pool import ModelPool
+from engine.serving.models import has_gpu, select_models
 
 if TYPE_CHECKING:
     from engine.network.model import Model

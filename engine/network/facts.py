@@ -54,6 +54,7 @@ def read_facts(pipeline: Pipeline, source: str, family: str, placement: Placemen
         latent_space=f"{vae.config.latent_channels} channels of {cell} px at {vae.config.scaling_factor:g}",
         device=hardware.device_name(placement.device),
         dtype=str(unet.dtype).removeprefix("torch."),
+        device_type=placement.device.type,
         threads=torch.get_num_threads(),
         offload=placement.offload,
         architecture=architecture,

@@ -18,7 +18,7 @@ from engine.recipe.effects import changed_but_ineffective_settings
 from engine.recipe.files import with_files
 from engine.recipe.recipe import Recipe
 from engine.runs import events, keys, store
-from engine.runs.cache import RunCache
+from engine.runs.cache import CachedStage, RunCache
 from engine.runs.resume import ResumePoint, environment_note, find_resume_point, stage_done_event
 
 # The number of attempts to link cached stages. RunCache.sweep may remove a stage between look-up and link.
@@ -118,6 +118,18 @@ def prepare(
             plan=resumed,
         ),
     )
+
+
+def reuse_stage(run: PreparedRun, number: int, folder: Path) -> events.StageDone:
+    """Put a stage that another run has finished since into a run's folder, and return its event.
+
+    Raise BadRecipe or OSError if it is damaged or was removed.
+
+    number: the stage's number. folder: the stage's folder in the other run.
+    """
+    key, cell = run.key(number), run.plan.facts.cell
+    stage = CachedStage(key, folder, store.read_or_set_aside(folder))
+    return stage_done_event(number, stage, store.link_stage(folder, run.folder, number, key), cell)
 
 
 def _notes(

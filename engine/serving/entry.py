@@ -1,7 +1,7 @@
-"""Runs in the queue: what was requested, how far each run is, and how long waiting runs will wait. No torch."""
+"""Runs in the queue: what was requested, and how far each run is. No torch."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from engine import errors
 from engine.planning.plan import Plan
 from engine.recipe.recipe import Recipe
 from engine.runs import store
-from engine.runs.events import Event, Waiting
+from engine.runs.prepare import PreparedRun
 from engine.serving.log import EventLog
 
 log = logging.getLogger(__name__)
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """What a run is to do: the arguments that the queue passes on to generate()."""
+    """What a run is to do."""
 
     recipe: Recipe
-    # The model, in the form that the queue's StartRun function takes; for the model pool it is a model's name.
+    # The model, in the form that the queue's workers take; for the app's workers it is a model's name.
     model: Any = None
     # (run folder, number) of a stage to continue from, even if it was made with other settings. With None, only cached
     # stages with the same settings are reused.
@@ -36,8 +36,6 @@ class Request:
     client: str = ""
 
 
-# Starts a run in its folder and yields its events.
-StartRun = Callable[[Request, Path], Iterator[Event]]
 # Estimates the seconds of each stage of a request; None for a stage whose time is unknown.
 EstimateStages = Callable[[Request], tuple[float | None, ...]]
 
@@ -45,6 +43,18 @@ EstimateStages = Callable[[Request], tuple[float | None, ...]]
 def no_estimate(request: Request) -> tuple[float | None, ...]:
     """Return an empty tuple: an EstimateStages function that knows nothing about any request."""
     return ()
+
+
+@dataclass(eq=False)
+class Place:
+    """A place in the queue: one run, or several that were requested together and are watched as a whole."""
+
+    # When somebody last watched one of the runs, in seconds of the queue's clock.
+    last_watched: float
+    # When the runs' folders were last marked as used, in seconds of the queue's clock.
+    last_marked: float
+    # The runs that have not ended.
+    entries: list["Entry"] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -56,27 +66,45 @@ class Entry:
     run: Path
     # Estimated seconds of each stage of the plan; empty if the plan is unknown.
     stage_seconds: tuple[float | None, ...]
-    # When somebody last watched the run, in seconds of the queue's clock.
-    last_watched: float
-    # When the run's folder was last marked as used, in seconds of the queue's clock.
-    last_marked: float
+    place: Place
     # The events of the run so far.
     log: EventLog = field(default_factory=EventLog)
-    # The iterator that advances the run; None before the run starts and after it has ended.
-    events: Iterator[Event] | None = None
+    # The run as it was prepared at its first turn; None before it.
+    prepared: PreparedRun | None = None
+    # The device on which the run began; empty before its first turn.
+    device: str = ""
+    # Whether a worker or the queue itself is busy with the run at present.
+    is_active: bool = False
+    # Whether the run was requested to stop.
+    has_stop_request: bool = False
     # The number of finished stages.
     finished_stages: int = 0
     # The number of the last stage that was requested; 0 before the run is accepted.
     last_stage: int = 0
     # The number of the stage to pause after, chosen while the run goes on; None without a pause.
     pause_after: int | None = None
+    # How many workers were lost while they made the present stage.
+    lost_workers: int = 0
 
     @property
-    def next_stage_seconds(self) -> float | None:
-        """Estimated seconds of the next stage; None if unknown."""
-        if self.finished_stages >= len(self.stage_seconds):
-            return None
-        return self.stage_seconds[self.finished_stages]
+    def owner(self) -> str:
+        """Whose run it is: turns go between owners."""
+        return self.request.owner or self.request.client or self.run.name
+
+    @property
+    def next_stage(self) -> int:
+        """The number of the next stage."""
+        return self.finished_stages + 1
+
+    @property
+    def next_key(self) -> str:
+        """The stage key of the next stage; empty before the run is prepared."""
+        return self.prepared.key(self.next_stage) if self.prepared else ""
+
+    @property
+    def remaining_seconds(self) -> tuple[float | None, ...]:
+        """Estimated seconds of each remaining stage; of a single one of unknown length if the plan is unknown."""
+        return self.stage_seconds[self.finished_stages : self.last_stage or None] or (None,)
 
     @property
     def needed_paths(self) -> tuple[Path, ...]:
@@ -92,40 +120,24 @@ class Entry:
 
     @property
     def is_stop_requested(self) -> bool:
-        """Whether the run's folder contains the file that makes the run stop."""
-        return (self.run / store.STOP_FILE).exists()
+        """Whether the run is to stop: the queue was asked to stop it, or its folder contains the file that stops it."""
+        return self.has_stop_request or (self.run / store.STOP_FILE).exists()
 
     def request_stop(self) -> None:
         """Make the run stop before its next call of the network, by a file in the run's folder."""
+        self.has_stop_request = True
         try:
             (self.run / store.STOP_FILE).touch()
         except OSError as fault:
-            log.warning("%s cannot be stopped: %s", self.run, fault)
+            log.warning("%s has no file that stops it: %s", self.run, fault)
 
 
-def announce_positions(entries: Sequence[Entry], seconds_spent: float) -> None:
-    """Add a Waiting event to the log of each waiting run: its position in the queue, and the seconds until its turn.
+def queue_full_message(entries: list[Entry], waiting: int) -> str:
+    """Return the message that the queue is full and when to try again.
 
-    entries: all runs in the queue, the active one first.
-    seconds_spent: seconds since the active run began its present stage.
+    entries: all runs in the queue. waiting: how many places are waiting.
     """
-    # Seconds until the turn of the entry; None after an entry without an estimate.
-    until_turn: float | None = 0.0
-    for position, entry in enumerate(entries):
-        if position > 0:
-            entry.log.add(Waiting(position, until_turn))
-        seconds = entry.next_stage_seconds
-        if until_turn is None or seconds is None:
-            until_turn = None
-        elif position == 0:
-            until_turn = max(0.0, seconds - seconds_spent)
-        else:
-            until_turn += seconds
-
-
-def queue_full_message(entries: Sequence[Entry]) -> str:
-    """Return the message that the queue is full and when to try again."""
-    seconds = [entry.next_stage_seconds for entry in entries]
+    seconds = [entry.remaining_seconds[0] for entry in entries]
     known = [each for each in seconds if each is not None]
     wait = errors.waiting_phrase(sum(known) if len(known) == len(seconds) else None)
-    return errors.QUEUE_FULL.format(count=len(entries) - 1, when=wait)
+    return errors.QUEUE_FULL.format(count=waiting, when=wait)

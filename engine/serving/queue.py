@@ -1,39 +1,53 @@
-"""The queue of runs: one thread works on one stage at a time. No torch.
+"""The queue of runs: workers make their stages, and a turn is one stage. No torch.
 
-After each stage the run goes to the end of the queue. So a new run waits for one stage of each other run, not for
-whole runs. A run belongs to its folder, not to a connection: anyone who knows the folder's name may follow the
-run's events. A run that nobody watches is stopped after a while.
+Turns go between owners, see turns.py. So a new visitor waits for at most one stage of each other visitor, not for whole
+runs. A run belongs to its folder, not to a connection: anyone who knows the folder's name may follow the run's events.
+A run that nobody watches is stopped after a while.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from engine import errors
-from engine.errors import Fault, short_repr
+from engine.errors import BadRecipe, Fault, short_repr
 from engine.runs import store
 from engine.runs.cache import RunCache
 from engine.runs.disk import estimate_bytes
-from engine.runs.events import END, Accepted, Event, StageDone, Stopped, unexpected
+from engine.runs.events import (
+    END,
+    Accepted,
+    Event,
+    Failed,
+    Finished,
+    StageDone,
+    Stopped,
+    Waiting,
+    unexpected,
+)
 from engine.runs.owner import set_owner
+from engine.runs.prepare import prepare, reuse_stage
 from engine.serving.entry import (
     Entry,
     EstimateStages,
+    Place,
     Request,
-    StartRun,
-    announce_positions,
     no_estimate,
     queue_full_message,
 )
 from engine.serving.log import follow
+from engine.serving.turns import forecast_turns, next_entry
+from engine.serving.worker import Worker, WorkerLost
 
 log = logging.getLogger(__name__)
 
-# The largest number of runs that may wait, not counting the active run.
+# The largest number of places in the queue that may wait, not counting those that are in work.
 MAX_WAITING = 12
-# The largest number of runs of one client that may wait or be in progress.
+# The largest number of places of one client that may wait or be in work.
 MAX_PER_CLIENT = 4
 # A run is stopped when nobody has watched it for this many seconds.
 UNWATCHED_SECONDS = 120.0
@@ -41,6 +55,10 @@ UNWATCHED_SECONDS = 120.0
 MAX_ENDED_RUNS = 200
 # Seconds between two marks in a run's folder that the run is in use.
 MARK_INTERVAL = 60.0
+# The number of finished stages that the queue remembers, so that other runs can reuse them.
+MAX_FINISHED_STAGES = 1000
+# A stage is given to this many workers before the run fails because they were lost.
+MAX_LOST_WORKERS = 2
 
 
 class QueueFull(Fault):
@@ -51,14 +69,27 @@ class UnknownRun(Fault):
     """The queue has never had a run of this name, or no longer keeps its events."""
 
 
+@dataclass(eq=False)
+class Slot:
+    """A worker, and what it is doing."""
+
+    worker: Worker
+    # The run on whose next stage the worker works; None if it is free.
+    entry: Entry | None = None
+    # The thread that carries out the worker's turns; None while there are none.
+    thread: threading.Thread | None = None
+    # When the turn began, by the queue's clock.
+    began: float = 0.0
+
+
 class RunQueue:
-    """Runs that wait or are in progress, and the events of ended runs.
+    """Runs that wait or are in work, and the events of ended runs.
 
     cache: creates and removes the folders of runs.
-    start_run: starts a run and yields its events.
+    workers: make the stages of runs.
     estimate: estimates the seconds of each stage of a request.
-    max_waiting: the largest number of runs that may wait, not counting the active run.
-    max_per_client: the largest number of runs of one client that may wait or be in progress.
+    max_waiting: the largest number of places that may wait, not counting those that are in work.
+    max_per_client: the largest number of places of one client that may wait or be in work.
     unwatched_seconds: a run is stopped when nobody has watched it for this long.
     clock: returns the time in seconds.
     """
@@ -66,7 +97,7 @@ class RunQueue:
     def __init__(
         self,
         cache: RunCache,
-        start_run: StartRun,
+        workers: Sequence[Worker],
         estimate: EstimateStages = no_estimate,
         *,
         max_waiting: int = MAX_WAITING,
@@ -74,56 +105,70 @@ class RunQueue:
         unwatched_seconds: float = UNWATCHED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.cache, self.start_run, self.estimate = cache, start_run, estimate
+        self.cache, self.estimate = cache, estimate
         self.max_waiting, self.max_per_client = max_waiting, max_per_client
         self.unwatched_seconds, self.clock = unwatched_seconds, clock
+        self._slots = [Slot(worker) for worker in workers]
         # All runs whose events are kept, by name; ended runs in the order in which they ended.
         self._entries: dict[str, Entry] = {}
-        # The runs that have not ended, the active one first.
+        # The runs that have not ended, in the order in which they were requested.
         self._queue: list[Entry] = []
-        # When the active run began its present stage.
-        self._stage_began = clock()
+        # For each owner with runs in the queue, a rising number: see turns.next_entry.
+        self._waiting_since: dict[str, int] = {}
+        self._numbers = count()
+        # The run that makes each stage in work, by stage key.
+        self._being_made: dict[str, Entry] = {}
+        # The folders of stages that were finished here, by stage key; the newest ones last.
+        self._finished: dict[str, Path] = {}
         self._lock = threading.RLock()
-        self._thread: threading.Thread | None = None
 
     def submit(self, request: Request) -> str:
         """Put a run at the end of the queue and return its name.
 
         Raise QueueFull if too many wait, or Fault if there is no disk space for another run.
         """
-        self._check_places(request.client)
-        self._check_space(request)
-        stage_seconds = self._estimate_or_nothing(request)
+        (name,) = self.submit_all([request])
+        return name
+
+    def submit_all(self, requests: Sequence[Request]) -> list[str]:
+        """Put several runs of one owner into the queue as one place, and return their names.
+
+        They are carried out in order, and whoever watches one of them watches all. Raise as `submit` does; then none of
+        them is in the queue.
+        """
+        self._check_places(requests[0].client)
+        self._check_space(requests)
+        seconds = [self._estimate_or_nothing(request) for request in requests]
         with self._lock:
             # Once more, because other runs may have been submitted meanwhile.
-            self._check_places(request.client)
+            self._check_places(requests[0].client)
             now = self.clock()
-            entry = Entry(
-                request, self._create_folder(request.owner), stage_seconds, last_watched=now, last_marked=now
-            )
-            self._entries[entry.run.name] = entry
-            self._queue.append(entry)
-            self._announce_positions()
-            log.info("run %s is queued, %d before it", entry.run.name, len(self._queue) - 1)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run_until_empty, name="run queue", daemon=True)
-                self._stage_began = now
-                self._thread.start()
-            return entry.run.name
+            place = Place(last_watched=now, last_marked=now)
+            folders = [self._create_folder(request.owner) for request in requests]
+            for request, folder, stage_seconds in zip(requests, folders, seconds, strict=True):
+                entry = Entry(request, folder, stage_seconds, place)
+                place.entries.append(entry)
+                self._entries[entry.run.name] = entry
+                self._queue.append(entry)
+                self._waiting_since.setdefault(entry.owner, next(self._numbers))
+                log.info("run %s is queued, %d before it", entry.run.name, len(self._queue) - 1)
+            self._give_out_turns()
+        return [folder.name for folder in folders]
 
     def _check_places(self, client: str) -> None:
-        """Raise QueueFull if the queue has no place for another run of a client."""
+        """Raise QueueFull if the queue has no place for another request of a client."""
         with self._lock:
-            if len(self._queue) > self.max_waiting:
-                raise QueueFull(queue_full_message(self._queue))
-            runs_of_client = sum(entry.request.client == client for entry in self._queue)
-            if client and runs_of_client >= self.max_per_client:
+            places = {entry.place: entry.request.client for entry in self._queue}
+            waiting = len(places) - len(self._slots)
+            if waiting >= self.max_waiting:
+                raise QueueFull(queue_full_message(self._queue, waiting))
+            if client and list(places.values()).count(client) >= self.max_per_client:
                 raise QueueFull(errors.TOO_MANY_RUNS_OF_CLIENT.format(limit=self.max_per_client))
 
-    def _check_space(self, request: Request) -> None:
-        """Raise Fault if the disk has no room for a run. This may remove old runs, so the lock is not held."""
-        stages = request.plan.stages if request.plan else ()
-        resumed = [Path(request.resume[0])] if request.resume else []
+    def _check_space(self, requests: Sequence[Request]) -> None:
+        """Raise Fault if the disk has no room for runs. This may remove old runs, so the lock is not held."""
+        stages = [stage for request in requests if request.plan for stage in request.plan.stages]
+        resumed = [Path(request.resume[0]) for request in requests if request.resume]
         try:
             self.cache.check_space(estimate_bytes(stages), (*self.needed_paths(), *resumed))
         except OSError as fault:  # Creating the run's folder says what is wrong with the disk.
@@ -173,7 +218,7 @@ class RunQueue:
         """Request that a run stops; its last event will be Stopped. A run that has ended is not changed."""
         entry = self._entry(name)
         if not entry.log.has_ended:
-            entry.request_stop()
+            self._request_stop(entry)
 
     def pause(self, name: str, after: int | None) -> None:
         """Make a run stop after stage number `after`, even if nobody watches the run; None cancels the pause."""
@@ -197,10 +242,11 @@ class RunQueue:
     def close(self) -> None:
         """Stop all runs and wait until they have ended."""
         with self._lock:
-            for entry in self._queue:
-                entry.request_stop()
-            thread = self._thread
-        if thread:
+            entries = list(self._queue)
+            threads = [slot.thread for slot in self._slots if slot.thread]
+        for entry in entries:
+            self._request_stop(entry)
+        for thread in threads:
             thread.join()
 
     def _entry(self, name: str) -> Entry:
@@ -211,120 +257,203 @@ class RunQueue:
             return self._entries[name]
 
     def _mark_watched(self, entry: Entry) -> None:
-        """Record that somebody watches a run.
+        """Record that somebody watches a run, and with it all runs of its place.
 
-        Every MARK_INTERVAL seconds also mark the run's folder as used, so that the cache does not remove it.
+        Every MARK_INTERVAL seconds also mark the runs' folders as used, so that the cache does not remove them.
         """
-        now = self.clock()
-        entry.last_watched = now
-        if now - entry.last_marked > MARK_INTERVAL:
-            entry.last_marked = now
-            self.cache.mark_used(entry.run)
+        now, place = self.clock(), entry.place
+        place.last_watched = now
+        if now - place.last_marked > MARK_INTERVAL:
+            place.last_marked = now
+            for each in list(place.entries):
+                self.cache.mark_used(each.run)
 
-    def _run_until_empty(self) -> None:
-        """Advance the runs, stage by stage, until the queue is empty.
+    def _request_stop(self, entry: Entry) -> None:
+        """Make a run stop: by the file in its folder, and by the worker that works on it."""
+        entry.request_stop()
+        with self._lock:
+            workers = [slot.worker for slot in self._slots if slot.entry is entry]
+        for worker in workers:
+            worker.stop(entry.run)
 
-        Only this thread advances runs, because two threads must not advance one generator at the same time.
-        """
+    def _give_out_turns(self) -> None:
+        """Give turns to all free workers, as far as there are runs that can go on. The lock must be held."""
         while True:
-            with self._lock:
-                if not self._queue:
-                    self._thread = None
-                    return
-                entry = self._queue[0]
-                self._stage_began = self.clock()
-                self._announce_positions()
+            free = [slot for slot in self._slots if slot.entry is None]
+            entry = next_entry(self._queue, self._waiting_since, self._being_made) if free else None
+            if entry is None:
+                break
+            slot = _most_suitable(free, entry)
+            slot.entry, slot.began, entry.is_active = entry, self.clock(), True
+            if slot.thread is None:
+                slot.thread = threading.Thread(
+                    target=self._carry_out_turns, args=(slot,), name="run queue", daemon=True
+                )
+                slot.thread.start()
+        self._announce_turns()
+
+    def _carry_out_turns(self, slot: Slot) -> None:
+        """Carry out the turns that a worker is given, until it is given none."""
+        while True:
+            entry = slot.entry
+            assert entry is not None
             try:
-                self._run_one_stage(entry)
+                self._carry_out_turn(slot.worker, entry)
             except Exception as fault:
-                # An uncaught exception would end the thread, and the other runs would wait for ever.
-                self._fail(entry, fault)
+                # An uncaught exception would end the thread, and the worker would be given no more turns.
+                self._end(entry, unexpected(fault))
             with self._lock:
-                if entry in self._queue and len(self._queue) > 1:
-                    self._queue.remove(entry)
-                    self._queue.append(entry)
+                slot.entry, entry.is_active = None, False
+                if any(each.owner == entry.owner for each in self._queue):
+                    self._waiting_since[entry.owner] = next(self._numbers)
+                self._give_out_turns()
+                if slot.entry is None:
+                    slot.thread = None
+                    return
 
-    def _run_one_stage(self, entry: Entry) -> None:
-        """Advance a run to the end of its next stage. After each event, end the waiting runs that are to stop."""
-        while True:
-            event = self._advance(entry)
-            self._stop_unwatched()
-            for other in self._entries_to_stop():
-                if other is not entry:
-                    self._end_waiting(other)
-            has_more_stages = isinstance(event, StageDone) and entry.finished_stages < entry.last_stage
-            if has_more_stages or isinstance(event, END):
+    def _carry_out_turn(self, worker: Worker, entry: Entry) -> None:
+        """Make the next stage of a run, after preparing the run if this is its first turn."""
+        if entry.is_stop_requested:
+            self._end(entry, _stopped_between_stages(entry))
+            return
+        try:
+            if entry.prepared is None:
+                self._prepare(worker, entry)
+            self._reuse_finished_stages(entry)
+            if self._has_ended(entry) or not self._begin_stage(entry):
                 return
+            assert entry.prepared is not None
+            key = entry.next_key
+            try:
+                for event in worker.make_stage(entry.prepared, entry.next_stage, entry.request.model):
+                    self._record(entry, event)
+                    self._end_runs_to_stop()
+            finally:
+                with self._lock:
+                    del self._being_made[key]
+        except WorkerLost:
+            entry.lost_workers += 1
+            log.warning(
+                "a worker was lost while it made stage %d of run %s", entry.next_stage, entry.run.name
+            )
+            if entry.lost_workers >= MAX_LOST_WORKERS:
+                self._end(entry, Failed(errors.WORKERS_LOST.format(stage=entry.next_stage)))
+        except BadRecipe as fault:
+            self._end(entry, Failed(fault.sentence, fault.field))
+        except Fault as fault:
+            self._end(entry, Failed(fault.sentence))
 
-    def _stop_unwatched(self) -> None:
-        """Request that all runs stop that nobody has watched for `unwatched_seconds`."""
+    def _prepare(self, worker: Worker, entry: Entry) -> None:
+        """Prepare a run with the facts of the worker's model, and record that it is accepted."""
+        request = entry.request
+        facts = worker.load(request.model)
+        try:
+            entry.prepared = prepare(
+                request.recipe,
+                facts,
+                self.cache,
+                resume=request.resume,
+                until=request.until,
+                run=entry.run,
+            )
+        except OSError as fault:
+            reason = fault.strerror or type(fault).__name__
+            raise Fault(errors.RUN_FOLDER_NOT_WRITABLE.format(reason=reason)) from fault
+        entry.device = facts.device
+        self._record(entry, entry.prepared.accepted)
+
+    def _reuse_finished_stages(self, entry: Entry) -> None:
+        """Take over the next stages of a run that other runs have finished since it was prepared."""
+        while not self._has_ended(entry) and entry.prepared:
+            folder = self._finished.get(entry.next_key)
+            if folder is None:
+                return
+            try:
+                reused = reuse_stage(entry.prepared, entry.next_stage, folder)
+            except (BadRecipe, OSError):  # It was removed, or is damaged; so it is made again.
+                self._finished.pop(entry.next_key, None)
+                return
+            self._record(entry, reused)
+
+    def _begin_stage(self, entry: Entry) -> bool:
+        """Note that a run's next stage is being made; return False if another run makes the same stage already."""
+        with self._lock:
+            return self._being_made.setdefault(entry.next_key, entry) is entry
+
+    def _end_runs_to_stop(self) -> None:
+        """Stop all runs that nobody watches, and end the waiting runs that are to stop."""
         with self._lock:
             entries = list(self._queue)
         for entry in entries:
-            if self.clock() - entry.last_watched > self.unwatched_seconds:
-                entry.request_stop()
+            if (
+                self.clock() - entry.place.last_watched > self.unwatched_seconds
+                and not entry.has_stop_request
+            ):
+                self._request_stop(entry)
+        for entry in entries:
+            if entry.is_stop_requested and self._take_waiting(entry):
+                self._end(entry, _stopped_between_stages(entry))
 
-    def _entries_to_stop(self) -> list[Entry]:
-        """Return the runs in the queue that were requested to stop."""
+    def _take_waiting(self, entry: Entry) -> bool:
+        """Reserve a waiting run, so that no worker is given its turn; return False if it is not waiting any more."""
         with self._lock:
-            entries = list(self._queue)
-        return [entry for entry in entries if entry.is_stop_requested]
+            if entry.is_active or entry not in self._queue:
+                return False
+            entry.is_active = True
+            return True
 
-    def _end_waiting(self, entry: Entry) -> None:
-        """End a waiting run that was requested to stop; a run that has started is advanced to its last event."""
-        if entry.events is None:
-            self._record(entry, Stopped(0, 0))
+    def _has_ended(self, entry: Entry) -> bool:
+        """Return whether a run has ended."""
+        with self._lock:
+            return entry not in self._queue
+
+    def _record(self, entry: Entry, event: Event) -> None:
+        """Add an event of a run to its log, and end the run where the event says so."""
+        if isinstance(event, END):
+            self._end(entry, event)
             return
-        while not isinstance(self._advance(entry), END):
-            pass
-
-    def _advance(self, entry: Entry) -> Event:
-        """Start a run or continue it, up to its next event, and return that event."""
-        if entry.events is None and entry.is_stop_requested:
-            return self._record(entry, Stopped(0, 0))
-        try:
-            if entry.events is None:
-                entry.events = self.start_run(entry.request, entry.run)
-            event = next(entry.events)
-        except Exception as fault:
-            event = unexpected(fault)
-        return self._record(entry, event)
-
-    def _fail(self, entry: Entry, fault: Exception) -> None:
-        """End a run with an unexpected fault, unless the run has ended already."""
-        failed = unexpected(fault)
-        with self._lock:
-            has_ended = entry not in self._queue
-        if not has_ended:
-            self._record(entry, failed)
-
-    def _record(self, entry: Entry, event: Event) -> Event:
-        """Update the queue for an event of a run, add the event to the run's log and return it."""
+        entry.log.add(event)
         match event:
             case Accepted():
-                entry.finished_stages = event.first - 1
-                entry.last_stage = entry.request.until or len(event.stages)
+                assert entry.prepared is not None
+                entry.finished_stages, entry.last_stage = event.first - 1, entry.prepared.last
             case StageDone():
-                entry.finished_stages = event.stage
-                if entry.pause_after is not None and entry.pause_after <= event.stage < entry.last_stage:
-                    entry.request_stop()
-        if not isinstance(event, END):
-            entry.log.add(event)
-            return event
-        entry.events = None
+                self._remember_finished(entry, event)
+                entry.finished_stages, entry.lost_workers = event.stage, 0
+            case _:
+                return
+        if entry.finished_stages >= entry.last_stage:
+            self._end(entry, Finished(entry.finished_stages))
+        elif (
+            entry.pause_after is not None
+            and isinstance(event, StageDone)
+            and entry.pause_after <= event.stage
+        ):
+            self._end(entry, _stopped_between_stages(entry))
+
+    def _remember_finished(self, entry: Entry, done: StageDone) -> None:
+        """Remember the folder of a finished stage by its stage key."""
+        assert entry.prepared is not None
         with self._lock:
+            self._finished[entry.prepared.key(done.stage)] = Path(done.latents).parent
+            for key in list(self._finished)[:-MAX_FINISHED_STAGES]:
+                del self._finished[key]
+
+    def _end(self, entry: Entry, event: Event) -> None:
+        """Record the last event of a run, unless the run has ended, and remove its folder if no stage is finished."""
+        with self._lock:
+            if entry not in self._queue:
+                return
             self._queue.remove(entry)
+            entry.place.entries.remove(entry)
+            if all(each.owner != entry.owner for each in self._queue):
+                self._waiting_since.pop(entry.owner, None)
             # Move the run to the end of the ended runs.
             self._entries[entry.run.name] = self._entries.pop(entry.run.name)
         log.info("run %s has ended: %s", entry.run.name, type(event).__name__)
         entry.log.add(event)
-        self._clean_up_after(entry)
-        return event
-
-    def _clean_up_after(self, entry: Entry) -> None:
-        """Announce the new positions after the end of a run, and remove the run's folder if no stage is finished."""
         with self._lock:
-            self._announce_positions()
+            self._announce_turns()
             self._forget_old_entries()
         try:
             if entry.run.is_dir() and not store.finished_stages(entry.run):
@@ -338,6 +467,24 @@ class RunQueue:
         for name in ended[:-MAX_ENDED_RUNS]:
             del self._entries[name]
 
-    def _announce_positions(self) -> None:
-        """Add a Waiting event to the log of each waiting run."""
-        announce_positions(self._queue, self.clock() - self._stage_began)
+    def _announce_turns(self) -> None:
+        """Add a Waiting event to the log of each waiting run. The lock must be held."""
+        now = self.clock()
+        seconds = {slot.entry: now - slot.began for slot in self._slots if slot.entry}
+        for each in forecast_turns(self._queue, self._waiting_since, seconds, len(self._slots)):
+            each.entry.log.add(Waiting(each.place, each.seconds))
+
+
+def _most_suitable(slots: Sequence[Slot], entry: Entry) -> Slot:
+    """Return the slot whose worker suits a run best: it has the model loaded, on the device on which the run began."""
+
+    def unsuitability(slot: Slot) -> tuple[bool, bool]:
+        facts = slot.worker.loaded_facts(entry.request.model)
+        return bool(entry.device and facts and facts.device != entry.device), facts is None
+
+    return min(slots, key=unsuitability)
+
+
+def _stopped_between_stages(entry: Entry) -> Stopped:
+    """Return the last event of a run that was stopped while none of its stages was in work."""
+    return Stopped(entry.next_stage if entry.prepared else 0, 0)

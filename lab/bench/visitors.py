@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 
 from engine.catalogue.vocabulary import build_prompt
-from engine.serving.model_pool import select_models
+from engine.serving.models import select_models
 
 # How many times each visitor moves the slider of the number of stages.
 MOVES = 6

@@ -18,6 +18,7 @@ from engine.runs.events import END
 from engine.runs.pace import Pace
 from engine.serving.entry import Request
 from engine.serving.queue import RunQueue
+from engine.serving.worker import ThreadWorker
 from tests.support.planning import small_recipe
 from tests.support.run_results import stage_done_events
 from tests.support.slow_cases import slow_cases
@@ -28,15 +29,12 @@ def queue(model, tmp_path):
     """A queue of real runs of the tiny model."""
     cache = RunCache(tmp_path / "queue")
 
-    def start(request, run):
-        return generate(
-            request.recipe, model, out=cache.root, run=run, resume=request.resume, until=request.until
-        )
-
     def estimate(request):
         return Pace(cache.root).estimate_each(plan(request.recipe, model.facts).stages)
 
-    made = RunQueue(cache, start, estimate, max_waiting=40)
+    made = RunQueue(
+        cache, [ThreadWorker(lambda name: model, lambda name: model.facts)], estimate, max_waiting=40
+    )
     yield made
     made.close()
 
@@ -113,18 +111,16 @@ def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(queue):
     assert sum(isinstance(end, Finished) for end in ends.values()) >= 15
 
 
-def test_runs_take_turns_after_every_stage(queue):
-    turns, lock = [], threading.Lock()
-    start = queue.start_run
+def test_runs_take_turns_after_every_stage(queue, monkeypatch):
+    turns, make_stage = [], ThreadWorker.make_stage
 
-    def start_and_record(request, run):
-        for event in start(request, run):
+    def make_and_record(worker, run, number, model):
+        for event in make_stage(worker, run, number, model):
             if isinstance(event, StageDone):
-                with lock:
-                    turns.append((request.recipe.prompt, event.stage))
+                turns.append((run.plan.recipe.prompt, event.stage))
             yield event
 
-    queue.start_run = start_and_record
+    monkeypatch.setattr(ThreadWorker, "make_stage", make_and_record)
     gate = threading.Event()
     recipes = [small_recipe(prompt=name, seed=n, steps=4, scales=(1, 1.5, 2)) for n, name in enumerate("abc")]
     estimate = queue.estimate

@@ -1,14 +1,18 @@
-"""A pytest plugin with a queue of fake runs, which advance only as far as a test lets them."""
+"""A pytest plugin with a queue whose worker only pretends to make stages, as far as a test lets it."""
 
 import threading
 
 import pytest
 
-from engine import Accepted, Finished, Progress, Recipe, StageDone, Stopped
+from engine import Progress, Recipe, StageDone, Stopped
 from engine.runs import store
 from engine.runs.cache import RunCache
 from engine.serving.entry import Request
 from engine.serving.queue import RunQueue
+from tests.support.planning import make_facts
+
+# Those of a model whose default is three stages.
+FACTS = make_facts()
 
 
 class FakeClock:
@@ -22,32 +26,37 @@ class FakeClock:
 
 
 class FakeRuns:
-    """A function that starts fake runs, as a RunQueue calls it.
+    """A worker of a RunQueue that computes nothing; models have any names.
 
     finished_stages: (prompt, stage) in the order in which they finished.
     started: set when a run has begun a step since hold() was called.
     """
 
-    def __init__(self, stages=3, steps=2):
-        self.stages, self.steps = stages, steps
+    def __init__(self, steps=2):
+        self.steps = steps
         self.finished_stages = []
         self.permits = threading.Semaphore(10**6)
         self.started = threading.Event()
 
-    def __call__(self, request, run):
-        name = request.recipe.prompt
-        yield Accepted(str(run), request.recipe, ((1.0, (8, 8)),) * self.stages, 1, 1)
-        for stage in range(1, self.stages + 1):
-            for step in range(1, self.steps + 1):
-                if (run / store.STOP_FILE).exists():
-                    yield Stopped(stage, step)
-                    return
-                self.started.set()
-                self.permits.acquire()
-                yield Progress(stage, step, self.steps, 0, 0)
-            self.finished_stages.append((name, stage))
-            yield StageDone(stage, 1.0, (8, 8), "", "", 0.0, 1)
-        yield Finished(self.stages)
+    def load(self, model):
+        return FACTS
+
+    def loaded_facts(self, model):
+        return FACTS
+
+    def make_stage(self, run, number, model):
+        for step in range(1, self.steps + 1):
+            if (run.folder / store.STOP_FILE).exists():
+                yield Stopped(number, step)
+                return
+            self.started.set()
+            self.permits.acquire()
+            yield Progress(number, step, self.steps, 0, 0)
+        self.finished_stages.append((run.plan.recipe.prompt, number))
+        yield StageDone(number, 1.0, (8, 8), "", "", 0.0, 1)
+
+    def stop(self, run):
+        """Do nothing: the file in the run's folder stops it."""
 
     def hold(self):
         """Let no run advance until release() is called."""
@@ -71,7 +80,7 @@ def fake_runs():
 
 @pytest.fixture
 def queue(tmp_path, fake_runs, clock):
-    run_queue = RunQueue(RunCache(tmp_path), fake_runs, lambda request: (10.0, 20.0, 40.0), clock=clock)
+    run_queue = RunQueue(RunCache(tmp_path), [fake_runs], lambda request: (10.0, 20.0, 40.0), clock=clock)
     yield run_queue
     fake_runs.release()
     run_queue.close()

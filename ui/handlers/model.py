@@ -101,7 +101,7 @@ class ModelHandlers(Handlers):
     def _load_model(self, name: str) -> Fault | None:
         """Load a model. Return the Fault that made the loading fail; None if the model was loaded."""
         try:
-            self.services.pool.model(name)
+            self.services.pool.load(name)
         except Fault as fault:
             return fault
         return None

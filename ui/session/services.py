@@ -15,7 +15,7 @@ from engine.runs.cache import RunCache
 from engine.runs.keys import stage_keys
 from engine.runs.owner import is_owner
 from engine.runs.pace import Pace
-from engine.serving.model_pool import ModelPool
+from engine.serving.models import Models
 from engine.serving.queue import MAX_PER_CLIENT, MAX_WAITING, UNWATCHED_SECONDS, RunQueue, UnknownRun
 from ui.session.finished import FinishedStage, plan_of_stored_recipe, read_finished_stages
 from ui.session.progress import RunProgress
@@ -41,7 +41,7 @@ class Services:
     """The parts of the running app that do not belong to a single page."""
 
     # The models of the app.
-    pool: ModelPool
+    pool: Models
     # The runs that are waiting or in progress.
     queue: RunQueue
     # The finished stages of all runs.
@@ -196,7 +196,7 @@ def start_cleanup(services: Services, interval: float = CLEANUP_INTERVAL) -> thr
 
 def open_services(
     root: Path,
-    pool: ModelPool,
+    pool: Models,
     *,
     max_age: float,
     max_bytes: float = float("inf"),
@@ -222,7 +222,7 @@ def open_services(
     upload_folder = upload_folder or UploadFolder()
     queue = RunQueue(
         cache,
-        pool.start_run,
+        pool.workers,
         partial(pool.estimate, root=cache.root),
         max_waiting=max_waiting,
         max_per_client=max_per_client,

@@ -10,7 +10,8 @@ from engine import Fault, load_model
 from engine.catalogue.entries import facts_from_configs, find_lora, lora_names, lora_source, model_entries
 from engine.catalogue.weights import detect_layout, find_local, is_hub_id
 from engine.formulas.timesteps import timesteps
-from engine.serving.model_pool import ModelPool, select_models
+from engine.serving.model_pool import ModelPool
+from engine.serving.models import select_models
 from tests.support import single_file, tiny
 
 LISTED = {entry.name: entry for entry in model_entries()}

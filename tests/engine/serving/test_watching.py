@@ -37,7 +37,7 @@ def test_a_run_between_two_stages_can_be_stopped_while_another_is_active(queue, 
             break
     queue.stop(first)
     fake_runs.release(1)
-    assert last_event(queue, first) == Stopped(2, 1)
+    assert last_event(queue, first) == Stopped(2, 0)
     fake_runs.release()
     assert last_event(queue, second) == Finished(3)
 
@@ -144,7 +144,7 @@ def test_a_run_pauses_after_a_stage_chosen_while_it_is_active_even_if_nobody_wat
     queue.pause(run, 2)
     assert queue.stage_limits(run) == (None, 2)
     fake_runs.release()
-    assert last_event(queue, run) == Stopped(3, 1)
+    assert last_event(queue, run) == Stopped(3, 0)
     assert fake_runs.finished_stages == [("a", 1), ("a", 2)]
 
 
@@ -215,11 +215,11 @@ def test_exceptions_outside_a_run_leave_the_queue_working(queue, monkeypatch):
     monkeypatch.setattr(queue.cache, "remove_run", broken)
     assert last_event(queue, submit_prompt(queue, "a")) == Finished(3)
     monkeypatch.setattr(queue.cache, "mark_used", lambda run: None)
-    monkeypatch.setattr(queue, "_announce_positions", lambda: None)
+    monkeypatch.setattr(queue, "_announce_turns", lambda: None)
     assert last_event(queue, submit_prompt(queue, "b")) == Finished(3)
 
 
 def test_a_root_that_cannot_be_written_is_refused(tmp_path, fake_runs):
     (tmp_path / "file").write_text("")
     with pytest.raises(Fault, match="could not be written"):
-        submit_prompt(RunQueue(RunCache(tmp_path / "file"), fake_runs), "a")
+        submit_prompt(RunQueue(RunCache(tmp_path / "file"), [fake_runs]), "a")

@@ -60,7 +60,7 @@ def test_a_run_that_nobody_reads_is_stopped_and_one_that_is_read_goes_on(running
     clock, late = queue.clock, queue.unwatched_seconds + 1
     queue.clock = lambda: clock() + late
     first, second = (queue._entries[name] for name in list(queue._entries))
-    wait_until(lambda: second.last_watched > first.last_watched + late / 2)
+    wait_until(lambda: second.place.last_watched > first.place.last_watched + late / 2)
     running_app.gate.open()
     reader.join()
     assert '"kind": "Finished"' in "".join(events)
