@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from engine.errors import Fault
-from engine.serving.model_pool import ModelPool
 from engine.serving.models import has_gpu, select_models
+from engine.serving.process_worker import open_models
 from ui.session.services import MAX_UPLOADS_SHARE, open_services, start_cleanup
 from ui.session.upload_folder import UploadFolder
 from ui.studio import build_studio
@@ -36,17 +36,22 @@ try:
     models = select_models(setting("STUDIO_MODELS", "").replace(",", " ").split(), has_gpu())
 except Fault as fault:
     raise SystemExit(f"STUDIO_MODELS: {fault.sentence}") from fault
+try:
+    pool = open_models(
+        models,
+        setting("STUDIO_WORKERS", ""),
+        setting("STUDIO_DEVICE", "auto"),
+        setting("STUDIO_DTYPE", "auto"),
+        {"on": True, "off": False}.get(setting("STUDIO_OFFLOAD", "auto")),
+    )
+except Fault as fault:
+    raise SystemExit(f"STUDIO_WORKERS: {fault.sentence}") from fault
 # Uploads get a folder of their own, because all apps on this machine share Gradio's default folder.
 os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(gettempdir()) / "demofusion-studio-uploads"))
 max_bytes = float(setting("STUDIO_KEEP_GB", 20)) * GB
 services = open_services(
     Path(setting("STUDIO_RUNS", HERE / "runs")),
-    ModelPool(
-        models,
-        setting("STUDIO_DEVICE", "auto"),
-        setting("STUDIO_DTYPE", "auto"),
-        {"on": True, "off": False}.get(setting("STUDIO_OFFLOAD", "auto")),
-    ),
+    pool,
     max_age=float(setting("STUDIO_KEEP_HOURS", 24)) * HOUR,
     max_bytes=max_bytes,
     max_waiting=int(setting("STUDIO_LINE", 12)),

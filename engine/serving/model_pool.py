@@ -51,13 +51,18 @@ class ModelPool(Models):
         """
         super().__init__(entries)
         self.device, self.dtype, self.offload = device, dtype, offload
-        self.workers = (ThreadWorker(self.model, self.loaded_facts),)
+        self._worker = ThreadWorker(self.model, self.loaded_facts)
         # Loaded models by name.
         self._models: dict[str, Model] = {}
         # Why models could not be loaded, by model name.
         self._load_errors: dict[str, str] = {}
         # A lock for each model, held while the model is being loaded.
         self._load_locks = {name: threading.Lock() for name in self.entries}
+
+    @property
+    def workers(self) -> tuple[ThreadWorker]:
+        """The only worker."""
+        return (self._worker,)
 
     def load(self, name: str = "") -> Facts:
         """Load a model, unless it is loaded, and return its facts; raise Fault if it cannot be loaded."""

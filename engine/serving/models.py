@@ -1,5 +1,6 @@
 """The models that the app offers, and what is known of them in the app's own process. No torch."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,14 @@ GPU_DEVICE_FILES = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 def has_gpu() -> bool:
     """Return whether this machine has a GPU that torch may be able to use."""
     return any(Path(device).exists() for device in GPU_DEVICE_FILES)
+
+
+def gpu_count() -> int:
+    """Return the number of NVIDIA GPUs that this process may use."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
 
 
 def select_models(names: Sequence[str], gpu: bool) -> list[ModelEntry]:
@@ -42,14 +51,16 @@ def select_models(names: Sequence[str], gpu: bool) -> list[ModelEntry]:
 class Models(ABC):
     """The models that the app offers, and the workers that have them. An empty name means the first model."""
 
-    # The workers, which carry out the stages of runs.
-    workers: Sequence[Worker]
-
     def __init__(self, entries: Sequence[ModelEntry]) -> None:
         """Offer the models with these entries."""
         self.entries = {entry.name: entry for entry in entries}
         # Facts from the config files of models that are not loaded, by model name.
         self._config_facts: dict[str, Facts] = {}
+
+    @property
+    @abstractmethod
+    def workers(self) -> Sequence[Worker]:
+        """The workers, which make the stages of runs."""
 
     @abstractmethod
     def load(self, name: str = "") -> Facts:

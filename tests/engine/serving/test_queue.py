@@ -13,6 +13,7 @@ from engine.serving.entry import Request
 from engine.serving.queue import QueueFull, RunQueue
 from engine.serving.worker import WorkerLost
 from tests.support.fake_runs import FakeRuns, last_event, submit_prompt
+from tests.support.waiting import wait_until
 
 
 class StoringRuns(FakeRuns):
@@ -176,7 +177,7 @@ def test_a_stage_that_several_runs_need_is_made_once(tmp_path):
         worker.hold()
     queue = RunQueue(RunCache(tmp_path), workers)
     runs = [submit_prompt(queue, "same", owner=owner * 32) for owner in "abc"]
-    workers[0].started.wait()
+    wait_until(lambda: any(worker.started.is_set() for worker in workers))
     for worker in workers:
         worker.release()
     for run in runs:
