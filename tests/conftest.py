@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.support.loras",
     "tests.support.controlnets",
     "tests.support.running_app",
+    "tests.support.worker_processes",
 ]
 
 

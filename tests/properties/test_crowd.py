@@ -24,17 +24,19 @@ from tests.support.run_results import stage_done_events
 from tests.support.slow_cases import slow_cases
 
 
-@pytest.fixture
-def queue(model, tmp_path):
-    """A queue of real runs of the tiny model."""
+@pytest.fixture(params=["thread", *slow_cases("processes")])
+def queue(request, model, tmp_path):
+    """A queue of real runs of the tiny model, made by a thread or by two processes."""
+    if request.param == "thread":
+        workers = [ThreadWorker(lambda name: model, lambda name: model.facts)]
+    else:
+        workers = request.getfixturevalue("process_pool").workers
     cache = RunCache(tmp_path / "queue")
 
     def estimate(request):
         return Pace(cache.root).estimate_each(plan(request.recipe, model.facts).stages)
 
-    made = RunQueue(
-        cache, [ThreadWorker(lambda name: model, lambda name: model.facts)], estimate, max_waiting=40
-    )
+    made = RunQueue(cache, workers, estimate, max_waiting=40)
     yield made
     made.close()
 
@@ -64,7 +66,8 @@ def test_library_queue_resumed_run_and_enlargement_make_the_same_picture(schedul
         assert stage_bytes(run, 1) == stage_bytes(library, 1)
 
 
-def test_a_stopped_run_makes_at_most_one_more_call(model, network_calls, queue):
+@pytest.mark.parametrize("queue", ["thread"], indirect=True)
+def test_a_stopped_run_makes_at_most_one_more_call(network_calls, queue):
     run = queue.submit(Request(small_recipe(scales=(1, 2, 3), view_batch=1)))
     for event in queue.follow(run):
         if isinstance(event, Progress) and event.stage == 2:

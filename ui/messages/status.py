@@ -122,10 +122,10 @@ def cost_message(session: Session, services: Services) -> Message:
     if cached >= last:
         return Message(words.ALL_STAGES_CACHED.format(count=last) if last > 1 else words.ONLY_STAGE_CACHED)
     stages_to_run = plan.stages[cached:last]
-    seconds = services.pace.estimate(stages_to_run)
+    seconds = services.pace.estimate_range(stages_to_run)
     time = words.TIME_UNKNOWN
     if seconds is not None:
-        time = words.TIME_KNOWN.format(time=formatting.format_estimate(seconds))
+        time = words.TIME_KNOWN.format(time=formatting.format_range(*seconds))
     evaluations = f"{sum(stage.evaluations for stage in stages_to_run):,}"
     if not cached and session.pause_after is None:
         text = words.COST_OF_RUN.format(
@@ -292,10 +292,10 @@ def continue_action(services: Services, progress: RunProgress, until: int | None
         until = None
     seconds = None
     if progress.plan:
-        seconds = services.pace.estimate(progress.plan.stages[progress.last_finished_stage : until])
+        seconds = services.pace.estimate_range(progress.plan.stages[progress.last_finished_stage : until])
     time = ""
     if seconds is not None:
-        time = words.CONTINUE_TIME.format(time=formatting.format_estimate(seconds))
+        time = words.CONTINUE_TIME.format(time=formatting.format_range(*seconds))
     return {"do": "continue", "run": progress.name, "label": words.CONTINUE_RUN.format(time=time)}
 
 

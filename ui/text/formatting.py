@@ -29,6 +29,17 @@ def format_estimate(seconds: float) -> str:
     return duration if seconds < 10 else f"about {duration}"
 
 
+def format_range(low: float, high: float) -> str:
+    """Return an estimated duration as text, with its ends where they differ: "40 to 55 s", "90 s to 3 minutes"."""
+    first, last = format_duration(low), format_duration(high)
+    if first == last or high < 10:
+        return format_estimate(high)
+    if low < 10:
+        return f"up to {last}"
+    (number, unit), last_unit = first.rsplit(" ", 1), last.rsplit(" ", 1)[1]
+    return f"{number if unit == last_unit else first} to {last}"
+
+
 def format_elapsed(seconds: float) -> str:
     """Return a measured duration as text: "61 s", "12 minutes"."""
     return f"{max(1, round(seconds))} s" if seconds < 300 else f"{round(seconds / 60)} minutes"

@@ -44,6 +44,27 @@ def test_newer_stages_have_more_weight_than_older_ones(tmp_path):
     assert pace.estimate([first]) == pytest.approx(3, rel=0.01)
 
 
+def test_the_range_of_a_stage_is_that_of_the_last_five_of_its_shape(tmp_path):
+    pace, (first, second) = Pace(tmp_path), stages()
+    for seconds in (50.0, 4.0, 9.0, 5.0, 6.0, 7.0):
+        pace.learn(first, seconds)
+    assert pace.estimate_range([first]) == (4, 9)
+    assert pace.estimate([first]) == 6
+    assert Pace(tmp_path).estimate_range([first, first]) == (8, 18)
+    # Of the second stage's shape nothing is known, so that its range is a single estimate.
+    low, high = pace.estimate_range([second])
+    assert low == high == pace.estimate([second])
+    assert pace.estimate_range(stages(replace(FACTS, device="another"))) is None
+
+
+def test_stages_of_other_work_have_ranges_of_their_own(tmp_path):
+    pace, (first, _) = Pace(tmp_path), stages()
+    pace.learn(first, 4.0)
+    longer, _ = stages(steps=40)
+    low, high = pace.estimate_range([longer])
+    assert low == high == pytest.approx(8, rel=0.2)
+
+
 @pytest.mark.parametrize("other", [{"device": "another"}, {"dtype": "float32"}, {"name": "theirs"}])
 def test_each_machine_model_and_format_has_a_pace_of_its_own(other, tmp_path):
     pace = Pace(tmp_path)

@@ -18,22 +18,13 @@ from engine.serving.entry import Request
 from engine.serving.model_pool import ModelPool
 from engine.serving.process_worker import ProcessPool, open_models
 from engine.serving.queue import RunQueue
+from engine.serving.worker import ThreadWorker
 from tests.support.planning import small_recipe
 from tests.support.running_app import tiny_entry
 from tests.support.slow_cases import slow_cases
 from tests.support.waiting import wait_until
 
 RECIPE = small_recipe(scales=(1, 1.5, 2), steps=4)
-
-
-@pytest.fixture(scope="module")
-def pool(tiny_folder):
-    """Two worker processes that have loaded the tiny model, with as many threads as the tests."""
-    made = ProcessPool([tiny_entry(tiny_folder)], ["cpu", "cpu"], "float32", threads=1)
-    for worker in made.workers:
-        worker.load("")
-    yield made
-    made.close()
 
 
 def open_queue(folder, workers):
@@ -56,32 +47,25 @@ def stored_latents(run):
 
 
 @pytest.fixture(scope="module")
-def thread(tiny_folder):
-    """A worker in this process."""
-    (worker,) = ModelPool([tiny_entry(tiny_folder)], "cpu", "float32").workers
-    return worker
-
-
-@pytest.fixture(scope="module")
-def expected(tiny_folder, tmp_path_factory):
+def expected(model, tmp_path_factory):
     """The latents of all stages of RECIPE, made by generate()."""
-    model = ModelPool([tiny_entry(tiny_folder)], "cpu", "float32").model()
     accepted, *_ = generate(RECIPE, model, out=tmp_path_factory.mktemp("library"))
     return stored_latents(accepted.run)
 
 
-def process_ids(pool):
+def process_ids(process_pool):
     """Return the ids of the workers' processes; None for a worker without one."""
-    return [worker._process and worker._process.pid for worker in pool.workers]
+    return [worker._process and worker._process.pid for worker in process_pool.workers]
 
 
 def test_threads_processes_and_runs_continued_across_them_make_the_same_bytes(
-    pool, thread, expected, tmp_path
+    process_pool, model, expected, tmp_path
 ):
+    thread = ThreadWorker(lambda name: model, lambda name: model.facts)
     queues = {
         "thread": open_queue(tmp_path / "thread", [thread]),
-        "processes": open_queue(tmp_path / "processes", pool.workers),
-        "resumed": open_queue(tmp_path / "resumed", pool.workers),
+        "processes": open_queue(tmp_path / "processes", process_pool.workers),
+        "resumed": open_queue(tmp_path / "resumed", process_pool.workers),
         "continued": open_queue(tmp_path / "resumed", [thread]),
     }
     begun, _ = run_to_end(queues["resumed"], RECIPE, until=1)
@@ -94,8 +78,8 @@ def test_threads_processes_and_runs_continued_across_them_make_the_same_bytes(
         assert stored_latents(run) == expected
 
 
-def test_two_runs_are_made_at_the_same_time(pool, tmp_path):
-    queue = open_queue(tmp_path, pool.workers)
+def test_two_runs_are_made_at_the_same_time(process_pool, tmp_path):
+    queue = open_queue(tmp_path, process_pool.workers)
     names = [queue.submit(Request(small_recipe(seed=seed, scales=(1, 2)), "")) for seed in (1, 2)]
     for name in names:
         for event in queue.follow(name):
@@ -106,9 +90,9 @@ def test_two_runs_are_made_at_the_same_time(pool, tmp_path):
     assert [list(queue.follow(name))[-1] for name in names] == [Finished(2)] * 2
 
 
-def test_a_stop_reaches_the_process_by_its_connection(pool, tmp_path, monkeypatch):
+def test_a_stop_reaches_the_process_by_its_connection(process_pool, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "STOP_FILE", "missing/stop")
-    queue = open_queue(tmp_path, pool.workers)
+    queue = open_queue(tmp_path, process_pool.workers)
     name = queue.submit(Request(small_recipe(scales=(1, 2, 3), steps=20), ""))
     for event in queue.follow(name):
         if isinstance(event, Progress) and event.stage == 2:
@@ -119,7 +103,7 @@ def test_a_stop_reaches_the_process_by_its_connection(pool, tmp_path, monkeypatc
     assert end.stage == 2
 
 
-def kill_while_it_works(pool, queue, name, moment):
+def kill_while_it_works(process_pool, queue, name, moment):
     """Kill the process that works on a run after so many of its calls of the network."""
     for event in queue.follow(name):
         if isinstance(event, Progress) and event.evaluations >= moment:
@@ -128,31 +112,31 @@ def kill_while_it_works(pool, queue, name, moment):
             return
 
 
-def check_a_kill(pool, expected, folder, moment):
+def check_a_kill(process_pool, expected, folder, moment):
     """Kill a worker after so many evaluations; the run ends well, with the same stages."""
-    queue = open_queue(folder, pool.workers)
+    queue = open_queue(folder, process_pool.workers)
     name = queue.submit(Request(RECIPE, ""))
-    kill_while_it_works(pool, queue, name, moment)
+    kill_while_it_works(process_pool, queue, name, moment)
     assert list(queue.follow(name))[-1] == Finished(3)
     assert stored_latents(folder / name) == expected
 
 
-def test_a_killed_worker_loses_no_finished_stage(pool, expected, tmp_path):
-    before = process_ids(pool)
-    check_a_kill(pool, expected, tmp_path, 5)
-    after = process_ids(pool)
+def test_a_killed_worker_loses_no_finished_stage(process_pool, expected, tmp_path):
+    before = process_ids(process_pool)
+    check_a_kill(process_pool, expected, tmp_path, 5)
+    after = process_ids(process_pool)
     assert sum(one == other for one, other in zip(before, after, strict=True)) == 1
-    assert pool.is_loaded()
+    assert process_pool.is_loaded()
 
 
 @pytest.mark.slow
-def test_twenty_kills_lose_no_finished_stage(pool, expected, tmp_path):
-    of = sum(stage.evaluations for stage in plan(RECIPE, pool.facts()).stages)
+def test_twenty_kills_lose_no_finished_stage(process_pool, expected, tmp_path):
+    of = sum(stage.evaluations for stage in plan(RECIPE, process_pool.facts()).stages)
     for n in range(20):
-        check_a_kill(pool, expected, tmp_path / str(n), n * of // 20)
+        check_a_kill(process_pool, expected, tmp_path / str(n), n * of // 20)
 
 
-def test_a_model_that_cannot_be_loaded_fails_the_run_with_the_reason(pool, tmp_path):
+def test_a_model_that_cannot_be_loaded_fails_the_run_with_the_reason(tmp_path):
     missing = ProcessPool([tiny_entry(tmp_path / "nothing")], ["cpu"], "float32")
     with pytest.raises(WeightsMissing) as raised:
         missing.load()
@@ -163,11 +147,11 @@ def test_a_model_that_cannot_be_loaded_fails_the_run_with_the_reason(pool, tmp_p
     missing.close()
 
 
-def test_the_app_knows_the_facts_of_a_models_process(pool, model):
-    assert pool.facts().hash == model.facts.hash
-    assert pool.is_loaded()
-    assert not pool.is_on_gpu()
-    assert pool.free_memory() > 0
+def test_the_app_knows_the_facts_of_a_models_process(process_pool, model):
+    assert process_pool.facts().hash == model.facts.hash
+    assert process_pool.is_loaded()
+    assert not process_pool.is_on_gpu()
+    assert process_pool.free_memory() > 0
 
 
 APP = """
