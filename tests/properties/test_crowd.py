@@ -79,6 +79,19 @@ def test_a_stopped_run_makes_at_most_one_more_call(network_calls, queue):
     assert len(network_calls) <= calls_before_stop + 1
 
 
+def test_ten_requests_with_one_base_make_it_once(queue):
+    requests = [Request(small_recipe(scales=(1, 1.5), alpha1=alpha1)) for alpha1 in range(1, 6)]
+    requests += [replace(request, owner="b" * 32) for request in requests]
+    runs = queue.submit_all(requests[:5]) + [queue.submit(request) for request in requests[5:]]
+    assert [list(queue.follow(run))[-1] for run in runs] == [Finished(2)] * 10
+    files = [
+        [store.find_stage(queue.cache.root / run, stage)[1] / store.LATENTS_FILE for run in runs]
+        for stage in (1, 2)
+    ]
+    # The runs that reuse a stage have the same file. The second owner's requests equal the first's.
+    assert [len({file.stat().st_ino for file in each}) for each in files] == [1, 5]
+
+
 @pytest.mark.slow
 def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(queue):
     runs, lock = {}, threading.Lock()
