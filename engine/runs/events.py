@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Waiting:
     """The run waits in the queue."""
 
-    # How many runs come before this one.
+    # How many runs come before this one; 0 when its turn has come.
     place: int
     # Estimated seconds until it is this run's turn; None if unknown.
     seconds: float | None

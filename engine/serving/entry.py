@@ -75,6 +75,8 @@ class Entry:
     device: str = ""
     # Whether a worker or the queue itself is busy with the run at present.
     is_active: bool = False
+    # Whether the last event says that the run waits.
+    is_told_to_wait: bool = False
     # Whether the run was requested to stop.
     has_stop_request: bool = False
     # The number of finished stages.

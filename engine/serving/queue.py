@@ -285,6 +285,9 @@ class RunQueue:
                 break
             slot = _most_suitable(free, entry)
             slot.entry, slot.began, entry.is_active = entry, self.clock(), True
+            if entry.is_told_to_wait:
+                entry.is_told_to_wait = False
+                entry.log.add(Waiting(0, 0.0))
             if slot.thread is None:
                 slot.thread = threading.Thread(
                     target=self._carry_out_turns, args=(slot,), name="run queue", daemon=True
@@ -472,7 +475,9 @@ class RunQueue:
         now = self.clock()
         seconds = {slot.entry: now - slot.began for slot in self._slots if slot.entry}
         for each in forecast_turns(self._queue, self._waiting_since, seconds, len(self._slots)):
-            each.entry.log.add(Waiting(each.place, each.seconds))
+            if each.place:  # Otherwise its turn is about to be given.
+                each.entry.is_told_to_wait = True
+                each.entry.log.add(Waiting(each.place, each.seconds))
 
 
 def _most_suitable(slots: Sequence[Slot], entry: Entry) -> Slot:

@@ -103,7 +103,7 @@ class RunProgress:
             case Preview():
                 self.preview = event
             case Waiting():
-                self.waiting = event
+                self.waiting = event if event.place else None
             case Retreated():
                 self.has_smaller_batch = True
             case _:

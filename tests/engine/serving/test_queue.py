@@ -89,6 +89,16 @@ def test_a_waiting_run_reports_its_position_and_the_seconds_before_it(queue, fak
     assert waits(queue, runs[3]) == [Waiting(3, 26.0)]
 
 
+def test_a_run_that_has_waited_hears_when_its_turn_has_come(queue, fake_runs):
+    fake_runs.hold()
+    submit_prompt(queue, "a")
+    fake_runs.started.wait()
+    second = submit_prompt(queue, "b")
+    assert waits(queue, second) == [Waiting(1, 10.0)]
+    fake_runs.release(fake_runs.steps)
+    wait_until(lambda: waits(queue, second) == [Waiting(0, 0.0)])
+
+
 def test_without_an_estimate_no_seconds_are_reported(queue, fake_runs):
     queue.estimate = lambda request: ()
     fake_runs.hold()
