@@ -210,4 +210,7 @@ def _describe_finished(services: Services, progress: RunProgress) -> str:
     }
     if not seconds:
         return words.RUN_DONE_FROM_CACHE.format(**values)
-    return words.RUN_DONE.format(time=formatting.format_elapsed(seconds), **values)
+    time, kept = formatting.format_elapsed(seconds), len(cached & progress.finished.keys())
+    if kept:
+        return words.RUN_DONE_IN_PART.format(time=time, kept=kept, **values)
+    return words.RUN_DONE.format(time=time, **values)

@@ -250,8 +250,9 @@ def _stage_and_time_left(
     in_stage, in_run = progress.seconds_left(services.pace.estimate_each(plan.stages))
     in_stage_text = in_run_text = ""
     if in_stage is not None:
-        in_stage_text = words.TIME_LEFT_IN_STAGE.format(time=formatting.format_duration(in_stage))
-    if in_run is not None:
+        text = words.TIME_LEFT_IN_LAST_STAGE if in_run == in_stage else words.TIME_LEFT_IN_STAGE
+        in_stage_text = text.format(time=formatting.format_duration(in_stage))
+    if in_run is not None and in_run != in_stage:
         in_run_text = words.TIME_LEFT_IN_RUN.format(time=formatting.format_duration(in_run))
     return {
         "stage": latest.stage,

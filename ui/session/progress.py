@@ -104,6 +104,8 @@ class RunProgress:
                 self.preview = event
             case Waiting():
                 self.waiting = event if event.place else None
+                # If a stage was in progress, it begins anew, because its worker was lost.
+                self.preview = self.last_progress = self.first_progress = None
             case Retreated():
                 self.has_smaller_batch = True
             case _:
@@ -123,7 +125,7 @@ class RunProgress:
         return upscaling + (1 - upscaling) * min(1.0, done / max(1, stage.evaluations))
 
     def seconds_left(self, estimates: tuple[float | None, ...]) -> tuple[float | None, float | None]:
-        """Return (seconds left in the present stage, seconds left in the whole run); None for an unknown value.
+        """Return (seconds left in the present stage, seconds left until the run ends or pauses); None if unknown.
 
         estimates: the seconds of each stage of the plan, estimated from earlier runs.
         """
@@ -135,7 +137,7 @@ class RunProgress:
         if stage_seconds is None:
             return None, None
         left_in_stage = stage_seconds * (1 - self.stage_fraction)
-        later = estimates[number:]
+        later = estimates[number : self.pause_after or self.until]
         if None in later:
             return left_in_stage, None
         return left_in_stage, left_in_stage + sum(seconds for seconds in later if seconds)
