@@ -20,6 +20,8 @@ from ui.text.labels import replace_names_with_labels
 
 # Seconds between two requests to the queue for new events.
 POLL_INTERVAL = 0.1
+# Seconds between two updates of the time that is left until a waiting run's turn.
+WAITING_UPDATE_INTERVAL = 5.0
 # Seconds between two updates of the page: a fraction of the time that the run has taken so far, between a minimum and
 # a maximum. Each update takes time of the browser and of the server on cores that the run may be computed on.
 MIN_UPDATE_INTERVAL, MAX_UPDATE_INTERVAL, UPDATE_FRACTION_OF_AGE = 0.3, 1.0, 1 / 20
@@ -113,6 +115,8 @@ async def follow_run(session: Session, services: Services, progress: RunProgress
             await asyncio.to_thread(_apply_events, session, services, progress, events)
             has_news = True
         now = time()
+        if progress.waiting_seconds and now - updated >= WAITING_UPDATE_INTERVAL:
+            has_news = True
         is_due = now - updated >= update_interval(now - began)
         is_urgent = not all(isinstance(event, Progress | Upscaling | Preview) for event in events)
         if has_news and (is_due or is_urgent):

@@ -14,7 +14,6 @@ from engine.recipe.recipe import MAX_SEED
 from ui.actions import restore, runs
 from ui.actions.replan import current_notes, is_already_made, plan_settings, replan
 from ui.handlers.base import Handlers
-from ui.messages.status import describe_unknown_words
 from ui.page import Outputs, one_at_a_time
 from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
@@ -83,7 +82,7 @@ class PageHandlers(Handlers):
         if not prompt.strip():
             return words.PROMPT_EMPTY
         if not vocabulary.has_vocabulary_word(prompt, entry):
-            return describe_unknown_words(prompt, entry)
+            return words.NO_KNOWN_WORD.format(title=entry.title)
         return ""
 
     def on_stop(self, stored: object, request: gr.Request) -> Outputs:

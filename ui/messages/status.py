@@ -203,7 +203,7 @@ def too_large_message(plan: Plan, services: Services) -> Message | None:
 def describe_progress(progress: RunProgress, services: Services) -> str:
     """Return sentences on the state of a run: its place in the queue, its start, or its stage and step."""
     if progress.waiting:
-        return _describe_waiting(progress.waiting)
+        return _describe_waiting(progress.waiting, progress.waiting_seconds)
     latest, plan = progress.last_progress, progress.plan
     if isinstance(latest, Upscaling) and plan:
         return _add_explanations(_describe_tile(latest, plan, progress, services), progress)
@@ -218,11 +218,11 @@ def describe_progress(progress: RunProgress, services: Services) -> str:
     return words.STARTING if services.pool.is_loaded(progress.model) else words.LOADING_MODEL
 
 
-def _describe_waiting(waiting: Waiting) -> str:
+def _describe_waiting(waiting: Waiting, seconds: float | None) -> str:
     """Return a sentence on how many runs are ahead in the queue and about how long they take."""
     time = ""
-    if waiting.seconds is not None:
-        time = words.WAITING_TIME.format(time=formatting.format_estimate(waiting.seconds))
+    if seconds is not None:
+        time = words.WAITING_TIME.format(time=formatting.format_estimate(seconds))
     text = words.WAITING_FOR_ONE_RUN if waiting.place == 1 else words.WAITING_FOR_RUNS
     return text.format(count=waiting.place, time=time)
 

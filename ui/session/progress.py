@@ -43,6 +43,8 @@ class RunProgress:
     preview: Preview | None = None
     # The newest Waiting event, which holds the run's position in the queue; None if the run is not waiting.
     waiting: Waiting | None = None
+    # When the newest Waiting event arrived, in seconds of `clock`.
+    waiting_began: float = 0.0
     # The event with which the run ended; None before the end.
     end: Event | None = None
     # Whether memory ran out and the run continued with smaller batches or tiles.
@@ -103,7 +105,7 @@ class RunProgress:
             case Preview():
                 self.preview = event
             case Waiting():
-                self.waiting = event if event.place else None
+                self.waiting, self.waiting_began = event if event.place else None, self.clock()
                 # If a stage was in progress, it begins anew, because its worker was lost.
                 self.preview = self.last_progress = self.first_progress = None
             case Retreated():
@@ -123,6 +125,13 @@ class RunProgress:
             return upscaling * self.last_progress.tile / max(1, self.last_progress.tiles)
         done = self.last_progress.evaluations - self.evaluations_before
         return upscaling + (1 - upscaling) * min(1.0, done / max(1, stage.evaluations))
+
+    @property
+    def waiting_seconds(self) -> float | None:
+        """Estimated seconds until the run's turn, counted down since the newest Waiting event; None if unknown."""
+        if self.waiting is None or self.waiting.seconds is None:
+            return None
+        return max(0.0, self.waiting.seconds - (self.clock() - self.waiting_began))
 
     def seconds_left(self, estimates: tuple[float | None, ...]) -> tuple[float | None, float | None]:
         """Return (seconds left in the present stage, seconds left until the run ends or pauses); None if unknown.

@@ -188,6 +188,8 @@ RUN_REMOVED = (
 )
 LINK_READ_EXCEPT = "The settings of the link are set now, except: {strange}."
 LINK_READ = "The settings of the link are set now. Press Generate to make the picture."
+# The note UNKNOWN_WORDS, which says which words they are, is on the page as well.
+NO_KNOWN_WORD = "{title} knows none of these words, so nothing was started."
 UNKNOWN_WORDS = '{title} does not know {words}. It can draw: {subjects}. Try "{example}".'
 
 # Complaints about a picture, and the changes of settings that they lead to.

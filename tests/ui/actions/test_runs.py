@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.runs.events import Finished, Progress, StageDone
+from engine.runs.events import Finished, Progress, StageDone, Waiting
 from tests.support.waiting import run_async
 from ui.actions import runs
 from ui.session.session import Session
@@ -20,7 +20,7 @@ def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(m
     step = Progress(1, 1, 20, 2, 40)
     stage_done = StageDone(1, 1.0, (64, 64), "picture.png", "latents.safetensors", 1.0, 40)
     batches = iter([[step], [], [step, stage_done], [step], [step, Finished(1)]])
-    progress = SimpleNamespace(name="run", next_event=0, end=None)
+    progress = SimpleNamespace(name="run", next_event=0, end=None, waiting_seconds=None)
     queue = SimpleNamespace(
         mark_watched=lambda name: None, events_since=lambda name, first: (next(batches), first + 1)
     )
@@ -45,7 +45,7 @@ def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(m
 
 def test_steps_update_the_page_once_the_interval_has_passed(monkeypatch):
     batches = iter([[Progress(1, n, 20, n, 40)] for n in range(1, 4)])
-    progress = SimpleNamespace(name="run", next_event=0, end=None)
+    progress = SimpleNamespace(name="run", next_event=0, end=None, waiting_seconds=None)
     queue = SimpleNamespace(
         mark_watched=lambda name: None,
         events_since=lambda name, first: (next(batches, [Finished(1)]), first + 1),
@@ -63,6 +63,31 @@ def test_steps_update_the_page_once_the_interval_has_passed(monkeypatch):
 
     monkeypatch.setattr(runs, "_apply_events", apply_events)
     monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
+    monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 0)
+    monkeypatch.setattr(runs, "MAX_UPDATE_INTERVAL", 0)
+    run_async(watch())
+    assert shown == [1, 2, 3, 4]
+
+
+def test_the_time_until_a_waiting_runs_turn_is_counted_down(monkeypatch):
+    progress = SimpleNamespace(name="run", next_event=0, end=None, waiting_seconds=60.0)
+    batches = iter([[Waiting(1, 60.0)], [], [], [Finished(1)]])
+    queue = SimpleNamespace(
+        mark_watched=lambda name: None, events_since=lambda name, first: (next(batches), first + 1)
+    )
+    shown = []
+
+    def apply_events(session, services, progress, events):
+        progress.end = events[0] if isinstance(events[0], Finished) else None
+
+    async def watch():
+        services = SimpleNamespace(queue=queue, streams=EventStreams())
+        async for _ in runs.follow_run(Session(), services, progress):
+            shown.append(progress.next_event)
+
+    monkeypatch.setattr(runs, "_apply_events", apply_events)
+    monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
+    monkeypatch.setattr(runs, "WAITING_UPDATE_INTERVAL", 0)
     monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 0)
     monkeypatch.setattr(runs, "MAX_UPDATE_INTERVAL", 0)
     run_async(watch())

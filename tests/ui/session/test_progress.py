@@ -45,3 +45,14 @@ def test_a_run_that_waits_in_the_middle_of_a_stage_begins_the_stage_anew():
     assert progress.last_progress is progress.first_progress is None
     progress.take_events([Waiting(0, 0.0)])
     assert progress.waiting is None
+
+
+def test_the_time_until_the_turn_is_counted_down():
+    now = [100.0]
+    progress = RunProgress(Path("run"), clock=lambda: now[0])
+    assert progress.waiting_seconds is None
+    progress.take_events([Waiting(1, 30.0)])
+    now[0] += 10
+    assert progress.waiting_seconds == 20
+    now[0] += 50
+    assert progress.waiting_seconds == 0
