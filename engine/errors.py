@@ -314,6 +314,10 @@ WORKER_LOST_LOADING = (
 )
 UNUSABLE_WORKERS = "There is no such number of workers: {value}. Give auto, or a number from 1 to {limit}."
 WORKERS_NEED_POSIX = "Worker processes are not available on Windows. Leave the setting out."
+WORKERS_LOST_LOADING = (
+    "The model could not be loaded: the process that loaded it ended twice, most likely for lack of memory. "
+    "Close other programs and try again, or choose a smaller model."
+)
 WORKERS_LOST = (
     "Stage {stage} was given up: the process that made it ended twice, most likely for lack of memory. "
     "Finished stages are kept. Continue with a smaller picture or fewer views per batch."

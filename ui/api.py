@@ -242,7 +242,12 @@ def _submit(services: Services, recipe: Recipe, client: Client) -> str:
     if refusal:
         raise Fault(refusal.text)
     request = Request(
-        recipe, recipe.model, plan=planned, owner=client.owner or token_hex(16), client=client.key
+        recipe,
+        recipe.model,
+        plan=planned,
+        owner=client.owner or token_hex(16),
+        client=client.key,
+        turns_of=client.owner or client.key,
     )
     return services.queue.submit(request)
 

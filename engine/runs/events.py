@@ -1,6 +1,7 @@
 """The events of a run: Accepted, then Progress, Previews and a StageDone for each stage, and a last event.
 
-Events can be pickled. The last event is Finished, Stopped or Failed. Waiting comes from the queue, before Accepted.
+Events can be pickled. The last event is Finished, Stopped or Failed. Waiting comes from the queue, before
+Accepted and between stages.
 """
 
 import logging

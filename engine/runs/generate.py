@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.errors import BadRecipe
 from engine.network.model import Model
 from engine.recipe.recipe import Recipe
 from engine.runs import events
@@ -46,7 +45,7 @@ def generate(
         )
         try:
             parts = load_parts(prepared, model)
-        except BadRecipe:
+        except Exception:
             if run is None:
                 cache.remove_run(prepared.folder)
             raise

@@ -6,7 +6,7 @@ So the stages of a run may be made by different processes, one after another.
 import logging
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -348,7 +348,7 @@ class StageWork:
         record = self.record(denoiser.view_batch) | measured
         stored = store.StoredStage(latent.cpu().numpy(), (made.tone.mean, made.tone.deviation), record)
         folder = store.write_stage(self.run.folder, stage.number, record["key"], stored, picture)
-        Pace(self.run.folder.parent).learn(stage, seconds)
+        Pace(self.run.folder.parent).learn(replace(stage, facts=self.model.facts), seconds)
         yield events.StageDone(
             stage.number,
             stage.scale,
@@ -364,8 +364,9 @@ class StageWork:
 
         view_batch: the number of views in the stage's last call of the network.
         """
-        planned, facts = self.run.plan, self.run.plan.facts
-        return environment_record(planned) | {
+        # The model's own facts, because another device may have prepared the run.
+        planned, facts = self.run.plan, self.model.facts
+        return environment_record(facts, view_batch) | {
             "recipe": to_dict(planned.recipe),
             "engine": ENGINE_VERSION,
             "stage": self.number,
@@ -376,7 +377,6 @@ class StageWork:
             "model_hash": facts.hash,
             "space": facts.latent_space,
             "steps": self.stage.step_count,
-            "view_batch": view_batch,
         }
 
     def out_of_memory_message(self) -> str:

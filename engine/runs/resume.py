@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import errors
+from engine.catalogue.entries import Facts
 from engine.errors import BadRecipe, short_repr
 from engine.planning.plan import Plan, with_view_batch
 from engine.planning.stage import Stage
@@ -154,14 +155,13 @@ def _check_fits(planned: Plan, chosen: int, stored: StoredStage) -> None:
         raise BadRecipe("resume", errors.RESUME_TOO_LARGE.format(stage=chosen, found=found, wanted=wanted))
 
 
-def environment_record(planned: Plan) -> dict[str, Any]:
+def environment_record(facts: Facts, view_batch: int) -> dict[str, Any]:
     """Return the device, number format, threads and batch size, on which the last bits of a picture depend."""
-    facts = planned.facts
     return {
         "device": facts.device,
         "dtype": facts.dtype,
         "threads": facts.threads,
-        "view_batch": planned.stages[0].view_batch,
+        "view_batch": view_batch,
     }
 
 
@@ -169,7 +169,7 @@ def environment_note(resume_point: ResumePoint, planned: Plan) -> str | None:
     """Return a sentence if the stage to continue from was made in another environment; None if it was not."""
     if not resume_point.last:
         return None
-    present = environment_record(planned)
+    present = environment_record(planned.facts, planned.stages[0].view_batch)
     recorded = {name: resume_point.last.stored.record.get(name) for name in present}
     if recorded == present or None in recorded.values():
         return None

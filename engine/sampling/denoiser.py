@@ -71,17 +71,11 @@ class Denoiser:
         self.network, self.text, self.guidance_passes = network, text, guidance_passes
         self.view_batch, self.stop = view_batch, stop
         self.conditioning = conditioning or Conditioning()
-        self.calls = self.evaluations = self._evaluations_before = 0
+        self.calls = self.evaluations = 0
 
     @property
     def device(self) -> torch.device:
         return self.network.device
-
-    def count_new_evaluations(self) -> int:
-        """Return the number of evaluations since the last call of this method."""
-        new = self.evaluations - self._evaluations_before
-        self._evaluations_before = self.evaluations
-        return new
 
     def evaluate(
         self,

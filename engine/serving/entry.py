@@ -34,6 +34,8 @@ class Request:
     owner: str = field(default="", repr=False)
     # Who asked for the run, for the limit of runs per client; empty for no limit.
     client: str = ""
+    # Who takes the run's turns; empty for its owner, else its client.
+    turns_of: str = ""
 
 
 # Estimates the seconds of each stage of a request; None for a stage whose time is unknown.
@@ -90,8 +92,8 @@ class Entry:
 
     @property
     def owner(self) -> str:
-        """Whose run it is: turns go between owners."""
-        return self.request.owner or self.request.client or self.run.name
+        """Who takes the run's turns: turns go between owners."""
+        return self.request.turns_of or self.request.owner or self.request.client or self.run.name
 
     @property
     def next_stage(self) -> int:
@@ -134,12 +136,12 @@ class Entry:
             log.warning("%s has no file that stops it: %s", self.run, fault)
 
 
-def queue_full_message(entries: list[Entry], waiting: int) -> str:
+def queue_full_message(entries: list[Entry], waiting: int, workers: int) -> str:
     """Return the message that the queue is full and when to try again.
 
-    entries: all runs in the queue. waiting: how many places are waiting.
+    entries: all runs in the queue. waiting: how many places are waiting. workers: the number of workers.
     """
     seconds = [entry.remaining_seconds[0] for entry in entries]
     known = [each for each in seconds if each is not None]
-    wait = errors.waiting_phrase(sum(known) if len(known) == len(seconds) else None)
+    wait = errors.waiting_phrase(sum(known) / workers if len(known) == len(seconds) else None)
     return errors.QUEUE_FULL.format(count=waiting, when=wait)

@@ -36,7 +36,7 @@ from engine.serving.worker import WorkerLost
 
 log = logging.getLogger(__name__)
 
-# Seconds in which a process ends after its connection is closed, before it is killed.
+# Seconds in which a process ends after it was asked to, before it is killed.
 ENDING_SECONDS = 5.0
 
 
@@ -46,19 +46,32 @@ class ProcessWorker:
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         """Create a worker. environment: variables of the process that differ from this one's."""
         self._settings, self._environment = settings, environment
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection[Any, Any] | None = None
+        self._process: Process | None = None
+        # Whether the worker was closed, so that no other process is started.
+        self._is_closed = False
         # Facts of the models that the process has loaded, and the free memory after the last answer, by model.
         self._facts: dict[Any, Facts] = {}
         self._free_memory: dict[Any, int | None] = {}
-        # Held while an order is carried out, and while something is sent.
-        self._turn, self._sending = threading.Lock(), threading.Lock()
+        # Held while an order is carried out.
+        self._turn = threading.Lock()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an order is being carried out."""
+        return self._turn.locked()
+
+    @property
+    def process_id(self) -> int | None:
+        """The id of the process; None if there is none."""
+        process = self._process
+        return process.id if process else None
 
     def load(self, model: Any) -> Facts:
         """Load a model, unless it is loaded, and return its facts. Raise Fault or WorkerLost."""
         name = self._name(model)
-        if name in self._facts:
-            return self._facts[name]
+        facts = self._facts.get(name)
+        if facts is not None:
+            return facts
         with self._turn:
             for answer in self._ask(LoadModel(name)):
                 if isinstance(answer, LoadFailed):
@@ -99,84 +112,115 @@ class ProcessWorker:
 
     def stop(self, run: Path) -> None:
         """Make the stage in work stop if it belongs to this run's folder."""
-        with suppress(WorkerLost):
-            self._send(StopRun(run))
+        process = self._process
+        if process:
+            with suppress(OSError):
+                process.send(StopRun(run))
 
     def close(self) -> None:
-        """End the process."""
-        process, connection = self._process, self._connection
-        self._forget_process()
-        if process and connection:
-            _end(process, connection)
+        """End the process for good."""
+        self._is_closed = True
+        self._end_process()
 
     def _name(self, model: Any) -> str:
         """Return the name of a model, which may be given as nothing for the first one."""
         return model or self._settings.entries[0].name
 
     def _ask(self, order: Order) -> Iterator[Answer]:
-        """Send an order, and yield the answers without end; raise WorkerLost if the process has ended."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        connection = self._connection
-        self._send(order)
-        while True:
-            try:
-                assert connection is not None
-                yield connection.recv()
-            except (EOFError, OSError) as fault:
-                self.close()
-                raise WorkerLost from fault
+        """Send an order and yield the answers, as long as the caller takes them; raise WorkerLost if the process ends.
 
-    def _send(self, order: Order) -> None:
-        """Send an order; raise WorkerLost if the process has ended."""
-        with self._sending:
-            if self._connection is None:
-                raise WorkerLost
-            try:
-                self._connection.send(order)
-            except OSError as fault:
-                raise WorkerLost from fault
+        The caller must take the last answer to the order, and none after it.
+        """
+        process = self._process
+        if process is None or not process.is_alive:
+            process = self._start()
+        try:
+            process.send(order)
+            while True:
+                yield process.receive()
+        # A message that cannot be read is as bad as none, because it is unknown which one comes next.
+        except Exception as fault:
+            if not isinstance(fault, EOFError | OSError):
+                log.warning("a worker's answer could not be read", exc_info=fault)
+            self._end_process()
+            raise WorkerLost from fault
 
-    def _start(self) -> None:
-        """Start the process."""
-        self._forget_process()
-        mine, its = Pipe()
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | dict(self._environment)
-        command = [sys.executable, "-m", "engine.serving.worker_process", str(its.fileno())]
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            pass_fds=[its.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # So that Ctrl-C reaches only the app, which then closes the connection.
-        )
-        its.close()
-        log.info("worker process %d has started on %s", process.pid, self._settings.device)
-        self._process, self._connection = process, mine
-        finalize(self, _end, process, mine)
-        mine.send(self._settings)
+    def _start(self) -> "Process":
+        """Start the process and return it; raise WorkerLost if the worker was closed or it cannot be started."""
+        self._end_process()
+        if self._is_closed:
+            raise WorkerLost
+        try:
+            self._process = Process(self._settings, self._environment)
+        except OSError as fault:
+            raise WorkerLost from fault
+        log.info("worker process %d has started on %s", self._process.id, self._settings.device)
+        return self._process
+
+    def _end_process(self) -> None:
+        """End the process, if there is one, and forget what it has loaded."""
+        process, self._process = self._process, None
+        self._facts.clear()
+        self._free_memory.clear()
+        if process:
+            process.end()
 
     def _remember(self, name: str, loaded: Loaded | None) -> None:
         """Remember what is known of a model after an answer."""
         if loaded:
             self._facts[name], self._free_memory[name] = loaded.facts, loaded.free_memory
 
-    def _forget_process(self) -> None:
-        """Forget the process and what it has loaded."""
-        self._process = self._connection = None
-        self._facts.clear()
-        self._free_memory.clear()
+
+class Process:
+    """A worker's process, and the connection to it. It is ended together with this object."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        """Start the process; raise OSError if that fails. environment: see ProcessWorker."""
+        self._connection, its = Pipe()
+        self._sending = threading.Lock()
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "engine.serving.worker_process", str(its.fileno())],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | dict(environment),
+            pass_fds=[its.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # So that Ctrl-C reaches only the app, which then ends this process.
+        )
+        its.close()
+        # Ends the process once: when it is called, when this object is not used any more, or when the app ends.
+        self.end = finalize(self, _end, self._process, self._connection)
+        self.send(settings)
+
+    @property
+    def id(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def send(self, message: Settings | Order) -> None:
+        """Send a message; raise OSError if the process has ended."""
+        with self._sending:
+            self._connection.send(message)
+
+    def receive(self) -> Answer:
+        """Wait for the next answer; raise EOFError or OSError if the process has ended."""
+        return self._connection.recv()
 
 
 def _end(process: "subprocess.Popen[bytes]", connection: "Connection[Any, Any]") -> None:
-    """Make a process end by closing its connection; kill it if that takes too long."""
-    connection.close()
+    """End a process. A stage in work is lost, but never written by halves."""
+    process.terminate()
     try:
         process.wait(ENDING_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    # Closed last: a thread that waits for an answer hears of the end of the process, and of nothing else.
+    connection.close()
 
 
 class ProcessPool(Models):
@@ -213,14 +257,14 @@ class ProcessPool(Models):
         return self._workers
 
     def load(self, name: str = "") -> Facts:
-        """Load a model in the first process, unless one has it, and return its facts."""
+        """Load a model in a process that is free, unless one has it, and return its facts."""
         entry = self.entry(name)
         loaded = self.loaded_facts(entry.name)
         if loaded is not None:
             return loaded
         self._load_errors.pop(entry.name, None)
         try:
-            return self.workers[0].load(entry.name)
+            return min(self._workers, key=lambda worker: worker.is_busy).load(entry.name)
         except Fault as fault:
             self._load_errors[entry.name] = fault.sentence
             raise

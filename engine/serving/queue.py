@@ -144,7 +144,7 @@ class RunQueue:
             self._check_places(requests[0].client)
             now = self.clock()
             place = Place(last_watched=now, last_marked=now)
-            folders = [self._create_folder(request.owner) for request in requests]
+            folders = self._create_folders(requests)
             for request, folder, stage_seconds in zip(requests, folders, seconds, strict=True):
                 entry = Entry(request, folder, stage_seconds, place)
                 place.entries.append(entry)
@@ -161,7 +161,7 @@ class RunQueue:
             places = {entry.place: entry.request.client for entry in self._queue}
             waiting = len(places) - len(self._slots)
             if waiting >= self.max_waiting:
-                raise QueueFull(queue_full_message(self._queue, waiting))
+                raise QueueFull(queue_full_message(self._queue, waiting, len(self._slots)))
             if client and list(places.values()).count(client) >= self.max_per_client:
                 raise QueueFull(errors.TOO_MANY_RUNS_OF_CLIENT.format(limit=self.max_per_client))
 
@@ -173,6 +173,18 @@ class RunQueue:
             self.cache.check_space(estimate_bytes(stages), (*self.needed_paths(), *resumed))
         except OSError as fault:  # Creating the run's folder says what is wrong with the disk.
             log.warning("the space for a run could not be checked: %s", fault)
+
+    def _create_folders(self, requests: Sequence[Request]) -> list[Path]:
+        """Create a folder for each of several runs; raise Fault if that fails, and then leave none."""
+        folders: list[Path] = []
+        try:
+            for request in requests:
+                folders.append(self._create_folder(request.owner))
+        except Fault:
+            for folder in folders:
+                self.cache.remove_run(folder)
+            raise
+        return folders
 
     def _create_folder(self, owner: str) -> Path:
         """Create a run's folder and record the run's owner; raise Fault if that fails."""
@@ -241,13 +253,16 @@ class RunQueue:
 
     def close(self) -> None:
         """Stop all runs and wait until they have ended."""
-        with self._lock:
-            entries = list(self._queue)
-            threads = [slot.thread for slot in self._slots if slot.thread]
-        for entry in entries:
-            self._request_stop(entry)
-        for thread in threads:
-            thread.join()
+        while True:
+            with self._lock:
+                entries = list(self._queue)
+                threads = [slot.thread for slot in self._slots if slot.thread]
+            for entry in entries:
+                self._request_stop(entry)
+            if not threads:
+                return
+            for thread in threads:
+                thread.join()
 
     def _entry(self, name: str) -> Entry:
         """Return the entry of a run; raise UnknownRun if there is none."""
@@ -289,10 +304,16 @@ class RunQueue:
                 entry.is_told_to_wait = False
                 entry.log.add(Waiting(0, 0.0))
             if slot.thread is None:
-                slot.thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._carry_out_turns, args=(slot,), name="run queue", daemon=True
                 )
-                slot.thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as fault:  # The system has no more threads.
+                    slot.entry, entry.is_active = None, False
+                    self._end(entry, unexpected(fault))
+                    continue
+                slot.thread = thread
         self._announce_turns()
 
     def _carry_out_turns(self, slot: Slot) -> None:
@@ -323,28 +344,49 @@ class RunQueue:
             if entry.prepared is None:
                 self._prepare(worker, entry)
             self._reuse_finished_stages(entry)
-            if self._has_ended(entry) or not self._begin_stage(entry):
+            if self._has_ended(entry):
                 return
-            assert entry.prepared is not None
-            key = entry.next_key
-            try:
-                for event in worker.make_stage(entry.prepared, entry.next_stage, entry.request.model):
-                    self._record(entry, event)
-                    self._end_runs_to_stop()
-            finally:
-                with self._lock:
-                    del self._being_made[key]
+            if entry.is_stop_requested:
+                self._end(entry, _stopped_between_stages(entry))
+                return
+            if not self._begin_stage(entry):
+                return
+            self._make_stage(worker, entry)
         except WorkerLost:
-            entry.lost_workers += 1
-            log.warning(
-                "a worker was lost while it made stage %d of run %s", entry.next_stage, entry.run.name
-            )
-            if entry.lost_workers >= MAX_LOST_WORKERS:
-                self._end(entry, Failed(errors.WORKERS_LOST.format(stage=entry.next_stage)))
+            self._retry_or_fail(entry)
         except BadRecipe as fault:
             self._end(entry, Failed(fault.sentence, fault.field))
         except Fault as fault:
             self._end(entry, Failed(fault.sentence))
+
+    def _make_stage(self, worker: Worker, entry: Entry) -> None:
+        """Make the next stage of a prepared run."""
+        assert entry.prepared is not None
+        number, key = entry.next_stage, entry.next_key
+        try:
+            for event in worker.make_stage(entry.prepared, number, entry.request.model):
+                self._record(entry, event)
+                self._end_runs_to_stop()
+        except WorkerLost:
+            if entry.finished_stages < number:
+                raise  # Otherwise the stage was finished before the worker was lost.
+        finally:
+            with self._lock:
+                del self._being_made[key]
+        if entry.finished_stages < number and not self._has_ended(entry):
+            raise RuntimeError(f"a worker has ended stage {number} without an event that says so")
+
+    def _retry_or_fail(self, entry: Entry) -> None:
+        """Let a run whose worker was lost have another turn, unless too many were lost already."""
+        entry.lost_workers += 1
+        what = f"made stage {entry.next_stage}" if entry.prepared else "loaded the model"
+        log.warning("a worker was lost while it %s of run %s", what, entry.run.name)
+        if entry.lost_workers < MAX_LOST_WORKERS:
+            entry.is_told_to_wait = True  # So that readers hear that the stage begins anew.
+        elif entry.prepared:
+            self._end(entry, Failed(errors.WORKERS_LOST.format(stage=entry.next_stage)))
+        else:
+            self._end(entry, Failed(errors.WORKERS_LOST_LOADING))
 
     def _prepare(self, worker: Worker, entry: Entry) -> None:
         """Prepare a run with the facts of the worker's model, and record that it is accepted."""
@@ -379,8 +421,10 @@ class RunQueue:
             self._record(entry, reused)
 
     def _begin_stage(self, entry: Entry) -> bool:
-        """Note that a run's next stage is being made; return False if another run makes the same stage already."""
+        """Note that a run's next stage is being made; return False if another run makes it or has just made it."""
         with self._lock:
+            if entry.next_key in self._finished:
+                return False
             return self._being_made.setdefault(entry.next_key, entry) is entry
 
     def _end_runs_to_stop(self) -> None:
@@ -474,7 +518,10 @@ class RunQueue:
         """Add a Waiting event to the log of each waiting run. The lock must be held."""
         now = self.clock()
         seconds = {slot.entry: now - slot.began for slot in self._slots if slot.entry}
-        for each in forecast_turns(self._queue, self._waiting_since, seconds, len(self._slots)):
+        forecasts = forecast_turns(
+            self._queue, self._waiting_since, seconds, self._being_made, len(self._slots)
+        )
+        for each in forecasts:
             if each.place:  # Otherwise its turn is about to be given.
                 each.entry.is_told_to_wait = True
                 each.entry.log.add(Waiting(each.place, each.seconds))

@@ -50,13 +50,15 @@ def forecast_turns(
     entries: Sequence[Entry],
     waiting_since: Mapping[str, int],
     seconds_in_stage: Mapping[Entry, float],
+    being_made: Mapping[str, Entry],
     workers: int,
 ) -> list[Forecast]:
     """Return when it will be the turn of each run that is not in work, the next one first.
 
     The turns are played through with the estimated seconds of each stage.
 
-    entries, waiting_since: see next_entry.
+    entries, waiting_since, being_made: see next_entry. When a run that waits for another one's stage will have its turn
+        is not known.
     seconds_in_stage: for how long each run in work has been in its present stage.
     workers: the number of workers.
     """
@@ -86,7 +88,7 @@ def forecast_turns(
             continue
         seconds = remaining[entry].pop(0)
         if entry in waiting and entry not in forecasts:
-            is_known = now < unknown_after
+            is_known = now < unknown_after and entry.next_key not in being_made
             forecasts[entry] = Forecast(
                 entry, len(entries) - len(waiting) + len(forecasts), now if is_known else None
             )

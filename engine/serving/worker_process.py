@@ -2,8 +2,8 @@
 
 python -m engine.serving.worker_process FD
 
-FD: the file descriptor of a connection to the app. The first message is a Settings. The process ends as soon as the
-app closes the connection, even in the middle of a stage; so none is left behind by an app that was killed.
+FD: the file descriptor of a connection to the app. The first message is a Settings. The process ends when the other end
+of the connection is gone, even in the middle of a stage; so none is left behind by an app that was killed.
 """
 
 import logging
@@ -28,6 +28,8 @@ from engine.serving.messages import (
 )
 from engine.serving.model_pool import ModelPool
 
+log = logging.getLogger(__name__)
+
 
 def serve(connection: "Connection[Answer, Any]") -> None:
     """Carry out orders until the connection is closed."""
@@ -45,6 +47,9 @@ def serve(connection: "Connection[Answer, Any]") -> None:
                 order: Order = connection.recv()
             except (EOFError, OSError):
                 os._exit(0)
+            except Exception:  # Which order it was is unknown, so the app would wait for an answer for ever.
+                log.exception("an order could not be read")
+                os._exit(1)
             if isinstance(order, StopRun):
                 worker.stop(order.run)
             else:

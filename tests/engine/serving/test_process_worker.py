@@ -55,7 +55,7 @@ def expected(model, tmp_path_factory):
 
 def process_ids(process_pool):
     """Return the ids of the workers' processes; None for a worker without one."""
-    return [worker._process and worker._process.pid for worker in process_pool.workers]
+    return [worker.process_id for worker in process_pool.workers]
 
 
 def test_threads_processes_and_runs_continued_across_them_make_the_same_bytes(
@@ -108,7 +108,7 @@ def kill_while_it_works(process_pool, queue, name, moment):
     for event in queue.follow(name):
         if isinstance(event, Progress) and event.evaluations >= moment:
             (slot,) = (slot for slot in queue._slots if slot.entry)
-            os.kill(slot.worker._process.pid, signal.SIGKILL)
+            os.kill(slot.worker.process_id, signal.SIGKILL)
             return
 
 
@@ -127,6 +127,28 @@ def test_a_killed_worker_loses_no_finished_stage(process_pool, expected, tmp_pat
     after = process_ids(process_pool)
     assert sum(one == other for one, other in zip(before, after, strict=True)) == 1
     assert process_pool.is_loaded()
+
+
+def test_a_worker_that_was_killed_while_idle_starts_again_and_leaves_nothing_open(process_pool, tmp_path):
+    queue, handles = open_queue(tmp_path, process_pool.workers[:1]), psutil.Process().num_fds()
+    process_pool.workers[0].load("")
+    for seed in range(2):
+        os.kill(process_pool.workers[0].process_id, signal.SIGKILL)
+        _, end = run_to_end(queue, small_recipe(seed=seed, scales=(1,), steps=4))
+        assert end == Finished(1)
+    assert psutil.Process().num_fds() <= handles + 1
+
+
+def test_a_closed_worker_ends_its_stage_at_once_and_starts_no_other_process(tiny_folder, tmp_path):
+    pool = ProcessPool([tiny_entry(tiny_folder)], ["cpu"], "float32", threads=1)
+    queue = open_queue(tmp_path, pool.workers)
+    name = queue.submit(Request(small_recipe(scales=(1, 2, 3), steps=50), ""))
+    for event in queue.follow(name):
+        if isinstance(event, Progress):
+            pool.close()
+            break
+    assert isinstance(list(queue.follow(name))[-1], Failed)
+    assert process_ids(pool) == [None]
 
 
 @pytest.mark.slow
@@ -160,7 +182,7 @@ from pathlib import Path
 from engine.serving.process_worker import ProcessPool
 from tests.support.running_app import tiny_entry
 pool = ProcessPool([tiny_entry(Path(sys.argv[1]))], ["cpu"], "float32", threads=1)
-print(pool.load().name, pool.workers[0]._process.pid, flush=True)
+print(pool.load().name, pool.workers[0].process_id, flush=True)
 time.sleep(1000)
 """
 

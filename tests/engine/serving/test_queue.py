@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import Accepted, Failed, Finished, Progress, Recipe, StageDone, Waiting
+from engine import Accepted, Failed, Finished, Progress, Recipe, StageDone, Waiting, errors
 from engine.runs import store
 from engine.runs.cache import RunCache
 from engine.serving.entry import Request
@@ -199,6 +199,30 @@ def test_a_stage_that_several_runs_need_is_made_once(tmp_path):
     queue.close()
 
 
+def test_a_run_that_waits_for_the_stage_of_another_does_not_know_when_its_turn_comes(tmp_path):
+    workers = [FakeRuns(), FakeRuns()]
+    for worker in workers:
+        worker.hold()
+    queue = RunQueue(RunCache(tmp_path), workers, lambda request: (10.0, 20.0, 40.0))
+    runs = [submit_prompt(queue, "same", owner=owner * 32) for owner in "ab"]
+    wait_until(lambda: sum(len(waits(queue, run)) for run in runs))
+    (waiting,) = (run for run in runs if waits(queue, run))
+    wait_until(lambda: waits(queue, waiting) == [Waiting(1, None)])
+    for worker in workers:
+        worker.release()
+    queue.close()
+
+
+def test_a_worker_that_is_lost_while_it_loads_a_model_fails_the_run_with_that_reason(tmp_path):
+    class Lost(FakeRuns):
+        def load(self, model):
+            raise WorkerLost
+
+    queue = RunQueue(RunCache(tmp_path), [Lost()])
+    assert last_event(queue, submit_prompt(queue, "a")) == Failed(errors.WORKERS_LOST_LOADING)
+    queue.close()
+
+
 def test_two_workers_make_stages_of_two_runs_at_the_same_time(tmp_path):
     workers = [FakeRuns(), FakeRuns()]
     for worker in workers:
@@ -239,10 +263,11 @@ def test_a_stage_whose_worker_is_lost_is_given_once_to_another(losses, tmp_path)
 
     worker = Lost()
     queue = RunQueue(RunCache(tmp_path), [worker])
-    last = last_event(queue, submit_prompt(queue, "a"))
+    *told, last = queue.follow(submit_prompt(queue, "a"))
     queue.close()
     if losses == 1:
         assert last == Finished(3)
+        assert Waiting(0, 0.0) in told
     else:
         assert isinstance(last, Failed)
         assert "Stage 2 was given up" in last.sentence
