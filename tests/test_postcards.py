@@ -108,9 +108,9 @@ def test_the_keys_of_the_example_are_unchanged(loaded):
     folders = [folder for _, folder in store.finished_stages(ASSETS / "example").values()]
     stages = plan(recall(folders[-1] / store.PICTURE_FILE).recipe, loaded.facts).stages
     assert list(stage_keys(stages)) == [
-        "b249137e060b0eac4ce3b8f44eec2883",
-        "f6e7aa679af1452c6d80013f146f574d",
-        "7362d84639eef511d1b552b89b15c994",
+        "05191e0fbd8b46d9317d77b2aec16a91",
+        "2d3bc3d5ed5156ed2be698aab749de71",
+        "32b76a758b63e4e16f0d84090e5348b4",
     ]
 
 

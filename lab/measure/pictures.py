@@ -1,5 +1,6 @@
 """Generates the pictures that are measured and shown, and signs figures with the weights that made them."""
 
+import os
 import tempfile
 from hashlib import sha256
 from pathlib import Path
@@ -61,7 +62,8 @@ def draw_cached(model: Model, recipe: Recipe) -> Array:
     if not file.is_file():
         picture = draw(model, recipe)
         CACHE.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
+        # Another measurement may draw the same picture meanwhile.
+        partial = file.with_suffix(f".{os.getpid()}")
         Image.fromarray(picture).save(partial, "png")
         partial.replace(file)
     return np.asarray(Image.open(file))

@@ -1,5 +1,6 @@
 """Look at a set of pictures with all networks and measures, once; tables are computed from what was seen."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -105,7 +106,7 @@ def cached_observation(key: Any, compute: Callable[[], Observation]) -> Observat
     file = CACHE / f"{sha256(repr(key).encode()).hexdigest()[:32]}.npz"
     if not file.is_file():
         CACHE.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
+        partial = file.with_suffix(f".{os.getpid()}")
         with open(partial, "wb") as to:
             np.savez(to, **compute())  # type: ignore[arg-type]
         partial.replace(file)
