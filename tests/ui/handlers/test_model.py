@@ -79,7 +79,7 @@ def test_values_at_the_old_models_defaults_become_the_new_models_defaults(servic
     old, new = services.facts(), services.facts("other")
     values = widget_values(first_recipe(services), old) | {"steps": 9}
     after = carry_over_defaults(values, old, new)
-    assert (after["guidance"], after["scheduler"]) == (3.0, "euler")
+    assert (after["guidance"], after["scheduler"]) == (5.0, "euler")
     assert (after["steps"], after["prompt"]) == (9, values["prompt"])
 
 
@@ -150,7 +150,7 @@ def test_another_model_can_be_selected_and_generates(services, open_page):
         open_section(page, words.FINE_CONTROL)
         set_number(page, "steps", 4)
         select_model(page, "Other")
-        expect(page.locator("#guidance input[type=number]")).to_have_value("3")
+        expect(page.locator("#guidance input[type=number]")).to_have_value("5")
         expect(page.locator("#badge")).to_contain_text("Other")
         press_generate(page)
         expect_done(page)
