@@ -127,6 +127,7 @@ def test_thirty_runs_of_ten_people_end_once_each_and_are_not_mixed_up(queue):
     assert sum(isinstance(end, Finished) for end in ends.values()) >= 15
 
 
+@pytest.mark.parametrize("queue", ["thread"], indirect=True)
 def test_runs_take_turns_after_every_stage(queue, monkeypatch):
     turns, make_stage = [], ThreadWorker.make_stage
 
