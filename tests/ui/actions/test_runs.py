@@ -4,9 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.runs.events import Finished, Progress, StageDone, Waiting
+from engine import Recipe, plan
+from engine.runs.events import Accepted, Finished, Progress, StageDone, Waiting
+from tests.support.planning import make_facts
 from tests.support.waiting import run_async
 from ui.actions import runs
+from ui.session.progress import RunProgress
 from ui.session.session import Session
 from ui.session.streams import EventStreams
 
@@ -92,3 +95,19 @@ def test_the_time_until_a_waiting_runs_turn_is_counted_down(monkeypatch):
     monkeypatch.setattr(runs, "MAX_UPDATE_INTERVAL", 0)
     run_async(watch())
     assert shown == [1, 2, 3, 4]
+
+
+def test_the_end_says_how_many_stages_were_already_made(tmp_path):
+    planned = plan(Recipe(scales=(1, 2)), make_facts())
+    base, large = (
+        StageDone(n, 1.0, stage.size, "", "", 3.0 * n, stage.evaluations)
+        for n, stage in enumerate(planned.stages, 1)
+    )
+    progress = RunProgress(tmp_path)
+    accepted = Accepted("run", planned.recipe, (), large.evaluations, 2, kept=(base,), plan=planned)
+    progress.take_events([accepted, large, Finished(2)])
+    services = SimpleNamespace(cache=SimpleNamespace(max_age=86400.0))
+    text, is_fault = runs.describe_end(progress.end, services, progress)
+    assert "Done in 6 s" in text
+    assert "2 stages, 1 of them already made" in text
+    assert not is_fault
