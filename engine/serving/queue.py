@@ -131,7 +131,7 @@ class RunQueue:
         return name
 
     def submit_all(self, requests: Sequence[Request]) -> list[str]:
-        """Put several runs of one owner into the queue as one place, and return their names.
+        """Put several runs of one owner into the queue, and return their names. Together they take one place.
 
         They are carried out in order, and whoever watches one of them watches all. Raise as `submit` does; then none of
         them is in the queue.

@@ -26,13 +26,19 @@ def next_entry(
     being_made: the stage keys of the stages in work. A run that needs one of them waits for it.
     """
     ready = [entry for entry in entries if not entry.is_active and entry.next_key not in being_made]
-    return min(ready, key=lambda entry: _rank(entry.owner, entries, waiting_since), default=None)
+    return _first(ready, [entry for entry in entries if entry.is_active], waiting_since)
 
 
-def _rank(owner: str, entries: Sequence[Entry], waiting_since: Mapping[str, int]) -> tuple[int, int]:
-    """Return what owners are sorted by: the number of their runs in work, and since when they have waited."""
-    active = sum(entry.is_active for entry in entries if entry.owner == owner)
-    return active, waiting_since.get(owner, 0)
+def _first(ready: Sequence[Entry], active: Sequence[Entry], waiting_since: Mapping[str, int]) -> Entry | None:
+    """Return the run that has the next turn among those that can go on; None if there is none.
+
+    active: the runs in work.
+    """
+
+    def rank(entry: Entry) -> tuple[int, int]:
+        return sum(each.owner == entry.owner for each in active), waiting_since.get(entry.owner, 0)
+
+    return min(ready, key=rank, default=None)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def forecast_turns(
         if done is not None:
             active.remove(done)
             since[done.owner] = next(tickets)
-        entry = _next_with_stages(entries, remaining, active, since)
+        entry = _first([each for each in entries if each not in active and remaining[each]], active, since)
         if entry is None:
             continue
         seconds = remaining[entry].pop(0)
@@ -98,18 +104,3 @@ def forecast_turns(
         number += 1
         heappush(working, (now + (UNKNOWN_SECONDS if seconds is None else seconds), number, entry))
     return list(forecasts.values())
-
-
-def _next_with_stages(
-    entries: Sequence[Entry],
-    remaining: Mapping[Entry, list[float | None]],
-    active: Sequence[Entry],
-    since: Mapping[str, int],
-) -> Entry | None:
-    """Return the run that has the next turn in a forecast; None if no run has a stage left."""
-
-    def rank(entry: Entry) -> tuple[int, int]:
-        return sum(each.owner == entry.owner for each in active), since.get(entry.owner, 0)
-
-    ready = [entry for entry in entries if entry not in active and remaining[entry]]
-    return min(ready, key=rank, default=None)

@@ -46,39 +46,14 @@ def test_a_finished_stage_and_the_end_update_the_page_at_once_but_steps_do_not(m
     assert shown == [3, 6]
 
 
-def test_steps_update_the_page_once_the_interval_has_passed(monkeypatch):
-    batches = iter([[Progress(1, n, 20, n, 40)] for n in range(1, 4)])
-    progress = SimpleNamespace(name="run", next_event=0, end=None, waiting_seconds=None)
+def updates_while_followed(monkeypatch, batches, waiting_seconds=None):
+    """Follow a run whose events come in batches, without pauses; return how many batches each update has seen."""
+    batches, shown = iter(batches), []
+    progress = SimpleNamespace(name="run", next_event=0, end=None, waiting_seconds=waiting_seconds)
     queue = SimpleNamespace(
         mark_watched=lambda name: None,
         events_since=lambda name, first: (next(batches, [Finished(1)]), first + 1),
     )
-    shown = []
-
-    def apply_events(session, services, progress, events):
-        progress.end = events[0] if isinstance(events[0], Finished) else None
-
-    async def watch():
-        async for _ in runs.follow_run(
-            Session(), SimpleNamespace(queue=queue, streams=EventStreams()), progress
-        ):
-            shown.append(progress.next_event)
-
-    monkeypatch.setattr(runs, "_apply_events", apply_events)
-    monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
-    monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 0)
-    monkeypatch.setattr(runs, "MAX_UPDATE_INTERVAL", 0)
-    run_async(watch())
-    assert shown == [1, 2, 3, 4]
-
-
-def test_the_time_until_a_waiting_runs_turn_is_counted_down(monkeypatch):
-    progress = SimpleNamespace(name="run", next_event=0, end=None, waiting_seconds=60.0)
-    batches = iter([[Waiting(1, 60.0)], [], [], [Finished(1)]])
-    queue = SimpleNamespace(
-        mark_watched=lambda name: None, events_since=lambda name, first: (next(batches), first + 1)
-    )
-    shown = []
 
     def apply_events(session, services, progress, events):
         progress.end = events[0] if isinstance(events[0], Finished) else None
@@ -89,12 +64,32 @@ def test_the_time_until_a_waiting_runs_turn_is_counted_down(monkeypatch):
             shown.append(progress.next_event)
 
     monkeypatch.setattr(runs, "_apply_events", apply_events)
-    monkeypatch.setattr(runs, "POLL_INTERVAL", 0)
-    monkeypatch.setattr(runs, "WAITING_UPDATE_INTERVAL", 0)
-    monkeypatch.setattr(runs, "MIN_UPDATE_INTERVAL", 0)
-    monkeypatch.setattr(runs, "MAX_UPDATE_INTERVAL", 0)
+    for name in ("POLL_INTERVAL", "WAITING_UPDATE_INTERVAL", "MIN_UPDATE_INTERVAL", "MAX_UPDATE_INTERVAL"):
+        monkeypatch.setattr(runs, name, 0)
     run_async(watch())
-    assert shown == [1, 2, 3, 4]
+    return shown
+
+
+def test_steps_update_the_page_once_the_interval_has_passed(monkeypatch):
+    assert updates_while_followed(monkeypatch, [[Progress(1, n, 20, n, 40)] for n in range(1, 4)]) == [
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
+def test_the_time_until_a_waiting_runs_turn_is_counted_down(monkeypatch):
+    assert updates_while_followed(monkeypatch, [[Waiting(1, 60.0)], [], []], waiting_seconds=60.0) == [
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
+def test_nothing_is_updated_while_nothing_happens(monkeypatch):
+    assert updates_while_followed(monkeypatch, [[], [], []]) == [4]
 
 
 def test_the_end_says_how_many_stages_were_already_made(tmp_path):
