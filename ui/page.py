@@ -57,8 +57,8 @@ class Page:
 
     # The widgets of all settings, by name of the widget.
     widgets: dict[str, Widget]
-    # Radio buttons with the words that a model knows, by kind of word. A prompt is built from the chosen words.
-    word_choices: dict[str, gr.Radio]
+    # Lists of the words that a model knows, by kind of word. A prompt is built from the chosen words.
+    word_choices: dict[str, gr.Dropdown]
     # Status line, viewer, cards of the stages, notes and earlier runs; see ui/panels/stages.py.
     stages: gr.HTML
     # The chart of the weights and other curves over the steps of the last stage.
@@ -75,13 +75,15 @@ class Page:
     badge: gr.HTML
     # The section in which a method is chosen.
     method_fold: gr.Accordion
-    # Help on the exponents alpha1 to alpha3.
-    alpha_help: gr.Markdown
-    # The section with the settings of the stages after the first.
-    growth_fold: gr.Accordion
-    # Takes files that are dropped on the page.
-    drop_zone: gr.File
-    # The section with the drop zone and the start image.
+    # The heading above the settings of the stages after the first.
+    look_heading: gr.HTML
+    # Sets the settings of the stages after the first to a look, such as the defaults.
+    looks: gr.Radio
+    # Shows the help on the slider with the focus; holds the default values of the sliders.
+    slider_help: gr.HTML
+    # Takes a file, also one that is dropped anywhere on the page.
+    add_picture_button: gr.UploadButton
+    # The section with the start image, hidden without one.
     start_fold: gr.Accordion
     # Shows the start image.
     start_image: gr.HTML

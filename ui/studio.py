@@ -17,6 +17,7 @@ from ui.handlers.prompt import PromptHandlers
 from ui.page import Page
 from ui.panels.badge import badge_html
 from ui.panels.control import build_control_panel
+from ui.panels.head import heading_html, page_tools_html, title_html
 from ui.panels.stages import WEB_FOLDER, StagesPanel
 from ui.session.services import Services
 from ui.session.upload_folder import MAX_UPLOAD_AGE
@@ -92,17 +93,18 @@ class _PageBuilder:
     def build(self) -> tuple[Page, Mapping[str, gr.Button]]:
         """Build all components. Return the page, and by name the buttons that are no fields of it."""
         with gr.Row(elem_id="head"):
-            gr.Markdown(f"# {words.TITLE}", elem_id="title")
+            gr.HTML(title_html(), elem_id="title")
             self.parts["badge"] = gr.HTML(badge_html(self.services), elem_id="badge")
+            gr.HTML(page_tools_html(), elem_id="page-tools")
         self._build_prompt()
         self._build_word_choices()
         with gr.Row(elem_id="work"):
-            with gr.Column(scale=13, min_width=340, elem_id="picture"):
+            with gr.Column(elem_id="picture"):
                 self.parts["stages"] = StagesPanel(elem_id="stages", words=words.STAGES_PANEL)
-            with gr.Column(scale=6, min_width=300, elem_id="inspector"):
+            with gr.Column(elem_id="inspector"):
                 self._build_size_section()
+                self._build_look_section()
                 self._build_method_section()
-                self._build_growth_section()
                 self._build_start_section()
                 self.parts["control_panel"] = build_control_panel(self.values, self.widgets)
                 self._build_fine_section()
@@ -123,19 +125,22 @@ class _PageBuilder:
         self.widgets[name] = option_widget(name, self.values.get(name))
 
     def _build_prompt(self) -> None:
-        """Build the prompt and the buttons Generate, Stop and "Surprise me" beside it."""
-        with gr.Row(elem_id="ask", equal_height=True):
+        """Build the prompt, and beside it the buttons that add a picture, start or stop a run and draw a seed."""
+        with gr.Row(elem_id="ask"):
+            self.parts["add_picture_button"] = gr.UploadButton(
+                words.ADD_PICTURE, file_count="single", type="filepath", elem_id="drop"
+            )
             self._add_setting(
                 "prompt",
                 label=words.PROMPT_LABEL,
+                show_label=False,
+                placeholder=words.PROMPT_LABEL,
                 info=None,
                 lines=1,
                 max_lines=4,
                 max_length=2000,
-                scale=6,
-                min_width=280,
             )
-            with gr.Column(scale=1, min_width=150, elem_id="go"):
+            with gr.Column(elem_id="go"):
                 self.parts["generate_button"] = gr.Button(
                     words.GENERATE,
                     variant="primary",
@@ -146,41 +151,39 @@ class _PageBuilder:
                 self.parts["stop_button"] = gr.Button(
                     words.STOP, variant="stop", visible=False, elem_id="stop"
                 )
-                self.buttons["surprise"] = gr.Button(words.SURPRISE_ME, size="sm", elem_id="surprise")
+            self.buttons["new_seed"] = gr.Button(words.NEW_SEED, elem_id="dice")
 
     def _build_word_choices(self) -> None:
-        """Build one row of words for each kind of word in the small model's vocabulary.
+        """Build a list of words for each kind of word in the small model's vocabulary.
 
-        A person builds a prompt by choosing words. The rows are hidden while another model is selected.
+        A person builds a prompt by choosing words. The lists are hidden while another model is selected.
         """
         vocabularies = (entry.vocabulary for entry in self.services.pool.entries.values())
         vocabulary = next((vocabulary for vocabulary in vocabularies if vocabulary), {})
         present_vocabulary = self.services.entry().vocabulary
         choices = {}
-        with gr.Row(elem_id="chips"):
+        with gr.Row(elem_id="words"):
             for kind, kind_words in vocabulary.items():
-                choices[kind] = gr.Radio(
+                choices[kind] = gr.Dropdown(
                     list(kind_words),
+                    value=None,
                     label=words.WORD_KINDS[kind],
                     visible=kind in present_vocabulary,
+                    filterable=False,
                     interactive=True,
-                    elem_id=f"chip-{kind}",
-                    elem_classes="chips",
-                    min_width=160,
+                    elem_id=f"word-{kind}",
+                    min_width=0,
                 )
+            self.buttons["surprise"] = gr.Button(words.SURPRISE_ME, elem_id="surprise")
         self.parts["word_choices"] = choices
 
     def _build_size_section(self) -> None:
         """Build the widgets of the number of stages, the shape and the seed."""
-        with gr.Group():
+        with gr.Column(elem_id="size", elem_classes="compact"):
             self._add_size("stages", elem_id="scale_stages")
             self.parts["size_line"] = gr.HTML(elem_id="sizes")
             self._add_size("shape")
-            with gr.Row(elem_id="chance"):
-                self._add_setting("seed", scale=3, min_width=120)
-                self.buttons["new_seed"] = gr.Button(
-                    words.NEW_SEED, size="sm", scale=1, min_width=90, elem_id="dice"
-                )
+            self._add_setting("seed")
 
     def _build_method_section(self) -> None:
         """Build the section in which a method is chosen."""
@@ -189,29 +192,29 @@ class _PageBuilder:
             self._add_setting("enlarge")
         self.parts["method_fold"] = fold
 
-    def _build_growth_section(self) -> None:
-        """Build the section with the settings of the stages after the first, and with the curves of these stages."""
-        with gr.Accordion(words.FROM_STAGE_TWO, open=True, elem_id="growing") as fold:
-            for name in ALPHAS:
-                self._add_setting(name)
-            self.parts["alpha_help"] = gr.Markdown(words.ALPHAS_HELP, elem_id="alphas")
-            for name in SMOOTHING_AND_STRIDE:
+    def _build_look_section(self) -> None:
+        """Build the settings of the stages after the first: looks, sliders, and the curves that follow from them."""
+        with gr.Column(elem_id="look", elem_classes="compact"):
+            self.parts["look_heading"] = gr.HTML(heading_html(words.FROM_STAGE_TWO), elem_id="look-heading")
+            self.parts["looks"] = gr.Radio(
+                [(title, name) for name, title in words.LOOK_TITLES.items()],
+                label=words.LOOKS,
+                interactive=True,
+                elem_id="looks",
+            )
+            for name in (*ALPHAS, *SMOOTHING_AND_STRIDE):
                 self._add_setting(name)
             for name in OPTIONS:
                 if name not in COMBINATION_OPTIONS:
                     self._add_option(name)
-            self.parts["window_line"] = gr.HTML(elem_id="windows")
+            self.parts["slider_help"] = gr.HTML(elem_id="slider-help")
             self.parts["curves"] = gr.HTML(elem_id="curves")
+            self.parts["window_line"] = gr.HTML(elem_id="windows")
             self.buttons["defaults"] = gr.Button(words.MODEL_DEFAULTS, size="sm", elem_id="defaults")
-        self.parts["growth_fold"] = fold
 
     def _build_start_section(self) -> None:
-        """Build the section with the drop zone, the start image and the start image's settings."""
-        with gr.Accordion(words.START_FROM_PICTURE, open=False, elem_id="start") as fold:
-            gr.Markdown(words.DROP_HELP)
-            self.parts["drop_zone"] = gr.File(
-                label=words.DROP_LABEL, file_count="single", type="filepath", elem_id="drop", height=120
-            )
+        """Build the section with the start image and its settings, hidden while there is none."""
+        with gr.Accordion(words.START_FROM_PICTURE, open=False, visible=False, elem_id="start") as fold:
             self.parts["start_image"] = gr.HTML(visible=False, elem_id="given")
             self._add_setting("fidelity", visible=False)
             self.parts["remove_image_button"] = gr.Button(
@@ -278,6 +281,7 @@ def _connect_events(
     chosen.then(model_handlers.on_load_model, **streaming)
     buttons["surprise"].click(prompt_handlers.on_surprise, inputs, outputs, **INSTANT_EVENT)
     buttons["new_seed"].click(prompt_handlers.on_new_seed, inputs, outputs, **INSTANT_EVENT)
+    page.looks.input(action_handlers.on_look_choice, {*inputs, page.looks}, outputs, **INSTANT_EVENT)
     buttons["defaults"].click(action_handlers.on_defaults, inputs, outputs, **INSTANT_EVENT)
     _connect_image_events(page, action_handlers, ControlHandlers(services, page), inputs, outputs)
     for event in (page.generate_button.click, textboxes["prompt"].submit):
@@ -303,8 +307,9 @@ def _updated_components(page: Page) -> list[Any]:
         page.window_line,
         page.badge,
         page.method_fold,
-        page.alpha_help,
-        page.growth_fold,
+        page.look_heading,
+        page.looks,
+        page.slider_help,
         page.start_fold,
         page.start_image,
         page.remove_image_button,
@@ -323,9 +328,9 @@ def _connect_image_events(
     outputs: list[Any],
 ) -> None:
     """Connect the events of the start image and the control image with their handlers."""
-    drop_zone, panel = page.drop_zone, page.control_panel
-    drop_zone.upload(
-        action_handlers.on_drop_file, {*inputs, drop_zone}, [*outputs, drop_zone], **INSTANT_EVENT
+    add_picture, panel = page.add_picture_button, page.control_panel
+    add_picture.upload(
+        action_handlers.on_drop_file, {*inputs, add_picture}, [*outputs, add_picture], **INSTANT_EVENT
     )
     page.remove_image_button.click(action_handlers.on_remove_start_image, inputs, outputs, **INSTANT_EVENT)
     page.control_button.click(

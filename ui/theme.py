@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gradio.themes import Base
+from gradio.themes import Base, Color
 from starlette.middleware import Middleware
 
 from ui.panels.modules import modules_route
@@ -23,22 +23,46 @@ MAX_UPLOAD_SIZE = "40mb"
 # The sessions for which Gradio keeps what it has sent, about half a megabyte each. Beyond, the oldest are forgotten.
 MAX_GRADIO_SESSIONS = 1000
 # Scripts that run once when the page is opened, in this order; each file holds one JavaScript function.
-PAGE_SCRIPTS = ("owner.js", "ordered_requests.js", "page.js")
+PAGE_SCRIPTS = ("owner.js", "ordered_requests.js", "page.js", "sliders.js")
 # The page's fonts; the browser takes the first one that is installed.
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+# Greys without a tint, so that the pictures' colours look right beside them.
+GREY = Color(
+    name="grey",
+    c50="#f6f6f7",
+    c100="#eeeef0",
+    c200="#dedfe3",
+    c300="#c6c8ce",
+    c400="#9c9fa8",
+    c500="#747882",
+    c600="#585c66",
+    c700="#3e424a",
+    c800="#2b2e35",
+    c900="#1e2126",
+    c950="#16181b",
+)
 
 
 def theme() -> Base:
     """Return the page's theme, without shadows and borders; the browser chooses between light and dark."""
     return Base(
         primary_hue="indigo",
-        neutral_hue="stone",
+        neutral_hue=GREY,
         spacing_size="sm",
         radius_size="md",
         text_size="md",
         font=FONT,
     ).set(
+        body_background_fill="*neutral_50",
         body_text_color_subdued="*neutral_600",  # The base theme's is too faint to read on white.
+        body_text_color_subdued_dark="*neutral_300",
+        panel_background_fill="white",
+        panel_background_fill_dark="*neutral_900",
+        input_background_fill="white",
+        input_background_fill_dark="*neutral_800",
+        button_secondary_background_fill="*neutral_200",
+        button_secondary_background_fill_dark="*neutral_700",
+        checkbox_background_color_dark="*neutral_800",
         block_shadow="none",
         block_border_width="0px",
         block_label_background_fill="none",

@@ -1,44 +1,82 @@
 // @ts-check
-// Runs once when the page is opened: lets Ctrl+Enter press Generate and files be dropped anywhere on the page, and on
-// phones folds the section with the settings of later stages.
+// Runs once when the page is opened: sizes the viewer, switches between light and dark, lets Ctrl+Enter press Generate
+// and files be dropped anywhere on the page.
 () => {
-  /**
-   * Call `action` with the element of a selector as soon as it exists; give up after `frames` frames of the screen.
-   *
-   * @param {string} selector
-   * @param {(element: HTMLElement) => void} action
-   */
-  const whenPresent = (selector, action, frames = 120) => {
-    const element = document.querySelector(selector);
-    if (element instanceof HTMLElement) action(element);
-    else if (frames) requestAnimationFrame(() => whenPresent(selector, action, frames - 1));
+  /** The height in px of everything above and below the viewer on the first screen. */
+  const AROUND_VIEWER = 266;
+  const [SMALLEST, LARGEST, LARGEST_IN_FRAME] = [534, 900, 720];
+  const THEME_KEY = "demofusion-studio-theme";
+
+  // In a frame, such as a Space's, the window is as tall as the page, so only the screen's height is known.
+  const sizeViewer = () => {
+    const isAlone = window.top === window;
+    const wanted = (isAlone ? innerHeight : screen.availHeight - 64) - AROUND_VIEWER;
+    const height = Math.max(SMALLEST, Math.min(isAlone ? LARGEST : LARGEST_IN_FRAME, wanted));
+    document.documentElement.style.setProperty("--frame-height", `${height}px`);
   };
-  if (matchMedia("(max-width: 640px)").matches) whenPresent("#growing > button", (heading) => heading.click());
+  addEventListener("resize", sizeViewer);
+  sizeViewer();
 
   /** @type {(event: Event, selector: string) => boolean} */
   const isWithin = ({ target }, selector) => target instanceof Element && target.closest(selector) !== null;
 
+  const showTheme = () => {
+    const isDark = document.body.classList.contains("dark");
+    document.querySelector("#theme-switch")?.setAttribute("aria-pressed", String(isDark));
+  };
+  /** @param {boolean} isDark */
+  const setDark = (isDark) => {
+    document.body.classList.toggle("dark", isDark);
+    showTheme();
+  };
+  try {
+    const stored = localStorage.getItem(THEME_KEY);
+    if (stored) setDark(stored === "dark");
+  } catch {
+    // The browser stores nothing; the theme is the browser's.
+  }
+  document.addEventListener("click", (event) => {
+    showTheme();
+    if (!isWithin(event, "#theme-switch")) return;
+    const isDark = !document.body.classList.contains("dark");
+    setDark(isDark);
+    try {
+      localStorage.setItem(THEME_KEY, isDark ? "dark" : "light");
+    } catch {
+      // The choice lasts until the page is left.
+    }
+  });
+
+  // A note that has been opened closes with Escape or a click elsewhere.
+  /** @param {(details: HTMLDetailsElement) => boolean} isLeft */
+  const closeNotes = (isLeft) => {
+    for (const details of document.querySelectorAll("#head details[open]")) {
+      if (details instanceof HTMLDetailsElement && isLeft(details)) details.open = false;
+    }
+  };
+  document.addEventListener("pointerdown", ({ target }) => {
+    closeNotes((details) => target instanceof Node && !details.contains(target));
+  });
+
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeNotes(() => true);
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || isWithin(event, "#prompt")) return;
     const generate = document.querySelector("#generate");
     if (generate instanceof HTMLElement && generate.offsetParent) generate.click();
   });
 
   /** @param {DragEvent} event */
-  const isForUs = (event) => Boolean(event.dataTransfer?.types.includes("Files")) && !isWithin(event, "#drop");
+  const isForUs = (event) => Boolean(event.dataTransfer?.types.includes("Files"));
   document.addEventListener("dragover", (event) => isForUs(event) && event.preventDefault());
   document.addEventListener("drop", (event) => {
     if (!isForUs(event)) return;
     event.preventDefault(); // Otherwise the browser would leave the page to show the file.
     const file = event.dataTransfer?.files[0];
-    if (!file) return;
-    if (!document.querySelector("#drop")) whenPresent("#start > button", (heading) => heading.click());
-    whenPresent("#drop input[type=file]", (input) => {
-      if (!(input instanceof HTMLInputElement)) return;
-      const transfer = new DataTransfer();
-      transfer.items.add(file);
-      input.files = transfer.files;
-      input.dispatchEvent(new Event("change", { bubbles: true }));
-    });
+    const input = document.querySelector("#ask input[type=file]");
+    if (!file || !(input instanceof HTMLInputElement)) return;
+    const transfer = new DataTransfer();
+    transfer.items.add(file);
+    input.files = transfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
   });
 }

@@ -82,7 +82,7 @@ class Recipe:
     alpha1: float = setting(
         3.0,
         "number",
-        "Freedom of layout (α₁)",
+        "Layout freedom (α₁)",
         "How early a stage departs from the smaller picture (skip residual). Lower: more faithful. Higher: freer.",
         0,
         5,
@@ -91,7 +91,7 @@ class Recipe:
     alpha2: float = setting(
         1.0,
         "number",
-        "Fade the overview (α₂)",
+        "Overview fade (α₂)",
         "How early it stops seeing the whole picture (dilated sampling). Lower: fewer repeats. Higher: less grain.",
         0,
         5,
@@ -100,7 +100,7 @@ class Recipe:
     alpha3: float = setting(
         1.0,
         "number",
-        "Fade the smoothing (α₃)",
+        "Smoothing fade (α₃)",
         "How early the Gaussian smoothing of the overview fades. Lower: softer. Higher: sharper, may look gritty.",
         0,
         5,
@@ -109,7 +109,7 @@ class Recipe:
     sigma1: float = setting(
         0.8,
         "number",
-        "Smoothing, start (σ₁)",
+        "Smoothing start (σ₁)",
         "Smoothing of the overview at the start. Larger: softer, less grain. Smaller: crisper, a grid may show.",
         0,
         2,
@@ -118,7 +118,7 @@ class Recipe:
     sigma2: float = setting(
         0.008,
         "number",
-        "Smoothing, end (σ₂)",
+        "Smoothing end (σ₂)",
         "Smoothing of the overview at the end. Below 0.25 nothing changes; raise it if a grid remains.",
         0,
         1,

@@ -13,6 +13,7 @@ from tests.support.page_queries import (
     expect_done,
     fill_prompt,
     finished_cards,
+    open_save_menu,
     open_section,
     press_button,
     press_generate,
@@ -62,8 +63,7 @@ def tab_to(page, name, most=40):
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_serious_on_a_new_page(running_app, open_page, theme):
     page = open_page(f"{running_app.url}?__theme={theme}")
-    for heading in (words.START_FROM_PICTURE, words.FINE_CONTROL):
-        open_section(page, heading)
+    open_section(page, words.FINE_CONTROL)
     page.get_by_label(words.OWN_SCALES).wait_for()
     assert serious_violations(page) == []
 
@@ -174,6 +174,7 @@ def test_a_button_keeps_the_focus_when_its_row_is_rendered_again(running_app, op
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
+    open_save_menu(page)
     button = page.get_by_role("button", name=words.LABELLED_PICTURE)
     button.press("Enter")
     expect(page.get_by_role("link", name=words.SAVE_LABELLED_PICTURE)).to_be_visible()
@@ -188,8 +189,7 @@ def test_a_phone_shows_the_picture_on_its_first_screen_and_never_scrolls_sideway
     assert page.locator("#viewer").bounding_box()["y"] < 560
     press_generate(page)
     expect_done(page)
-    for heading in (words.START_FROM_PICTURE, words.FINE_CONTROL):
-        open_section(page, heading)
+    open_section(page, words.FINE_CONTROL)
     page.get_by_label(words.OWN_SCALES).wait_for()
     press_button(page, words.STAGES_PANEL["compare"])
     expect(page.locator(".st-differ")).to_be_visible()
@@ -213,7 +213,6 @@ def test_buttons_of_the_picture_are_large_enough_for_a_finger(running_app, open_
 
 def test_buttons_of_the_page_are_large_enough_for_a_finger(running_app, open_page):
     page = open_page(running_app.url, **PHONE)
-    page.get_by_role("button", name=words.FROM_STAGE_TWO).click()  # Folded on phones.
     for name in ("generate", "surprise", "dice", "defaults"):
         button = page.locator(f"#{name}")
         button.wait_for()

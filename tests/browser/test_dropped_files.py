@@ -90,10 +90,8 @@ def test_a_recipe_in_json_is_accepted_like_a_picture(running_app, open_page):
     expect(page.locator("#alpha2 input[type=number]")).to_have_value("2.5")
 
 
-def test_a_file_dropped_on_the_zone_is_accepted(running_app, open_page):
+def test_a_file_dropped_on_the_viewer_is_accepted(running_app, open_page):
     page = open_page(running_app.url)
-    open_section(page, words.START_FROM_PICTURE)
-    zone = page.locator("#drop button").first
     transfer = page.evaluate_handle(
         """(bytes) => {
             const transfer = new DataTransfer();
@@ -103,7 +101,7 @@ def test_a_file_dropped_on_the_zone_is_accepted(running_app, open_page):
         }""",
         base64.b64encode(png_with_recipe(prompt="a green tree")).decode(),
     )
-    zone.dispatch_event("drop", {"dataTransfer": transfer})
+    page.locator("#viewer").dispatch_event("drop", {"dataTransfer": transfer})
     expect(page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
 
 

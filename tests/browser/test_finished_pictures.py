@@ -16,6 +16,7 @@ from tests.support.page_queries import (
     finished_cards,
     live_notes,
     message_pattern,
+    open_save_menu,
     press_button,
     press_generate,
     set_number,
@@ -55,6 +56,7 @@ def test_a_finished_picture_is_exported_as_link_captioned_picture_and_zoom_film(
         (words.ZOOM_FILM, words.SAVE_ZOOM_FILM, "_dive.webp"),
         (words.LABELLED_PICTURE, words.SAVE_LABELLED_PICTURE, "_labelled.png"),
     ):
+        open_save_menu(page)
         press_button(page, button)
         expect(live_notes(page).get_by_text(words.EXPORT_READY.format(label=save))).to_be_visible()
         with page.expect_download() as download:
@@ -78,7 +80,7 @@ def test_any_two_stages_are_compared_in_words(running_app, open_page):
     press_button(page, words.STAGES_PANEL["compare"])
     page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=1)
     page.get_by_label(words.STAGES_PANEL["picture_b"]).select_option(index=3)
-    expect(page.get_by_text("A and B differ in")).to_contain_text("Freedom of layout")
+    expect(page.get_by_text("A and B differ in")).to_contain_text("Layout freedom")
     expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
 
 
@@ -91,17 +93,20 @@ def test_an_export_is_shown_with_its_own_run(running_app, open_page, monkeypatch
         fill_prompt(page, prompt)
         press_generate(page)
         expect_runs_done(page, runs)
+    open_save_menu(page)
     press_button(page, words.LABELLED_PICTURE)
     expect(status_line(page)).to_contain_text(words.EXPORT_IN_PROGRESS)
     earlier = page.locator(".st-earlier-run .st-look")
     earlier.last.click()
     expect(page.locator("#viewer-description")).to_contain_text("a green tree")
     gate.set()
+    open_save_menu(page)
     press_button(page, words.LABELLED_PICTURE)
     save = page.get_by_role("link", name=words.SAVE_LABELLED_PICTURE)
     expect(save).to_have_count(1)
     expect(save).to_have_attribute("download", re.compile("green-tree"))
     earlier.first.click()
+    open_save_menu(page)
     expect(save).to_have_attribute("download", re.compile("blue-boat"))
     expect(save).to_have_count(1)
 
@@ -112,6 +117,7 @@ def test_a_link_says_which_settings_it_cannot_hold(running_app, open_page):
     set_number(page, "alpha1", 2)
     press_generate(page)
     expect_done(page)
+    open_save_menu(page)
     expect(page.get_by_role("button", name=words.COPY_LINK)).to_be_visible()
     note = page.get_by_text(words.LINK_WITHOUT_SETTINGS.format(names=join_labels(["prompt"])))
     expect(note).to_be_visible()

@@ -56,7 +56,7 @@ def test_a_method_of_one_stage_can_be_changed_back_to_one_of_several(running_app
     page = open_page(running_app.url)
     fill_prompt(page)
     choose(page, "direct")
-    expect(page.get_by_role("button", name=methods.METHOD_SETTINGS)).to_be_visible()
+    expect(page.get_by_role("heading", name=methods.METHOD_SETTINGS)).to_be_visible()
     expect(page.locator("#windows")).to_contain_text(methods.WHOLE_PICTURE_AT_ONCE)
     press_generate(page)
     expect_done(page, stages=1)
@@ -71,8 +71,7 @@ def test_a_method_of_one_stage_can_be_changed_back_to_one_of_several(running_app
 def test_a_method_without_start_images_offers_one_that_takes_them(running_app, open_page, photo):
     page = open_page(running_app.url)
     fill_prompt(page)
-    open_section(page, words.START_FROM_PICTURE)
-    page.locator("#drop input[type=file]").set_input_files(photo)
+    page.locator("#ask input[type=file]").set_input_files(photo)
     expect(page.locator("#away")).to_be_visible()
     choose(page, "hidiffusion")
     expect(page.locator(".st-status")).to_contain_text("cannot start from a picture")

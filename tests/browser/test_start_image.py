@@ -76,13 +76,13 @@ def test_a_dropped_picture_becomes_the_start_image_in_its_own_shape_and_can_be_r
     expect(page.locator("#sizes")).to_contain_text("128 → 256")
     drop_file(page, "wide.jpg", wide)
     expect_start_image(page)
-    expect(page.get_by_role("button", name=words.FROM_STAGE_ONE)).to_be_visible()
+    expect(page.get_by_role("heading", name=words.FROM_STAGE_ONE)).to_be_visible()
     expect(page.locator("#given")).to_contain_text("288 × 192")
     expect(page.locator("#sizes")).to_contain_text("160 × 104 → 312 × 208")
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a red house")
     press_button(page.locator(".st"), words.TAKE_AWAY)
     expect_no_start_image(page)
-    expect(page.get_by_role("button", name=words.FROM_STAGE_TWO)).to_be_visible()
+    expect(page.get_by_role("heading", name=words.FROM_STAGE_TWO)).to_be_visible()
     expect(page.locator("#sizes")).to_contain_text("128 → 256")
 
 

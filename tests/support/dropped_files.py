@@ -9,18 +9,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.recipe.recall import RECORD_NAME
-from tests.support.page_queries import open_section
-from ui.text import words
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def drop_file(page, name, content):
-    """Give a file to the drop zone, whose section is opened if it is closed."""
-    zone = page.locator("#drop")
-    if not zone.count():
-        open_section(page, words.START_FROM_PICTURE)
-    zone.locator("input[type=file]").set_input_files(
+    """Choose a file with the button that adds a picture."""
+    page.locator("#ask input[type=file]").set_input_files(
         {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     )
 

@@ -76,6 +76,13 @@ def press_button(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def open_save_menu(page):
+    """Open the menu of what saves and shares the picture unless it is open."""
+    button = page.get_by_role("button", name=words.STAGES_PANEL["save"])
+    if button.get_attribute("aria-expanded") == "false":
+        button.click()
+
+
 def set_number(page, name, value):
     """Write into the number box of a slider or number field and leave it."""
     box = page.locator(f"#{name} input[type=number]")

@@ -13,6 +13,7 @@ from ui.actions import dropped, runs
 from ui.actions.replan import current_notes, set_recipe
 from ui.handlers.base import Handlers
 from ui.messages.status import checked_fit, describe_settings_used
+from ui.messages.summaries import describe_differences
 from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.exports import make_export, viewed_centre
 from ui.session.client import client_of
@@ -28,6 +29,7 @@ from ui.session.session import (
 from ui.session.turns import TooManyWaiting, Turns
 from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint, describe_changes
 from ui.settings.control_settings import reset_first_control
+from ui.settings.looks import COMPLAINT_OF_LOOK, apply_look
 from ui.text import formatting, words
 
 # Larger stage numbers from the browser are invalid, because no run has more stages.
@@ -297,11 +299,11 @@ class ActionHandlers(Handlers):
             return self.update_page(session)
 
     async def on_drop_file(self, values: dict, request: gr.Request) -> Outputs:
-        """Use a file that was dropped on the page, and empty the drop zone for the next file.
+        """Use a file that was chosen or dropped on the page, and empty the component for the next file.
 
         The session is locked only after the file has been read.
         """
-        file, read = values.get(self.page.drop_zone), None
+        file, read = values.get(self.page.add_picture_button), None
         if isinstance(file, Mapping):
             client = client_of(request)
             folder_name = self.services.sessions.get(client).upload_folder
@@ -315,16 +317,33 @@ class ActionHandlers(Handlers):
 
     @one_at_a_time
     def _use_read_file(self, values: dict, read: dropped.ReadFile | None, request: gr.Request) -> Outputs:
-        """Use a file that has been read, if there is one, and empty the drop zone."""
+        """Use a file that has been read, if there is one, and empty the component that took it."""
         session = self.plan_widgets(request, values)
         has_changed = read is not None and dropped.use_dropped_file(session, self.services, read)
-        return self.update_page(session, fill=has_changed) | {self.page.drop_zone: None}
+        return self.update_page(session, fill=has_changed) | {self.page.add_picture_button: None}
 
     @one_at_a_time
     def on_remove_start_image(self, values: dict, request: gr.Request) -> Outputs:
         """Remove the start image."""
         session = self.plan_widgets(request, values)
         dropped.remove_start_image(session, self.services)
+        return self.update_page(session, fill=True)
+
+    @one_at_a_time
+    def on_look_choice(self, values: dict, request: gr.Request) -> Outputs:
+        """Set the settings of the stages after the first to the chosen look, and show a button to undo it."""
+        session, look = self.plan_widgets(request, values), values.get(self.page.looks)
+        if look not in COMPLAINT_OF_LOOK:
+            return self.no_update()
+        before = session.recipe
+        set_recipe(session, self.services, apply_look(before, look, self.services.facts(session.model)))
+        session.message, session.notes = None, current_notes(session, self.services)
+        changes = describe_differences(before, session.recipe)
+        if changes:
+            session.undoable_change = SettingsChange(before, session.recipe)
+            text = words.LOOK_CHANGES.format(look=words.LOOK_TITLES[look], changes=changes)
+            undo = {"do": "undo", "label": words.UNDO}
+            session.notes = (make_note(text, undo, kind="nudge"),)
         return self.update_page(session, fill=True)
 
     @one_at_a_time

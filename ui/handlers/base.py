@@ -16,6 +16,8 @@ from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.badge import badge_html
 from ui.panels.control import update_control_panel
 from ui.panels.curves import curves_html
+from ui.panels.head import heading_html
+from ui.panels.slider_help import slider_help_html
 from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
 from ui.session.images import start_image_html
@@ -23,6 +25,7 @@ from ui.session.services import Services
 from ui.session.session import Session
 from ui.settings import control_settings
 from ui.settings.link import ParsedLink
+from ui.settings.looks import find_look
 from ui.settings.sizes import has_input_image
 from ui.settings.widgets import (
     clamp_to_slider,
@@ -123,6 +126,7 @@ class Handlers:
             page.curves: curves_html(session.plan.stages[-1]) if session.plan else "",
             page.size_line: describe_sizes(session.plan),
             page.window_line: describe_windows(session.plan),
+            page.looks: self._update_looks(session),
         }
         updates |= self._fill_widgets(session) if fill else self._show_effective_widgets(session)
         updates |= self._update_word_choices(session)
@@ -142,7 +146,7 @@ class Handlers:
         widgets, facts = self.page.widgets, self.services.facts(session.model)
         values = widget_values(session.recipe, facts) | {"model": self.services.entry(session.model).name}
         session.ineffective_widgets, session.widget_values = self._ineffective_widgets(session), values
-        updates = {
+        updates: Outputs = {
             widget: gr.update(value=values[name], visible=name not in session.ineffective_widgets)
             for name, widget in widgets.items()
         }
@@ -150,6 +154,7 @@ class Handlers:
         updates[widgets["model"]]["choices"] = model_choices(self.services.pool.entries.values())
         updates[widgets["shape"]]["choices"] = shape_choices(has_input_image(session.recipe))
         updates[widgets[KIND_WIDGET]]["choices"] = self._kind_choices(session)
+        updates[self.page.slider_help] = slider_help_html(facts)
         return updates | self._update_headings(session) | self._update_start_image(session)
 
     def _show_effective_widgets(self, session: Session) -> Outputs:
@@ -174,8 +179,7 @@ class Handlers:
         has_base = METHODS[recipe.method].has_base
         return {
             page.method_fold: gr.update(label=method),
-            page.growth_fold: gr.update(label=growth if has_base else methods.METHOD_SETTINGS),
-            page.alpha_help: gr.update(visible="alpha2" not in session.ineffective_widgets),
+            page.look_heading: heading_html(growth if has_base else methods.METHOD_SETTINGS),
         }
 
     def _update_start_image(self, session: Session) -> Outputs:
@@ -187,7 +191,7 @@ class Handlers:
             control_settings.supported_kinds(self.services.facts(session.model))
         )
         return {
-            page.start_fold: gr.update(open=True) if is_new else gr.skip(),
+            page.start_fold: gr.update(visible=image is not None) | ({"open": True} if is_new else {}),
             page.start_image: gr.update(
                 value=start_image_html(session, self.services), visible=image is not None
             ),
@@ -195,8 +199,13 @@ class Handlers:
             page.control_button: gr.update(visible=can_be_followed),
         }
 
+    def _update_looks(self, session: Session) -> dict[str, Any]:
+        """Return the update of the looks: the one that is set, if any. They are hidden where they have no effect."""
+        look = find_look(session.recipe, self.services.facts(session.model))
+        return gr.update(value=look, visible="alpha1" not in session.ineffective_widgets)
+
     def _update_word_choices(self, session: Session) -> Outputs:
-        """Return updates of the radio buttons of known words, which select the words in the prompt."""
+        """Return updates of the lists of known words, which select the words in the prompt."""
         entry = self.services.entry(session.model)
         selected = vocabulary.find_choices(session.recipe.prompt, entry)
         return {

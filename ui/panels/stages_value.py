@@ -120,7 +120,7 @@ def _card(number: int, finished: FinishedStage | None, state: _CardState) -> dic
     seconds = state.seconds[number - 1] if to_make else None
     price = "" if seconds is None else formatting.format_short_duration(seconds)
     next_text = ""
-    if finished and planned and to_make:
+    if finished and planned and to_make and finished.size != planned.size:
         next_text = words.SIZES_IN_PX.format(sizes=formatting.format_short_size(*planned.size))
         if price:
             next_text += f" · {price}"

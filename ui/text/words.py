@@ -6,6 +6,18 @@ Names in braces are filled in with str.format.
 
 # Title, prompt and the buttons beside it.
 TITLE = "DemoFusion Studio"
+SUBTITLE = "Start small, enlarge in stages, keep every stage."
+DARK_THEME = "Dark theme"
+HELP_BUTTON = "What is this?"
+HELP = (
+    "Image models draw well only at the size at which they were trained. This app makes larger pictures with them: "
+    "it draws a small one, then redraws it larger in stages, with DemoFusion or another method.",
+    "Describe a picture and press Generate. Each stage is shown as it finishes, and is kept. "
+    "You can stop at any time, change settings, and continue.",
+    "To enlarge a picture of your own, press “+ Picture” or drop a file anywhere on the page.",
+)
+PAPER = "The paper: DemoFusion, Du et al., CVPR 2024"
+ADD_PICTURE = "+ Picture"
 PROMPT_LABEL = "What should the picture show?"
 GENERATE = "Generate"
 GENERATE_ANOTHER = "Generate (new seed)"
@@ -18,14 +30,19 @@ SHAPE = "Aspect ratio"
 MODEL_DEFAULTS = "Reset to the defaults"
 FROM_STAGE_TWO = "How it grows, from stage 2"
 FROM_STAGE_ONE = "How it grows, from your picture"
-ALPHAS_HELP = "For all three: **higher means earlier**."
+SLIDERS_HELP = "For α₁, α₂ and α₃, higher means earlier. Point at a slider to read what it does."
+LOOKS = "Look"
+LOOK_TITLES = {
+    "balanced": "Balanced",
+    "close": "Close",
+    "inventive": "Inventive",
+    "crisp": "Crisp",
+    "calm": "Calm",
+}
+LOOK_CHANGES = "{look}: {changes}."
 
 # Start image: its section, its notes, and the message if its file is missing.
 START_FROM_PICTURE = "Start from a picture"
-DROP_LABEL = "Drop a picture"
-DROP_HELP = (
-    "Generate starts from the dropped picture. A picture that was made here also contains its settings."
-)
 START_IMAGE_SET = "Your picture is loaded. Describe it above, then press Generate."
 START_IMAGE_SET_TO_ENLARGE = "The picture is loaded, with its own prompt. Press Generate to enlarge it."
 ENLARGE_IT = "Enlarge it"
@@ -37,7 +54,7 @@ START_IMAGE_GONE = "The start picture is no longer stored here. Drop it again, o
 # Control image: its section, its notes, and the kinds of control maps that the model follows or not.
 FOLLOW_SECTION = "Follow a picture (ControlNet)"
 FOLLOW_EDGES = "Follow its edges"
-FOLLOW_HELP = "Drop a picture above, then press “Follow its edges”."
+FOLLOW_HELP = "Press “+ Picture” or drop a picture on the page, then press “Follow its edges”."
 CONTROL_IMAGE_SET = "Your picture is followed now. Describe the new picture above, then press Generate."
 CONTROL_IMAGE_GONE = "The picture to follow is no longer stored here. Drop it again, or remove it."
 FOLLOWS_ONE_KIND = "{title} can follow {kind} only."
@@ -293,9 +310,9 @@ STAGES_PANEL = {
     "tools": "Viewer tools",
     "fit": "Fit",
     "one_to_one": "1:1",
-    "hold": "Hold: previous stage",
+    "hold": "Hold: previous",
     "compare": "Compare",
-    "windows": "Show windows",
+    "windows": "Windows",
     "full_screen": "Full screen",
     "keys": "Keys of the viewer",
     "taken": "One finger now moves the picture. Tap outside it to scroll the page again.",
@@ -328,6 +345,7 @@ STAGES_PANEL = {
     "nothing": "none",
     "same": "A and B have the same settings.",
     "same_but_size": "A and B have the same settings and differ in size only.",
+    "save": "Save ▾",
     "share": "Save and share",
     "copied": "Copied",
     "copy_by_hand": "Text to copy",
@@ -338,10 +356,8 @@ STAGES_PANEL = {
     "download": "Download",
     "gone": "The file could not be downloaded: it was deleted, or the connection is lost. Reload the page.",
     "download_stage": "Download stage {number}, {width} × {height} pixels",
-    "stop_here": "Pause after this size",
     "stop_at": "Pause after this size, stage {number}",
     "again": "will be {what}",
-    "grow": "Enlarge further",
     "grow_stage": "Enlarge further, stage {number}",
     "watch": "Watch it",
     "not_right": "Not right?",

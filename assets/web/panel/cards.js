@@ -3,6 +3,7 @@
 
 import { makeSaver } from "./actions.js";
 import { make, makeButton, setPressed, setText } from "./dom.js";
+import { makeIcon, makeIconButton } from "./icons.js";
 import { KeyedList } from "./keyed_list.js";
 import { clamp } from "./numbers.js";
 import { followRun, showChosen } from "./shown.js";
@@ -27,7 +28,7 @@ import { fill, formatSize } from "./text.js";
  * @returns {KeyedList<Card, CardEntry>}
  */
 export function makeStrip(context) {
-  const node = make("ol", { className: "st-strip", role: "list", "aria-label": context.words.strip });
+  const node = make("ol", { className: "st-strip st-stages", role: "list", "aria-label": context.words.strip });
   return new KeyedList(node, cardKey, (card) =>
     card.picture ? makeFinishedCard(context, card, card.picture) : makePlannedCard(context, card),
   );
@@ -66,33 +67,34 @@ function makeFinishedCard(context, { price }, picture) {
     thumb,
   );
   showButton.style.aspectRatio = cardAspect(picture.size);
-  const download = make("a", {
-    className: "st-small",
-    href: picture.file.url,
-    download: picture.name,
-    onclick: makeSaver(context),
-    textContent: words.download,
-    "aria-label": fill(words.download_stage, textValues),
-  });
+  const download = make(
+    "a",
+    {
+      className: "st-icon",
+      href: picture.file.url,
+      download: picture.name,
+      onclick: makeSaver(context),
+      title: words.download,
+      "aria-label": fill(words.download_stage, textValues),
+    },
+    makeIcon("download"),
+  );
   const tools = make("span", { className: "st-row" }, download);
   const nextSize = make("span", { className: "st-again" });
   const stop = makeStopButton(context, textValues);
-  const nextRun = make("span", { className: "st-row" }, nextSize, stop);
   const facts = makeFacts(context, picture.size, price).node;
-  const node = make("li", { className: "st-card" }, showButton, facts, tools, nextRun);
-  const grow = makeButton(words.grow, () => sendAction({ do: "grow", run: picture.run, stage: picture.number }), {
-    className: "st-small",
-    "aria-label": fill(words.grow_stage, textValues),
-  });
+  const node = make("li", { className: "st-card" }, showButton, facts, tools, nextSize);
+  const onGrow = () => sendAction({ do: "grow", run: picture.run, stage: picture.number });
+  const grow = makeIconButton("enlarge", fill(words.grow_stage, textValues), onGrow);
+  tools.append(stop);
   const markShown = () => setPressed(showButton, context.viewer.picture?.key === picture.key);
   /** @param {Card} card */
   const update = (card) => {
-    if (card.grow && !grow.isConnected) tools.append(grow);
+    if (card.grow && !grow.isConnected) download.after(grow);
     if (!card.grow) grow.remove();
     setText(nextSize, card.again ? fill(words.again, { what: card.again }) : "");
     stop.hidden = !card.stop;
     setPressed(stop, card.stopping);
-    nextRun.hidden = !card.again;
     markShown();
   };
   return { node, update, markShown };
@@ -107,8 +109,7 @@ function makeFinishedCard(context, { price }, picture) {
 function makeStopButton(context, textValues) {
   const { words, sendAction } = context;
   const onclick = () => sendAction({ do: "stop_here", stage: textValues.number, run: context.value.run });
-  const more = { className: "st-small", "aria-label": fill(words.stop_at, textValues) };
-  return makeButton(words.stop_here, onclick, more);
+  return makeIconButton("pause", fill(words.stop_at, textValues), onclick);
 }
 
 /**
@@ -158,7 +159,7 @@ function makePlannedCard(context, { number, of, size, price }) {
   );
   const step = make("span");
   const timeLeft = make("span", { className: "st-left" });
-  const outline = make("span", { className: "st-outline" });
+  const outline = make("span", { className: "st-outline", textContent: String(Math.max(...size)) });
   const pictureArea = make("span", { className: "st-well" }, outline, step, timeLeft, progress);
   pictureArea.style.aspectRatio = cardAspect(size);
   const stop = makeStopButton(context, textValues);

@@ -22,7 +22,7 @@ export function makeEarlierRuns(context) {
   );
   const keptFor = make("span", { className: "st-kept" });
   const heading = make("h2", { className: "st-heading" }, make("span", { textContent: words.earlier }), keptFor);
-  const node = make("section", { "aria-label": words.earlier }, heading, list);
+  const node = make("section", { className: "st-earlier-section", "aria-label": words.earlier }, heading, list);
   /** @param {Value} value */
   const update = ({ earlier, kept }) => {
     runs.update(earlier);

@@ -9,7 +9,7 @@ import { make, setText } from "./dom.js";
 import { makeEarlierRuns } from "./earlier.js";
 import { handleKeys, handleMouse, handleTouch } from "./input.js";
 import { makeNotes } from "./notes.js";
-import { makeComplaints, makeShareRow } from "./share.js";
+import { makeComplaints } from "./share.js";
 import { addPictures, removePictures, showRequested, showSmaller, toggleCompare } from "./shown.js";
 import { makeStatusLine } from "./status.js";
 import { Toolbar } from "./toolbar.js";
@@ -84,7 +84,7 @@ function makeViewerPart(context) {
     moveDivider: (by) => compare.moveDivider(by),
     help: () => toolbar.toggleKeys(),
   });
-  const parts = [frame, captions.description, toolbar.node, toolbar.keysList, compare.panel];
+  const parts = [frame, captions.description, toolbar.row, toolbar.keysList, compare.panel];
   const node = make("div", { className: "st-bench" }, ...parts);
   node.addEventListener("keydown", ({ key }) => {
     if (key === "Escape" && !toolbar.keysList.hidden) toolbar.toggleKeys();
@@ -100,11 +100,11 @@ function makeViewerPart(context) {
  */
 function buildParts(context) {
   const { root, status, strip, viewer, viewerPart, toolbar } = context;
-  const [shareRow, complaints] = [makeShareRow(context), makeComplaints(context)];
+  const complaints = makeComplaints(context);
   const [notes, earlierRuns] = [makeNotes(context), makeEarlierRuns(context)];
   const isNewPreview = makeChangeTest();
-  root.append(status.node, notes.wordsNode, viewerPart, shareRow.node, notes.node);
-  root.append(strip.node, complaints.node, earlierRuns.node);
+  const after = make("div", { className: "st-after" }, complaints.node, notes.node);
+  root.append(status.node, strip.node, viewerPart, after, earlierRuns.node);
   return ({ value, runTitles }) => {
     for (const item of value.earlier) runTitles.set(item.run, item.title);
     addPictures(context);
@@ -118,7 +118,7 @@ function buildParts(context) {
     strip.node.tabIndex = strip.node.querySelector("a, button:not([hidden])") ? -1 : 0;
     earlierRuns.update(value);
     notes.update(value.notes);
-    shareRow.update(value.share);
+    toolbar.saveMenu.update(value.share);
     complaints.update(value.complaints);
     toolbar.refresh();
     updatePageTitle(value);

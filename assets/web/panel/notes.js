@@ -1,5 +1,5 @@
 // @ts-check
-// The notes below the picture, and those on unknown words near the prompt.
+// The notes below the picture.
 
 import { makeAction } from "./actions.js";
 import { makeChangeTest } from "./changes.js";
@@ -9,22 +9,18 @@ import { make } from "./dom.js";
 /** @import { Note } from "./value.js" */
 
 /**
- * Make the places of all notes: `node` is below the picture, `wordsNode` near the prompt.
+ * Make the place of all notes.
  *
  * @param {Context} context
  */
 export function makeNotes(context) {
-  const [node, wordsNode] = [0, 1].map(() => make("div", { className: "st-notes", "aria-live": "polite" }));
+  const node = make("div", { className: "st-notes", "aria-live": "polite" });
   const isChanged = makeChangeTest();
   /** @param {Note[]} notes */
   const update = (notes) => {
-    if (!isChanged(notes)) return;
-    /** @param {Note} note */
-    const isOnWords = ({ kind }) => kind === "words";
-    wordsNode.replaceChildren(...notes.filter(isOnWords).map((note) => makeNote(context, note)));
-    node.replaceChildren(...notes.filter((note) => !isOnWords(note)).map((note) => makeNote(context, note)));
+    if (isChanged(notes)) node.replaceChildren(...notes.map((note) => makeNote(context, note)));
   };
-  return { node, wordsNode, update };
+  return { node, update };
 }
 
 /**

@@ -1,20 +1,49 @@
 // @ts-check
-// The buttons for a finished run: those that copy its link or export it, and the complaints.
+// The buttons for a finished run: a menu of those that save it, copy its link or export it, and the complaints.
 
 import { makeActionUpdater } from "./actions.js";
-import { make } from "./dom.js";
+import { make, makeButton } from "./dom.js";
 
 /** @import { Context } from "./context.js" */
 /** @import { Action } from "./value.js" */
 
 /**
- * Make the row of buttons that copy the run's link and export its pictures.
+ * Make the menu of what saves or shares the run. It closes with Escape, or when the focus or a click goes elsewhere.
  *
  * @param {Context} context
  */
-export function makeShareRow(context) {
-  const node = make("div", { className: "st-row st-share", role: "group", "aria-label": context.words.share });
-  return { node, update: makeActionUpdater(context, node) };
+export function makeSaveMenu(context) {
+  const { words } = context;
+  const list = make("div", { className: "st-menu", role: "group", "aria-label": words.share, hidden: true });
+  /** @param {boolean} isOpen */
+  const setOpen = (isOpen) => {
+    list.hidden = !isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+  };
+  const button = makeButton(words.save, () => setOpen(list.hidden), {
+    className: "st-button st-save",
+    "aria-expanded": "false",
+  });
+  const buttons = make("div", { className: "st-menu-list" });
+  list.append(buttons);
+  const node = make("span", { className: "st-menu-place" }, button, list);
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || list.hidden) return;
+    event.stopPropagation();
+    setOpen(false);
+    button.focus();
+  });
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (target instanceof Node && !node.contains(target)) setOpen(false);
+  });
+  const updateButtons = makeActionUpdater(context, buttons);
+  /** @param {Action[]} actions */
+  const update = (actions) => {
+    updateButtons(actions);
+    button.disabled = !actions.length;
+    if (!actions.length) setOpen(false);
+  };
+  return { node, update };
 }
 
 /**

@@ -2,6 +2,8 @@
 // The toolbar below the viewer: its buttons, and the list of keys that one of them shows.
 
 import { make, makeButton, setPressed } from "./dom.js";
+import { makeIconButton } from "./icons.js";
+import { makeSaveMenu } from "./share.js";
 import { showSmaller, smallerPicture, toggleCompare } from "./shown.js";
 
 /** @import { Context } from "./context.js" */
@@ -18,18 +20,23 @@ export class Toolbar {
       hold: makeButton(words.hold, () => {}, { className: "st-button st-hold" }),
       compare: makeButton(words.compare, () => toggleCompare(context)),
       windows: makeButton(words.windows, () => this.toggleWindows()),
-      full: makeButton(words.full_screen, () => this.toggleFullScreen(), { hidden: !document.fullscreenEnabled }),
+      full: makeIconButton("full", words.full_screen, () => this.toggleFullScreen(), {
+        hidden: !document.fullscreenEnabled,
+        className: "st-button",
+      }),
       help: makeButton("?", () => this.toggleKeys(), { "aria-label": words.keys, "aria-expanded": "false" }),
     };
     const { hold, compare, windows } = this.buttons;
     for (const node of [hold, compare, windows]) setPressed(node, false);
     this.holdWhilePressed(hold);
+    this.saveMenu = makeSaveMenu(context);
     this.node = make(
       "div",
       { className: "st-row st-tools", role: "group", "aria-label": words.tools },
       ...Object.values(this.buttons),
       captions.readout,
     );
+    this.row = make("div", { className: "st-toolbar" }, this.node, this.saveMenu.node);
     this.keysList = makeKeysList(words);
   }
 

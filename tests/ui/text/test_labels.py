@@ -25,7 +25,7 @@ SMOOTHING_LABELS = SETTINGS["sigma1"].label, SETTINGS["sigma2"].label
 @pytest.mark.parametrize(
     ("sentence", "rewritten"),
     [
-        ("alpha1 is 12; it must be from 0 to 5.", "“Freedom of layout (α₁)” is 12; it must be from 0 to 5."),
+        ("alpha1 is 12; it must be from 0 to 5.", "“Layout freedom (α₁)” is 12; it must be from 0 to 5."),
         ("width is 1001 px; 1000 px would fit.", "“Custom width, px” is 1001 px; 1000 px would fit."),
         ("negative must be text.", "“Negative prompt” must be text."),
         ("Leave them empty, or turn faithful off.", "Leave them empty, or turn “Exactly as published” off."),
@@ -47,7 +47,7 @@ def test_every_name_in_a_sentence_is_replaced():
 
 
 def test_a_name_that_is_no_setting_is_unchanged():
-    assert join_labels(["alpha2", "foo"]) == "“Fade the overview (α₂)”, foo"
+    assert join_labels(["alpha2", "foo"]) == "“Overview fade (α₂)”, foo"
 
 
 @pytest.mark.browser

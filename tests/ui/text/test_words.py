@@ -107,7 +107,7 @@ def test_a_widget_has_the_range_of_its_setting(demo, name):
 def test_every_widget_is_interactive_although_it_is_an_output_too(demo):
     widgets = [
         widget_of(demo, name) for name in (*WIDGET_SETTINGS, *SIZE_WIDGET_NAMES, *SETTING_BY_WIDGET, *OPTIONS)
-    ] + blocks_of(demo, gr.Radio)
+    ] + blocks_of(demo, gr.Radio, gr.Dropdown)
     assert widgets
     assert not [widget.elem_id for widget in widgets if widget.interactive is not True]
 
@@ -121,7 +121,8 @@ def test_every_label_button_and_text_block_is_a_text_constant(demo):
 
 
 def test_every_label_of_a_choice_is_a_text_constant(demo):
-    dropdowns = [block for block in blocks_of(demo, gr.Dropdown) if block.elem_id not in ("model", "enlarge")]
+    without_constants = {"model", "enlarge", *(f"word-{kind}" for kind in words.WORD_KINDS)}
+    dropdowns = [block for block in blocks_of(demo, gr.Dropdown) if block.elem_id not in without_constants]
     shown = {label for block in dropdowns for label, _ in block.choices}
     kinds = {kind.title for kind in MAP_KINDS.values()}
     titles = (
