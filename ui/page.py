@@ -67,8 +67,10 @@ class Page:
     size_line: gr.HTML
     # The number and the overlap of the windows.
     window_line: gr.HTML
-    # Starts a run.
+    # Starts a run, or continues the one on display.
     generate_button: gr.Button
+    # Whether Generate keeps the seed even if nothing has changed.
+    keep_seed: gr.Checkbox
     # Stops the active run.
     stop_button: gr.Button
     # Says which model is loaded, and on which device.

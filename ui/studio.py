@@ -184,6 +184,9 @@ class _PageBuilder:
             self.parts["size_line"] = gr.HTML(elem_id="sizes")
             self._add_size("shape")
             self._add_setting("seed")
+            self.parts["keep_seed"] = gr.Checkbox(
+                False, label=words.KEEP_SEED, info=words.KEEP_SEED_HELP, interactive=True, elem_id="keep-seed"
+            )
 
     def _build_method_section(self) -> None:
         """Build the section in which a method is chosen."""
@@ -283,6 +286,8 @@ def _connect_events(
     buttons["new_seed"].click(prompt_handlers.on_new_seed, inputs, outputs, **INSTANT_EVENT)
     page.looks.input(action_handlers.on_look_choice, {*inputs, page.looks}, outputs, **INSTANT_EVENT)
     buttons["defaults"].click(action_handlers.on_defaults, inputs, outputs, **INSTANT_EVENT)
+    keep_seed, state = page.keep_seed, page.browser_state
+    keep_seed.input(page_handlers.on_keep_seed, {state, keep_seed}, [state], **INSTANT_EVENT)
     _connect_image_events(page, action_handlers, ControlHandlers(services, page), inputs, outputs)
     for event in (page.generate_button.click, textboxes["prompt"].submit):
         started = event(page_handlers.on_generate, inputs, outputs, **INSTANT_EVENT)
@@ -301,6 +306,7 @@ def _updated_components(page: Page) -> list[Any]:
         page.stages,
         page.generate_button,
         page.stop_button,
+        page.keep_seed,
         page.browser_state,
         page.curves,
         page.size_line,

@@ -26,9 +26,9 @@ from tests.support.page_queries import (
     fill_prompt,
     message_pattern,
     press_button,
+    press_continue,
     press_generate,
     set_number,
-    status_line,
     stop_in_stage_two,
 )
 from tests.support.planning import small_recipe
@@ -78,7 +78,7 @@ def test_a_run_with_a_control_is_stopped_and_continued(running_app, open_page):
     page.reload()
     expect_control(page)
     expect(page.locator("#follow_scale input[type=number]")).to_have_value("0.7")
-    status_line(page).get_by_role("button", name=message_pattern(words.CONTINUE_RUN)).click()
+    press_continue(page)
     expect_runs_done(page, 2)
     ((run, recipe),) = records(running_app)
     (control,) = recipe.controls

@@ -1,6 +1,5 @@
 """What a page finds when it is opened again, and settings that it hides."""
 
-import re
 import shutil
 
 import pytest
@@ -10,6 +9,7 @@ from tests.support.page_queries import (
     expect_done,
     finished_cards,
     message_pattern,
+    press_continue,
     press_generate,
     set_number,
     status_line,
@@ -48,7 +48,7 @@ def test_a_run_that_was_stopped_while_the_page_was_closed_can_be_continued(runni
     page = come_back(context, running_app)
     expect(status_line(page)).to_contain_text(words.ENDED_WHILE_AWAY.format(told=""))
     expect(finished_cards(page)).to_have_count(1)
-    status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    press_continue(page)
     expect_done(page)
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.support.page_queries import (
+    continue_button,
     expect,
     expect_done,
     fill_prompt,
@@ -34,14 +35,14 @@ def test_a_finished_export_is_spoken_and_the_run_can_still_be_continued(running_
     page = open_page(running_app.url)
     page.get_by_role("button", name=re.compile("Pause after this size, stage 1")).click()
     press_generate(page)
-    continue_button = status_line(page).get_by_role("button", name=re.compile("^Continue"))
-    expect(continue_button).to_be_visible()
+    continues = continue_button(page)
+    expect(continues).to_be_visible()
     open_save_menu(page)
     press_button(page, words.LABELLED_PICTURE)
     expect(
         live_notes(page).get_by_text(words.EXPORT_READY.format(label=words.SAVE_LABELLED_PICTURE))
     ).to_be_visible()
-    expect(continue_button).to_be_visible()
+    expect(continues).to_be_visible()
 
 
 def test_finished_runs_are_spoken_and_steps_are_not(running_app, open_page):

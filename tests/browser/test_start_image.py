@@ -19,6 +19,7 @@ from tests.support.dropped_files import (
     png_of_16_bits,
 )
 from tests.support.page_queries import (
+    continue_button,
     expect,
     expect_done,
     expect_runs_done,
@@ -26,9 +27,9 @@ from tests.support.page_queries import (
     finished_cards,
     message_pattern,
     press_button,
+    press_continue,
     press_generate,
     set_number,
-    status_line,
     wait_until_stored,
 )
 from tests.support.pictures import save_squares
@@ -154,10 +155,10 @@ def test_a_run_from_a_start_image_is_stopped_and_continued_after_a_reload(runnin
     expect(page.locator(".st-status")).to_have_text(message_pattern(words.RUNNING_STAGE))
     press_button(page, words.STOP)
     running_app.gate.open()
-    expect(status_line(page).get_by_role("button", name=message_pattern(words.CONTINUE_RUN))).to_be_visible()
+    expect(continue_button(page)).to_be_visible()
     page.reload()
     expect_start_image(page)
-    status_line(page).get_by_role("button", name=message_pattern(words.CONTINUE_RUN)).click()
+    press_continue(page)
     expect_runs_done(page, 2)
     assert (
         len(

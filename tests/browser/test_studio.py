@@ -4,19 +4,23 @@ import re
 
 import pytest
 
+from engine.recipe.recall import recall
 from engine.runs import store
 from tests.support.page_queries import (
+    continue_button,
     expect,
     expect_done,
     expect_runs_done,
     finished_cards,
     message_pattern,
     press_button,
+    press_continue,
     press_generate,
     set_number,
     status_line,
     stop_in_stage_two,
     visible_rectangle,
+    wait_until_stored,
 )
 from tests.support.stored_stages import overwrite
 from ui.text import words
@@ -47,7 +51,7 @@ def test_stop_keeps_finished_stages_and_continue_makes_the_rest(running_app, ope
     running_app.gate.close()
     press_generate(page)
     stop_in_stage_two(page, running_app.gate)
-    status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    press_continue(page)
     expect_done(page)
 
 
@@ -59,14 +63,14 @@ def test_a_stage_that_was_damaged_is_made_again_by_continue(running_app, open_pa
     (run,) = running_app.runs()
     folder = store.find_stage(run, 1)[1]
     overwrite(folder / store.LATENTS_FILE, bytes(100))
-    status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    press_continue(page)
     expect_done(page)
     (continued,) = [each for each in running_app.runs() if len(store.finished_stages(each)) == 2]
     assert all(store.is_intact(stage) for _, stage in store.finished_stages(continued).values())
     assert [path.name.startswith(f".damaged-{folder.name}-") for path in run.glob(".damaged*")] == [True]
 
 
-def test_a_run_that_was_stopped_in_its_first_stage_can_be_continued(running_app, open_page):
+def test_a_run_that_was_stopped_in_its_first_stage_is_started_again_by_generate(running_app, open_page):
     page = open_page(running_app.url)
     running_app.gate.close()
     press_generate(page)
@@ -75,7 +79,7 @@ def test_a_run_that_was_stopped_in_its_first_stage_can_be_continued(running_app,
     expect(status_line(page)).to_have_text(message_pattern(words.STOPPING))
     running_app.gate.open()
     expect(status_line(page)).to_contain_text(words.NO_STAGE_KEPT)
-    status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    press_generate(page)
     expect_done(page)
 
 
@@ -95,13 +99,75 @@ def test_a_stage_that_a_change_does_not_affect_is_reused_and_the_page_says_so(ru
     assert first[2][0] != second[2][0]
 
 
-def test_generating_another_picture_uses_a_new_seed(running_app, open_page):
+def test_generating_without_a_change_draws_and_names_a_new_seed(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
-    press_button(page, words.GENERATE_ANOTHER)
-    expect(page.get_by_label("Seed")).not_to_have_value("0")
+    running_app.gate.close()
+    press_generate(page)
+    seed = page.locator("#seed input")
+    expect(seed).not_to_have_value("0")
+    expect(page.get_by_text(words.NEW_SEED_DRAWN.format(seed=seed.input_value()))).to_be_visible()
+    running_app.gate.open()
     expect_runs_done(page, 2)
+
+
+def test_a_kept_seed_stays_also_after_a_reload(running_app, open_page):
+    page = open_page(running_app.url)
+    keep = page.get_by_label(words.KEEP_SEED)
+    wait_until_stored(page, keep.check)
+    press_generate(page)
+    expect_done(page)
+    page.reload()
+    expect(keep).to_be_checked()
+    press_generate(page)
+    expect(status_line(page)).to_contain_text(words.SAME_PICTURE)
+    expect(page.locator("#seed input")).to_have_value("0")
+    assert len(running_app.runs()) == 1
+
+
+def test_a_stopped_run_continues_with_changed_settings_and_the_page_says_so(running_app, open_page):
+    page = open_page(running_app.url)
+    running_app.gate.close()
+    press_generate(page)
+    stop_in_stage_two(page, running_app.gate)
+    set_number(page, "alpha1", 2)
+    expect(continue_button(page)).to_contain_text("128 px")
+    expect(status_line(page)).to_contain_text(message_pattern(words.CONTINUES_FROM))
+    press_continue(page)
+    expect_done(page)
+    newest = max(running_app.runs(), key=lambda run: run.stat().st_mtime)
+    assert recall(store.finished_stages(newest)[2][1] / store.PICTURE_FILE).recipe.alpha1 == 2
+
+
+@pytest.mark.parametrize(("label", "text"), [(words.PROMPT_LABEL, "a blue boat"), ("Seed", "7")])
+def test_a_stopped_run_is_not_continued_as_another_picture(running_app, open_page, label, text):
+    page = open_page(running_app.url)
+    running_app.gate.close()
+    press_generate(page)
+    stop_in_stage_two(page, running_app.gate)
+    field = page.get_by_label(label, exact=True)
+    field.fill(text)
+    field.press("Tab")
+    expect(page.get_by_role("button", name=words.GENERATE, exact=True)).to_be_visible()
+    own = status_line(page).get_by_role("button", name=message_pattern(words.CONTINUE_RUN))
+    own.click()
+    expect_done(page)
+    expect(page.locator("#viewer-description")).not_to_contain_text("boat")
+
+
+def test_a_stopped_run_can_be_started_over_with_changed_settings(running_app, open_page):
+    page = open_page(running_app.url)
+    set_number(page, "scale_stages", 3)
+    page.get_by_role("button", name=re.compile("Pause after this size, stage 2")).click()
+    press_generate(page)
+    expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
+    set_number(page, "alpha1", 2)
+    press_button(page, words.START_OVER)
+    expect_runs_done(page, 2, stages=3)
+    newest = max(running_app.runs(), key=lambda run: run.stat().st_mtime)
+    stages = store.finished_stages(newest)
+    assert [recall(stages[number][1] / store.PICTURE_FILE).recipe.alpha1 for number in (2, 3)] == [2, 2]
 
 
 def test_stop_here_pauses_after_a_stage(running_app, open_page):
@@ -111,7 +177,7 @@ def test_stop_here_pauses_after_a_stage(running_app, open_page):
     press_generate(page)
     expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
     expect(finished_cards(page)).to_have_count(1)
-    status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    press_continue(page)
     expect_done(page)
 
 
@@ -145,7 +211,7 @@ def test_continue_pauses_after_the_chosen_stage(running_app, open_page):
     expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
     page.get_by_role("button", name=re.compile("Pause after this size, stage 2")).click()
     expect(status_line(page)).to_contain_text("Stage 2 to run, then it pauses")
-    status_line(page).get_by_role("button", name=re.compile("^Continue")).click()
+    press_continue(page)
     expect(finished_cards(page)).to_have_count(2)
     expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
     expect(finished_cards(page)).to_have_count(2)

@@ -39,6 +39,16 @@ def press_generate(page):
     page.get_by_role("button", name=words.GENERATE, exact=True).click()
 
 
+def continue_button(page):
+    """Find the Generate button while it continues the run on display."""
+    return page.get_by_role("button", name=message_pattern(words.CONTINUE_FROM))
+
+
+def press_continue(page):
+    """Press the Generate button when it continues the run on display."""
+    continue_button(page).click()
+
+
 def finished_cards(page):
     """Find the cards of the finished stages."""
     return page.get_by_role("button", name=re.compile("^Stage .* pixels"))
@@ -88,6 +98,12 @@ def set_number(page, name, value):
     box = page.locator(f"#{name} input[type=number]")
     box.fill(str(value))
     box.press("Tab")
+
+
+def choose_option(page, label, option):
+    """Choose an option of the list with this label."""
+    page.get_by_role("combobox", name=label, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
 
 
 def open_section(page, heading):

@@ -10,7 +10,6 @@ from engine.planning.plan import plan
 from engine.recipe.checks import check_upscaler
 from engine.recipe.recipe import Recipe
 from ui.actions import runs
-from ui.messages.status import describe_unknown_words
 from ui.messages.summaries import describe_differences
 from ui.session.images import recipe_with_files, without_image_size
 from ui.session.notes import make_note
@@ -74,11 +73,8 @@ def set_recipe(session: Session, services: Services, recipe: Recipe) -> None:
 
 
 def current_notes(session: Session, services: Services) -> tuple[dict[str, Any], ...]:
-    """Return notes on words that the model does not know, and on settings that differ from those of the shown run."""
+    """Return a note on settings that differ from those of the shown run, if there are any."""
     notes = []
-    unknown_words = describe_unknown_words(session.recipe.prompt, services.entry(session.model))
-    if unknown_words:
-        notes.append(make_note(unknown_words, kind="words"))
     shown = session.shown_run
     if shown and shown.plan and session.plan and not runs.is_run_active(session, services):
         changes = describe_differences(shown.plan.recipe, session.plan.recipe)

@@ -30,6 +30,7 @@ def browser_state(session: Session, services: Services) -> dict[str, Any]:
         "page": session.client.session_hash,
         "active": session.active_run.name if session.active_run else "",
         "recipe": to_dict(session.recipe),
+        "keep_seed": session.keeps_seed,
         "run": session.shown_run.name if session.shown_run else "",
         "runs": [name for name in session.own_runs if services.run_folder(name, session.owner)],
         "forgotten": list(session.removed_runs),
@@ -44,6 +45,7 @@ def restore_session(
     stored: a result of browser_state() that the browser sent back; it comes from outside and may contain anything.
     If its value "taken" is true, the page was filled from its link before, and the link is ignored.
     """
+    session.keeps_seed = stored.get("keep_seed") is True
     names = stored.get("runs")
     for name in reversed(names[:MAX_OWN_RUNS] if isinstance(names, list) else []):
         if services.run_folder(name, session.owner) and name != EXAMPLE:

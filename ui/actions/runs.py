@@ -10,7 +10,8 @@ from engine.runs import store
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped, Upscaling
 from engine.serving.entry import Request
 from engine.serving.queue import UnknownRun
-from ui.messages.status import continue_action, is_complete, too_large_message
+from ui.messages.status import too_large_message
+from ui.session.continuation import Continuation
 from ui.session.images import recipe_with_files
 from ui.session.progress import RunProgress
 from ui.session.services import Services
@@ -89,6 +90,20 @@ def continue_run(session: Session, services: Services, name: str) -> None:
     submit(session, services, progress.plan.recipe, planned, resume, session.pause_after)
 
 
+def continue_as_shown(session: Session, services: Services, continuation: Continuation) -> None:
+    """Make the missing stages of the run on display, with the settings on the page."""
+    run = continuation.run
+    if continuation.has_same_settings:
+        continue_run(session, services, run.name)
+        return
+    if session.plan is None:
+        return
+    if session.pause_after is not None and session.pause_after < continuation.stages[0].number:
+        session.pause_after = None
+    resume = (str(run.folder), continuation.number)
+    submit(session, services, session.recipe, session.plan, resume, session.pause_after)
+
+
 def is_run_active(session: Session, services: Services) -> bool:
     """Return whether a run of the page is waiting or in progress."""
     return session.active_run is not None and services.is_active(session.active_run)
@@ -152,7 +167,7 @@ def _show_newest_stage(session: Session, services: Services, progress: RunProgre
 
 
 def report_end(session: Session, services: Services, progress: RunProgress) -> None:
-    """Show a message that says how a run of the page ended, with a button to continue an incomplete run."""
+    """Show a message that says how a run of the page ended."""
     session.ended_run = progress
     if session.active_run not in (None, progress):  # The page has started another run.
         return
@@ -160,23 +175,18 @@ def report_end(session: Session, services: Services, progress: RunProgress) -> N
     if session.shown_run is progress and not services.finished_stages(progress.folder):
         session.show_run(session.previous_run)
     text, fault = describe_end(progress.end, services, progress)
-    if isinstance(progress.end, Failed) and not progress.last_finished_stage:
-        session.show_message(text, fault=True)
-        return
-    actions = () if is_complete(progress) else (continue_action(services, progress),)
-    session.pause_after = None
-    session.show_message(text, *actions, fault=fault)
+    if progress.last_finished_stage or not isinstance(progress.end, Failed):
+        session.pause_after = None
+    session.show_message(text, fault=fault)
 
 
 def report_restored(session: Session, services: Services, progress: RunProgress) -> None:
-    """Show a message that says how a run ended while no page followed it, with a button to continue it."""
-    if is_complete(progress):
+    """Show a message that says how a run ended while no page followed it."""
+    if progress.is_complete:
         session.show_message(_describe_finished(services, progress))
         return
     text, fault = describe_end(progress.end, services, progress)
-    session.show_message(
-        words.ENDED_WHILE_AWAY.format(told=text), continue_action(services, progress), fault=fault
-    )
+    session.show_message(words.ENDED_WHILE_AWAY.format(told=text), fault=fault)
 
 
 def describe_end(end: Event | None, services: Services, progress: RunProgress) -> tuple[str, bool]:
@@ -190,7 +200,7 @@ def describe_end(end: Event | None, services: Services, progress: RunProgress) -
             return replace_names_with_labels(end.sentence) if end.field else end.sentence, True
         case Stopped(stage=0):
             return words.STOPPED_BEFORE_START, False
-        case Finished() if is_complete(progress):
+        case Finished() if progress.is_complete:
             return _describe_finished(services, progress), False
     has_paused = progress.pause_after is not None and progress.last_finished_stage >= progress.pause_after
     if isinstance(end, Finished) or has_paused:

@@ -12,7 +12,7 @@ from engine.recipe.recipe import DEFAULTS
 from ui.actions import dropped, runs
 from ui.actions.replan import current_notes, set_recipe
 from ui.handlers.base import Handlers
-from ui.messages.status import checked_fit, describe_settings_used
+from ui.messages.status import checked_fit, describe_settings_used, example_prompt
 from ui.messages.summaries import describe_differences
 from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.exports import make_export, viewed_centre
@@ -84,6 +84,22 @@ class ActionHandlers(Handlers):
     def do_continue(self, session: Session, action: Mapping[str, Any]) -> None:
         """Continue a run with the settings that the run was started with."""
         runs.continue_run(session, self.services, str(action.get("run")))
+
+    def do_restart(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Start a run of the present settings that does not continue from the run on display."""
+        if session.plan is not None:
+            runs.submit(session, self.services, session.recipe, session.plan, until=session.pause_after)
+
+    def do_example_prompt(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Fill in a prompt that the model knows. Return whether the model has a vocabulary."""
+        entry = self.services.entry(session.model)
+        if not entry.vocabulary:
+            return False
+        before = session.recipe
+        set_recipe(session, self.services, replace(before, prompt=example_prompt(entry)))
+        session.undoable_change = SettingsChange(before, session.recipe)
+        session.message, session.notes = None, current_notes(session, self.services)
+        return True
 
     def do_complain(self, session: Session, action: Mapping[str, Any]) -> bool:
         """Change the settings to answer a complaint about the picture, and show buttons to try and to undo the change.

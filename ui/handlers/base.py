@@ -10,7 +10,8 @@ from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, Recipe
 from ui.actions import restore, runs
-from ui.actions.replan import current_notes, is_already_made, plan_settings, update_undo_notes
+from ui.actions.replan import current_notes, plan_settings, update_undo_notes
+from ui.messages.status import continue_label
 from ui.messages.summaries import describe_sizes, describe_windows
 from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.badge import badge_html
@@ -20,6 +21,7 @@ from ui.panels.head import heading_html
 from ui.panels.slider_help import slider_help_html
 from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
+from ui.session.continuation import find_continuation
 from ui.session.images import start_image_html
 from ui.session.services import Services
 from ui.session.session import Session
@@ -113,11 +115,11 @@ class Handlers:
         """
         page, services = self.page, self.services
         is_active = runs.is_run_active(session, services)
-        is_repeated = not is_active and is_already_made(session, services)
+        continuation = None if is_active else find_continuation(session, services)
         updates: Outputs = {
             page.stages: stages_panel_value(session, services),
             page.generate_button: gr.update(
-                value=words.GENERATE_ANOTHER if is_repeated else words.GENERATE,
+                value=continue_label(continuation, services) if continuation else words.GENERATE,
                 visible=not is_active,
                 interactive=True,
             ),
@@ -155,6 +157,7 @@ class Handlers:
         updates[widgets["shape"]]["choices"] = shape_choices(has_input_image(session.recipe))
         updates[widgets[KIND_WIDGET]]["choices"] = self._kind_choices(session)
         updates[self.page.slider_help] = slider_help_html(facts)
+        updates[self.page.keep_seed] = session.keeps_seed
         return updates | self._update_headings(session) | self._update_start_image(session)
 
     def _show_effective_widgets(self, session: Session) -> Outputs:

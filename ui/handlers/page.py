@@ -14,10 +14,13 @@ from engine.recipe.recipe import MAX_SEED
 from ui.actions import restore, runs
 from ui.actions.replan import current_notes, is_already_made, plan_settings, replan
 from ui.handlers.base import Handlers
+from ui.messages.status import describe_unknown_words, example_action
 from ui.page import Outputs, one_at_a_time
 from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
-from ui.session.session import Session
+from ui.session.continuation import find_continuation
+from ui.session.notes import make_note
+from ui.session.session import Message, Session
 from ui.settings import link
 from ui.text import words
 
@@ -47,7 +50,10 @@ class PageHandlers(Handlers):
 
     @one_at_a_time
     def on_generate(self, values: dict, request: gr.Request) -> Outputs:
-        """Start a run of the settings. If a complete run of the same settings is on display, use a new seed."""
+        """Start a run of the settings, or continue the run on display if it is incomplete and shows this picture.
+
+        If a complete run of the same settings is on display, a new seed is drawn, unless the seed is kept.
+        """
         if not self._is_filled(values, request):
             return self.no_update()
         session = self.session(request, values)
@@ -58,32 +64,50 @@ class PageHandlers(Handlers):
             return self.update_page(session)
         refusal = self._prompt_problem(session)
         if refusal:
-            session.show_message(refusal, fault=True)
+            session.announce(refusal)
             return self.update_page(session)
-        seed_update: Outputs = {}
+        continuation = find_continuation(session, self.services)
+        if continuation:
+            runs.continue_as_shown(session, self.services, continuation)
+            return self.update_page(session)
+        new_seed = None
         if is_already_made(session, self.services):
+            if session.keeps_seed:
+                session.show_message(words.SAME_PICTURE)
+                return self.update_page(session)
             new_seed = random.randint(0, MAX_SEED)
             plan_settings(session, self.services, replace(session.recipe, seed=new_seed))
-            seed_update = {self.page.widgets["seed"]: gr.update(value=new_seed)}
         if session.plan:
             runs.submit(session, self.services, session.recipe, session.plan, until=session.pause_after)
-        return self.update_page(session) | seed_update
+        if new_seed is None:
+            return self.update_page(session)
+        if runs.is_run_active(session, self.services):
+            session.notes = (make_note(words.NEW_SEED_DRAWN.format(seed=new_seed)),)
+        return self.update_page(session) | {self.page.widgets["seed"]: gr.update(value=new_seed)}
+
+    @one_at_a_time
+    def on_keep_seed(self, values: dict, request: gr.Request) -> Outputs:
+        """Remember, also in the browser, whether Generate keeps the seed."""
+        session = self.session(request, values)
+        session.keeps_seed = values.get(self.page.keep_seed) is True
+        return {self.page.browser_state: restore.browser_state(session, self.services)}
 
     def _is_filled(self, values: dict, request: gr.Request) -> bool:
         """Return whether the page had been filled when these values were sent; before, its settings are not its own."""
         stored = values.get(self.page.browser_state)
         return (request.session_hash or "") == (stored.get("page", "") if isinstance(stored, dict) else "")
 
-    def _prompt_problem(self, session: Session) -> str:
-        """Return a sentence that says why the model cannot draw the prompt; "" if the model can draw it."""
+    def _prompt_problem(self, session: Session) -> Message | None:
+        """Return a message that says why the model cannot draw the prompt; None if the model can draw it."""
         prompt, entry = session.recipe.prompt, self.services.entry(session.model)
         if "prompt" in ineffective_settings(session.recipe):
-            return ""
+            return None
         if not prompt.strip():
-            return words.PROMPT_EMPTY
-        if not vocabulary.has_vocabulary_word(prompt, entry):
-            return words.NO_KNOWN_WORD.format(title=entry.title)
-        return ""
+            return Message(words.PROMPT_EMPTY, fault=True)
+        if vocabulary.has_vocabulary_word(prompt, entry):
+            return None
+        text = words.NOTHING_STARTED.format(reason=describe_unknown_words(prompt, entry))
+        return Message(text, fault=True, actions=(example_action(entry),))
 
     def on_stop(self, stored: object, request: gr.Request) -> Outputs:
         """Ask the run to stop that the page showed when Stop was pressed, if it is still active.

@@ -1,6 +1,7 @@
 """The status line of the page: the state of a run, the cost of the next run, or why settings are refused."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.catalogue import vocabulary
@@ -8,10 +9,12 @@ from engine.catalogue.entries import ModelEntry
 from engine.errors import BadRecipe, short_repr
 from engine.planning.cost import largest_fitting, peak_memory, stage_memory
 from engine.planning.plan import Plan
+from engine.planning.stage import Stage
 from engine.recipe.checks import check_value
 from engine.recipe.fields import freeze
 from engine.recipe.recipe import Recipe
 from engine.runs.events import Progress, Upscaling, Waiting
+from ui.session.continuation import Continuation, find_continuation
 from ui.session.progress import RunProgress
 from ui.session.services import EXAMPLE, Services
 from ui.session.session import Message, Session
@@ -44,8 +47,30 @@ def status_message(session: Session, services: Services) -> Message:
     """Return what the status line shows.
 
     The first of these that exists: an error, the state of the active run, the last message, why the settings are
-    refused, the cost of a run with the present settings.
+    refused, the words of the prompt that the model does not know, the cost of a run with the present settings. Beside
+    an incomplete run is a button for what the Generate button does not do with it.
     """
+    message, run = _message(session, services), session.active_run
+    if message.actions or (run is not None and services.is_active(run)):
+        return message
+    return replace(message, actions=_continuing_actions(session, services))
+
+
+def _continuing_actions(session: Session, services: Services) -> tuple[dict[str, str], ...]:
+    """Return a button that starts the run on display anew, or one that continues it with its own settings.
+
+    Returns neither if the run is complete, or if the Generate button does the same.
+    """
+    shown, continuation = session.shown_run, find_continuation(session, services)
+    if continuation:
+        return () if continuation.has_same_settings else ({"do": "restart", "label": words.START_OVER},)
+    if shown is None or shown.name == EXAMPLE or shown.is_complete or not shown.last_finished_stage:
+        return ()
+    return (continue_action(services, shown, session.pause_after),)
+
+
+def _message(session: Session, services: Services) -> Message:
+    """Return what the status line shows, without a button to continue a run."""
     work = session.active_run
     if session.message and session.message.fault:
         return session.message
@@ -57,12 +82,10 @@ def status_message(session: Session, services: Services) -> Message:
         return session.message
     if session.refusal:
         return refusal_message(session.refusal)
-    if session.plan is None:
-        return Message("")
-    cost, shown = cost_message(session, services), session.shown_run
-    if shown is None or shown.name == EXAMPLE or is_complete(shown) or cost.actions:
-        return cost
-    return Message(cost.text, cost.fault, (continue_action(services, shown, session.pause_after),))
+    unknown = describe_unknown_words(session.recipe.prompt, services.entry(session.model))
+    if unknown:
+        return Message(unknown, actions=(example_action(services.entry(session.model)),))
+    return cost_message(session, services) if session.plan else Message("")
 
 
 def refusal_message(fault: BadRecipe) -> Message:
@@ -119,32 +142,51 @@ def cost_message(session: Session, services: Services) -> Message:
     refusal = too_large_message(plan, services)
     if refusal:
         return refusal
+    continuation = find_continuation(session, services)
+    if continuation and not continuation.has_same_settings:
+        size = formatting.format_short_size(*continuation.size)
+        text = _describe_stages_to_run(continuation.stages, session, services)
+        return Message(words.CONTINUES_FROM.format(size=size, text=text))
     if cached >= last:
         return Message(words.ALL_STAGES_CACHED.format(count=last) if last > 1 else words.ONLY_STAGE_CACHED)
     stages_to_run = plan.stages[cached:last]
-    seconds = services.pace.estimate_range(stages_to_run)
-    time = words.TIME_UNKNOWN
-    if seconds is not None:
-        time = words.TIME_KNOWN.format(time=formatting.format_range(*seconds))
-    evaluations = f"{sum(stage.evaluations for stage in stages_to_run):,}"
     if not cached and session.pause_after is None:
         text = words.COST_OF_RUN.format(
             stages=formatting.format_stage_count(last),
             sizes=formatting.format_sizes([stage.size for stage in plan.stages]),
             memory=_memory_text(plan, services),
-            time=time,
-            evaluations=evaluations,
+            time=_time_text(stages_to_run, services),
+            evaluations=_evaluations_text(stages_to_run),
         )
         return Message(text)
-    text = words.STAGES_TO_RUN if last > cached + 1 else words.STAGE_TO_RUN
-    text = text.format(
-        first=cached + 1,
-        last=last,
+    return Message(_cached_stages_text(cached) + _describe_stages_to_run(stages_to_run, session, services))
+
+
+def _describe_stages_to_run(stages: Sequence[Stage], session: Session, services: Services) -> str:
+    """Return a text on stages that Generate would make: their numbers, time and evaluations."""
+    text = words.STAGES_TO_RUN if len(stages) > 1 else words.STAGE_TO_RUN
+    return text.format(
+        first=stages[0].number,
+        last=stages[-1].number,
         stops=words.THEN_PAUSES if session.pause_after else "",
-        time=time,
-        evaluations=evaluations,
+        time=_time_text(stages, services),
+        evaluations=_evaluations_text(stages),
     )
-    return Message(_cached_stages_text(cached) + text)
+
+
+def _time_text(stages: Sequence[Stage], services: Services) -> str:
+    """Return a text on the time that stages take, as far as it is known."""
+    seconds = services.pace.estimate_range(stages)
+    return (
+        words.TIME_UNKNOWN
+        if seconds is None
+        else words.TIME_KNOWN.format(time=formatting.format_range(*seconds))
+    )
+
+
+def _evaluations_text(stages: Sequence[Stage]) -> str:
+    """Return the number of evaluations of stages as text."""
+    return f"{sum(stage.evaluations for stage in stages):,}"
 
 
 def _cached_stages_text(count: int) -> str:
@@ -279,11 +321,6 @@ def _explanations(progress: RunProgress) -> Iterator[str]:
         yield words.SMALLER_BATCH
 
 
-def is_complete(progress: RunProgress) -> bool:
-    """Return whether every stage of a run's plan is finished."""
-    return progress.plan is not None and progress.last_finished_stage >= len(progress.plan.stages)
-
-
 def continue_action(services: Services, progress: RunProgress, until: int | None = None) -> dict[str, str]:
     """Return the action of a button that continues a run; its label includes the estimated time.
 
@@ -291,13 +328,21 @@ def continue_action(services: Services, progress: RunProgress, until: int | None
     """
     if until is not None and until <= progress.last_finished_stage:
         until = None
-    seconds = None
-    if progress.plan:
-        seconds = services.pace.estimate_range(progress.plan.stages[progress.last_finished_stage : until])
-    time = ""
-    if seconds is not None:
-        time = words.CONTINUE_TIME.format(time=formatting.format_range(*seconds))
-    return {"do": "continue", "run": progress.name, "label": words.CONTINUE_RUN.format(time=time)}
+    stages = progress.plan.stages[progress.last_finished_stage : until] if progress.plan else ()
+    label = words.CONTINUE_RUN.format(time=_time_on_button(stages, services))
+    return {"do": "continue", "run": progress.name, "label": label}
+
+
+def continue_label(continuation: Continuation, services: Services) -> str:
+    """Return the label of the Generate button while it continues a run."""
+    size = formatting.format_short_size(*continuation.size)
+    return words.CONTINUE_FROM.format(size=size, time=_time_on_button(continuation.stages, services))
+
+
+def _time_on_button(stages: Sequence[Stage], services: Services) -> str:
+    """Return the time of stages for a button; empty if it is unknown."""
+    seconds = services.pace.estimate_range(stages) if stages else None
+    return "" if seconds is None else words.CONTINUE_TIME.format(time=formatting.format_range(*seconds))
 
 
 def describe_settings_used(recipe: Recipe, services: Services, present_model: str) -> str:
@@ -319,10 +364,18 @@ def describe_unknown_words(prompt: str, entry: ModelEntry) -> str:
     unknown = vocabulary.unknown_words(prompt, entry)
     if not unknown:
         return ""
-    example = {kind: choices[0] for kind, choices in entry.vocabulary.items()}
     return words.UNKNOWN_WORDS.format(
         title=entry.title,
         words=formatting.quote_names(unknown[:MAX_UNKNOWN_WORDS]),
         subjects=", ".join(entry.vocabulary["subject"]),
-        example=vocabulary.build_prompt(example),
     )
+
+
+def example_prompt(entry: ModelEntry) -> str:
+    """Return a prompt of words that a model with a vocabulary knows."""
+    return vocabulary.build_prompt({kind: choices[0] for kind, choices in entry.vocabulary.items()})
+
+
+def example_action(entry: ModelEntry) -> dict[str, str]:
+    """Return the action of a button that fills in a prompt that a model with a vocabulary knows."""
+    return {"do": "example_prompt", "label": words.TRY_PROMPT.format(prompt=example_prompt(entry))}

@@ -11,6 +11,7 @@ from engine.catalogue import weights
 from engine.planning.plan import Plan
 from engine.runs.events import Preview, Progress, Upscaling
 from ui.messages.status import status_message
+from ui.session.continuation import has_aspect_of
 from ui.session.finished import FinishedStage, run_title, stage_for_browser
 from ui.session.notes import make_note
 from ui.session.progress import RunProgress
@@ -23,8 +24,6 @@ from ui.text.labels import join_labels
 
 # A preview of more bytes is not sent.
 MAX_PREVIEW_BYTES = 60_000
-# A run can continue from a stage if its aspect differs from the plan's by less than this fraction.
-ASPECT_TOLERANCE = 0.05
 # Numbers of values. Values may arrive out of order, and the script ignores a value older than the one it shows.
 _VALUE_NUMBERS = count(time.time_ns() // 1000)
 
@@ -158,9 +157,8 @@ def _can_grow(finished: FinishedStage, plan: Plan | None) -> bool:
     """
     if plan is None:
         return False
-    (height, width), (last_height, last_width) = finished.size, plan.stages[-1].size
-    aspect = width / height
-    return last_height > height and abs(last_width / last_height - aspect) < ASPECT_TOLERANCE * aspect
+    last = plan.stages[-1]
+    return last.size[0] > finished.size[0] and has_aspect_of(last, finished.size)
 
 
 def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] | None:

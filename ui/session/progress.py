@@ -77,6 +77,11 @@ class RunProgress:
         """The number of the last finished stage; 0 if none is finished."""
         return max(self.finished, default=0)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every stage of the run's plan is finished."""
+        return self.plan is not None and self.last_finished_stage >= len(self.plan.stages)
+
     def take_events(self, events: Iterable[Event]) -> bool:
         """Apply new events to the state.
 

@@ -89,6 +89,8 @@ class Session:
     cached_count: int = 0
     # The number of the stage after which the next run pauses; None if the next run does not pause.
     pause_after: int | None = None
+    # Whether Generate keeps the seed even if nothing has changed since the picture on display.
+    keeps_seed: bool = False
     # The change of settings that the Undo button reverts; None if there is nothing to undo.
     undoable_change: SettingsChange | None = None
     # The name of the model that is selected once its download is complete; None if no model is awaited.

@@ -20,10 +20,14 @@ PAPER = "The paper: DemoFusion, Du et al., CVPR 2024"
 ADD_PICTURE = "+ Picture"
 PROMPT_LABEL = "What should the picture show?"
 GENERATE = "Generate"
-GENERATE_ANOTHER = "Generate (new seed)"
+CONTINUE_FROM = "Continue from {size} px{time}"
 STOP = "Stop"
 SURPRISE_ME = "Surprise me"
 NEW_SEED = "New seed"
+KEEP_SEED = "Keep the seed"
+KEEP_SEED_HELP = "Otherwise Generate draws a new seed when nothing else has changed."
+SAME_PICTURE = "Nothing has changed and the seed is kept, so it would be the same picture."
+NEW_SEED_DRAWN = "A new seed was drawn: {seed}."
 
 # Size of the picture and the settings of the method.
 SHAPE = "Aspect ratio"
@@ -180,7 +184,9 @@ NO_STAGE_KEPT = "No stage was finished."
 STAGE_ONE_KEPT = "Stage 1 is kept."
 STAGES_KEPT = "Stages 1 to {last} are kept."
 PAUSED_AFTER_STAGE = "Paused after stage {stage}, as planned. {kept}"
-CONTINUE_RUN = "Continue{time}"
+CONTINUE_RUN = "Continue with its own settings{time}"
+START_OVER = "Start over"
+CONTINUES_FROM = "Generate continues from {size} px with the present settings. {text}"
 CONTINUE_TIME = " · {time}"
 RUN_DONE = "Done in {time}: {size}, {stages}. Kept here for {hours}."
 RUN_DONE_IN_PART = "Done in {time}: {size}, {stages}, {kept} of them already made. Kept here for {hours}."
@@ -205,9 +211,9 @@ RUN_REMOVED = (
 )
 LINK_READ_EXCEPT = "The settings of the link are set now, except: {strange}."
 LINK_READ = "The settings of the link are set now. Press Generate to make the picture."
-# The note UNKNOWN_WORDS, which says which words they are, is on the page as well.
-NO_KNOWN_WORD = "{title} knows none of these words, so nothing was started."
-UNKNOWN_WORDS = '{title} does not know {words}. It can draw: {subjects}. Try "{example}".'
+NOTHING_STARTED = "Nothing was started. {reason}"
+UNKNOWN_WORDS = "{title} does not know {words}. It can draw: {subjects}."
+TRY_PROMPT = "Try “{prompt}”"
 
 # Complaints about a picture, and the changes of settings that they lead to.
 COMPLAINT_LABELS = {

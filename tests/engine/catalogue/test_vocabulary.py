@@ -8,7 +8,7 @@ from engine.catalogue import vocabulary
 from engine.catalogue.entries import model_entries
 from lab.models import architecture
 from lab.world.scenes import COLOURS
-from tests.support.page_queries import expect, press_generate, status_line
+from tests.support.page_queries import choose_option, expect, message_pattern, press_generate, status_line
 from tests.support.running_app import serve_app
 from ui.text import words
 
@@ -80,15 +80,29 @@ def test_unknown_words_are_named_while_typing_and_the_builder_replaces_them(tmp_
         page = open_page(app.url)
         prompt = page.get_by_label(words.PROMPT_LABEL)
         prompt.fill("a cyberpunk portrait")
-        expect(page.locator(".st-note-words")).to_contain_text("“cyberpunk” and “portrait”")
+        expect(status_line(page)).to_contain_text("“cyberpunk” and “portrait”")
         press_generate(page)
-        expect(page.get_by_role("alert")).to_have_text(words.NO_KNOWN_WORD.format(title="Postcards"))
-        page.get_by_label("boat", exact=True).check()
+        expect(page.get_by_role("alert")).to_have_text(message_pattern(words.NOTHING_STARTED))
+        choose_option(page, words.WORD_KINDS["subject"], "boat")
         expect(prompt).to_have_value("a red boat on snow at day")
-        page.get_by_label("night", exact=True).check()
+        choose_option(page, words.WORD_KINDS["sky"], "night")
         expect(prompt).to_have_value("a red boat on snow at night")
-        expect(page.locator(".st-note-words")).to_have_count(0)
+        expect(status_line(page)).not_to_contain_text("cyberpunk")
         page.get_by_role("button", name=words.SURPRISE_ME).click()
         expect(prompt).not_to_have_value("a red boat on snow at night")
         assert vocabulary.unknown_words(prompt.input_value(), postcards) == ()
         assert "stages" in status_line(page).inner_text()
+
+
+@pytest.mark.browser
+def test_the_example_beside_unknown_words_fills_in_a_prompt_that_can_be_undone(
+    tmp_path, postcards, open_page
+):
+    with serve_app(tmp_path / "runs", postcards) as app:
+        page = open_page(app.url)
+        prompt = page.get_by_label(words.PROMPT_LABEL)
+        prompt.fill("a cyberpunk portrait")
+        status_line(page).get_by_role("button", name=message_pattern(words.TRY_PROMPT)).click()
+        expect(prompt).to_have_value("a red house on snow at day")
+        press_generate(page)
+        expect(page.get_by_role("button", name=words.STOP, exact=True)).to_be_visible()
