@@ -3,7 +3,7 @@
 // and files be dropped anywhere on the page.
 () => {
   /** The height in px of everything above and below the viewer on the first screen. */
-  const AROUND_VIEWER = 266;
+  const AROUND_VIEWER = 272;
   const [SMALLEST, LARGEST, LARGEST_IN_FRAME] = [534, 900, 720];
   const THEME_KEY = "demofusion-studio-theme";
 

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from engine.catalogue import weights
+from engine.planning.cost import relative_cost
 from engine.planning.plan import Plan
 from engine.runs.events import Preview, Progress, Upscaling
 from ui.messages.status import status_message
@@ -24,6 +25,8 @@ from ui.text.labels import join_labels
 
 # A preview of more bytes is not sent.
 MAX_PREVIEW_BYTES = 60_000
+# The first stage has no previews before this share of its steps.
+FIRST_PREVIEW_SHARE = 1 / 3
 # Numbers of values. Values may arrive out of order, and the script ignores a value older than the one it shows.
 _VALUE_NUMBERS = count(time.time_ns() // 1000)
 
@@ -41,6 +44,8 @@ def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
     return {
         "at": next(_VALUE_NUMBERS),
         "run": progress.name if progress else "",
+        "active": is_active,
+        "bar": progress_bar(progress, services) if progress and is_active else [],
         "status": {
             "text": message.text,
             "fault": message.fault,
@@ -96,7 +101,8 @@ def stage_cards(
     is_active: whether the shown run is waiting or in progress.
     """
     run = session.shown_run if is_active else None
-    plan = run.plan if run else session.plan
+    # A run has no plan of its own before it has begun.
+    plan = (run.plan if run else None) or session.plan
     finished = {stage.number: stage for stage in stages}
     last_finished = max(finished, default=0)
     state = _CardState(
@@ -179,6 +185,31 @@ def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] |
     }
 
 
+def progress_bar(progress: RunProgress, services: Services) -> list[dict[str, float]]:
+    """Return a segment for each stage that an active run makes: its cost, and the share that is done.
+
+    The costs are seconds if those of all stages are known, else tile areas. Empty before the run has begun.
+    """
+    if progress.plan is None or progress.accepted is None:
+        return []
+    kept = {stage.stage for stage in progress.accepted.kept}
+    until = progress.pause_after or progress.until or len(progress.plan.stages)
+    stages = [stage for stage in progress.plan.stages[:until] if stage.number not in kept]
+    estimates = services.pace.estimate_each(stages)
+    costs = [relative_cost(stage) for stage in stages] if None in estimates else estimates
+    present = progress.last_progress.stage if progress.last_progress else 0
+
+    def share(number: int) -> float:
+        if number in progress.finished:
+            return 1.0
+        return round(progress.stage_fraction, 3) if number == present else 0.0
+
+    return [
+        {"cost": round(float(cost or 0), 3), "share": share(stage.number)}
+        for stage, cost in zip(stages, costs, strict=True)
+    ]
+
+
 def _step_text(latest: Progress | Upscaling) -> str:
     """Return a short text on the step of a stage in progress, or on the tile of an enlargement."""
     if isinstance(latest, Upscaling):
@@ -190,14 +221,23 @@ def _step_text(latest: Progress | Upscaling) -> str:
 def _preview(progress: RunProgress) -> dict[str, Any] | None:
     """Return the preview of the stage in progress, with its image as a data URL.
 
-    Returns None if there is no preview or if it is larger than MAX_PREVIEW_BYTES.
+    Returns None if there is no preview, if it is larger than MAX_PREVIEW_BYTES, or if it is of the first steps of a
+    picture that has no stage below, which show coloured noise.
     """
-    preview = progress.preview
+    preview, share = progress.preview, progress.stage_fraction
     if not isinstance(preview, Preview) or len(preview.image) > MAX_PREVIEW_BYTES or not progress.plan:
         return None
+    stage = progress.plan.stages[preview.stage - 1]
+    if preview.stage == 1 and share < FIRST_PREVIEW_SHARE:
+        return None
     image = "data:image/jpeg;base64," + b64encode(preview.image).decode()
-    size = progress.plan.stages[preview.stage - 1].size
-    return {"stage": preview.stage, "size": list(size), "image": image}
+    return {
+        "stage": preview.stage,
+        "size": list(stage.size),
+        "image": image,
+        "share": round(share, 3),
+        "lattice": stage.dilation,
+    }
 
 
 def _example_notes(progress: RunProgress | None, stages: Sequence[FinishedStage]) -> list[dict[str, Any]]:

@@ -326,6 +326,7 @@ STAGES_PANEL = {
     "readout": "{size} px · {percent} %",
     "enlarged": "{width} px, enlarged",
     "preview": "Stage {number}, in progress",
+    "starting": "Starting…",
     "windows_only": "{count} windows",
     "windows_and_lattice": "{count} windows. Dots: a dilated view takes one in {lattice} rows and columns.",
     "space": "Space",

@@ -61,6 +61,7 @@ export function updateCaptions(context) {
 function cornerText({ viewer, words }, layer) {
   if (viewer.showsSmaller && layer === viewer.smaller) return fill(words.enlarged, { width: layer.size[1] });
   if ("image" in layer) return fill(words.preview, { number: layer.stage });
+  if (viewer.isDimmed) return words.starting;
   if (!viewer.showWindows) return "";
   const { windows, lattice } = layer;
   const text = lattice > 1 ? words.windows_and_lattice : words.windows_only;

@@ -160,7 +160,8 @@ function makePlannedCard(context, { number, of, size, price }) {
   const step = make("span");
   const timeLeft = make("span", { className: "st-left" });
   const outline = make("span", { className: "st-outline", textContent: String(Math.max(...size)) });
-  const pictureArea = make("span", { className: "st-well" }, outline, step, timeLeft, progress);
+  const image = make("img", { className: "st-thumb st-preview", alt: "", hidden: true, draggable: false });
+  const pictureArea = make("span", { className: "st-well" }, image, outline, step, timeLeft, progress);
   pictureArea.style.aspectRatio = cardAspect(size);
   const stop = makeStopButton(context, textValues);
   const watch = makeButton(words.watch, () => followRun(context), { className: "st-small" });
@@ -174,6 +175,9 @@ function makePlannedCard(context, { number, of, size, price }) {
     const { share = 0, text = "", left = "" } = (isWorking && context.value.working) || {};
     const percent = Math.round(100 * share);
     node.classList.toggle("st-working", isWorking);
+    const preview = isWorking ? context.value.preview : null;
+    image.hidden = !preview;
+    if (preview && image.src !== preview.image) image.src = preview.image;
     progress.hidden = !isWorking;
     progress.setAttribute("aria-valuenow", String(percent));
     bar.style.width = `${percent}%`;

@@ -9,6 +9,7 @@ import { make, setText } from "./dom.js";
 import { makeEarlierRuns } from "./earlier.js";
 import { handleKeys, handleMouse, handleTouch } from "./input.js";
 import { makeNotes } from "./notes.js";
+import { makeProgressBar } from "./progress_bar.js";
 import { makeComplaints } from "./share.js";
 import { addPictures, removePictures, showRequested, showSmaller, toggleCompare } from "./shown.js";
 import { makeStatusLine } from "./status.js";
@@ -103,16 +104,20 @@ function buildParts(context) {
   const complaints = makeComplaints(context);
   const [notes, earlierRuns] = [makeNotes(context), makeEarlierRuns(context)];
   const isNewPreview = makeChangeTest();
+  const bar = makeProgressBar();
+  const top = make("div", { className: "st-top" }, status.node, bar.node);
   const after = make("div", { className: "st-after" }, complaints.node, notes.node);
-  root.append(status.node, strip.node, viewerPart, after, earlierRuns.node);
+  root.append(top, strip.node, viewerPart, after, earlierRuns.node);
   return ({ value, runTitles }) => {
     for (const item of value.earlier) runTitles.set(item.run, item.title);
     addPictures(context);
     removePictures(context);
     status.update(value.status);
+    bar.update(value.bar);
     showRequested(context);
     viewer.largestWidth = Math.max(0, ...value.cards.map(({ size }) => size[1]));
     if (isNewPreview(value.preview?.image)) viewer.showPreview(value.preview);
+    viewer.setDimmed(value.active && viewer.followsRun && viewer.picture?.run !== value.run);
     strip.update(value.cards);
     // A list that scrolls must be reachable by keys: through a button in it, else the list itself takes the focus.
     strip.node.tabIndex = strip.node.querySelector("a, button:not([hidden])") ? -1 : 0;

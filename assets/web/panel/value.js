@@ -27,7 +27,18 @@
  * @property {number} lattice  the dilation of its stage's dilated views; 0 without dilated views
  */
 
-/** @typedef {{ stage: number, size: Size, image: string }} Preview  Of the stage in progress; image: a data URL. */
+/**
+ * A preview of the stage in progress.
+ *
+ * @typedef {object} Preview
+ * @property {number} stage
+ * @property {Size} size
+ * @property {string} image  a data URL
+ * @property {number} share  the share of the stage's steps that are done, from 0 to 1
+ * @property {number} lattice  the dilation of the stage's dilated views; 1 without dilated views
+ */
+
+/** @typedef {{ cost: number, share: number }} Segment  A stage in the progress bar; share: from 0 to 1. */
 
 /**
  * A button or a link. Its fields are sent to the server if the button is pressed.
@@ -77,6 +88,8 @@
  * @typedef {object} Value
  * @property {number} at  the number of the value; a newer value has a larger one
  * @property {string} run  the name of the run that is shown; empty without one
+ * @property {boolean} active  whether that run is waiting or in progress
+ * @property {Segment[]} bar  a segment for each stage of that run while it is active
  * @property {Status} status
  * @property {Card[]} cards
  * @property {Working | null} working
@@ -98,6 +111,8 @@
 export const EMPTY_VALUE = {
   at: -1,
   run: "",
+  active: false,
+  bar: [],
   status: { text: "", fault: false, spoken: -1, actions: [] },
   cards: [],
   working: null,

@@ -15,8 +15,12 @@ import { drawWindows } from "./windows.js";
 const LARGEST_PIXEL = 16;
 // Device pixels between two pictures side by side.
 const GAP = 8;
+// A preview is drawn over the stage below with at most this opacity, since it is coarser.
+const PREVIEW_OPACITY = 0.6;
+// The opacity of the picture on display while a run has nothing to show yet.
+const DIMMED_OPACITY = 0.35;
 
-/** @typedef {{ stage: number, size: Size, image: HTMLImageElement }} DecodedPreview */
+/** @typedef {Omit<Preview, "image"> & { image: HTMLImageElement }} DecodedPreview */
 /** @typedef {Picture | DecodedPreview} Layer  What can be drawn. */
 /** @typedef {{ x: number, y: number }} Point  A point of the canvas, in device pixels. */
 /** @typedef {{ left: number, width: number }} Span  A part of the canvas from top to bottom, in device pixels. */
@@ -72,6 +76,8 @@ export class Viewer {
     this.followsRun = true;
     // Whether the next smaller picture is drawn instead of the picture.
     this.showsSmaller = false;
+    // Whether the picture is dimmed, because a new run has begun that has nothing to show yet.
+    this.isDimmed = false;
     // Whether the windows of the stage are outlined.
     this.showWindows = false;
     // Whether the zoom stays at 1:1 when the canvas changes its size.
@@ -149,6 +155,17 @@ export class Viewer {
     if (!image.naturalWidth || this.pendingPreview !== preview) return;
     if (this.followsRun) this.prepareFor(preview);
     this.preview = { ...preview, image };
+    this.requestDraw();
+  }
+
+  /**
+   * Dim the picture while a new run has nothing to show yet.
+   *
+   * @param {boolean} isDimmed
+   */
+  setDimmed(isDimmed) {
+    if (this.isDimmed === isDimmed) return;
+    this.isDimmed = isDimmed;
     this.requestDraw();
   }
 
@@ -396,14 +413,40 @@ export class Viewer {
   }
 
   /**
+   * Draw a preview over the enlarged picture of the stage below, which it replaces as the steps go. The blur hides the
+   * cells of the latent, and the grid that dilated views leave until the last steps.
+   *
+   * @param {Side} side
+   * @param {DecodedPreview} preview
+   */
+  drawPreview(side, preview) {
+    const { left, top, across, down } = this.placement(side);
+    const hasBelow = this.smaller !== null && this.drawLayer({ ...side, layer: this.smaller });
+    const cell = across / preview.image.naturalWidth;
+    this.drawing.save();
+    this.drawing.globalAlpha = hasBelow ? Math.min(preview.share, PREVIEW_OPACITY) : 1;
+    this.drawing.filter = `blur(${(0.5 * cell * Math.max(1, preview.lattice)).toFixed(1)}px)`;
+    this.drawing.imageSmoothingEnabled = true;
+    this.drawing.imageSmoothingQuality = "high";
+    this.drawing.beginPath();
+    this.drawing.rect(left, top, Math.round(across), Math.round(down));
+    this.drawing.clip();
+    this.drawing.drawImage(preview.image, left, top, Math.round(across), Math.round(down));
+    this.drawing.restore();
+    return true;
+  }
+
+  /**
    * Draw a side's layer, with tiles if the layer's small version is too coarse. Return whether it has loaded.
    *
    * @param {Side} side
    */
   drawLayer(side) {
     const { layer } = side;
-    const whole = "image" in layer ? layer.image : this.images.get(layer.proxy.url);
+    if ("image" in layer) return this.drawPreview(side, layer);
+    const whole = this.images.get(layer.proxy.url);
     if (!whole) return false;
+    this.drawing.globalAlpha = this.isDimmed ? DIMMED_OPACITY : 1;
     const { left, top, across, down, scale } = this.placement(side);
     const finest = Math.max(this.largestWidth, ...this.sides().map((other) => other.layer.size[1]));
     this.drawing.imageSmoothingEnabled = this.position.zoom <= 1 || across / finest <= 2;
@@ -413,7 +456,7 @@ export class Viewer {
     // The proxy is a JPEG. From 1:1 on, if somebody zooms in, the lossless tiles are shown.
     const isLossless = scale > 0.999 && this.position.zoom !== 1;
     const needsTiles = isLossless || (!proxyIsFullSize && across > whole.naturalWidth);
-    if ("tile" in layer && needsTiles) drawTiles(this, side, layer);
+    if (needsTiles) drawTiles(this, side, layer);
     return true;
   }
 }
