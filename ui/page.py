@@ -73,8 +73,8 @@ class Page:
     keep_seed: gr.Checkbox
     # Stops the active run.
     stop_button: gr.Button
-    # Says which model is loaded, and on which device.
-    badge: gr.HTML
+    # Says which model is in use, and lists the others.
+    model_picker: gr.HTML
     # The section in which a method is chosen.
     method_fold: gr.Accordion
     # The heading above the settings of the stages after the first.

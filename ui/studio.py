@@ -15,9 +15,9 @@ from ui.handlers.model import ModelHandlers
 from ui.handlers.page import PageHandlers
 from ui.handlers.prompt import PromptHandlers
 from ui.page import Page
-from ui.panels.badge import badge_html
 from ui.panels.control import build_control_panel
 from ui.panels.head import heading_html, page_tools_html, title_html
+from ui.panels.model_picker import ModelPicker, model_picker_html
 from ui.panels.stages import WEB_FOLDER, StagesPanel
 from ui.session.services import Services
 from ui.session.upload_folder import MAX_UPLOAD_AGE
@@ -94,7 +94,7 @@ class _PageBuilder:
         """Build all components. Return the page, and by name the buttons that are no fields of it."""
         with gr.Row(elem_id="head"):
             gr.HTML(title_html(), elem_id="title")
-            self.parts["badge"] = gr.HTML(badge_html(self.services), elem_id="badge")
+            self.parts["model_picker"] = ModelPicker(model_picker_html(self.services), elem_id="model-picker")
             gr.HTML(page_tools_html(), elem_id="page-tools")
         self._build_prompt()
         self._build_word_choices()
@@ -246,10 +246,9 @@ class _PageBuilder:
             self._add_setting("faithful")
 
     def _build_model_section(self) -> None:
-        """Build the section in which a model is chosen, hidden if there is only one model."""
-        entries = self.services.pool.entries
-        with gr.Accordion(words.MODEL_SECTION, open=False, visible=len(entries) > 1):
-            self.widgets["model"] = model_widget(entries.values())
+        """Build the widget that holds the chosen model. It is never shown: the model picker sets it."""
+        with gr.Column(visible=False):
+            self.widgets["model"] = model_widget(self.services.pool.entries.values())
 
 
 def _connect_events(
@@ -280,7 +279,7 @@ def _connect_events(
         textbox.change(on_text, inputs, outputs, trigger_mode="always_last", **INSTANT_EVENT)
     word_events = [choice.input for choice in word_choices]
     gr.on(word_events, prompt_handlers.on_word_choice, inputs, outputs, **INSTANT_EVENT)
-    chosen = widgets["model"].input(model_handlers.on_model_choice, inputs, outputs, **INSTANT_EVENT)
+    chosen = page.model_picker.act(model_handlers.on_model_choice, inputs, outputs, **INSTANT_EVENT)
     chosen.then(model_handlers.on_load_model, **streaming)
     buttons["surprise"].click(prompt_handlers.on_surprise, inputs, outputs, **INSTANT_EVENT)
     buttons["new_seed"].click(prompt_handlers.on_new_seed, inputs, outputs, **INSTANT_EVENT)
@@ -311,7 +310,7 @@ def _updated_components(page: Page) -> list[Any]:
         page.curves,
         page.size_line,
         page.window_line,
-        page.badge,
+        page.model_picker,
         page.method_fold,
         page.look_heading,
         page.looks,

@@ -36,18 +36,21 @@ def test_the_model_pool_says_why_loading_failed_and_tries_again(broken_model):
 
 
 @pytest.mark.browser
-def test_the_badge_says_that_loading_failed_and_generate_tries_again(broken_model, tmp_path, open_page):
+def test_the_model_picker_says_that_loading_failed_and_generate_tries_again(
+    broken_model, tmp_path, open_page
+):
     folder, repair = broken_model
     services = open_services(
         tmp_path / "runs", ModelPool([tiny_entry(folder)], "cpu", "float32"), max_age=86400
     )
     with launch_app(services) as (url, _):
         page = open_page(url)
-        badge = page.locator("#badge")
-        expect(badge).to_contain_text(words.BADGE_FAILED.format(title="Tiny"))
+        picker = page.locator("#model-picker")
+        expect(picker).to_contain_text(words.MODEL_FAILED.format(title="Tiny"))
         reason = services.pool.load_error()  # Read once: it is empty while the model is being loaded again.
-        badge.get_by_text(words.BADGE_WHY).click()
-        expect(badge.get_by_text(words.LOADING_FAILED_REASON.format(reason=reason))).to_be_visible()
+        picker.locator("summary").click()
+        expect(picker.get_by_text(words.LOADING_FAILED_REASON.format(reason=reason))).to_be_visible()
+        page.keyboard.press("Escape")
         fill_prompt(page, "a red boat")  # Removes the message from the status line.
         expect(status_line(page)).not_to_contain_text(reason)
         press_generate(page)
@@ -55,4 +58,4 @@ def test_the_badge_says_that_loading_failed_and_generate_tries_again(broken_mode
         repair()
         press_generate(page)
         expect_done(page)
-        expect(badge).to_contain_text(words.BADGE_LOADED.format(title="Tiny", place=words.CPU_ONLY))
+        expect(picker).to_contain_text(words.MODEL_LOADED.format(title="Tiny", place=words.CPU_ONLY))

@@ -231,11 +231,11 @@ def test_one_recipe_gives_the_same_picture_by_library_api_and_page_and_when_resu
 def test_the_cost_shown_on_the_page_is_the_cost_of_the_run(running_app, model, tmp_path, changes):
     session = Session()
     set_recipe(session, running_app.services, Recipe(prompt="a red house", **changes))
-    text = status_message(session, running_app.services).text
+    details = status_message(session, running_app.services).details
     events = list(generate(session.recipe, model, out=tmp_path / "library"))
     assert isinstance(events[-1], Finished)
     evaluations = sum(stage.evaluations for stage in stage_done_events(events))
-    assert f" {evaluations:,}{words.COST_OF_RUN.partition('{evaluations}')[2].partition('{')[0]}" in text
+    assert details.startswith(words.COST_DETAILS.format(evaluations=f"{evaluations:,}", memory=""))
     assert {event.evaluations for event in events if isinstance(event, Accepted)} == {evaluations}
     assert [event for event in events if isinstance(event, Progress)][-1].evaluations == evaluations
     assert len([event for event in events if isinstance(event, StageDone)]) == len(session.plan.stages)

@@ -14,10 +14,10 @@ from ui.actions.replan import current_notes, plan_settings, update_undo_notes
 from ui.messages.status import continue_label
 from ui.messages.summaries import describe_sizes, describe_windows
 from ui.page import Outputs, Page, one_at_a_time
-from ui.panels.badge import badge_html
 from ui.panels.control import update_control_panel
 from ui.panels.curves import curves_html
 from ui.panels.head import heading_html
+from ui.panels.model_picker import model_picker_html
 from ui.panels.slider_help import slider_help_html
 from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
@@ -137,11 +137,13 @@ class Handlers:
     def update_progress(self, session: Session) -> Outputs:
         """Return updates of the components that change while a run or the loading of a model is in progress."""
         with session.lock:
-            return {self.page.stages: stages_panel_value(session, self.services)} | self.update_badge(session)
+            return {self.page.stages: stages_panel_value(session, self.services)} | self.update_model_picker(
+                session
+            )
 
-    def update_badge(self, session: Session) -> Outputs:
-        """Return the update of the badge that says which model is loaded."""
-        return {self.page.badge: badge_html(self.services, session.model)}
+    def update_model_picker(self, session: Session) -> Outputs:
+        """Return the update of the model picker, which says which model is loaded."""
+        return {self.page.model_picker: model_picker_html(self.services, session.model)}
 
     def _fill_widgets(self, session: Session) -> Outputs:
         """Return updates that set all widgets to the session's recipe and hide widgets without effect."""

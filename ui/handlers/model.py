@@ -57,10 +57,11 @@ class ModelHandlers(Handlers):
         self._loads: dict[str, Future[Fault | None]] = {}
 
     @one_at_a_time
-    def on_model_choice(self, values: dict, request: gr.Request) -> Outputs:
+    def on_model_choice(self, values: dict, request: gr.Request, event: gr.EventData) -> Outputs:
         """Select another model. If it must be downloaded first, the present model stays selected until then."""
         widget, session = self.page.widgets["model"], self.session(request, values)
-        name = self.services.resolve_model(values.get(widget), session.model)
+        action = event._data if isinstance(event._data, Mapping) else {}
+        name = self.services.resolve_model(action.get("model"), session.model)
         current = session.model if session.wanted_model is None else session.wanted_model
         if name == current:  # A browser may report the same choice twice.
             return self.no_update()
@@ -71,7 +72,7 @@ class ModelHandlers(Handlers):
             select_model(session, self.services, name)
         else:
             session.wanted_model = name
-        return self.update_page(session, fill=True) | self.update_badge(session)
+        return self.update_page(session, fill=True) | self.update_model_picker(session)
 
     async def on_load_model(self, request: gr.Request) -> AsyncIterator[Outputs]:
         """Load the page's model, after downloading it if necessary, and update the page meanwhile."""
@@ -130,7 +131,7 @@ class ModelHandlers(Handlers):
                 session.show_message(fault.sentence, fault=True)
             elif was_wanted:
                 select_model(session, self.services, name)
-                return self.update_page(session, fill=True) | self.update_badge(session)
+                return self.update_page(session, fill=True) | self.update_model_picker(session)
             replan(session, self.services)
             # Only the components that depend on the model: another handler may have updated the others meanwhile.
             return self.update_progress(session)

@@ -14,7 +14,7 @@ from engine.recipe.recipe import MAX_SEED
 from ui.actions import restore, runs
 from ui.actions.replan import current_notes, is_already_made, plan_settings, replan
 from ui.handlers.base import Handlers
-from ui.messages.status import describe_unknown_words, example_action
+from ui.messages.status import describe_unknown_words, unknown_words_actions
 from ui.page import Outputs, one_at_a_time
 from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
@@ -42,7 +42,7 @@ class PageHandlers(Handlers):
         except Fault as fault:
             session.show_message(fault.sentence, fault=True)
         is_faulty = session.message is not None and session.message.fault and session.plan is None
-        return self.update_page(session, fill=not is_faulty) | self.update_badge(session)
+        return self.update_page(session, fill=not is_faulty) | self.update_model_picker(session)
 
     def on_change(self, values: dict, request: gr.Request) -> Outputs:
         """Plan the changed settings, and show the sizes and the time of a run with them."""
@@ -107,7 +107,7 @@ class PageHandlers(Handlers):
         if vocabulary.has_vocabulary_word(prompt, entry):
             return None
         text = words.NOTHING_STARTED.format(reason=describe_unknown_words(prompt, entry))
-        return Message(text, fault=True, actions=(example_action(entry),))
+        return Message(text, fault=True, actions=unknown_words_actions(entry))
 
     def on_stop(self, stored: object, request: gr.Request) -> Outputs:
         """Ask the run to stop that the page showed when Stop was pressed, if it is still active.
@@ -146,4 +146,4 @@ class PageHandlers(Handlers):
         with session.lock:
             replan(session, self.services)
             session.notes = current_notes(session, self.services)
-            return self.update_page(session) | self.update_badge(session)
+            return self.update_page(session) | self.update_model_picker(session)

@@ -84,7 +84,7 @@ def _message(session: Session, services: Services) -> Message:
         return refusal_message(session.refusal)
     unknown = describe_unknown_words(session.recipe.prompt, services.entry(session.model))
     if unknown:
-        return Message(unknown, actions=(example_action(services.entry(session.model)),))
+        return Message(unknown, actions=unknown_words_actions(services.entry(session.model)))
     return cost_message(session, services) if session.plan else Message("")
 
 
@@ -146,47 +146,46 @@ def cost_message(session: Session, services: Services) -> Message:
     if continuation and not continuation.has_same_settings:
         size = formatting.format_short_size(*continuation.size)
         text = _describe_stages_to_run(continuation.stages, session, services)
-        return Message(words.CONTINUES_FROM.format(size=size, text=text))
+        return Message(
+            words.CONTINUES_FROM.format(size=size, text=text),
+            details=_details(continuation.stages, plan, services),
+        )
     if cached >= last:
         return Message(words.ALL_STAGES_CACHED.format(count=last) if last > 1 else words.ONLY_STAGE_CACHED)
     stages_to_run = plan.stages[cached:last]
+    details = _details(stages_to_run, plan, services)
     if not cached and session.pause_after is None:
         text = words.COST_OF_RUN.format(
             stages=formatting.format_stage_count(last),
             sizes=formatting.format_sizes([stage.size for stage in plan.stages]),
-            memory=_memory_text(plan, services),
             time=_time_text(stages_to_run, services),
-            evaluations=_evaluations_text(stages_to_run),
         )
-        return Message(text)
-    return Message(_cached_stages_text(cached) + _describe_stages_to_run(stages_to_run, session, services))
+    else:
+        text = _cached_stages_text(cached) + _describe_stages_to_run(stages_to_run, session, services)
+    return Message(text, details=details)
 
 
 def _describe_stages_to_run(stages: Sequence[Stage], session: Session, services: Services) -> str:
-    """Return a text on stages that Generate would make: their numbers, time and evaluations."""
+    """Return a text on stages that Generate would make: their numbers and time."""
     text = words.STAGES_TO_RUN if len(stages) > 1 else words.STAGE_TO_RUN
     return text.format(
         first=stages[0].number,
         last=stages[-1].number,
         stops=words.THEN_PAUSES if session.pause_after else "",
         time=_time_text(stages, services),
-        evaluations=_evaluations_text(stages),
     )
 
 
 def _time_text(stages: Sequence[Stage], services: Services) -> str:
     """Return a text on the time that stages take, as far as it is known."""
     seconds = services.pace.estimate_range(stages)
-    return (
-        words.TIME_UNKNOWN
-        if seconds is None
-        else words.TIME_KNOWN.format(time=formatting.format_range(*seconds))
-    )
+    return words.TIME_UNKNOWN if seconds is None else formatting.format_range(*seconds)
 
 
-def _evaluations_text(stages: Sequence[Stage]) -> str:
-    """Return the number of evaluations of stages as text."""
-    return f"{sum(stage.evaluations for stage in stages):,}"
+def _details(stages: Sequence[Stage], plan: Plan, services: Services) -> str:
+    """Return a text on the evaluations of stages, and on the memory that the run needs."""
+    evaluations = f"{sum(stage.evaluations for stage in stages):,}"
+    return words.COST_DETAILS.format(evaluations=evaluations, memory=_memory_text(plan, services))
 
 
 def _cached_stages_text(count: int) -> str:
@@ -357,7 +356,7 @@ def describe_settings_used(recipe: Recipe, services: Services, present_model: st
 
 
 def describe_unknown_words(prompt: str, entry: ModelEntry) -> str:
-    """Return a sentence on the words of a prompt that a model does not know, and on the subjects that it draws.
+    """Return a sentence on the words of a prompt that a model does not know.
 
     Returns an empty text if the model knows all words.
     """
@@ -367,7 +366,6 @@ def describe_unknown_words(prompt: str, entry: ModelEntry) -> str:
     return words.UNKNOWN_WORDS.format(
         title=entry.title,
         words=formatting.quote_names(unknown[:MAX_UNKNOWN_WORDS]),
-        subjects=", ".join(entry.vocabulary["subject"]),
     )
 
 
@@ -376,6 +374,9 @@ def example_prompt(entry: ModelEntry) -> str:
     return vocabulary.build_prompt({kind: choices[0] for kind, choices in entry.vocabulary.items()})
 
 
-def example_action(entry: ModelEntry) -> dict[str, str]:
-    """Return the action of a button that fills in a prompt that a model with a vocabulary knows."""
-    return {"do": "example_prompt", "label": words.TRY_PROMPT.format(prompt=example_prompt(entry))}
+def unknown_words_actions(entry: ModelEntry) -> tuple[dict[str, str], ...]:
+    """Return the actions of buttons that fill in a prompt that the model knows, and that show the other models."""
+    return (
+        {"do": "example_prompt", "label": words.TRY_PROMPT.format(prompt=example_prompt(entry))},
+        {"do": "models", "label": words.OTHER_MODELS},
+    )

@@ -48,6 +48,7 @@ def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
         "bar": progress_bar(progress, services) if progress and is_active else [],
         "status": {
             "text": message.text,
+            "details": message.details,
             "fault": message.fault,
             "spoken": session.announcement_count,
             "actions": list(message.actions),

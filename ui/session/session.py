@@ -32,6 +32,8 @@ class Message:
     fault: bool = False
     # Buttons beside the text: {"do": name of the action, "label": text, ...}.
     actions: tuple[dict[str, Any], ...] = ()
+    # More about the text, which is shown while the pointer is on it.
+    details: str = ""
 
 
 class SettingsChange(NamedTuple):

@@ -189,10 +189,10 @@ def clamp_to_slider(widget: Widget, value: Any, maximum: float | None = None) ->
 
 def model_choices(models: Iterable[ModelEntry]) -> list[tuple[str, str]]:
     """Return models as (title, name) pairs; the title of a model to be downloaded includes its size."""
-    return [(_model_title(entry), entry.name) for entry in models]
+    return [(model_title(entry), entry.name) for entry in models]
 
 
-def _model_title(entry: ModelEntry) -> str:
+def model_title(entry: ModelEntry) -> str:
     """Return a model's title, with the size of its download if it is not on this machine."""
     if entry.is_local or not entry.gigabytes:
         return entry.title

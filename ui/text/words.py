@@ -24,7 +24,7 @@ CONTINUE_FROM = "Continue from {size} px{time}"
 STOP = "Stop"
 SURPRISE_ME = "Surprise me"
 NEW_SEED = "New seed"
-KEEP_SEED = "Keep the seed"
+KEEP_SEED = "Keep this number"
 KEEP_SEED_HELP = "Otherwise Generate draws a new seed when nothing else has changed."
 SAME_PICTURE = "Nothing has changed and the seed is kept, so it would be the same picture."
 NEW_SEED_DRAWN = "A new seed was drawn: {seed}."
@@ -80,7 +80,13 @@ MAP_FAILED = "This map could not be made here. Choose another control type or an
 MAP_REDUCED = "{size} px, shown at {shown} px"
 
 # Choice of the model.
-MODEL_SECTION = "Model"
+MODEL_LIST = "Model"
+MODEL_NEEDS_GPU = "Needs a GPU, which this app does not have here."
+MODEL_NOT_OFFERED = "Not offered here."
+DUPLICATE_SPACE = "Duplicate this Space on a GPU"
+RUN_AT_HOME = "On a computer of your own with a GPU, in the app's folder:"
+RUN_AT_HOME_COMMANDS = ("pip install -r requirements.txt", 'STUDIO_MODELS="postcards sdxl" python app.py')
+OTHER_MODELS = "Other models"
 MODEL_TO_DOWNLOAD = "{title} (not installed: {size} GB to download)"
 DOWNLOADING_MODEL = (
     "{title} is being downloaded: {done} of about {size} GB. The present model is used until then."
@@ -115,13 +121,12 @@ SCHEDULER_TITLES = {
 }
 KERNEL_TITLES = {"paper": "as in the paper (4s−3)", "code": "as in the published code (2s−1)"}
 
-# The badge: which model is loaded, on which device.
-BADGE_LOADED = "{title} on {place}"
-BADGE_LOADING = "{title} on this machine · loading"
-BADGE_FAILED = "{title} could not be loaded"
+# The model picker: which model is loaded, on which device.
+MODEL_LOADED = "{title} · {place}"
+MODEL_LOADING = "{title} · loading"
+MODEL_FAILED = "{title} could not be loaded"
 LOADING_FAILED_REASON = "{reason} Press Generate to try again."
-BADGE_WHY = "why?"
-CPU_ONLY = "this CPU · no GPU"
+CPU_ONLY = "this CPU"
 WHY_SMALL_MODEL = (
     "No GPU was found, so a small demo model is used. "
     "It knows {count} subjects and works offline, on the CPU."
@@ -135,22 +140,22 @@ MODEL_OFFLOADED = (
     "GPU memory is short: parts of the model stay in main memory until they are needed, which is slower."
 )
 
-# Status line: what Generate would do, and the cost in time, network evaluations and memory.
-COST_OF_RUN = "{stages}, {sizes} px · {time}{evaluations} network evaluations{memory}"
+# Status line: what Generate would do, and how long it takes. While the pointer is on it: the cost in detail.
+COST_OF_RUN = "{stages}, {sizes} px · {time}"
+COST_DETAILS = "{evaluations} network evaluations{memory}"
 ONE_STAGE = "1 stage"
 MANY_STAGES = "{count} stages"
 MEMORY_NEEDED = " · {need} of {free} GB of memory"
 STAGE_ONE_CACHED = "Stage 1 is kept. "
 STAGES_CACHED = "Stages 1 to {last} are kept. "
-STAGES_TO_RUN = "Stages {first} to {last} to run{stops} · {time}{evaluations} network evaluations"
-STAGE_TO_RUN = "Stage {first} to run{stops} · {time}{evaluations} network evaluations"
+STAGES_TO_RUN = "Stages {first} to {last} to run{stops} · {time}"
+STAGE_TO_RUN = "Stage {first} to run{stops} · {time}"
 THEN_PAUSES = ", then it pauses"
 ONLY_STAGE_CACHED = "This picture is already made; Generate shows it at once."
 # On the button of a refusal that switches the setting "faithful" off.
 NOT_AS_PUBLISHED = "the Studio's version"
 ALL_STAGES_CACHED = "All {count} stages are already made; Generate shows them at once."
-TIME_UNKNOWN = "time not known yet on this machine · "
-TIME_KNOWN = "{time} · "
+TIME_UNKNOWN = "time not known yet on this machine"
 TOO_LARGE = "{size} px needs about {need} GB of memory, but {free} GB are free. {fit} px would fit."
 TOO_LARGE_NOTHING_FITS = (
     "{size} px needs about {need} GB of memory, but {free} GB are free. Choose fewer stages."
@@ -212,7 +217,7 @@ RUN_REMOVED = (
 LINK_READ_EXCEPT = "The settings of the link are set now, except: {strange}."
 LINK_READ = "The settings of the link are set now. Press Generate to make the picture."
 NOTHING_STARTED = "Nothing was started. {reason}"
-UNKNOWN_WORDS = "{title} does not know {words}. It can draw: {subjects}."
+UNKNOWN_WORDS = "{title} does not know {words}. Choose from the lists above."
 TRY_PROMPT = "Try “{prompt}”"
 
 # Complaints about a picture, and the changes of settings that they lead to.

@@ -26,6 +26,7 @@ export function makeAction(context, { label, ...data }) {
   const node = makeButton(label, () => {
     const { sendAction, viewer } = context;
     if (data.do === "copy") copyText(context, data.text ?? "", node, label);
+    else if (data.do === "models") openModelPicker();
     else if (data.place) sendAction({ ...data, place: viewer.rectangle(), key: viewer.picture?.key ?? "" });
     else sendAction(data);
   });
@@ -50,6 +51,17 @@ export function makeActionUpdater(context, node) {
     node.hidden = !actions.length;
     if (focused >= 0) buttons[Math.min(focused, buttons.length - 1)]?.focus();
   };
+}
+
+/** Open the list of models at the top of the page. */
+function openModelPicker() {
+  const picker = document.querySelector("#model-picker details");
+  if (!(picker instanceof HTMLDetailsElement)) return;
+  // After the click that asked for it, which closes an open list.
+  setTimeout(() => {
+    picker.open = true;
+    picker.querySelector("summary")?.focus();
+  });
 }
 
 /**

@@ -34,7 +34,8 @@ export function makeStatusLine(context) {
   const updateActions = makeActionUpdater(context, actionsRow);
   const isToBeSpoken = makeChangeTest();
   /** @param {Status} status */
-  const update = ({ text, fault, spoken, actions }) => {
+  const update = ({ text, details, fault, spoken, actions }) => {
+    line.title = details;
     setText(line, fault ? "" : text);
     setText(alarm, fault ? text : "");
     if (isToBeSpoken(spoken) || fault) setText(announced, fault ? "" : text);

@@ -77,6 +77,7 @@
  *
  * @typedef {object} Status
  * @property {string} text
+ * @property {string} details  more about the text, shown while the pointer is on it; may be empty
  * @property {boolean} fault  whether the text is an error
  * @property {number} spoken  screen readers announce the text when this number changes
  * @property {Action[]} actions
@@ -113,7 +114,7 @@ export const EMPTY_VALUE = {
   run: "",
   active: false,
   bar: [],
-  status: { text: "", fault: false, spoken: -1, actions: [] },
+  status: { text: "", details: "", fault: false, spoken: -1, actions: [] },
   cards: [],
   working: null,
   preview: null,

@@ -1,7 +1,6 @@
 """Tests of the choice between several models: download, loading and memory."""
 
 import asyncio
-import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -56,15 +55,14 @@ def services(pool, tmp_path):
     services.queue.close()
 
 
-def model_box(page):
-    """Find the box that selects the model."""
-    return page.locator("#model input")
+def selected_model(page):
+    """Find the selected model in the list of models."""
+    return page.locator("#model-picker [role=option][aria-selected=true]")
 
 
 def select_model(page, title):
-    """Open the section of the model and select a model by its title."""
-    open_section(page, re.compile(f"^{words.MODEL_SECTION}"))
-    model_box(page).click()
+    """Open the list of models and select a model by its title."""
+    page.locator("#model-picker summary").click()
     page.get_by_role("option", name=title).click()
 
 
@@ -138,9 +136,46 @@ def test_a_model_that_does_not_fit_into_memory_is_refused_with_a_sentence(pool, 
 
 
 @pytest.mark.browser
-def test_a_page_with_one_model_has_no_model_section(running_app, open_page):
+def test_models_that_are_not_offered_are_listed_with_the_reason_and_cannot_be_chosen(running_app, open_page):
     page = open_page(running_app.url)
-    expect(page.get_by_role("button", name=re.compile(f"^{words.MODEL_SECTION}"))).to_have_count(0)
+    page.locator("#model-picker summary").click()
+    sdxl = page.get_by_role("option", name="SDXL base 1.0")
+    expect(sdxl).to_contain_text(words.MODEL_NEEDS_GPU)
+    expect(sdxl).to_be_disabled()
+    expect(page.locator("#model-picker code").last).to_have_text(words.RUN_AT_HOME_COMMANDS[1])
+    sdxl.click(force=True)
+    expect(selected_model(page)).to_have_text("Tiny")
+
+
+@pytest.mark.browser
+def test_an_open_list_of_models_stays_open_when_a_model_has_been_loaded(
+    pool, tmp_path, open_page, monkeypatch
+):
+    loaded, load = threading.Event(), pool.load
+    monkeypatch.setattr(pool, "load", lambda name="": loaded.wait(60) and load(name))
+    services = open_services(tmp_path / "runs", pool, max_age=86400)
+    with launch_app(services) as (url, _):
+        page = open_page(url)
+        summary = page.locator("#model-picker summary")
+        expect(summary).to_contain_text(words.MODEL_LOADING.format(title="Tiny"))
+        summary.click()
+        page.keyboard.press("ArrowDown")
+        loaded.set()
+        expect(summary).to_contain_text(words.MODEL_LOADED.format(title="Tiny", place=words.CPU_ONLY))
+        expect(page.get_by_role("option", name="Tiny")).to_be_focused()
+
+
+@pytest.mark.browser
+def test_a_model_is_selected_by_keys(services, open_page):
+    with launch_app(services) as (url, _):
+        page = open_page(url)
+        page.locator("#model-picker summary").press("Enter")
+        page.keyboard.press("ArrowDown")
+        expect(page.get_by_role("option", name="Tiny")).to_be_focused()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(page.locator("#model-picker summary")).to_contain_text("Other")
+        expect(page.locator("#model-picker summary")).to_be_focused()
 
 
 @pytest.mark.browser
@@ -151,12 +186,12 @@ def test_another_model_can_be_selected_and_generates(services, open_page):
         set_number(page, "steps", 4)
         select_model(page, "Other")
         expect(page.locator("#guidance input[type=number]")).to_have_value("5")
-        expect(page.locator("#badge")).to_contain_text("Other")
+        expect(page.locator("#model-picker")).to_contain_text("Other")
         press_generate(page)
         expect_done(page)
         assert (stored_recipe(services).model, stored_recipe(services).scheduler) == ("other", "euler")
         page.reload()
-        expect(page.locator("#badge")).to_contain_text("Other")
+        expect(page.locator("#model-picker")).to_contain_text("Other")
 
 
 @pytest.mark.slow
@@ -178,12 +213,12 @@ def test_the_present_model_generates_while_another_is_downloaded(
         page = open_page(url)
         select_model(page, words.MODEL_TO_DOWNLOAD.format(title="Other", size="7"))
         expect(page.get_by_text(message_pattern(words.DOWNLOADING_MODEL))).to_be_visible()
-        expect(model_box(page)).to_have_value("Tiny")
+        expect(selected_model(page)).to_have_text("Tiny")
         press_generate(page)
         expect_done(page)
         downloaded.set()
-        expect(model_box(page)).to_have_value("Other")
-        expect(page.locator("#badge")).to_contain_text("Other")
+        expect(selected_model(page)).to_have_text("Other")
+        expect(page.locator("#model-picker")).to_contain_text("Other")
         expect(page.get_by_text(message_pattern(words.DOWNLOADING_MODEL))).to_have_count(0)
         assert stored_recipe(services).model == "tiny"
 
@@ -200,6 +235,6 @@ def test_a_failed_download_is_reported_and_the_present_model_stays_selected(
         expect(page.get_by_role("alert")).to_have_text(
             words.DOWNLOAD_FAILED.format(title="Other", present="Tiny")
         )
-        expect(model_box(page)).to_have_value("Tiny")
+        expect(selected_model(page)).to_have_text("Tiny")
         press_button(page, words.GENERATE)
         expect_done(page)

@@ -35,7 +35,7 @@ def cost_with_free(tmp_path, monkeypatch):
 
 def test_memory_of_loaded_weights_is_not_counted_twice(cost_with_free):
     additional = peak_memory(plan(Recipe(prompt="a house"), LOADED).stages) - 7 * GB
-    assert f"{format_gigabytes(additional)} of 8.0 GB of memory" in cost_with_free(8 * GB).text
+    assert f"{format_gigabytes(additional)} of 8.0 GB of memory" in cost_with_free(8 * GB).details
 
 
 def test_a_refusal_names_the_needed_and_the_free_memory(cost_with_free):
