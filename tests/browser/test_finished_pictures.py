@@ -84,6 +84,22 @@ def test_any_two_stages_are_compared_in_words(running_app, open_page):
     expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
 
 
+def test_any_two_kept_pictures_can_be_compared_after_a_reload(running_app, open_page):
+    page = open_page(running_app.url)
+    for runs, prompt in enumerate(("a green tree", "a blue boat"), 1):
+        fill_prompt(page, prompt)
+        set_number(page, "scale_stages", 1)
+        press_generate(page)
+        expect_runs_done(page, runs, stages=1)
+    page.reload()
+    expect(finished_cards(page)).to_have_count(1)
+    press_button(page, words.STAGES_PANEL["compare"])
+    expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
+    names = page.get_by_label(words.STAGES_PANEL["picture_a"]).locator("option")
+    expect(names).to_have_count(2)
+    assert {name.split(" · ")[1] for name in names.all_text_contents()} == {"a green tree", "a blue boat"}
+
+
 def test_an_export_is_shown_with_its_own_run(running_app, open_page, monkeypatch, request):
     gate, caption_image = threading.Event(), exports.caption_image
     request.addfinalizer(gate.set)  # Otherwise the export of a failed test would never end.

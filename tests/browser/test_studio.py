@@ -308,6 +308,37 @@ def test_a_complaint_changes_a_setting_and_starts_no_run(running_app, open_page)
     assert len(running_app.runs()) == 1
 
 
+def try_a_complaint(page):
+    """Make a picture, complain about it, and try the changed settings."""
+    press_generate(page)
+    expect_done(page)
+    press_button(page, words.COMPLAINT_LABELS["grainy"])
+    page.get_by_role("button", name=message_pattern(words.TRY_CHANGES)).click()
+    expect_runs_done(page, 2)
+
+
+def test_tried_settings_are_compared_with_those_before_and_can_be_kept(running_app, open_page):
+    page = open_page(running_app.url)
+    try_a_complaint(page)
+    divider = page.get_by_role("slider", name=words.STAGES_PANEL["divider"])
+    expect(divider).to_be_visible()
+    expect(page.locator(".st-note-nudge")).to_contain_text("σ₁ 0.8 → 1.2")
+    expect(page.locator(".st-differ")).to_contain_text("(A: 0.8, B: 1.2)")
+    press_button(page, words.KEEP)
+    expect(divider).to_have_count(0)
+    expect(page.locator(".st-note-nudge")).to_have_count(0)
+    expect(page.locator("#sigma1 input[type=number]")).to_have_value("1.2")
+
+
+def test_tried_settings_can_be_undone_which_shows_the_picture_before(running_app, open_page):
+    page = open_page(running_app.url)
+    try_a_complaint(page)
+    press_button(page, words.UNDO)
+    expect(page.locator("#sigma1 input[type=number]")).to_have_value("0.8")
+    expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_have_count(0)
+    expect(page.locator(".st-earlier-run .st-look").last).to_have_attribute("aria-pressed", "true")
+
+
 def test_an_invalid_size_offers_one_that_fits(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_role("button", name=words.FINE_CONTROL).click()

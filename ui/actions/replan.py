@@ -73,9 +73,12 @@ def set_recipe(session: Session, services: Services, recipe: Recipe) -> None:
 
 
 def current_notes(session: Session, services: Services) -> tuple[dict[str, Any], ...]:
-    """Return a note on settings that differ from those of the shown run, if there are any."""
+    """Return notes on settings that were tried, and on settings that differ from those of the shown run."""
     notes = []
-    shown = session.shown_run
+    shown, trial = session.shown_run, session.trial
+    if trial and session.comparison[1] and shown and shown.name == trial.run:
+        keep, undo = {"do": "keep", "label": words.KEEP}, {"do": "undo", "label": words.UNDO}
+        notes.append(make_note(words.TRIED.format(changes=trial.text), keep, undo, kind="nudge"))
     if shown and shown.plan and session.plan and not runs.is_run_active(session, services):
         changes = describe_differences(shown.plan.recipe, session.plan.recipe)
         if changes:

@@ -61,7 +61,9 @@ def submit(
     except Fault as fault:
         session.show_message(fault.sentence, fault=True)
         return
-    session.message, session.notes, session.undoable_change = None, (), None
+    session.message, session.notes, session.undoable_change, session.trial = None, (), None, None
+    if session.comparison[1]:
+        session.show_comparison()
     session.previous_run = session.shown_run
     session.active_run = RunProgress(services.cache.root / name, until=until, model=recipe.model)
     session.show_run(session.active_run)
@@ -178,6 +180,19 @@ def report_end(session: Session, services: Services, progress: RunProgress) -> N
     if progress.last_finished_stage or not isinstance(progress.end, Failed):
         session.pause_after = None
     session.show_message(text, fault=fault)
+    _compare_trial(session, services, progress)
+
+
+def _compare_trial(session: Session, services: Services, progress: RunProgress) -> None:
+    """If a run has tried changed settings, compare its picture with the one before."""
+    trial = session.trial
+    if trial is None or trial.run != progress.name or session.shown_run is not progress:
+        return
+    made = {stage.number: stage.stage_id for stage in services.finished_stages(progress.folder)}
+    number = max(made, default=0)
+    if number not in trial.stage_ids or trial.stage_ids[number] == made[number]:
+        return
+    session.show_comparison(trial.stage_ids[number], made[number])
 
 
 def report_restored(session: Session, services: Services, progress: RunProgress) -> None:

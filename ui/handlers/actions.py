@@ -16,6 +16,7 @@ from ui.messages.status import checked_fit, describe_settings_used, example_prom
 from ui.messages.summaries import describe_differences
 from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.exports import make_export, viewed_centre
+from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
 from ui.session.notes import make_note
 from ui.session.services import EXAMPLE, Services
@@ -25,6 +26,7 @@ from ui.session.session import (
     MAX_SESSIONS_PER_ADDRESS,
     Session,
     SettingsChange,
+    Trial,
 )
 from ui.session.turns import TooManyWaiting, Turns
 from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint, describe_changes
@@ -58,7 +60,10 @@ class ActionHandlers(Handlers):
         except Fault as fault:
             session.show_message(fault.sentence, fault=True)
             has_changed = False
-        return self.update_page(session, fill=has_changed)
+        updates = self.update_page(session, fill=has_changed)
+        if action.get("do") == "pictures":
+            updates[self.page.stages] = stages_panel_value(session, self.services, with_all_pictures=True)
+        return updates
 
     def do_stop_here(self, session: Session, action: Mapping[str, Any]) -> None:
         """Switch the pause after a stage on or off, for the active run if it is on display, else for the next run."""
@@ -146,16 +151,32 @@ class ActionHandlers(Handlers):
         """
         if session.plan is None or runs.is_run_active(session, self.services):
             return
-        count = len(session.plan.stages)
+        count, before, change = len(session.plan.stages), session.shown_run, session.undoable_change
         session.pause_after = None if count <= 2 else max(2, min(session.cached_count + 1, count))
         runs.submit(session, self.services, session.recipe, session.plan, until=session.pause_after)
+        if before and change and session.active_run and session.active_run is not before:
+            stage_ids = {
+                stage.number: stage.stage_id for stage in self.services.finished_stages(before.folder)
+            }
+            text = describe_differences(change.before, change.after)
+            session.trial = Trial(session.active_run.name, before, stage_ids, change, text)
+            session.undoable_change = change
+
+    def do_keep(self, session: Session, action: Mapping[str, Any]) -> None:
+        """Keep the settings that were tried, and end the comparison."""
+        session.trial = session.undoable_change = None
+        session.show_comparison()
+        session.notes = current_notes(session, self.services)
 
     def do_undo(self, session: Session, action: Mapping[str, Any]) -> bool:
         """Revert the last change of settings that the page made itself. Return whether there was one."""
         if session.undoable_change is None:
             return False
         set_recipe(session, self.services, session.undoable_change.revert(session.recipe))
-        session.undoable_change, session.message = None, None
+        if session.trial and not runs.is_run_active(session, self.services):
+            session.show_comparison()
+            self._show_run(session, session.trial.before.name)
+        session.trial = session.undoable_change = session.message = None
         session.notes = current_notes(session, self.services)
         return True
 

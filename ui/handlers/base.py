@@ -100,7 +100,7 @@ class Handlers:
         if recipe == session.recipe and session.refusal is None:  # The page itself set the widgets.
             return self.no_update()
         plan_settings(session, self.services, recipe)
-        session.message = None
+        session.message = session.trial = None
         session.notes = (*update_undo_notes(session), *current_notes(session, self.services))
         return self.update_page(session)
 

@@ -31,8 +31,13 @@ FIRST_PREVIEW_SHARE = 1 / 3
 _VALUE_NUMBERS = count(time.time_ns() // 1000)
 
 
-def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
-    """Return the value of the stages panel for a session."""
+def stages_panel_value(
+    session: Session, services: Services, *, with_all_pictures: bool = False
+) -> dict[str, Any]:
+    """Return the value of the stages panel for a session.
+
+    with_all_pictures: whether the pictures of all kept runs are included, for the comparison.
+    """
     progress = session.shown_run
     stages = services.finished_stages(progress.folder) if progress else ()
     is_active = progress is not None and session.active_run is progress
@@ -57,6 +62,8 @@ def stages_panel_value(session: Session, services: Services) -> dict[str, Any]:
         "working": card_progress(progress, services) if progress and is_active else None,
         "preview": _preview(progress) if progress and is_active else None,
         "show": {"n": shown_count, "key": shown_key},
+        "comparison": {"n": session.comparison[0], "keys": list(session.comparison[1])},
+        "others": _all_pictures(session, services) if with_all_pictures else [],
         "notes": [
             *_example_notes(progress, stages),
             *_link_notes(stages, is_active),
@@ -306,6 +313,13 @@ def _share_buttons(
         buttons.append({"do": "dive", "run": run, "place": True, "label": words.ZOOM_FILM})
     downloads = [link for (export_run, _), link in session.exports.items() if export_run == run]
     return [*buttons, *downloads]
+
+
+def _all_pictures(session: Session, services: Services) -> list[dict[str, Any]]:
+    """Return the finished stages of all kept runs of this browser, the newest run last."""
+    folders = [services.run_folder(name, session.owner) for name in reversed(session.own_runs)]
+    stages = [stage for folder in folders if folder for stage in services.finished_stages(folder)]
+    return [stage_for_browser(stage) for stage in stages]
 
 
 def runs_on_page(session: Session, services: Services) -> list[str]:

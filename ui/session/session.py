@@ -36,6 +36,21 @@ class Message:
     details: str = ""
 
 
+class Trial(NamedTuple):
+    """A run that tries changed settings, to be compared with the picture before."""
+
+    # The name of the run.
+    run: str
+    # The run that was on display before.
+    before: RunProgress
+    # The stage_id of each finished stage of that run, by number.
+    stage_ids: dict[int, str]
+    # The change, which can be undone.
+    change: "SettingsChange"
+    # The changed settings as text.
+    text: str
+
+
 class SettingsChange(NamedTuple):
     """A change of settings that the page made itself and that can be undone."""
 
@@ -140,6 +155,10 @@ class Session:
     removed_runs: list[str] = field(default_factory=list)
     # How many times a finished stage was put into the viewer, and the stage_id of the last of them.
     shown_stage: tuple[int, str] = (0, "")
+    # The run that tries changed settings; None if there is none.
+    trial: Trial | None = None
+    # How many times a comparison was requested or ended, and the stage_ids of its two pictures; none to end it.
+    comparison: tuple[int, tuple[str, ...]] = (0, ())
     # Requested exports: (kind of export, name of the run, centre of the view as fractions of height and width).
     pending_exports: list[tuple[str, str, tuple[float, float]]] = field(default_factory=list)
     # Whether an export of this session is being made.
@@ -200,6 +219,10 @@ class Session:
         self.shown_run = progress
         if stage_id:
             self.shown_stage = (self.shown_stage[0] + 1, stage_id)
+
+    def show_comparison(self, *stage_ids: str) -> None:
+        """Compare two finished stages in the viewer; without any, end the comparison."""
+        self.comparison = (self.comparison[0] + 1, stage_ids)
 
     def forget_run(self, run: str) -> bool:
         """Remove all references of the session to a run. Return whether the run was on display.

@@ -231,6 +231,8 @@ COMPLAINT_LABELS = {
 }
 COMPLAINT_CHANGES = "For “{complaint}”: {changes}."
 TRY_CHANGES = "Try{cost}"
+TRIED = "A: before. B: {changes}."
+KEEP = "Keep"
 UNDO = "Undo"
 NOTHING_LEFT_TO_CHANGE = "These settings are at their limits already. Nothing was changed."
 
@@ -345,7 +347,7 @@ STAGES_PANEL = {
     "key_help": "show or hide these keys",
     "picture_a": "A, left",
     "picture_b": "B, right",
-    "picture_name": "{size}, stage {number} of {of} · {title}",
+    "picture_name": "{size}, stage {number} of {of}",
     "compare_how": "How to compare",
     "divider": "Divider",
     "side_by_side": "Side by side",

@@ -102,8 +102,19 @@ export class Compare {
    * @param {Picture[]} pictures
    */
   addPictures(pictures) {
+    if (!pictures.length) return;
     for (const { field } of [this.a, this.b]) {
-      for (const picture of pictures) field.append(new Option(pictureName(this.context, picture), picture.key));
+      for (const picture of pictures) field.append(new Option("", picture.key));
+    }
+    this.nameOptions();
+  }
+
+  /** Name the pictures in both lists by size and by the settings in which they differ. */
+  nameOptions() {
+    const { pictures, words } = this.context;
+    const names = namesByDifference([...pictures.values()], words);
+    for (const { field } of [this.a, this.b]) {
+      for (const option of field.options) setText(option, names.get(option.value) ?? "");
     }
   }
 
@@ -117,6 +128,7 @@ export class Compare {
     for (const { field } of [this.a, this.b]) {
       for (const option of [...field.options].filter(({ value }) => keys.has(value))) option.remove();
     }
+    this.nameOptions();
     if (this.isOpen && chosen) this.toggle();
   }
 
@@ -127,12 +139,21 @@ export class Compare {
    * @param {Picture | null} [second]
    */
   toggle(first, second) {
-    const opens = !this.isOpen && first && second;
-    this.panel.hidden = !opens;
-    if (opens) {
-      this.a.field.value = first.key;
-      this.b.field.value = second.key;
-    }
+    if (!this.isOpen && first && second) return this.open(first, second);
+    this.panel.hidden = true;
+    this.apply();
+  }
+
+  /**
+   * Compare two pictures.
+   *
+   * @param {Picture} a
+   * @param {Picture} b
+   */
+  open(a, b) {
+    this.panel.hidden = false;
+    this.a.field.value = a.key;
+    this.b.field.value = b.key;
     this.apply();
   }
 
@@ -192,14 +213,26 @@ export class Compare {
 }
 
 /**
- * Return a picture's name in the lists.
+ * Return the names of pictures by their keys: the size, and the settings that are not equal in all of them.
  *
- * @param {Context} context
- * @param {Picture} picture
+ * @param {Picture[]} pictures
+ * @param {Record<string, string>} words
+ * @returns {Map<string, string>}
  */
-function pictureName({ words, runTitles }, { run, alt, number, of, size }) {
-  const title = runTitles.get(run) || alt;
-  return fill(words.picture_name, { title, number, of, size: formatSize(words, size) });
+function namesByDifference(pictures, words) {
+  /** @type {Map<string, Set<string>>} */
+  const values = new Map();
+  for (const { settings } of pictures) {
+    for (const [id, , text] of settings) values.set(id, (values.get(id) ?? new Set()).add(text));
+  }
+  return new Map(
+    pictures.map(({ key, size, number, of, settings }) => {
+      const differing = settings.filter(([id]) => (values.get(id)?.size ?? 0) > 1);
+      const texts = differing.map(([id, label, text]) => (id === "prompt" ? text : `${label} ${text}`));
+      const first = fill(words.picture_name, { number, of, size: formatSize(words, size) });
+      return [key, [first, ...texts].join(" · ")];
+    }),
+  );
 }
 
 /**

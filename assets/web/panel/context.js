@@ -28,6 +28,8 @@
  * @property {number} number  the number of the server's last request
  * @property {string} key  the key of the requested picture; empty once it has been shown
  * @property {boolean} run  whether a person chose an earlier run that the server has not shown yet
+ * @property {boolean} compare  whether a person asked for a comparison before there were two pictures
+ * @property {number} comparison  the number of the server's last request to compare two pictures
  */
 
 /**

@@ -11,7 +11,14 @@ import { handleKeys, handleMouse, handleTouch } from "./input.js";
 import { makeNotes } from "./notes.js";
 import { makeProgressBar } from "./progress_bar.js";
 import { makeComplaints } from "./share.js";
-import { addPictures, removePictures, showRequested, showSmaller, toggleCompare } from "./shown.js";
+import {
+  addPictures,
+  removePictures,
+  showRequested,
+  showRequestedComparison,
+  showSmaller,
+  toggleCompare,
+} from "./shown.js";
 import { makeStatusLine } from "./status.js";
 import { Toolbar } from "./toolbar.js";
 import { EMPTY_VALUE } from "./value.js";
@@ -53,7 +60,7 @@ function makeContext(host) {
     value: EMPTY_VALUE,
     pictures: new Map(),
     runTitles: new Map(),
-    requested: { number: EMPTY_VALUE.show.n, key: "", run: false },
+    requested: { number: EMPTY_VALUE.show.n, key: "", run: false, compare: false, comparison: 0 },
   });
   context.viewer = new Viewer(() => updateCaptions(context));
   context.captions = makeCaptions(context);
@@ -115,6 +122,7 @@ function buildParts(context) {
     status.update(value.status);
     bar.update(value.bar);
     showRequested(context);
+    showRequestedComparison(context);
     viewer.largestWidth = Math.max(0, ...value.cards.map(({ size }) => size[1]));
     if (isNewPreview(value.preview?.image)) viewer.showPreview(value.preview);
     viewer.setDimmed(value.active && viewer.followsRun && viewer.picture?.run !== value.run);

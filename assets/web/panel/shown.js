@@ -12,7 +12,7 @@ import { setPressed, setText } from "./dom.js";
  * @param {Context} context
  */
 export function addPictures({ value, pictures, compare }) {
-  const finished = value.cards.flatMap(({ picture }) => (picture ? [picture] : []));
+  const finished = [...value.others, ...value.cards.flatMap(({ picture }) => (picture ? [picture] : []))];
   const added = finished.filter((picture) => !pictures.has(picture.key));
   for (const picture of added) pictures.set(picture.key, picture);
   compare.addPictures(added);
@@ -123,12 +123,46 @@ export function showSmaller({ viewer, toolbar }, on) {
 }
 
 /**
- * Open the comparison of the shown picture with the next smaller one, or close it.
+ * Open the comparison of the shown picture with the next smaller one, or close it. The server is asked for the pictures
+ * of all kept runs, so that any two can be chosen.
  *
  * @param {Context} context
  */
 export function toggleCompare(context) {
+  const { compare, requested, sendAction } = context;
+  if (!compare.isOpen) {
+    sendAction({ do: "pictures" });
+    requested.compare = !openCompare(context);
+  } else {
+    compare.toggle();
+  }
+}
+
+/**
+ * Open the comparison of the shown picture with the next smaller one. Return whether there were two pictures.
+ *
+ * @param {Context} context
+ */
+function openCompare(context) {
   const { pictures, viewer, compare } = context;
   const others = [...pictures.values(), smallerPicture(context)].filter((picture) => picture !== viewer.picture);
-  compare.toggle(others.findLast((picture) => picture), viewer.picture);
+  const other = others.findLast((picture) => picture);
+  if (other && viewer.picture) compare.toggle(other, viewer.picture);
+  return compare.isOpen;
+}
+
+/**
+ * Open the comparison that a person or the server asked for, as soon as its pictures are known.
+ *
+ * @param {Context} context
+ */
+export function showRequestedComparison(context) {
+  const { value, pictures, requested, compare } = context;
+  if (requested.compare && value.others.length) requested.compare = !openCompare(context);
+  if (value.comparison.n === requested.comparison) return;
+  const [a, b] = value.comparison.keys.map((key) => pictures.get(key));
+  if (value.comparison.keys.length && !(a && b)) return;
+  requested.comparison = value.comparison.n;
+  if (a && b) compare.open(a, b);
+  else if (compare.isOpen) compare.toggle();
 }

@@ -42,10 +42,10 @@ export class Toolbar {
 
   /** Enable the tools that have an effect now, and disable the others. */
   refresh() {
-    const { viewer, compare, pictures } = this.context;
+    const { viewer, compare, pictures, value } = this.context;
     viewer.smaller = smallerPicture(this.context);
     this.buttons.hold.disabled = !viewer.smaller || compare.isOpen;
-    this.buttons.compare.disabled = pictures.size < 2 || !viewer.picture;
+    this.buttons.compare.disabled = !viewer.picture || (pictures.size < 2 && value.earlier.length < 2);
     this.buttons.windows.disabled = !viewer.picture?.windows.length;
     setPressed(this.buttons.compare, compare.isOpen);
   }

@@ -96,6 +96,8 @@
  * @property {Working | null} working
  * @property {Preview | null} preview
  * @property {{ n: number, key: string }} show  the server's last request to show a picture: number, and picture's key
+ * @property {{ n: number, keys: string[] }} comparison  the server's last request to compare two pictures; none ends it
+ * @property {Picture[]} others  pictures of all kept runs, if the page asked for them; else empty
  * @property {Note[]} notes
  * @property {Action[]} complaints
  * @property {Action[]} share
@@ -119,6 +121,8 @@ export const EMPTY_VALUE = {
   working: null,
   preview: null,
   show: { n: -1, key: "" },
+  comparison: { n: 0, keys: [] },
+  others: [],
   notes: [],
   complaints: [],
   share: [],
