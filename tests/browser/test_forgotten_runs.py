@@ -6,6 +6,7 @@ import pytest
 
 from lab.publish.example import make_example
 from tests.support.page_queries import (
+    delete_run,
     expect,
     expect_done,
     expect_runs_done,
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def forget(page):
     """Forget the run that is shown."""
-    press_button(page, words.STAGES_PANEL["forget"])
+    delete_run(page)
 
 
 def make_two(page):

@@ -8,6 +8,7 @@ from engine.recipe.recall import recall
 from engine.runs import store
 from tests.support.page_queries import (
     continue_button,
+    delete_run,
     expect,
     expect_done,
     expect_runs_done,
@@ -288,7 +289,7 @@ def test_an_earlier_run_can_be_shown_used_and_forgotten(running_app, open_page):
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a blue boat")
     page.locator(".st-earlier-run").last.get_by_role("button", name=words.STAGES_PANEL["use"]).click()
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
-    page.locator(".st-earlier-run").last.get_by_role("button", name=words.STAGES_PANEL["forget"]).click()
+    delete_run(page)
     expect(page.locator(".st-earlier-run")).to_have_count(1)
     assert len(running_app.runs()) == 1
 
@@ -306,6 +307,47 @@ def test_a_complaint_changes_a_setting_and_starts_no_run(running_app, open_page)
     expect(page.locator("#sigma1 input[type=number]")).to_have_value("0.8")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("2")
     assert len(running_app.runs()) == 1
+
+
+def test_deleting_a_run_asks_once_more_and_can_be_left_alone(running_app, open_page):
+    page = open_page(running_app.url)
+    press_generate(page)
+    expect_done(page)
+    press_button(page, words.STAGES_PANEL["forget"])
+    expect(page.get_by_role("button", name=words.STAGES_PANEL["forget_sure"])).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name=words.STAGES_PANEL["forget"], exact=True)).to_be_visible()
+    assert len(running_app.runs()) == 1
+
+
+def test_a_change_during_a_run_is_named_as_one_for_the_next_picture(running_app, open_page):
+    page = open_page(running_app.url)
+    running_app.gate.close()
+    press_generate(page)
+    running_app.gate.allow(5)
+    expect(finished_cards(page)).to_have_count(1)
+    set_number(page, "alpha1", 2)
+    expect(page.get_by_text(message_pattern(words.CHANGED_FOR_NEXT_PICTURE))).to_contain_text("α₁ 3 → 2")
+    running_app.gate.open()
+    expect_done(page)
+    expect(page.get_by_text(message_pattern(words.CHANGED_SINCE_PICTURE))).to_be_visible()
+
+
+def test_generate_cannot_be_pressed_while_settings_are_refused(running_app, open_page):
+    page = open_page(running_app.url)
+    generate = page.get_by_role("button", name=words.GENERATE, exact=True)
+    set_number(page, "seed", -1)
+    expect(generate).to_be_disabled()
+    set_number(page, "seed", 1)
+    expect(generate).to_be_enabled()
+
+
+def test_a_number_beyond_a_sliders_range_is_limited_by_enter(running_app, open_page):
+    page = open_page(running_app.url)
+    number = page.locator("#scale_stages input[type=number]")
+    number.fill("9")
+    number.press("Enter")
+    expect(number).to_have_value("4")
 
 
 def try_a_complaint(page):

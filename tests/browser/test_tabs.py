@@ -3,10 +3,10 @@
 import pytest
 
 from tests.support.page_queries import (
+    delete_run,
     expect,
     expect_done,
     fill_prompt,
-    press_button,
     press_generate,
     set_number,
     wait_until_stored,
@@ -52,7 +52,7 @@ def test_a_run_that_one_tab_forgot_is_not_restored_by_another(running_app, open_
     make(first, "a green tree")
     second = another_tab(first)
     expect(earlier_runs(second)).to_have_count(1)
-    press_button(second, words.STAGES_PANEL["forget"])
+    delete_run(second)
     expect(earlier_runs(second)).to_have_count(0)
     wait_until_stored(first, lambda: set_number(first, "alpha1", 2))
     kept = "localStorage.getItem('demofusion-studio-runs')"

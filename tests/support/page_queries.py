@@ -86,6 +86,13 @@ def press_button(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def delete_run(page):
+    """Delete the run on display: press its button, and once more to confirm."""
+    run = page.locator(".st-earlier-run:has([aria-pressed=true])")
+    run.get_by_role("button", name=words.STAGES_PANEL["forget"], exact=True).click()
+    run.get_by_role("button", name=words.STAGES_PANEL["forget_sure"]).click()
+
+
 def open_save_menu(page):
     """Open the menu of what saves and shares the picture unless it is open."""
     button = page.get_by_role("button", name=words.STAGES_PANEL["save"])

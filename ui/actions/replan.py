@@ -79,7 +79,12 @@ def current_notes(session: Session, services: Services) -> tuple[dict[str, Any],
     if trial and session.comparison[1] and shown and shown.name == trial.run:
         keep, undo = {"do": "keep", "label": words.KEEP}, {"do": "undo", "label": words.UNDO}
         notes.append(make_note(words.TRIED.format(changes=trial.text), keep, undo, kind="nudge"))
-    if shown and shown.plan and session.plan and not runs.is_run_active(session, services):
+    running = session.active_run if runs.is_run_active(session, services) else None
+    if running and running.plan and session.plan:
+        changes = describe_differences(running.plan.recipe, session.plan.recipe)
+        if changes:
+            notes.append(make_note(words.CHANGED_FOR_NEXT_PICTURE.format(changes=changes), kind="since"))
+    elif shown and shown.plan and session.plan:
         changes = describe_differences(shown.plan.recipe, session.plan.recipe)
         if changes:
             use = {"do": "use", "run": shown.name, "label": words.USE_SETTINGS}

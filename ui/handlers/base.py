@@ -121,7 +121,8 @@ class Handlers:
             page.generate_button: gr.update(
                 value=continue_label(continuation, services) if continuation else words.GENERATE,
                 visible=not is_active,
-                interactive=True,
+                # Settings that are refused start nothing. A page that lost its session may try.
+                interactive=session.refusal is None,
             ),
             page.stop_button: gr.update(visible=is_active),
             page.browser_state: restore.browser_state(session, services),

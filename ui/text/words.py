@@ -203,6 +203,7 @@ SMALLER_BATCH = "Memory was short, so fewer views are computed at once; the pict
 EXAMPLE_NOTE = "This is an example, made on two CPU cores in {time}."
 RUNS_KEPT_FOR = "Pictures are kept here for {hours}, then deleted."
 CHANGED_SINCE_PICTURE = "You changed since this picture: {changes}."
+CHANGED_FOR_NEXT_PICTURE = "This does not change the run in progress, only the next picture: {changes}."
 USE_SETTINGS = "Use its settings"
 SETTINGS_USED = "The settings of that picture are set now."
 SETTINGS_OF_OTHER_MODEL = (
@@ -378,4 +379,5 @@ STAGES_PANEL = {
     "earlier": "Earlier pictures",
     "use": "Use its settings",
     "forget": "Delete",
+    "forget_sure": "Delete for good?",
 }

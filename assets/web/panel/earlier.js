@@ -45,7 +45,7 @@ function makeEarlierRun(context, { run, thumb, title }) {
   const opens = { type: "button", className: "st-look", onclick: () => requestRun(context, run) };
   const showButton = make("button", opens, picture, label);
   const use = makeButton(words.use, () => sendAction({ do: "use", run }), { className: "st-small" });
-  const forget = makeButton(words.forget, () => sendAction({ do: "forget", run }), { className: "st-small" });
+  const forget = makeForgetButton(context, run);
   const tools = make("span", { className: "st-row" }, use, forget);
   /** @param {EarlierRun} item */
   const update = (item) => {
@@ -55,6 +55,26 @@ function makeEarlierRun(context, { run, thumb, title }) {
     tools.hidden = !item.current;
   };
   return { node: make("li", { className: "st-card st-earlier-run" }, showButton, tools), update };
+}
+
+/**
+ * Make the button that deletes a run. It asks once more, since nothing brings the files back.
+ *
+ * @param {Context} context
+ * @param {string} run
+ */
+function makeForgetButton({ words, sendAction }, run) {
+  let isSure = false;
+  /** @param {boolean} sure */
+  const setSure = (sure) => {
+    isSure = sure;
+    setText(node, sure ? words.forget_sure : words.forget);
+  };
+  const node = makeButton(words.forget, () => (isSure ? sendAction({ do: "forget", run }) : setSure(true)), {
+    className: "st-small",
+    onblur: () => setSure(false),
+  });
+  return node;
 }
 
 /**
