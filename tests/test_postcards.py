@@ -129,7 +129,7 @@ def test_a_phone_shows_picture_and_stages_on_its_first_screen_and_words_in_one_r
     with serve_app(tmp_path / "runs", POSTCARDS, example=ASSETS / "example") as app:
         page = open_page(app.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
         expect(finished_cards(page)).to_have_count(3)
-        lists = page.locator("#words input[role=combobox]")
+        lists = page.locator("#words select")
         assert len({box["y"] for box in (each.bounding_box() for each in lists.all())}) == 1
         picture = finished_cards(page).first.bounding_box()
         assert picture["y"] + picture["height"] <= 844

@@ -57,8 +57,8 @@ class Page:
 
     # The widgets of all settings, by name of the widget.
     widgets: dict[str, Widget]
-    # Lists of the words that a model knows, by kind of word. A prompt is built from the chosen words.
-    word_choices: dict[str, gr.Dropdown]
+    # Lists of the words that a model knows, which build a prompt.
+    word_lists: gr.HTML
     # Status line, viewer, cards of the stages, notes and earlier runs; see ui/panels/stages.py.
     stages: gr.HTML
     # The chart of the weights and other curves over the steps of the last stage.

@@ -19,6 +19,7 @@ from ui.panels.control import build_control_panel
 from ui.panels.head import heading_html, page_tools_html, title_html
 from ui.panels.model_picker import ModelPicker, model_picker_html
 from ui.panels.stages import WEB_FOLDER, StagesPanel
+from ui.panels.word_lists import WordLists, word_lists_html
 from ui.session.services import Services
 from ui.session.upload_folder import MAX_UPLOAD_AGE
 from ui.settings.widgets import (
@@ -97,7 +98,7 @@ class _PageBuilder:
             self.parts["model_picker"] = ModelPicker(model_picker_html(self.services), elem_id="model-picker")
             gr.HTML(page_tools_html(), elem_id="page-tools")
         self._build_prompt()
-        self._build_word_choices()
+        self._build_words()
         with gr.Row(elem_id="work"):
             with gr.Column(elem_id="picture"):
                 self.parts["stages"] = StagesPanel(elem_id="stages", words=words.STAGES_PANEL)
@@ -153,29 +154,12 @@ class _PageBuilder:
                 )
             self.buttons["new_seed"] = gr.Button(words.NEW_SEED, elem_id="dice")
 
-    def _build_word_choices(self) -> None:
-        """Build a list of words for each kind of word in the small model's vocabulary.
-
-        A person builds a prompt by choosing words. The lists are hidden while another model is selected.
-        """
-        vocabularies = (entry.vocabulary for entry in self.services.pool.entries.values())
-        vocabulary = next((vocabulary for vocabulary in vocabularies if vocabulary), {})
-        present_vocabulary = self.services.entry().vocabulary
-        choices = {}
+    def _build_words(self) -> None:
+        """Build the lists of words that build a prompt, and the button "Surprise me" beside them."""
+        entry, prompt = self.services.entry(), str(self.values.get("prompt") or "")
         with gr.Row(elem_id="words"):
-            for kind, kind_words in vocabulary.items():
-                choices[kind] = gr.Dropdown(
-                    list(kind_words),
-                    value=None,
-                    label=words.WORD_KINDS[kind],
-                    visible=kind in present_vocabulary,
-                    filterable=False,
-                    interactive=True,
-                    elem_id=f"word-{kind}",
-                    min_width=0,
-                )
+            self.parts["word_lists"] = WordLists(word_lists_html(entry, prompt), elem_id="word-lists")
             self.buttons["surprise"] = gr.Button(words.SURPRISE_ME, elem_id="surprise")
-        self.parts["word_choices"] = choices
 
     def _build_size_section(self) -> None:
         """Build the widgets of the number of stages, the shape and the seed."""
@@ -257,8 +241,8 @@ def _connect_events(
     """Connect the events of the page's components with their handlers."""
     page_handlers, action_handlers = PageHandlers(services, page), ActionHandlers(services, page)
     model_handlers, prompt_handlers = ModelHandlers(services, page), PromptHandlers(services, page)
-    widgets, word_choices = page.widgets, page.word_choices.values()
-    inputs = {*widgets.values(), *word_choices, page.browser_state}
+    widgets = page.widgets
+    inputs = {*widgets.values(), page.browser_state}
     outputs = _updated_components(page)
     streaming: dict[str, Any] = {"outputs": outputs} | STREAMING_EVENT
 
@@ -277,8 +261,7 @@ def _connect_events(
     for name, textbox in textboxes.items():
         on_text = prompt_handlers.on_text_change(name)
         textbox.change(on_text, inputs, outputs, trigger_mode="always_last", **INSTANT_EVENT)
-    word_events = [choice.input for choice in word_choices]
-    gr.on(word_events, prompt_handlers.on_word_choice, inputs, outputs, **INSTANT_EVENT)
+    page.word_lists.act(prompt_handlers.on_word_choice, inputs, outputs, **INSTANT_EVENT)
     chosen = page.model_picker.act(model_handlers.on_model_choice, inputs, outputs, **INSTANT_EVENT)
     chosen.then(model_handlers.on_load_model, **streaming)
     buttons["surprise"].click(prompt_handlers.on_surprise, inputs, outputs, **INSTANT_EVENT)
@@ -321,7 +304,7 @@ def _updated_components(page: Page) -> list[Any]:
         page.control_button,
         *page.control_panel.components,
         *page.widgets.values(),
-        *page.word_choices.values(),
+        page.word_lists,
     ]
 
 

@@ -3,7 +3,7 @@
 // and files be dropped anywhere on the page.
 () => {
   /** The height in px of everything above and below the viewer on the first screen. */
-  const AROUND_VIEWER = 272;
+  const AROUND_VIEWER = 266;
   const [SMALLEST, LARGEST, LARGEST_IN_FRAME] = [534, 900, 720];
   const THEME_KEY = "demofusion-studio-theme";
 
@@ -64,6 +64,16 @@
     const generate = document.querySelector("#generate");
     if (generate instanceof HTMLElement && generate.offsetParent) generate.click();
   });
+
+  // Generate and Stop replace each other; the focus goes from one to the other.
+  /** @type {string} */
+  let lastFocus = "";
+  document.addEventListener("focusin", ({ target }) => (lastFocus = target instanceof Element ? target.id : ""));
+  new MutationObserver(() => {
+    if (document.activeElement !== document.body || !["generate", "stop"].includes(lastFocus)) return;
+    const button = document.querySelector(lastFocus === "generate" ? "#stop" : "#generate");
+    if (button instanceof HTMLButtonElement && !button.disabled) button.focus();
+  }).observe(document.body, { childList: true, subtree: true });
 
   /** @param {DragEvent} event */
   const isForUs = (event) => Boolean(event.dataTransfer?.types.includes("Files"));

@@ -3,7 +3,8 @@
 // pointer, the reset to the present model's default, and the keyboard. Only the track is reached by Tab; arrow keys move
 // it, Enter goes to its number, and Enter or Escape goes back.
 () => {
-  const SLIDER = ".block:has(.slider_input_container)";
+  // A section is a block as well, and contains sliders.
+  const SLIDER = ".block:has(> .wrap > .slider_input_container)";
   /** @type {(target: EventTarget | null) => HTMLElement | null} */
   const sliderOf = (target) => (target instanceof Element ? target.closest(`#inspector ${SLIDER}`) : null);
   /** @type {(block: Element | null, selector: string) => HTMLInputElement | null} */

@@ -8,6 +8,7 @@ from tests.support.page_queries import (
     expect_done,
     fill_prompt,
     finished_cards,
+    open_section,
     press_button,
     press_generate,
     set_number,
@@ -117,6 +118,17 @@ def test_tab_goes_from_slider_to_slider_and_enter_to_its_number_and_back(running
     expect(page.locator("#alpha2 input[type=range]")).to_be_focused()
 
 
+def test_enter_chooses_from_a_list_between_sliders(running_app, open_page):
+    page = open_page(running_app.url)
+    open_section(page, words.FINE_CONTROL)
+    sampler = page.locator("#scheduler input")
+    before = sampler.input_value()
+    sampler.focus()
+    for key in ("ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(sampler).not_to_have_value(before)
+
+
 def test_reset_sets_the_default_of_the_model(running_app, open_page):
     page = open_page(running_app.url)
     set_number(page, "alpha1", 1)
@@ -179,6 +191,16 @@ def test_the_picture_is_dimmed_until_a_new_run_has_something_to_show(running_app
     running_app.gate.open()
     expect_done(page)
     expect(tag).to_have_count(0)
+
+
+def test_the_focus_goes_from_generate_to_stop_and_back(running_app, open_page):
+    page = open_page(running_app.url)
+    running_app.gate.close()
+    page.locator("#generate").press("Enter")
+    expect(page.locator("#stop")).to_be_focused()
+    running_app.gate.open()
+    expect_done(page)
+    expect(page.locator("#generate")).to_be_focused()
 
 
 def test_the_bar_has_a_segment_for_each_stage_while_a_run_goes_on(running_app, open_page):

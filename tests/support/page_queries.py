@@ -109,8 +109,7 @@ def set_number(page, name, value):
 
 def choose_option(page, label, option):
     """Choose an option of the list with this label."""
-    page.get_by_role("combobox", name=label, exact=True).click()
-    page.get_by_role("option", name=option, exact=True).click()
+    page.get_by_role("combobox", name=label, exact=True).select_option(option)
 
 
 def open_section(page, heading):

@@ -29,7 +29,7 @@ from ui.session.session import (
     Trial,
 )
 from ui.session.turns import TooManyWaiting, Turns
-from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint, describe_changes
+from ui.settings.complaints import COMPLAINT_ADJUSTERS, adjust_for_complaint
 from ui.settings.control_settings import reset_first_control
 from ui.settings.looks import COMPLAINT_OF_LOOK, apply_look
 from ui.text import formatting, words
@@ -124,7 +124,8 @@ class ActionHandlers(Handlers):
         set_recipe(session, self.services, adjusted.recipe)
         session.undoable_change = SettingsChange(before, session.recipe)
         text = words.COMPLAINT_CHANGES.format(
-            complaint=words.COMPLAINT_LABELS[complaint], changes=describe_changes(adjusted.changes)
+            complaint=words.COMPLAINT_LABELS[complaint],
+            changes=describe_differences(before, session.recipe),
         )
         attempt = {"do": "try", "label": words.TRY_CHANGES.format(cost=self._cost_of_next_stage(session))}
         undo = {"do": "undo", "label": words.UNDO}

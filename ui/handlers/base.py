@@ -5,7 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.recipe import DEFAULTS, Recipe
@@ -20,6 +19,7 @@ from ui.panels.head import heading_html
 from ui.panels.model_picker import model_picker_html
 from ui.panels.slider_help import slider_help_html
 from ui.panels.stages_value import stages_panel_value
+from ui.panels.word_lists import word_lists_html
 from ui.session.client import client_of
 from ui.session.continuation import find_continuation
 from ui.session.images import start_image_html
@@ -132,7 +132,7 @@ class Handlers:
             page.looks: self._update_looks(session),
         }
         updates |= self._fill_widgets(session) if fill else self._show_effective_widgets(session)
-        updates |= self._update_word_choices(session)
+        updates[page.word_lists] = word_lists_html(services.entry(session.model), session.recipe.prompt)
         return updates | update_control_panel(page.control_panel, session, services)
 
     def update_progress(self, session: Session) -> Outputs:
@@ -209,15 +209,6 @@ class Handlers:
         """Return the update of the looks: the one that is set, if any. They are hidden where they have no effect."""
         look = find_look(session.recipe, self.services.facts(session.model))
         return gr.update(value=look, visible="alpha1" not in session.ineffective_widgets)
-
-    def _update_word_choices(self, session: Session) -> Outputs:
-        """Return updates of the lists of known words, which select the words in the prompt."""
-        entry = self.services.entry(session.model)
-        selected = vocabulary.find_choices(session.recipe.prompt, entry)
-        return {
-            choices: gr.update(value=selected.get(kind), visible=kind in entry.vocabulary)
-            for kind, choices in self.page.word_choices.items()
-        }
 
     def _ineffective_widgets(self, session: Session) -> frozenset[str]:
         """Return the names of the widgets that have no effect with the session's settings."""

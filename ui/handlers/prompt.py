@@ -10,6 +10,7 @@ from engine.catalogue import vocabulary
 from engine.recipe.recipe import MAX_SEED
 from ui.handlers.base import Handlers
 from ui.page import Outputs
+from ui.panels.word_lists import chosen_word
 from ui.text import words
 
 
@@ -48,15 +49,16 @@ class PromptHandlers(Handlers):
         """Fill in a random seed."""
         return self._set_widgets(values, request, seed=random.randint(0, MAX_SEED))
 
-    def on_word_choice(self, values: dict, request: gr.Request) -> Outputs:
-        """Put the chosen words into the prompt. A chosen word replaces the word of the same kind, such as a colour."""
+    def on_word_choice(self, values: dict, request: gr.Request, event: gr.EventData) -> Outputs:
+        """Put a chosen word into the prompt. It replaces the word of the same kind, such as a colour."""
         entry = self.services.entry(self.session(request, values).model)
-        if not entry.vocabulary:  # The model was changed meanwhile.
+        chosen = chosen_word(event._data, entry)
+        if chosen is None:  # The model was changed meanwhile.
             return self.no_update()
         prompt = values.get(self.page.widgets["prompt"])
-        chosen = {kind: values.get(choices) for kind, choices in self.page.word_choices.items()}
-        known = {kind: word for kind, word in chosen.items() if word in entry.vocabulary.get(kind, ())}
         text = prompt if isinstance(prompt, str) else ""
+        present = {kind: word for kind, word in vocabulary.find_choices(text, entry).items() if word}
+        known = present | dict([chosen])
         return self._set_widgets(values, request, prompt=vocabulary.replace_words(text, known, entry))
 
     def _set_widgets(self, values: dict, request: gr.Request, **new: Any) -> Outputs:

@@ -303,15 +303,20 @@ def _share_buttons(
     """
     if not stages or is_active:
         return []
-    recipe, run = stages[-1].recipe, stages[-1].run
+    recipe, run, picture = stages[-1].recipe, stages[-1].run, stage_for_browser(stages[-1])
     url = recipe_url(recipe, session.address, services.space)
     buttons: list[dict[str, Any]] = [
+        {"href": picture["file"], "download": picture["name"], "label": words.SAVE_PICTURE},
         {"do": "copy", "text": url, "label": words.COPY_LINK},
         {"do": "labelled", "run": run, "label": words.LABELLED_PICTURE},
     ]
     if len(stages) > 1:
         buttons.append({"do": "dive", "run": run, "place": True, "label": words.ZOOM_FILM})
-    downloads = [link for (export_run, _), link in session.exports.items() if export_run == run]
+    downloads = [
+        link | {"run": run, "export": kind}
+        for (export_run, kind), link in session.exports.items()
+        if export_run == run
+    ]
     return [*buttons, *downloads]
 
 

@@ -34,7 +34,7 @@ SHAPE = "Aspect ratio"
 MODEL_DEFAULTS = "Reset to the defaults"
 FROM_STAGE_TWO = "How it grows, from stage 2"
 FROM_STAGE_ONE = "How it grows, from your picture"
-SLIDERS_HELP = "For α₁, α₂ and α₃, higher means earlier. Point at a slider to read what it does."
+SLIDERS_HELP = "For α₁, α₂ and α₃, higher means earlier. Touch a slider to read what it does."
 LOOKS = "Look"
 LOOK_TITLES = {
     "balanced": "Balanced",
@@ -241,7 +241,8 @@ NOTHING_LEFT_TO_CHANGE = "These settings are at their limits already. Nothing wa
 LINK_WITHOUT_START_IMAGE = "The link does not contain your start picture. Send the file as well."
 LINK_WITHOUT_CONTROL_IMAGE = "The link does not contain the picture to follow. Send the file as well."
 LINK_WITHOUT_SETTINGS = "The link does not contain {names}; the picture's file does."
-COPY_LINK = "Copy link"
+SAVE_PICTURE = "Picture (PNG)"
+COPY_LINK = "Copy link to these settings"
 LABELLED_PICTURE = "Picture with caption"
 ZOOM_FILM = "Zoom film (WebP)"
 SAVE_ZOOM_FILM = "Save the zoom film"
@@ -269,7 +270,7 @@ START_IMAGE_CHANGED = "the start picture"
 # Making a labelled picture or a zoom film.
 EXPORT_IN_PROGRESS = "The file is being made. This takes a few seconds."
 TOO_MANY_EXPORTS = "Several files are being made already. Try again when they are ready."
-EXPORT_READY = "The file is ready. Press “{label}”."
+EXPORT_READY = "The file is ready and is being saved. If it is not: Save, “{label}”."
 
 # Prompts of “Surprise me” for a model without a limited vocabulary.
 SURPRISE_PROMPTS = (

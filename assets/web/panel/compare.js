@@ -24,8 +24,6 @@ export class Compare {
     this.panel = make(
       "div",
       { className: "st-compare", role: "group", "aria-label": words.compare, hidden: true },
-      this.a.label,
-      this.b.label,
       make("div", { className: "st-row", role: "group", "aria-label": words.compare_how }, ...this.layoutButtons),
       this.sentence,
     );
@@ -33,7 +31,12 @@ export class Compare {
       make("span", { className, hidden: true }),
     );
     this.divider = this.makeDivider();
-    viewer.frame.append(this.divider, ...this.tags);
+    this.lists = make("div", { className: "st-sides", hidden: true }, this.a.label, this.b.label);
+    // The viewer's keys and gestures are not meant for the lists on it.
+    for (const name of ["keydown", "pointerdown", "touchstart", "wheel", "dblclick"]) {
+      this.lists.addEventListener(name, (event) => event.stopPropagation());
+    }
+    viewer.frame.append(this.divider, ...this.tags, this.lists);
   }
 
   /** Return whether a comparison is shown. */
@@ -109,7 +112,7 @@ export class Compare {
     this.nameOptions();
   }
 
-  /** Name the pictures in both lists by size and by the settings in which they differ. */
+  /** Name the pictures in both lists by the settings in which they differ and by size. */
   nameOptions() {
     const { pictures, words } = this.context;
     const names = namesByDifference([...pictures.values()], words);
@@ -185,7 +188,7 @@ export class Compare {
     const pair = this.isOpen && a && b ? { a, b, sideBySide: this.sideBySide, divider: this.dividerPosition } : null;
     viewer.compare(pair);
     this.divider.hidden = !pair || this.sideBySide;
-    for (const tag of this.tags) tag.hidden = !pair;
+    for (const node of [this.lists, ...this.tags]) node.hidden = !pair;
     this.layoutButtons.forEach((button, index) =>
       button.setAttribute("aria-pressed", String(Boolean(index) === this.sideBySide)),
     );
@@ -213,7 +216,7 @@ export class Compare {
 }
 
 /**
- * Return the names of pictures by their keys: the size, and the settings that are not equal in all of them.
+ * Return the names of pictures by their keys: the settings that are not equal in all of them, and the size.
  *
  * @param {Picture[]} pictures
  * @param {Record<string, string>} words
@@ -230,7 +233,7 @@ function namesByDifference(pictures, words) {
       const differing = settings.filter(([id]) => (values.get(id)?.size ?? 0) > 1);
       const texts = differing.map(([id, label, text]) => (id === "prompt" ? text : `${label} ${text}`));
       const first = fill(words.picture_name, { number, of, size: formatSize(words, size) });
-      return [key, [first, ...texts].join(" · ")];
+      return [key, [...texts, first].join(" · ")];
     }),
   );
 }

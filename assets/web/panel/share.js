@@ -37,9 +37,24 @@ export function makeSaveMenu(context) {
     if (target instanceof Node && !node.contains(target)) setOpen(false);
   });
   const updateButtons = makeActionUpdater(context, buttons);
+  /** @type {Action[]} */
+  let present = [];
+  // The file that a person asked for and that is being made: its run and kind.
+  let awaited = "";
+  buttons.addEventListener("click", ({ target }) => {
+    const action = present[[...buttons.children].findIndex((child) => child === target)];
+    if (action?.do && action.run) awaited = `${action.run} ${action.do}`;
+  });
   /** @param {Action[]} actions */
   const update = (actions) => {
+    present = actions;
     updateButtons(actions);
+    const made = actions.findIndex(({ run, export: kind }) => awaited && awaited === `${run} ${kind}`);
+    const link = buttons.children[made];
+    if (link instanceof HTMLAnchorElement) {
+      awaited = "";
+      link.click(); // Saves the file.
+    }
     button.disabled = !actions.length;
     if (!actions.length) setOpen(false);
   };

@@ -24,7 +24,7 @@ export class Toolbar {
         hidden: !document.fullscreenEnabled,
         className: "st-button",
       }),
-      help: makeButton("?", () => this.toggleKeys(), { "aria-label": words.keys, "aria-expanded": "false" }),
+      help: makeButton("?", () => this.toggleKeys(), { className: "st-button st-help", "aria-label": words.keys, "aria-expanded": "false" }),
     };
     const { hold, compare, windows } = this.buttons;
     for (const node of [hold, compare, windows]) setPressed(node, false);

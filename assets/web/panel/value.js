@@ -48,6 +48,8 @@
  * @property {string} [do]  the name of the action; a link has none
  * @property {FileLink} [href]  the file that the link downloads
  * @property {string} [download]  the name under which the browser saves the file
+ * @property {string} [run]  the run that the action is about
+ * @property {string} [export]  the kind of export that the link downloads
  * @property {string} [text]  the text that the action "copy" copies
  * @property {boolean} [place]  whether the action needs the visible part of the picture
  */
