@@ -60,7 +60,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closeNotes(() => true);
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || isWithin(event, "#prompt")) return;
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     const generate = document.querySelector("#generate");
     if (generate instanceof HTMLElement && generate.offsetParent) generate.click();
   });
