@@ -33,7 +33,7 @@ LINE_HEIGHT = 34
 # The part of each picture that the figure's second row shows: left, top and side, as fractions of the picture's side.
 DETAIL = (0.38, 0.10, 0.30)
 # The page's (width, height) in px: high enough for the stages below the viewer.
-VIEWPORT = (1280, 1160)
+VIEWPORT = 1280, 830
 # Milliseconds after which waiting for a part of the page is given up.
 TIMEOUT_MS = 300_000
 # Milliseconds in which the viewer has loaded the tiles of the picture.
