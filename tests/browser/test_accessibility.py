@@ -181,6 +181,18 @@ def test_a_button_keeps_the_focus_when_its_row_is_rendered_again(running_app, op
     expect(button).to_be_focused()
 
 
+def test_twenty_keys_lead_from_the_prompt_to_the_saved_picture(running_app, open_page):
+    page = open_page(running_app.url)
+    prompt = page.get_by_label(words.PROMPT_LABEL)
+    prompt.fill("a red house")
+    prompt.press("Enter")
+    expect_done(page)
+    tabs = tab_to(page, "^Download stage 2", most=18)
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    assert len(tabs) + 2 <= 20
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_phone_shows_the_picture_on_its_first_screen_and_never_scrolls_sideways(
     running_app, open_page, theme

@@ -221,9 +221,8 @@ def test_a_start_image_of_another_session_cannot_be_used_by_its_digest(running_a
     press_button(other, words.USE_SETTINGS)
     expect(other.get_by_role("alert")).to_have_text(errors.PICTURE_GONE)
     expect(other.locator("#given")).to_have_text(words.START_IMAGE_GONE)
-    press_generate(other)
+    expect(other.get_by_role("button", name=words.GENERATE, exact=True)).to_be_disabled()
     expect(finished_cards(other)).to_have_count(0)
-    assert len(running_app.runs()) == 1
 
 
 def test_a_comparison_names_a_different_start_image(running_app, open_page, wide):

@@ -40,8 +40,8 @@ def find_handler(page_handlers, name):
 
 
 def call_handler(handler, values, action=None):
-    """Call a handler with values of its inputs, and on_action with an action too; return its outputs."""
-    more = [gr.EventData(None, action)] if handler.name == "on_action" else []
+    """Call a handler with values of its inputs, and with the data of its event if it takes some; return its outputs."""
+    more = [gr.EventData(None, action)] if "event" in inspect.signature(handler.fn).parameters else []
     outputs = handler.fn(values, gr.Request(session_hash=""), *more)
     return run_async(outputs) if inspect.iscoroutine(outputs) else outputs
 

@@ -371,7 +371,7 @@ class ActionHandlers(Handlers):
     def on_look_choice(self, values: dict, request: gr.Request) -> Outputs:
         """Set the settings of the stages after the first to the chosen look, and show a button to undo it."""
         session, look = self.plan_widgets(request, values), values.get(self.page.looks)
-        if look not in COMPLAINT_OF_LOOK:
+        if not isinstance(look, str) or look not in COMPLAINT_OF_LOOK:
             return self.no_update()
         before = session.recipe
         set_recipe(session, self.services, apply_look(before, look, self.services.facts(session.model)))

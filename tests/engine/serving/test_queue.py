@@ -259,15 +259,21 @@ def test_a_stage_whose_worker_is_lost_is_given_once_to_another(losses, tmp_path)
                 self.times += 1
                 yield Progress(number, 1, 2, 0, 0)
                 raise WorkerLost
+            if (
+                self.times
+            ):  # Events of this kind are dropped when others follow, so they wait until it is read.
+                assert waits_again.wait(60)
             yield from super().make_stage(run, number, model)
 
+    waits_again = threading.Event()
     worker = Lost()
     queue = RunQueue(RunCache(tmp_path), [worker])
-    *told, last = queue.follow(submit_prompt(queue, "a"))
+    for last in queue.follow(submit_prompt(queue, "a")):
+        if worker.times and last == Waiting(0, 0.0):
+            waits_again.set()
     queue.close()
     if losses == 1:
         assert last == Finished(3)
-        assert Waiting(0, 0.0) in told
     else:
         assert isinstance(last, Failed)
         assert "Stage 2 was given up" in last.sentence

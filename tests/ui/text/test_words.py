@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 
 from engine.methods import METHODS
+from engine.paths import ROOT
 from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS
 from engine.recipe.options import OPTIONS
 from engine.recipe.recipe import SETTINGS, Recipe
@@ -190,3 +191,11 @@ def test_a_script_contains_no_texts(script):
         r"(?:textContent|aria-label\"|title|alt|placeholder)\s*[:=]\s*[\"'`]([^\"'`]*\w)", code
     )
     assert sentences + labels == []
+
+
+def test_every_text_of_the_page_is_used():
+    code = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "ui").rglob("*.py")))
+    names = [name for name in vars(words) if name.isupper()]
+    assert names
+    unused = [name for name in names if len(re.findall(rf"\b{name}\b", code)) < 2]
+    assert unused == []
