@@ -4,8 +4,16 @@ import pytest
 
 from engine import errors
 from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS
-from tests.support.control_panel import drop_control_image, expect_control, map_source
-from tests.support.page_queries import expect, set_number, status_line
+from tests.support.control_panel import drawing_png, drop_control_image, expect_control, map_source
+from tests.support.dropped_files import drop_file
+from tests.support.page_queries import (
+    expect,
+    expect_done,
+    fill_prompt,
+    press_generate,
+    set_number,
+    status_line,
+)
 from ui.text import words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("controlnet_kinds")]
@@ -33,6 +41,18 @@ def test_settings_change_the_map_at_once_and_stages_show_it_at_their_sizes(runni
     expect(page.locator("#map img.fitting")).to_be_hidden()
     set_number(page, "follow_low", 20)
     expect(page.get_by_role("alert")).to_have_text(errors.CONTROL_THRESHOLDS.format(high=8, low=20))
+
+
+def test_the_last_stage_is_chosen_for_the_map_of_a_picture_that_a_run_started_from(running_app, open_page):
+    page = open_page(running_app.url)
+    fill_prompt(page)
+    drop_file(page, "drawing.png", drawing_png())
+    expect(page.locator("#away")).to_be_visible()
+    press_generate(page)
+    expect_done(page)
+    page.locator("#follow-it").click()
+    expect_control(page)
+    expect(page.get_by_label("312 × 208", exact=True)).to_be_checked()
 
 
 def test_a_map_that_is_too_small_is_refused_before_a_run(running_app, open_page):
