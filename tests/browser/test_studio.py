@@ -356,6 +356,7 @@ def try_a_complaint(page):
     expect_done(page)
     press_button(page, words.COMPLAINT_LABELS["grainy"])
     page.get_by_role("button", name=message_pattern(words.TRY_CHANGES)).click()
+    expect(page.locator("#viewer")).to_be_in_viewport(ratio=0.99)
     expect_runs_done(page, 2)
 
 

@@ -11,6 +11,8 @@ from ui.settings import control_settings
 from ui.settings.complaints import SettingChange, describe_changes
 from ui.text import formatting, methods, words
 
+# Aspect ratios that differ by less are the same: whole cells make them differ a little from stage to stage.
+SHAPE_TOLERANCE = 0.05
 # Texts for changed settings whose old and new values are not shown, by setting.
 NAMED_WITHOUT_VALUES = {"prompt": words.PROMPT_CHANGED, "image": words.START_IMAGE_CHANGED}
 
@@ -41,6 +43,13 @@ def describe_windows(plan: Plan | None) -> str:
     return text + words.ECONOMY_SAVES.format(share=saved) if saved else text
 
 
+def _has_other_shape(before: Recipe, after: Recipe) -> bool:
+    """Return whether two recipes have different aspect ratios; not if one of them has no size."""
+    if not (before.width and before.height and after.width and after.height):
+        return False
+    return abs(before.width * after.height / (before.height * after.width) - 1) > SHAPE_TOLERANCE
+
+
 def describe_differences(before: Recipe, after: Recipe) -> str:
     """Return the differences between two recipes in one line; empty if there are none.
 
@@ -48,6 +57,8 @@ def describe_differences(before: Recipe, after: Recipe) -> str:
     """
     changed = [name for name in SETTINGS if getattr(before, name) != getattr(after, name)]
     names = [text for name, text in NAMED_WITHOUT_VALUES.items() if name in changed]
+    if _has_other_shape(before, after):
+        names.append(words.SHAPE_CHANGED)
     skipped = {*UNCOMPARED_SETTINGS, *NAMED_WITHOUT_VALUES, "controls"}
     changes = [
         SettingChange(name, getattr(before, name), getattr(after, name))

@@ -265,6 +265,7 @@ RUN_WAS_STOPPED = "The run was stopped. {kept}"
 
 # Texts for changes of settings whose old and new values are not shown.
 PROMPT_CHANGED = "the prompt"
+SHAPE_CHANGED = "the aspect ratio"
 START_IMAGE_CHANGED = "the start picture"
 
 # Making a labelled picture or a zoom film.

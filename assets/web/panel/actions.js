@@ -7,6 +7,9 @@ import { make, makeButton, setText } from "./dom.js";
 /** @import { Context } from "./context.js" */
 /** @import { Action } from "./value.js" */
 
+// Names of the actions that start a run.
+const STARTING = new Set(["try", "continue", "restart", "grow"]);
+
 /**
  * Make the button or link of an action.
  *
@@ -29,6 +32,8 @@ export function makeAction(context, { label, ...data }) {
     else if (data.do === "models") openModelPicker();
     else if (data.place) sendAction({ ...data, place: viewer.rectangle(), key: viewer.picture?.key ?? "" });
     else sendAction(data);
+    // A run that a button below the viewer starts is watched in the viewer.
+    if (STARTING.has(data.do ?? "")) viewer.frame.scrollIntoView({ block: "nearest" });
   });
   return node;
 }
