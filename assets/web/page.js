@@ -47,19 +47,19 @@
     }
   });
 
-  // A note that has been opened closes with Escape or a click elsewhere.
+  // The help and the list of models close with Escape or a click elsewhere.
   /** @param {(details: HTMLDetailsElement) => boolean} isLeft */
-  const closeNotes = (isLeft) => {
+  const closePopovers = (isLeft) => {
     for (const details of document.querySelectorAll("#head details[open]")) {
       if (details instanceof HTMLDetailsElement && isLeft(details)) details.open = false;
     }
   };
   document.addEventListener("pointerdown", ({ target }) => {
-    closeNotes((details) => target instanceof Node && !details.contains(target));
+    closePopovers((details) => target instanceof Node && !details.contains(target));
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") closeNotes(() => true);
+    if (event.key === "Escape") closePopovers(() => true);
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     const generate = document.querySelector("#generate");
     if (generate instanceof HTMLElement && generate.offsetParent) generate.click();

@@ -157,12 +157,17 @@ def test_a_stopped_run_is_not_continued_as_another_picture(running_app, open_pag
     expect(page.locator("#viewer-description")).not_to_contain_text("boat")
 
 
-def test_a_stopped_run_can_be_started_over_with_changed_settings(running_app, open_page):
-    page = open_page(running_app.url)
+def pause_one_of_three(page, stage):
+    """Let a run of three stages pause after one of them."""
     set_number(page, "scale_stages", 3)
-    page.get_by_role("button", name=re.compile("Pause after this size, stage 2")).click()
+    page.get_by_role("button", name=re.compile(f"Pause after this size, stage {stage}")).click()
     press_generate(page)
     expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
+
+
+def test_a_stopped_run_can_be_started_over_with_changed_settings(running_app, open_page):
+    page = open_page(running_app.url)
+    pause_one_of_three(page, 2)
     set_number(page, "alpha1", 2)
     press_button(page, words.START_OVER)
     expect_runs_done(page, 2, stages=3)
@@ -206,10 +211,7 @@ def test_stop_here_stays_set_while_another_run_is_shown(running_app, open_page):
 
 def test_continue_pauses_after_the_chosen_stage(running_app, open_page):
     page = open_page(running_app.url)
-    set_number(page, "scale_stages", 3)
-    page.get_by_role("button", name=re.compile("Pause after this size, stage 1")).click()
-    press_generate(page)
-    expect(status_line(page)).to_have_text(message_pattern(words.PAUSED_AFTER_STAGE))
+    pause_one_of_three(page, 1)
     page.get_by_role("button", name=re.compile("Pause after this size, stage 2")).click()
     expect(status_line(page)).to_contain_text("Stage 2 to run, then it pauses")
     press_continue(page)

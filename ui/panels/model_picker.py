@@ -2,31 +2,18 @@
 
 from collections.abc import Iterable
 from html import escape
-from typing import Any
-
-import gradio as gr
 
 from engine.catalogue.entries import Facts, ModelEntry, model_entries
-from engine.paths import ASSETS
+from ui.panels.scripted_html import ScriptedHTML
 from ui.session.services import Services
 from ui.settings.widgets import model_title
 from ui.text import words
 
-# The script that makes the list work; it holds one JavaScript function.
-SCRIPT = ASSETS / "web" / "model_picker.js"
 
-
-class ModelPicker(gr.HTML):
+class ModelPicker(ScriptedHTML):
     """The component of the model picker. Its event `act` carries the name of the chosen model."""
 
-    def __init__(self, value: str = "", **arguments: Any) -> None:
-        script = f"({SCRIPT.read_text(encoding='utf-8')})(element, trigger);"
-        # Gradio builds the component anew from these arguments when a handler updates it.
-        arguments.setdefault("js_on_load", script)
-        super().__init__(value, **arguments)
-
-    def preprocess(self, payload: object) -> None:
-        """Return None, because handlers do not read the value that a browser sends back."""
+    script_file = "model_picker.js"
 
 
 def model_picker_html(services: Services, model: str = "") -> str:

@@ -2,33 +2,20 @@
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any
-
-import gradio as gr
 
 from engine.catalogue import vocabulary
 from engine.catalogue.entries import ModelEntry
-from engine.paths import ASSETS
+from ui.panels.scripted_html import ScriptedHTML
 from ui.text import words
 
-# The script that makes the lists work; it holds one JavaScript function.
-SCRIPT = ASSETS / "web" / "word_lists.js"
 
-
-class WordLists(gr.HTML):
+class WordLists(ScriptedHTML):
     """The component of the lists: the browser's own lists, which keys and fingers handle well.
 
     Its event `act` carries the kind of a chosen word, and the word.
     """
 
-    def __init__(self, value: str = "", **arguments: Any) -> None:
-        script = f"({SCRIPT.read_text(encoding='utf-8')})(element, trigger);"
-        # Gradio builds the component anew from these arguments when a handler updates it.
-        arguments.setdefault("js_on_load", script)
-        super().__init__(value, **arguments)
-
-    def preprocess(self, payload: object) -> None:
-        """Return None, because handlers do not read the value that a browser sends back."""
+    script_file = "word_lists.js"
 
 
 def word_lists_html(entry: ModelEntry, prompt: str) -> str:
