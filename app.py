@@ -57,6 +57,7 @@ services = open_services(
     max_waiting=int(setting("STUDIO_LINE", 12)),
     max_per_client=int(setting("STUDIO_LINE_PER_CLIENT", 4)),
     example=HERE / "assets" / "example",
+    other_examples=HERE / "assets" / "examples",
     space=setting("SPACE_ID"),
     upload_folder=UploadFolder(is_own=True),
 )

@@ -16,6 +16,7 @@ from ui.handlers.page import PageHandlers
 from ui.handlers.prompt import PromptHandlers
 from ui.page import Page
 from ui.panels.control import build_control_panel
+from ui.panels.examples import examples_for_browser
 from ui.panels.head import heading_html, page_tools_html, title_html
 from ui.panels.model_picker import ModelPicker, model_picker_html
 from ui.panels.stages import WEB_FOLDER, StagesPanel
@@ -67,7 +68,7 @@ UPLOAD_CACHE_SECONDS = (600, MAX_UPLOAD_AGE)
 
 def build_studio(services: Services) -> gr.Blocks:
     """Return the whole app: the page, its events and the public endpoints."""
-    gr.set_static_paths([services.cache.root, *([services.example] if services.example else [])])
+    gr.set_static_paths([services.cache.root, *services.examples.values()])
     with gr.Blocks(
         title=words.TITLE, analytics_enabled=False, delete_cache=UPLOAD_CACHE_SECONDS, fill_width=True
     ) as demo:
@@ -101,7 +102,9 @@ class _PageBuilder:
         self._build_words()
         with gr.Row(elem_id="work"):
             with gr.Column(elem_id="picture"):
-                self.parts["stages"] = StagesPanel(elem_id="stages", words=words.STAGES_PANEL)
+                self.parts["stages"] = StagesPanel(
+                    elem_id="stages", words=words.STAGES_PANEL, examples=examples_for_browser(self.services)
+                )
             with gr.Column(elem_id="inspector"):
                 self._build_size_section()
                 self._build_look_section()
@@ -153,6 +156,7 @@ class _PageBuilder:
                     words.STOP, variant="stop", visible=False, elem_id="stop"
                 )
             self.buttons["new_seed"] = gr.Button(words.NEW_SEED, elem_id="dice")
+            self.buttons["candidates"] = gr.Button(words.MAKE_CANDIDATES, elem_id="make-candidates")
 
     def _build_words(self) -> None:
         """Build the lists of words that build a prompt, and the button "Surprise me" beside them."""
@@ -271,8 +275,12 @@ def _connect_events(
     keep_seed, state = page.keep_seed, page.browser_state
     keep_seed.input(page_handlers.on_keep_seed, {state, keep_seed}, [state], **INSTANT_EVENT)
     _connect_image_events(page, action_handlers, ControlHandlers(services, page), inputs, outputs)
-    for event in (page.generate_button.click, textboxes["prompt"].submit):
-        started = event(page_handlers.on_generate, inputs, outputs, **INSTANT_EVENT)
+    for event, on_start in (
+        (page.generate_button.click, page_handlers.on_generate),
+        (textboxes["prompt"].submit, page_handlers.on_generate),
+        (buttons["candidates"].click, page_handlers.on_make_candidates),
+    ):
+        started = event(on_start, inputs, outputs, **INSTANT_EVENT)
         started.then(page_handlers.on_follow_run, **streaming)
     page.stop_button.click(page_handlers.on_stop, [page.browser_state], [page.stages], **INSTANT_EVENT)
     acted = page.stages.act(

@@ -4,18 +4,19 @@
 // so that none is lost. If the import fails, the panel says so.
 
 /** @typedef {import("./panel/value.js").Value | null} ValueOrNull */
+/** @typedef {import("./panel/context.js").Host} Host */
 
 /**
  * The arguments are those that Gradio has for the scripts of a component.
  *
  * @param {HTMLElement} element  the component's element
- * @param {{ value: ValueOrNull, words: Record<string, string>, main: { url: string } }} props  main: the main module
+ * @param {{ value: ValueOrNull, words: Record<string, string>, examples: Host["examples"], main: { url: string } }} props
  * @param {(event: string, data: object) => void} trigger  sends an event of the component to the server
  * @param {(prop: string, onChange: () => void) => void} watch  calls a function whenever the server has set a prop
  */
 (element, props, trigger, watch) => {
   const root = element.querySelector(".st") ?? element;
-  const { words } = props;
+  const { words, examples } = props;
   // The values that came before the modules.
   const early = [props.value];
   /** @type {(value: ValueOrNull) => void} */
@@ -24,7 +25,7 @@
 
   /** @param {typeof import("./panel/main.js")} main */
   const start = ({ buildPanel }) => {
-    show = buildPanel({ root, words, sendAction: (action) => trigger("act", action) });
+    show = buildPanel({ root, words, examples, sendAction: (action) => trigger("act", action) });
     early.forEach(show);
   };
   /** @param {unknown} fault */

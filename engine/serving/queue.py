@@ -167,7 +167,9 @@ class RunQueue:
 
     def _check_space(self, requests: Sequence[Request]) -> None:
         """Raise Fault if the disk has no room for runs. This may remove old runs, so the lock is not held."""
-        stages = [stage for request in requests if request.plan for stage in request.plan.stages]
+        stages = [
+            stage for request in requests if request.plan for stage in request.plan.stages[: request.until]
+        ]
         resumed = [Path(request.resume[0]) for request in requests if request.resume]
         try:
             self.cache.check_space(estimate_bytes(stages), (*self.needed_paths(), *resumed))

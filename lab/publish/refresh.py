@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from engine import Recipe, load_model
+from engine import load_model
 from lab.measure import (
     base_quality,
     edge_agreement,
@@ -70,7 +70,7 @@ FIGURES: dict[str, Callable[[Path], Image.Image]] = {
     "control": edge_agreement.figure,
     "control-1024": partial(edge_agreement.figure, large=True),
 }
-EXAMPLE = "example"
+EXAMPLES = "examples"
 
 
 def refresh(of: Path, to: Path, only: list[str]) -> None:
@@ -81,8 +81,9 @@ def refresh(of: Path, to: Path, only: list[str]) -> None:
         print(name, flush=True)
         if name in TABLES:
             (to / f"{name}.md").write_text(f"Postcards {weights}\n\n{TABLES[name](of)}\n", encoding="utf-8")
-        elif name == EXAMPLE:
-            example.make_example(of, example.EXAMPLE_FOLDER, Recipe(prompt=example.PROMPT, seed=example.SEED))
+        elif name == EXAMPLES:
+            for each in example.EXAMPLES:
+                example.make_named_example(of, each)
         else:
             add_signature(FIGURES[name](of), weights).save(to / f"{name}.jpg", quality=88)
 
@@ -91,7 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="lab.publish.refresh", description=__doc__)
     parser.add_argument("--of", type=Path, default=Path("assets/postcards"))
     parser.add_argument("--to", type=Path, default=Path("lab/figures"))
-    known = [*TABLES, *FIGURES, EXAMPLE]
+    known = [*TABLES, *FIGURES, EXAMPLES]
     parser.add_argument("--only", nargs="*", choices=known, default=known)
     arguments = parser.parse_args()
     refresh(arguments.of, arguments.to, arguments.only)

@@ -112,6 +112,24 @@ def test_axe_finds_nothing_serious_in_a_comparison_and_beside_an_error(running_a
     assert serious_violations(page) == []
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious_while_a_picture_is_chosen(running_app, open_page, theme):
+    page = open_page(f"{running_app.url}?__theme={theme}")
+    press_button(page, words.MAKE_CANDIDATES)
+    expect(page.locator(".st-candidate:enabled")).to_have_count(4)
+    assert serious_violations(page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious_in_a_frame(running_app, open_page, theme):
+    page = open_page(running_app.url)
+    address = f"{running_app.url}?__theme={theme}"
+    page.set_content(f'<iframe title="Studio" src="{address}" style="width: 1280px; height: 1400px"></iframe>')
+    frame = page.wait_for_selector("iframe").content_frame()
+    frame.locator("#generate:enabled").wait_for()
+    assert serious_violations(frame) == []
+
+
 def test_tab_moves_from_the_prompt_to_generate_to_the_picture_to_the_settings(running_app, open_page):
     page = open_page(running_app.url)
     page.get_by_label(words.PROMPT_LABEL).focus()

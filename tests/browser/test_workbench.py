@@ -179,6 +179,49 @@ def test_the_save_menu_closes_with_escape_and_gives_the_focus_back(running_app, 
     expect(button).to_be_focused()
 
 
+def test_a_notification_is_shown_at_the_end_of_a_run_if_it_was_asked_for(running_app, open_page):
+    page = open_page(running_app.url, own_context=True, permissions=["notifications"])
+    page.evaluate(
+        """() => {
+          window.shown = [];
+          const permission = () => "granted";
+          window.Notification = class {
+            static requestPermission = async () => permission();
+            constructor(title, { body }) { window.shown.push([title, body]); }
+          };
+          document.hasFocus = () => false;
+        }"""
+    )
+    expect(page.get_by_role("button", name=words.STAGES_PANEL["notify"])).to_have_count(0)
+    press_generate(page)
+    expect_done(page)
+    assert page.evaluate("window.shown") == []
+    fill_prompt(page, "a blue boat")
+    running_app.gate.close()
+    press_generate(page)
+    switch = page.get_by_role("button", name=words.STAGES_PANEL["notify"])
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    running_app.gate.open()
+    expect_done(page)
+    ((title, body),) = page.evaluate("window.shown")
+    assert title == words.TITLE
+    assert re.search(r"512 × 512|Done", body)
+
+
+def test_a_browser_that_refuses_notifications_is_told_so(running_app, open_page):
+    page = open_page(running_app.url)
+    page.evaluate("Notification.requestPermission = async () => 'denied'")
+    running_app.gate.close()
+    press_generate(page)
+    switch = page.get_by_role("button", name=words.STAGES_PANEL["notify"])
+    switch.click()
+    expect(page.locator(".st-status")).to_contain_text(words.STAGES_PANEL["notify_refused"])
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    running_app.gate.open()
+    expect_done(page)
+
+
 def test_the_picture_is_dimmed_until_a_new_run_has_something_to_show(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)

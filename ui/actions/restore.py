@@ -1,4 +1,4 @@
-"""Fill a page when it is opened: from its link, from values that the browser stored, or with the example run."""
+"""Fill a page when it is opened: from its link, from values that the browser stored, or with an example."""
 
 import json
 from collections.abc import Mapping
@@ -32,6 +32,7 @@ def browser_state(session: Session, services: Services) -> dict[str, Any]:
         "recipe": to_dict(session.recipe),
         "keep_seed": session.keeps_seed,
         "run": session.shown_run.name if session.shown_run else "",
+        "candidates": [run.name for run in session.candidates] if session.shows_candidates else [],
         "runs": [name for name in session.own_runs if services.run_folder(name, session.owner)],
         "forgotten": list(session.removed_runs),
     }
@@ -48,7 +49,7 @@ def restore_session(
     session.keeps_seed = stored.get("keep_seed") is True
     names = stored.get("runs")
     for name in reversed(names[:MAX_OWN_RUNS] if isinstance(names, list) else []):
-        if services.run_folder(name, session.owner) and name != EXAMPLE:
+        if services.run_folder(name, session.owner) and name not in services.examples:
             session.remember_run(name)
     recipe = _parse_recipe(stored.get("recipe"))
     has_used_link = stored.get("taken") is True and recipe is not None
@@ -59,6 +60,8 @@ def restore_session(
         _show_example(session, services)
         return
     set_recipe(session, services, recipe)
+    if _show_candidates(session, services, stored.get("candidates")):
+        return
     progress = services.run_progress(stored.get("run") or "", session.owner)
     if progress:
         show_run(session, services, progress)
@@ -78,6 +81,19 @@ def _use_link(session: Session, services: Services, link: ParsedLink) -> None:
         session.show_message(describe_settings_used(link.recipe, services, session.model))
     elif session.plan:
         session.show_message(words.LINK_READ)
+
+
+def _show_candidates(session: Session, services: Services, names: object) -> bool:
+    """Show the candidates of these names, a value from outside. Return whether there are any."""
+    names = names if isinstance(names, list) else []
+    found = [services.run_progress(name, session.owner) for name in names if name in session.own_runs]
+    session.candidates = tuple(run for run in found if run and (run.finished or services.is_active(run)))
+    session.active_run = next((run for run in session.candidates if services.is_active(run)), None)
+    if session.active_run:
+        session.show_run(session.active_run)
+    elif session.candidates:
+        session.show_message(words.CHOOSE_CANDIDATE)
+    return bool(session.candidates)
 
 
 def _parse_recipe(values: object) -> Recipe | None:
@@ -127,5 +143,5 @@ def show_run(session: Session, services: Services, progress: RunProgress) -> Non
     session.show_run(progress, stages[-1].stage_id if stages else "")
     if services.is_active(progress):
         session.active_run = progress
-    elif progress.name != EXAMPLE and progress.plan and stages:
+    elif progress.name not in services.examples and progress.plan and stages:
         runs.report_restored(session, services, progress)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from engine.errors import BadRecipe, Fault
-from engine.planning.plan import Plan
+from engine.planning.plan import Plan, plan
 from engine.recipe.recipe import Recipe
 from engine.runs import store
 from engine.runs.events import Event, Failed, Finished, Preview, Progress, Stopped, Upscaling
@@ -42,32 +43,75 @@ def submit(
     resume: (run folder, number) of the finished stage to continue from; None to start with the first stage.
     until: the number of the stage after which the run ends; None for the last stage.
     """
-    if is_run_active(session, services):
-        session.show_message(words.RUN_IN_PROGRESS, fault=True)
-        return
+    started = _submit_all(session, services, [(recipe, planned)], resume, until)
+    if started:
+        session.candidates = ()
+        session.active_run = started[0]
+        session.show_run(session.active_run)
+
+
+def submit_candidates(session: Session, services: Services, seeds: Sequence[int]) -> None:
+    """Put a run for each seed into the queue, each of the first stage alone, or show why they cannot be queued.
+
+    All other settings are those of the page. The page shows the runs beside each other.
+    """
+    recipes = [replace(session.recipe, seed=seed) for seed in seeds]
     try:
-        recipe = recipe_with_files(session, services, recipe)
-    except BadRecipe as fault:
-        session.show_message(fault.sentence, fault=True)
-        return
-    refusal = too_large_message(planned, services)
-    if refusal:
-        session.announce(refusal)
-        return
-    try:
-        name = services.queue.submit(
-            Request(recipe, recipe.model, resume, until, planned, session.owner, session.client.key)
-        )
+        facts = services.facts(session.model)
+        wanted = [(recipe, plan(recipe_with_files(session, services, recipe), facts)) for recipe in recipes]
     except Fault as fault:
         session.show_message(fault.sentence, fault=True)
         return
+    started = _submit_all(session, services, wanted, None, 1)
+    if started:
+        session.candidates = tuple(started)
+        session.active_run = started[0]
+        session.show_run(session.active_run)
+
+
+def _submit_all(
+    session: Session,
+    services: Services,
+    wanted: Sequence[tuple[Recipe, Plan]],
+    resume: tuple[str, int] | None,
+    until: int | None,
+) -> list[RunProgress]:
+    """Put several runs into the queue, which take one place together. Return them in the same order.
+
+    If they cannot be queued, show why, and return no runs. wanted: the recipe of each run and its plan.
+    """
+    if is_run_active(session, services):
+        session.show_message(words.RUN_IN_PROGRESS, fault=True)
+        return []
+    try:
+        recipes = [recipe_with_files(session, services, recipe) for recipe, _ in wanted]
+    except BadRecipe as fault:
+        session.show_message(fault.sentence, fault=True)
+        return []
+    plans = [planned for _, planned in wanted]
+    refusal = next(filter(None, (too_large_message(planned, services) for planned in plans)), None)
+    if refusal:
+        session.announce(refusal)
+        return []
+    requests = [
+        Request(recipe, recipe.model, resume, until, planned, session.owner, session.client.key)
+        for recipe, planned in zip(recipes, plans, strict=True)
+    ]
+    try:
+        names = services.queue.submit_all(requests)
+    except Fault as fault:
+        session.show_message(fault.sentence, fault=True)
+        return []
     session.message, session.notes, session.undoable_change, session.trial = None, (), None, None
     if session.comparison[1]:
         session.show_comparison()
     session.previous_run = session.shown_run
-    session.active_run = RunProgress(services.cache.root / name, until=until, model=recipe.model)
-    session.show_run(session.active_run)
-    session.remember_run(name)
+    for name in reversed(names):
+        session.remember_run(name)
+    return [
+        RunProgress(services.cache.root / name, until=until, model=request.recipe.model)
+        for name, request in zip(names, requests, strict=True)
+    ]
 
 
 def continue_run(session: Session, services: Services, name: str) -> None:
@@ -171,7 +215,12 @@ def _show_newest_stage(session: Session, services: Services, progress: RunProgre
 def report_end(session: Session, services: Services, progress: RunProgress) -> None:
     """Show a message that says how a run of the page ended."""
     session.ended_run = progress
-    if session.active_run not in (None, progress):  # The page has started another run.
+    if (
+        session.active_run is not progress
+    ):  # The page has started another run, or has no use for this one any more.
+        return
+    if progress in session.candidates:
+        _go_on_with_candidates(session, services, progress)
         return
     session.active_run = None
     if session.shown_run is progress and not services.finished_stages(progress.folder):
@@ -181,6 +230,27 @@ def report_end(session: Session, services: Services, progress: RunProgress) -> N
         session.pause_after = None
     session.show_message(text, fault=fault)
     _compare_trial(session, services, progress)
+
+
+def _go_on_with_candidates(session: Session, services: Services, ended: RunProgress) -> None:
+    """Make the next candidate the active run; after the last one, ask the person to choose one of them."""
+    following = session.candidates[session.candidates.index(ended) + 1 :]
+    session.active_run = next(iter(following), None)
+    if session.active_run:
+        if session.shown_run is ended:
+            session.show_run(session.active_run)
+        return
+    finished = [run for run in session.candidates if services.finished_stages(run.folder)]
+    faults = [run for run in session.candidates if isinstance(run.end, Failed)]
+    if session.shown_run is ended:
+        session.show_run(None if finished else session.previous_run)
+    if faults or not finished:
+        text, fault = describe_end((faults or [ended])[0].end, services, ended)
+        session.show_message(text, fault=fault)
+    else:
+        session.show_message(words.CHOOSE_CANDIDATE)
+    if not session.shows_candidates:
+        session.candidates = ()
 
 
 def _compare_trial(session: Session, services: Services, progress: RunProgress) -> None:

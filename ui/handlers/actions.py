@@ -10,6 +10,7 @@ import gradio as gr
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
 from ui.actions import dropped, runs
+from ui.actions.dropped import UNDO_ACTION
 from ui.actions.replan import current_notes, set_recipe
 from ui.handlers.base import Handlers
 from ui.messages.status import checked_fit, describe_settings_used, example_prompt
@@ -34,6 +35,8 @@ from ui.settings.control_settings import reset_first_control
 from ui.settings.looks import COMPLAINT_OF_LOOK, apply_look
 from ui.text import formatting, words
 
+# The example that is compared with another one, and that other one.
+COMPARED_EXAMPLES = {"methods": EXAMPLE}
 # Larger stage numbers from the browser are invalid, because no run has more stages.
 MAX_STAGE_NUMBER = 99
 
@@ -61,7 +64,7 @@ class ActionHandlers(Handlers):
             session.show_message(fault.sentence, fault=True)
             has_changed = False
         updates = self.update_page(session, fill=has_changed)
-        if action.get("do") == "pictures":
+        if action.get("do") in ("pictures", "example"):
             updates[self.page.stages] = stages_panel_value(session, self.services, with_all_pictures=True)
         return updates
 
@@ -128,8 +131,7 @@ class ActionHandlers(Handlers):
             changes=describe_differences(before, session.recipe),
         )
         attempt = {"do": "try", "label": words.TRY_CHANGES.format(cost=self._cost_of_next_stage(session))}
-        undo = {"do": "undo", "label": words.UNDO}
-        session.notes = (make_note(text, attempt, undo, kind="nudge"),)
+        session.notes = (make_note(text, attempt, UNDO_ACTION, kind="nudge"),)
         session.message = None
         return True
 
@@ -181,6 +183,20 @@ class ActionHandlers(Handlers):
         session.notes = current_notes(session, self.services)
         return True
 
+    def do_choose(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Show a candidate as the first stage, and use its seed. Return whether it has been drawn."""
+        chosen = next((run for run in session.candidates if run.name == action.get("run")), None)
+        stages = self.services.finished_stages(chosen.folder) if chosen else ()
+        if chosen is None or not stages:
+            return False
+        for run in session.candidates:
+            if self.services.is_active(run):
+                self.services.queue.stop(run.name)
+        session.candidates, session.active_run, session.message = (), None, None
+        set_recipe(session, self.services, replace(session.recipe, seed=stages[0].recipe.seed))
+        self._show_run(session, chosen.name)
+        return True
+
     def do_fit(self, session: Session, action: Mapping[str, Any]) -> bool:
         """Use the values that the message about refused settings offered. Return whether the values are valid."""
         fit = action.get("fit")
@@ -189,6 +205,24 @@ class ActionHandlers(Handlers):
             return False
         set_recipe(session, self.services, replace(session.recipe, **checked))
         session.message = None
+        return True
+
+    def do_example(self, session: Session, action: Mapping[str, Any]) -> bool:
+        """Show an example and use its settings. Return whether there is an example of this name."""
+        name, before = action.get("name"), session.recipe
+        progress = self.services.run_progress(name, session.owner)
+        if name not in self.services.examples or progress is None or progress.plan is None:
+            return False
+        self._show_run(session, name)
+        set_recipe(session, self.services, progress.plan.recipe)
+        session.message, session.undoable_change = None, SettingsChange(before, session.recipe)
+        session.notes = (make_note(words.EXAMPLE_SETTINGS, UNDO_ACTION, kind="nudge"),)
+        other = self.services.examples.get(COMPARED_EXAMPLES.get(progress.name, ""))
+        if other:
+            pictures = (self.services.finished_stages(folder)[-1] for folder in (other, progress.folder))
+            session.show_comparison(*(picture.stage_id for picture in pictures))
+        elif session.comparison[1]:
+            session.show_comparison()
         return True
 
     def do_look(self, session: Session, action: Mapping[str, Any]) -> None:
@@ -380,8 +414,7 @@ class ActionHandlers(Handlers):
         if changes:
             session.undoable_change = SettingsChange(before, session.recipe)
             text = words.LOOK_CHANGES.format(look=words.LOOK_TITLES[look], changes=changes)
-            undo = {"do": "undo", "label": words.UNDO}
-            session.notes = (make_note(text, undo, kind="nudge"),)
+            session.notes = (make_note(text, UNDO_ACTION, kind="nudge"),)
         return self.update_page(session, fill=True)
 
     @one_at_a_time

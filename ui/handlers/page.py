@@ -24,6 +24,9 @@ from ui.session.session import Message, Session
 from ui.settings import link
 from ui.text import words
 
+# How many pictures of the first stage are made to choose from.
+CANDIDATES = 4
+
 
 class PageHandlers(Handlers):
     """Handlers of the events that open the page, change settings, and start, stop and follow a run."""
@@ -86,6 +89,19 @@ class PageHandlers(Handlers):
         return self.update_page(session) | {self.page.widgets["seed"]: gr.update(value=new_seed)}
 
     @one_at_a_time
+    def on_make_candidates(self, values: dict, request: gr.Request) -> Outputs:
+        """Draw the first stage with the seed and with other seeds, for the person to choose one of the pictures."""
+        if not self._is_filled(values, request):
+            return self.no_update()
+        session = self.plan_widgets(request, values)
+        refusal = self._prompt_problem(session)
+        if refusal and session.plan:
+            session.announce(refusal)
+        elif session.plan:
+            runs.submit_candidates(session, self.services, candidate_seeds(session.recipe.seed))
+        return self.update_page(session)
+
+    @one_at_a_time
     def on_keep_seed(self, values: dict, request: gr.Request) -> Outputs:
         """Remember, also in the browser, whether Generate keeps the seed."""
         session = self.session(request, values)
@@ -119,27 +135,38 @@ class PageHandlers(Handlers):
             return self.no_update()
         with session.lock:
             run, pressed = session.active_run, stored.get("active") if isinstance(stored, dict) else None
-            if run is not None and run.name == pressed and self.services.is_active(run):
-                self.services.queue.stop(run.name)
-                run.is_stopping = True
+            together = session.candidates if run in session.candidates else (run,)
+            if pressed in [each.name for each in together if each]:
+                for each in together:
+                    if each and self.services.is_active(each):
+                        self.services.queue.stop(each.name)
+                        each.is_stopping = True
             return {self.page.stages: stages_panel_value(session, self.services)}
 
     async def on_follow_run(self, request: gr.Request) -> AsyncIterator[Outputs]:
-        """Update the page until its active run has ended. Do nothing if another event follows the run already."""
+        """Update the page until its active run has ended, and after it the next candidates, if there are any.
+
+        Do nothing if another event follows the run already.
+        """
         session = self.services.sessions.find(client_of(request))
         run = session.active_run if session else None
         if session is None or run is None or session.followed_run is run:
             yield self.no_update()
             return
-        session.followed_run = run
-        try:
-            async for _ in runs.follow_run(session, self.services, run):
-                if run.end is None:
-                    yield await asyncio.to_thread(self.update_progress, session)
-            yield await asyncio.to_thread(self._update_after_run, session)
-        finally:
-            if session.followed_run is run:
-                session.followed_run = None
+        while run is not None:
+            session.followed_run = run
+            try:
+                async for _ in runs.follow_run(session, self.services, run):
+                    if run.end is None:
+                        yield await asyncio.to_thread(self.update_progress, session)
+                yield await asyncio.to_thread(self._update_after_run, session)
+            finally:
+                is_replaced = session.followed_run is not run
+                if not is_replaced:
+                    session.followed_run = None
+            following = session.active_run
+            is_next = following is not None and run in session.candidates and following in session.candidates
+            run = following if is_next and not is_replaced else None
 
     def _update_after_run(self, session: Session) -> Outputs:
         """Update the plan, because more stages are cached after a run, and return updates of the whole page."""
@@ -147,3 +174,8 @@ class PageHandlers(Handlers):
             replan(session, self.services)
             session.notes = current_notes(session, self.services)
             return self.update_page(session) | self.update_model_picker(session)
+
+
+def candidate_seeds(seed: int) -> list[int]:
+    """Return the seeds of the candidates: this one, and others at random."""
+    return list(dict.fromkeys([seed, *random.sample(range(MAX_SEED), CANDIDATES)]))[:CANDIDATES]

@@ -16,7 +16,7 @@ from engine.recipe.recipe import Recipe
 from engine.runs.events import Progress, Upscaling, Waiting
 from ui.session.continuation import Continuation, find_continuation
 from ui.session.progress import RunProgress
-from ui.session.services import EXAMPLE, Services
+from ui.session.services import Services
 from ui.session.session import Message, Session
 from ui.text import formatting, methods, words
 from ui.text.labels import replace_names_with_labels
@@ -64,7 +64,9 @@ def _continuing_actions(session: Session, services: Services) -> tuple[dict[str,
     shown, continuation = session.shown_run, find_continuation(session, services)
     if continuation:
         return () if continuation.has_same_settings else ({"do": "restart", "label": words.START_OVER},)
-    if shown is None or shown.name == EXAMPLE or shown.is_complete or not shown.last_finished_stage:
+    if shown is None or shown.name in services.examples:
+        return ()
+    if shown.is_complete or not shown.last_finished_stage:
         return ()
     return (continue_action(services, shown, session.pause_after),)
 
@@ -77,6 +79,9 @@ def _message(session: Session, services: Services) -> Message:
     if work is not None and work.end is None:
         watch = {"do": "look", "run": work.name, "label": words.STAGES_PANEL["watch"]}
         text = words.STOPPING if work.is_stopping else describe_progress(work, services)
+        if work in session.candidates and not work.is_stopping and not work.waiting:
+            number, of = session.candidates.index(work) + 1, len(session.candidates)
+            text = words.CANDIDATE_IN_PROGRESS.format(number=number, of=of, text=text)
         return Message(text, actions=() if session.shown_run is work else (watch,))
     if session.message:
         return session.message

@@ -10,7 +10,7 @@ from engine.export.caption import CAPTIONED_FILE, caption_image
 from engine.export.film import FILM_FILE, make_zoom_film
 from engine.runs.cache import SHARED_FOLDER
 from ui.session.finished import FinishedStage, download_name, file_for_browser
-from ui.session.services import EXAMPLE, Services
+from ui.session.services import Services
 from ui.text import words
 
 # The centre of a zoom film is rounded to this many positions along each side, so that few different films exist.
@@ -42,7 +42,9 @@ def _make_export(
     if run_folder is None or not stages:
         raise Fault(words.RUN_NOT_FOUND)
     last_stage = stages[-1]
-    folder = run_folder if run != EXAMPLE else _example_export_folder(services, last_stage, centre)
+    folder = (
+        run_folder if run not in services.examples else _example_export_folder(services, last_stage, centre)
+    )
     stem = download_name(last_stage.recipe, last_stage.size[1]).removesuffix(".png")
     if kind == "dive":
         file = make_zoom_film([stage.folder for stage in stages], folder / FILM_FILE, centre)
@@ -54,7 +56,7 @@ def _make_export(
 def _example_export_folder(
     services: Services, last_stage: FinishedStage, centre: tuple[float, float]
 ) -> Path:
-    """Return a folder for exports of the example run, which all sessions share.
+    """Return a folder for exports of an example, which all sessions share.
 
     Each centre has a folder of its own, because it has its own film.
     """

@@ -14,6 +14,7 @@ from engine.runs.events import Preview, Progress, Upscaling
 from ui.messages.status import status_message
 from ui.session.continuation import has_aspect_of
 from ui.session.finished import FinishedStage, run_title, stage_for_browser
+from ui.session.images import has_start_picture, start_picture_for_browser
 from ui.session.notes import make_note
 from ui.session.progress import RunProgress
 from ui.session.services import EXAMPLE, Services
@@ -39,7 +40,9 @@ def stages_panel_value(
     with_all_pictures: whether the pictures of all kept runs are included, for the comparison.
     """
     progress = session.shown_run
-    stages = services.finished_stages(progress.folder) if progress else ()
+    stages: tuple[FinishedStage, ...] = ()
+    if progress and not session.shows_candidates:
+        stages = services.finished_stages(progress.folder)
     is_active = progress is not None and session.active_run is progress
     message = status_message(session, services)
     shown_count, shown_key = session.shown_stage
@@ -50,7 +53,7 @@ def stages_panel_value(
         "at": next(_VALUE_NUMBERS),
         "run": progress.name if progress else "",
         "active": is_active,
-        "bar": progress_bar(progress, services) if progress and is_active else [],
+        "bar": _bar(session, services) if is_active else [],
         "status": {
             "text": message.text,
             "details": message.details,
@@ -62,10 +65,12 @@ def stages_panel_value(
         "working": card_progress(progress, services) if progress and is_active else None,
         "preview": _preview(progress) if progress and is_active else None,
         "show": {"n": shown_count, "key": shown_key},
+        "candidates": _candidates(session, services),
         "comparison": {"n": session.comparison[0], "keys": list(session.comparison[1])},
+        "start": has_start_picture(session),
         "others": _all_pictures(session, services) if with_all_pictures else [],
         "notes": [
-            *_example_notes(progress, stages),
+            *_example_notes(progress, stages, services),
             *_link_notes(stages, is_active),
             *_download_notes(session, services),
             *session.notes,
@@ -193,6 +198,35 @@ def card_progress(progress: RunProgress, services: Services) -> dict[str, Any] |
     }
 
 
+def _bar(session: Session, services: Services) -> list[dict[str, float]]:
+    """Return the segments of the progress bar: the stages of the active run, or a segment for each candidate."""
+    run = session.active_run
+    if run is None:
+        return []
+    if run not in session.candidates:
+        return progress_bar(run, services)
+    done = session.candidates.index(run)
+    shares = [float(number < done) for number in range(len(session.candidates))]
+    shares[done] = round(run.stage_fraction, 3)
+    return [{"cost": 1.0, "share": share} for share in shares]
+
+
+def _candidates(session: Session, services: Services) -> list[dict[str, Any]]:
+    """Return the candidates that are on display: their runs, and their pictures as far as they are finished."""
+    if not session.shows_candidates:
+        return []
+    stages = [services.finished_stages(run.folder) for run in session.candidates]
+    return [
+        {
+            "run": run.name,
+            "seed": finished[0].recipe.seed if finished else None,
+            "picture": stage_for_browser(finished[0]) if finished else None,
+            "working": run is session.active_run,
+        }
+        for run, finished in zip(session.candidates, stages, strict=True)
+    ]
+
+
 def progress_bar(progress: RunProgress, services: Services) -> list[dict[str, float]]:
     """Return a segment for each stage that an active run makes: its cost, and the share that is done.
 
@@ -248,9 +282,11 @@ def _preview(progress: RunProgress) -> dict[str, Any] | None:
     }
 
 
-def _example_notes(progress: RunProgress | None, stages: Sequence[FinishedStage]) -> list[dict[str, Any]]:
-    """Return a note that the shown run is the example; empty for another run."""
-    if progress is None or progress.name != EXAMPLE:
+def _example_notes(
+    progress: RunProgress | None, stages: Sequence[FinishedStage], services: Services
+) -> list[dict[str, Any]]:
+    """Return a note that the shown run is an example; empty for another run."""
+    if progress is None or progress.name not in services.examples:
         return []
     seconds = sum(stage.seconds for stage in stages)
     text = words.EXAMPLE_NOTE.format(time=formatting.format_duration(seconds))
@@ -321,10 +357,13 @@ def _share_buttons(
 
 
 def _all_pictures(session: Session, services: Services) -> list[dict[str, Any]]:
-    """Return the finished stages of all kept runs of this browser, the newest run last."""
-    folders = [services.run_folder(name, session.owner) for name in reversed(session.own_runs)]
+    """Return the start image, and the finished stages of compared runs and of all kept runs, the newest run last."""
+    compared = [stage_id.partition("/")[0] for stage_id in session.comparison[1]]
+    names = dict.fromkeys([*compared, *reversed(session.own_runs)])
+    folders = [services.run_folder(name, session.owner) for name in names]
     stages = [stage for folder in folders if folder for stage in services.finished_stages(folder)]
-    return [stage_for_browser(stage) for stage in stages]
+    start = start_picture_for_browser(session, services)
+    return [*([start] if start else []), *(stage_for_browser(stage) for stage in stages)]
 
 
 def runs_on_page(session: Session, services: Services) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from engine.planning.stage import Stage
 from ui.session.progress import RunProgress
-from ui.session.services import EXAMPLE, Services
+from ui.session.services import Services
 from ui.session.session import Session
 
 # Settings that must be those of the run. With other values of them the larger stages would show another picture.
@@ -34,7 +34,9 @@ def find_continuation(session: Session, services: Services) -> Continuation | No
     It does if it has ended, has a finished stage and lacks one, and if the settings would make the same picture of it.
     """
     run, plan = session.shown_run, session.plan
-    if run is None or run.plan is None or plan is None or run.name == EXAMPLE or run.is_complete:
+    if run is None or run.plan is None or plan is None or run.is_complete:
+        return None
+    if run.name in services.examples:
         return None
     if services.is_active(run):
         return None

@@ -3,6 +3,7 @@
 import logging
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,13 +27,13 @@ from ui.session.uploads import MAX_UPLOADS_BYTES, Uploads
 
 log = logging.getLogger(__name__)
 
-# The name of the run that comes with the app.
+# The name of the example that the page opens with.
 EXAMPLE = "example"
 # Seconds between two clean-ups of old runs and uploads.
 CLEANUP_INTERVAL = 300.0
 # The largest part of the bytes for runs that uploads may take: those as they arrived, and as much the store's copies.
 MAX_UPLOADS_SHARE = 0.25
-# Matches the name of any run but the example.
+# Matches the name of any run but the examples.
 _RUN_NAME = re.compile(r"[0-9a-f]{32}")
 
 
@@ -46,8 +47,8 @@ class Services:
     queue: RunQueue
     # The finished stages of all runs.
     cache: RunCache
-    # The folder of the run that comes with the app; None if the app has no such run.
-    example: Path | None = None
+    # The folders of the runs that come with the app, by name; EXAMPLE is the one that the page opens with.
+    examples: Mapping[str, Path] = field(default_factory=dict)
     # The id (owner/name) of the Hugging Face Space that hosts the app; None if no Space hosts the app.
     space: str | None = None
     # The sessions of all open pages.
@@ -94,14 +95,16 @@ class Services:
         return model if isinstance(model, str) and model in others else fallback
 
     def run_folder(self, name: object, owner: str) -> Path | None:
-        """Return the folder of an owner's run or of the example; None if there is no such run.
+        """Return the folder of an owner's run or of an example; None if there is no such run.
 
         name: any value from outside.
         owner: the owner's secret. The name alone gives no access, because it is part of the URLs of pictures.
         """
-        if name == EXAMPLE:
-            return self.example
-        if not (isinstance(name, str) and _RUN_NAME.fullmatch(name)):
+        if not isinstance(name, str):
+            return None
+        if name in self.examples:
+            return self.examples[name]
+        if not _RUN_NAME.fullmatch(name):
             return None
         folder = self.cache.root / name
         return folder if folder.is_dir() and is_owner(folder, owner) else None
@@ -120,7 +123,7 @@ class Services:
         return self.cache.count_cached(stage_keys(planned.stages))
 
     def run_progress(self, name: object, owner: str) -> RunProgress | None:
-        """Return the state of an owner's run or of the example; None if there is no such run.
+        """Return the state of an owner's run or of an example; None if there is no such run.
 
         The state comes from the events in the queue. What they do not say is read from the run's folder.
         """
@@ -164,7 +167,7 @@ class Services:
     def remove_run(self, name: str, owner: str) -> bool:
         """Remove the folder of an owner's run unless a run in the queue needs it. Return whether it was removed."""
         folder = self.run_folder(name, owner)
-        if folder is None or name == EXAMPLE or folder in self.queue.needed_paths():
+        if folder is None or name in self.examples or folder in self.queue.needed_paths():
             return False
         self.cache.remove_run(folder)
         return True
@@ -194,6 +197,18 @@ def start_cleanup(services: Services, interval: float = CLEANUP_INTERVAL) -> thr
     return stop
 
 
+def _find_examples(example: Path | None, others: Path | None) -> dict[str, Path]:
+    """Return the folders of the examples by name, the one that the page opens with first."""
+    folders = {EXAMPLE: example} if example else {}
+    if others and others.is_dir():
+        folders |= {folder.name: folder for folder in sorted(others.iterdir())}
+    return {
+        name: folder
+        for name, folder in folders.items()
+        if folder.is_dir() and not _RUN_NAME.fullmatch(name) and store.finished_stages(folder)
+    }
+
+
 def open_services(
     root: Path,
     pool: Models,
@@ -201,6 +216,7 @@ def open_services(
     max_age: float,
     max_bytes: float = float("inf"),
     example: Path | None = None,
+    other_examples: Path | None = None,
     space: str | None = None,
     max_waiting: int = MAX_WAITING,
     max_per_client: int = MAX_PER_CLIENT,
@@ -212,7 +228,8 @@ def open_services(
     root: the folder of all runs.
     max_age: seconds after which an unused run is removed.
     max_bytes: the bytes that all runs together may take, with all uploads; the store of uploads gets a part of them.
-    example: the folder of the run that comes with the app; ignored if it contains no finished stage.
+    example: the folder of the run that the page opens with; ignored if it contains no finished stage.
+    other_examples: a folder with the folders of other runs that come with the app.
     space: the id (owner/name) of the Hugging Face Space that hosts the app.
     max_waiting, max_per_client, unwatched_seconds: see RunQueue.
     upload_folder: Gradio's folder of uploads; by default one that other apps may use as well.
@@ -228,12 +245,11 @@ def open_services(
         max_per_client=max_per_client,
         unwatched_seconds=unwatched_seconds,
     )
-    has_example = example is not None and example.is_dir() and bool(store.finished_stages(example))
     services = Services(
         pool,
         queue,
         cache,
-        example if has_example else None,
+        _find_examples(example, other_examples),
         space,
         uploads=Uploads(min(MAX_UPLOADS_BYTES, max_bytes * MAX_UPLOADS_SHARE), queue.needed_paths),
         upload_folder=upload_folder,

@@ -147,6 +147,8 @@ class Session:
     active_run: RunProgress | None = None
     # The run whose progress is being sent to the browser; None if there is none.
     followed_run: RunProgress | None = None
+    # The runs that draw the first stage with different seeds, for the person to choose one; empty if there are none.
+    candidates: tuple[RunProgress, ...] = ()
     # The last run of this page that ended.
     ended_run: RunProgress | None = None
     # Names of the runs of this browser, the newest first.
@@ -193,6 +195,11 @@ class Session:
         return not (self.images or self.active_run or self.dropped_file or self.pending_exports)
 
     @property
+    def shows_candidates(self) -> bool:
+        """Whether the candidates are on display, instead of a single run."""
+        return bool(self.candidates) and self.shown_run in (None, *self.candidates)
+
+    @property
     def model(self) -> str:
         """The name of the selected model; empty for the first one in the catalogue."""
         return self.recipe.model
@@ -217,6 +224,8 @@ class Session:
         stage_id: the finished stage to put into the viewer; empty to leave the viewer unchanged.
         """
         self.shown_run = progress
+        if progress not in (None, *self.candidates) and self.active_run not in self.candidates:
+            self.candidates = ()
         if stage_id:
             self.shown_stage = (self.shown_stage[0] + 1, stage_id)
 
@@ -234,6 +243,7 @@ class Session:
         self.previous_run = _none_if_named(self.previous_run, run)
         self.ended_run = _none_if_named(self.ended_run, run)
         self.exports = {key: export for key, export in self.exports.items() if key[0] != run}
+        self.candidates = tuple(each for each in self.candidates if each.name != run)
         self.own_runs.remove(run)
         self.removed_runs.append(run)
         return was_shown

@@ -14,6 +14,7 @@ HELP = (
     "it draws a small one, then redraws it larger in stages, with DemoFusion or another method.",
     "Describe a picture and press Generate. Each stage is shown as it finishes, and is kept. "
     "You can stop at any time, change settings, and continue.",
+    "“Make 4” draws the first, small stage four times with different seeds. Choose one, and only that one is enlarged.",
     "To enlarge a picture of your own, press “+ Picture” or drop a file anywhere on the page.",
 )
 PAPER = "The paper: DemoFusion, Du et al., CVPR 2024"
@@ -24,6 +25,9 @@ CONTINUE_FROM = "Continue from {size} px{time}"
 STOP = "Stop"
 SURPRISE_ME = "Surprise me"
 NEW_SEED = "New seed"
+MAKE_CANDIDATES = "Make 4"
+CANDIDATE_IN_PROGRESS = "Picture {number} of {of}. {text}"
+CHOOSE_CANDIDATE = "Choose a picture; Generate then enlarges it. The others stay under “Earlier pictures”."
 KEEP_SEED = "Keep this number"
 KEEP_SEED_HELP = "Otherwise Generate draws a new seed when nothing else has changed."
 SAME_PICTURE = "Nothing has changed and the seed is kept, so it would be the same picture."
@@ -200,7 +204,17 @@ ENDED_WHILE_AWAY = "Your run ended while you were away. {told}"
 SMALLER_BATCH = "Memory was short, so fewer views are computed at once; the picture stays the same."
 
 # Notes about the picture on display, a dropped picture or a link.
-EXAMPLE_NOTE = "This is an example, made on two CPU cores in {time}."
+EXAMPLE_NOTE = "This is an example, made on a CPU in {time}."
+EXAMPLE_SETTINGS = "The settings of this example are set now."
+# Titles of the examples, by the names of their folders, in the order in which the page shows them.
+EXAMPLE_TITLES = {
+    "example": "From words",
+    "picture": "From a picture",
+    "edges": "Along its edges",
+    "wide": "Wide, 16:9",
+    "methods": "Two methods",
+    "stages": "Four stages",
+}
 RUNS_KEPT_FOR = "Pictures are kept here for {hours}, then deleted."
 CHANGED_SINCE_PICTURE = "You changed since this picture: {changes}."
 CHANGED_FOR_NEXT_PICTURE = "This does not change the run in progress, only the next picture: {changes}."
@@ -357,6 +371,7 @@ STAGES_PANEL = {
     "divider_at": "{a} % picture A, {b} % picture B",
     "tag_a": "A · {width} px",
     "tag_b": "B · {width} px",
+    "against_start": "{side} is the start picture.",
     "differ": "A and B differ in {what}.",
     "differ_item": "{label} (A: {a}, B: {b})",
     "nothing": "none",
@@ -377,7 +392,12 @@ STAGES_PANEL = {
     "again": "will be {what}",
     "grow_stage": "Enlarge further, stage {number}",
     "watch": "Watch it",
+    "candidates": "Four pictures to choose from",
+    "candidate": "Choose picture {number}, seed {seed}",
+    "notify": "Notify me when it is done",
+    "notify_refused": "This browser shows no notifications for this page. Allow them in its settings, then try again.",
     "not_right": "Not right?",
+    "examples": "Examples",
     "earlier": "Earlier pictures",
     "use": "Use its settings",
     "forget": "Delete",

@@ -25,7 +25,7 @@ _STAGE_FILE = (
     rf"stage-\d+-[0-9a-f]{{32}}/(?:{re.escape(PICTURE_FILE)}|proxy\.jpg|thumb\.jpg|tiles/[\d-]+\.(?:png|jpg))"
 )
 _EXPORT = rf"(?:{re.escape(CAPTIONED_FILE)}|{re.escape(FILM_FILE)})"
-# Matches the path of a served file within the folder of all runs, and within the folder of the example.
+# Matches the path of a served file within the folder of all runs, and within the folder of an example.
 _FILE_OF_RUNS = re.compile(rf"[0-9a-f]{{32}}/(?:{_STAGE_FILE}|{_EXPORT})|shared/[\w-]+/{_EXPORT}")
 _FILE_OF_EXAMPLE = re.compile(_STAGE_FILE)
 # Matches the path of a stage's file. It never changes, so a browser may keep it for a day, as long as runs are stored
@@ -77,8 +77,7 @@ def is_served(path: str, services: Services) -> bool:
 def _is_public(file: Path, services: Services) -> bool:
     """Return whether an absolute path is that of a served file of a run, or lies outside of the folders of runs."""
     folders = [(services.cache.root, _FILE_OF_RUNS)]
-    if services.example:
-        folders.append((services.example, _FILE_OF_EXAMPLE))
+    folders += [(folder, _FILE_OF_EXAMPLE) for folder in services.examples.values()]
     for folder, public in folders:
         for root in {folder.absolute(), folder.resolve()}:
             if file.is_relative_to(root):

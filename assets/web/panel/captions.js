@@ -40,10 +40,10 @@ export function makeCaptions({ words }) {
  * @param {Context} context
  */
 export function updateCaptions(context) {
-  const { captions, viewer, words } = context;
+  const { captions, viewer, words, value } = context;
   captions.placeholder.hidden = Boolean(viewer.layer());
   const [side] = viewer.sides().sort((one, other) => other.layer.size[1] - one.layer.size[1]);
-  if (!side) {
+  if (!side || value.candidates.length) {
     for (const node of [captions.readout, captions.corner]) setText(node, "");
     return;
   }

@@ -229,7 +229,8 @@ function namesByDifference(pictures, words) {
     for (const [id, , text] of settings) values.set(id, (values.get(id) ?? new Set()).add(text));
   }
   return new Map(
-    pictures.map(({ key, size, number, of, settings }) => {
+    pictures.map(({ key, title, size, number, of, settings }) => {
+      if (title) return [key, `${title}, ${formatSize(words, size)}`];
       const differing = settings.filter(([id]) => (values.get(id)?.size ?? 0) > 1);
       const texts = differing.map(([id, label, text]) => (id === "prompt" ? text : `${label} ${text}`));
       const first = fill(words.picture_name, { number, of, size: formatSize(words, size) });
@@ -246,6 +247,7 @@ function namesByDifference(pictures, words) {
  * @param {Record<string, string>} words
  */
 function describeDifference(a, b, words) {
+  if (a.title || b.title) return fill(words.against_start, { side: a.title ? "A" : "B" });
   const [inA, inB] = [a, b].map(({ settings }) => new Map(settings.map(([id, , text]) => [id, text])));
   const labels = new Map([...b.settings, ...a.settings].map(([id, label]) => [id, label]));
   const differing = [...new Set([...inA.keys(), ...inB.keys()])].flatMap((id) => {

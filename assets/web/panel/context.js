@@ -1,13 +1,14 @@
 // @ts-check
 // The type of the object that the panel's modules share. main.js makes it.
 
+/** @import { Entry } from "./keyed_list.js" */
 /** @import { Captions } from "./captions.js" */
 /** @import { Compare } from "./compare.js" */
 /** @import { CardEntry } from "./cards.js" */
 /** @import { KeyedList } from "./keyed_list.js" */
 /** @import { StatusLine } from "./status.js" */
 /** @import { Toolbar } from "./toolbar.js" */
-/** @import { Card, Picture, Value } from "./value.js" */
+/** @import { Candidate, Card, Picture, Value } from "./value.js" */
 /** @import { Viewer } from "./viewer.js" */
 
 /** @typedef {Record<string, unknown>} SentAction  The action of a pressed button; `do` is its name. */
@@ -18,6 +19,7 @@
  * @typedef {object} Host
  * @property {Element} root  the element that the panel fills
  * @property {Record<string, string>} words  the panel's texts by name
+ * @property {{ name: string, title: string, thumb: string }[]} examples  the examples; thumb: a data URL
  * @property {(action: SentAction) => void} sendAction  sends the action of a pressed button to the server
  */
 
@@ -47,6 +49,7 @@
  * @property {Toolbar} toolbar  the buttons below the viewer
  * @property {Compare} compare  the comparison of two pictures
  * @property {StatusLine} status  the status line
+ * @property {KeyedList<Candidate, Entry<Candidate>>} candidates  the pictures to choose from
  * @property {KeyedList<Card, CardEntry>} strip  the cards of the stages
  */
 

@@ -1,14 +1,17 @@
 // @ts-check
 // Builds the stages panel from its parts, and updates them from each value that the server sends.
 
+import { makeCandidates } from "./candidates.js";
 import { makeCaptions, updateCaptions } from "./captions.js";
 import { makeStrip } from "./cards.js";
 import { makeChangeTest } from "./changes.js";
 import { Compare } from "./compare.js";
 import { make, setText } from "./dom.js";
 import { makeEarlierRuns } from "./earlier.js";
+import { makeExamples } from "./examples.js";
 import { handleKeys, handleMouse, handleTouch } from "./input.js";
 import { makeNotes } from "./notes.js";
+import { makeNotifySwitch } from "./notify.js";
 import { makeProgressBar } from "./progress_bar.js";
 import { makeComplaints } from "./share.js";
 import {
@@ -68,6 +71,7 @@ function makeContext(host) {
   context.compare = new Compare(context);
   context.status = makeStatusLine(context);
   context.strip = makeStrip(context);
+  context.candidates = makeCandidates(context);
   context.viewerPart = makeViewerPart(context);
   return context;
 }
@@ -83,7 +87,7 @@ function makeViewerPart(context) {
   frame.setAttribute("role", "application");
   frame.setAttribute("aria-label", words.viewer);
   frame.setAttribute("aria-describedby", captions.description.id);
-  frame.append(captions.corner, captions.hint, captions.placeholder);
+  frame.append(captions.corner, captions.hint, captions.placeholder, context.candidates.node);
   handleMouse(viewer);
   handleTouch(viewer, (isEngaged) => setText(captions.hint, isEngaged ? words.taken : ""));
   handleKeys(viewer, {
@@ -112,20 +116,24 @@ function buildParts(context) {
   const [notes, earlierRuns] = [makeNotes(context), makeEarlierRuns(context)];
   const isNewPreview = makeChangeTest();
   const bar = makeProgressBar();
+  const notify = makeNotifySwitch(context);
+  status.node.append(notify.node);
   const top = make("div", { className: "st-top" }, status.node, bar.node);
   const after = make("div", { className: "st-after" }, complaints.node, notes.node);
-  root.append(top, strip.node, viewerPart, after, earlierRuns.node);
+  root.append(top, strip.node, viewerPart, after, earlierRuns.node, makeExamples(context));
   return ({ value, runTitles }) => {
     for (const item of value.earlier) runTitles.set(item.run, item.title);
     addPictures(context);
     removePictures(context);
     status.update(value.status);
     bar.update(value.bar);
+    notify.update(value);
     showRequested(context);
     showRequestedComparison(context);
     viewer.largestWidth = Math.max(0, ...value.cards.map(({ size }) => size[1]));
     if (isNewPreview(value.preview?.image)) viewer.showPreview(value.preview);
     viewer.setDimmed(value.active && viewer.followsRun && viewer.picture?.run !== value.run);
+    context.candidates.update(value.candidates);
     strip.update(value.cards);
     // A list that scrolls must be reachable by keys: through a button in it, else the list itself takes the focus.
     strip.node.tabIndex = strip.node.querySelector("a, button:not([hidden])") ? -1 : 0;

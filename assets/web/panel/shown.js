@@ -24,7 +24,7 @@ export function addPictures({ value, pictures, compare }) {
  * @param {Context} context
  */
 export function removePictures({ value, pictures, runTitles, viewer, compare, captions, words }) {
-  const gone = [...pictures.values()].filter((picture) => !value.here.includes(picture.run));
+  const gone = [...pictures.values()].filter(({ run }) => run && !value.here.includes(run));
   for (const { key } of gone) pictures.delete(key);
   for (const name of runTitles.keys()) if (!value.here.includes(name)) runTitles.delete(name);
   if (!gone.length) return;

@@ -43,10 +43,13 @@ export class Toolbar {
   /** Enable the tools that have an effect now, and disable the others. */
   refresh() {
     const { viewer, compare, pictures, value } = this.context;
+    const isCovered = value.candidates.length > 0;
     viewer.smaller = smallerPicture(this.context);
-    this.buttons.hold.disabled = !viewer.smaller || compare.isOpen;
-    this.buttons.compare.disabled = !viewer.picture || (pictures.size < 2 && value.earlier.length < 2);
-    this.buttons.windows.disabled = !viewer.picture?.windows.length;
+    for (const button of [this.buttons.fit, this.buttons.one]) button.disabled = isCovered;
+    this.buttons.hold.disabled = isCovered || !viewer.smaller || compare.isOpen;
+    const hasOther = pictures.size > 1 || value.earlier.length > 1 || value.start;
+    this.buttons.compare.disabled = isCovered || !viewer.picture || !hasOther;
+    this.buttons.windows.disabled = isCovered || !viewer.picture?.windows.length;
     setPressed(this.buttons.compare, compare.isOpen);
   }
 

@@ -11,7 +11,8 @@
  *
  * @typedef {object} Picture
  * @property {string} key  identifies the picture among those of all runs
- * @property {string} run  the name of its run
+ * @property {string} run  the name of its run; empty for a start picture
+ * @property {string} [title]  what a start picture is called; a finished stage has none
  * @property {number} number  the number of its stage, counted from 1
  * @property {number} of  the number of stages of its run
  * @property {Size} size
@@ -72,6 +73,17 @@
 
 /** @typedef {{ share: number, text: string, left: string }} Working  Progress of a stage; share: from 0 to 1. */
 /** @typedef {{ kind: string, text: string, actions: Action[] }} Note */
+
+/**
+ * One of the pictures of the first stage from which a person chooses.
+ *
+ * @typedef {object} Candidate
+ * @property {string} run
+ * @property {number | null} seed  null until the picture is finished
+ * @property {Picture | null} picture  null until it is finished
+ * @property {boolean} working  whether it is in progress
+ */
+
 /** @typedef {{ run: string, title: string, thumb: FileLink, current: boolean }} EarlierRun */
 
 /**
@@ -99,6 +111,8 @@
  * @property {Preview | null} preview
  * @property {{ n: number, key: string }} show  the server's last request to show a picture: number, and picture's key
  * @property {{ n: number, keys: string[] }} comparison  the server's last request to compare two pictures; none ends it
+ * @property {boolean} start  whether there is a start picture to compare with
+ * @property {Candidate[]} candidates  empty unless there are pictures to choose from
  * @property {Picture[]} others  pictures of all kept runs, if the page asked for them; else empty
  * @property {Note[]} notes
  * @property {Action[]} complaints
@@ -124,6 +138,8 @@ export const EMPTY_VALUE = {
   preview: null,
   show: { n: -1, key: "" },
   comparison: { n: 0, keys: [] },
+  start: false,
+  candidates: [],
   others: [],
   notes: [],
   complaints: [],

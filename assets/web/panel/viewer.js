@@ -456,7 +456,7 @@ export class Viewer {
     // The proxy is a JPEG. From 1:1 on, if somebody zooms in, the lossless tiles are shown.
     const isLossless = scale > 0.999 && this.position.zoom !== 1;
     const needsTiles = isLossless || (!proxyIsFullSize && across > whole.naturalWidth);
-    if (needsTiles) drawTiles(this, side, layer);
+    if (needsTiles && layer.levels) drawTiles(this, side, layer);
     return true;
   }
 }
