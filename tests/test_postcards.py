@@ -17,6 +17,7 @@ from engine.runs import store
 from engine.runs.keys import stage_keys
 from engine.serving.model_pool import ModelPool
 from lab.measure.edge_agreement import draw_pairs, engine_drawing
+from lab.publish.example import EXAMPLES, example_folder
 from lab.world.scenes import held_out_scenes
 from tests.support.page_queries import (
     expect,
@@ -95,12 +96,18 @@ def test_the_model_pool_names_it_like_its_catalogue_entry():
     assert pool.is_loaded()
 
 
-def test_the_example_was_made_by_these_weights(loaded):
-    found = store.finished_stages(ASSETS / "example")
-    assert list(found) == [1, 2, 3]
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_was_made_by_these_weights_and_by_its_command(loaded, name):
+    found = store.finished_stages(ASSETS.parent / example_folder(name))
     records = [store.read_stage(folder).record for _, folder in found.values()]
     assert {record["model_hash"] for record in records} == {loaded.facts.hash}
-    assert [record["scale"] for record in records] == [1.0, 2.0, 4.0]
+    recipe, made = EXAMPLES[name].recipe, recall(found[len(found)][1] / store.PICTURE_FILE).recipe
+    assert (made.prompt, made.seed, made.method) == (recipe.prompt, recipe.seed, recipe.method)
+    assert list(found) == list(range(1, len(made.scales) + 1))
+
+
+def test_every_example_has_a_title():
+    assert set(EXAMPLES) == set(words.EXAMPLE_TITLES)
 
 
 def test_the_keys_of_the_example_are_unchanged(loaded):

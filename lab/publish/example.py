@@ -53,7 +53,7 @@ EXAMPLES = {
     ),
     # Is compared with the one that the page opens with.
     "methods": Example(replace(OPENING, method="direct", width=1024, height=1024)),
-    "stages": Example(Recipe(prompt="a red windmill on grass at day", seed=1, scales=(1, 2, 3, 4))),
+    "stages": Example(Recipe(prompt="a purple flower on grass at day", seed=2, scales=(1, 1.5, 2, 2.5))),
 }
 
 
