@@ -70,6 +70,12 @@
   let lastFocus = "";
   document.addEventListener("focusin", ({ target }) => (lastFocus = target instanceof Element ? target.id : ""));
   new MutationObserver(() => {
+    // Gradio gives each radio button of a group a name of its own, so that Tab stops at each and arrows do nothing.
+    for (const group of document.querySelectorAll("#inspector fieldset[id]")) {
+      for (const input of group.querySelectorAll("input[type=radio]")) {
+        if (input instanceof HTMLInputElement && input.name !== group.id) input.name = group.id;
+      }
+    }
     if (document.activeElement !== document.body || !["generate", "stop"].includes(lastFocus)) return;
     const button = document.querySelector(lastFocus === "generate" ? "#stop" : "#generate");
     if (button instanceof HTMLButtonElement && !button.disabled) button.focus();
@@ -77,8 +83,17 @@
 
   /** @param {DragEvent} event */
   const isForUs = (event) => Boolean(event.dataTransfer?.types.includes("Files"));
-  document.addEventListener("dragover", (event) => isForUs(event) && event.preventDefault());
+  /** @param {boolean} isDragging */
+  const showDrop = (isDragging) => document.querySelector("#stages .st")?.classList.toggle("is-dragging", isDragging);
+  document.addEventListener("dragover", (event) => {
+    if (!isForUs(event)) return;
+    event.preventDefault();
+    showDrop(true);
+  });
+  // When the file leaves the window, no element follows the one that it leaves.
+  document.addEventListener("dragleave", ({ relatedTarget }) => relatedTarget || showDrop(false));
   document.addEventListener("drop", (event) => {
+    showDrop(false);
     if (!isForUs(event)) return;
     event.preventDefault(); // Otherwise the browser would leave the page to show the file.
     const file = event.dataTransfer?.files[0];

@@ -48,7 +48,7 @@ EXAMPLES = {
     ),
     "wide": Example(
         Recipe(
-            prompt="a white lighthouse on sand at sunset", seed=3, width=1024, height=576, scales=(1, 2, 3)
+            prompt="a white lighthouse on sand at sunset", seed=3, width=1008, height=576, scales=(1, 2, 3)
         )
     ),
     # Is compared with the one that the page opens with.

@@ -124,7 +124,9 @@ def test_axe_finds_nothing_serious_while_a_picture_is_chosen(running_app, open_p
 def test_axe_finds_nothing_serious_in_a_frame(running_app, open_page, theme):
     page = open_page(running_app.url)
     address = f"{running_app.url}?__theme={theme}"
-    page.set_content(f'<iframe title="Studio" src="{address}" style="width: 1280px; height: 1400px"></iframe>')
+    page.set_content(
+        f'<iframe title="Studio" src="{address}" style="width: 1280px; height: 1400px"></iframe>'
+    )
     frame = page.wait_for_selector("iframe").content_frame()
     frame.locator("#generate:enabled").wait_for()
     assert serious_violations(frame) == []

@@ -78,8 +78,12 @@ def test_the_example_of_methods_is_compared_with_the_one_that_the_page_opens_wit
     page = open_page(app.url)
     press_example(page, "methods")
     expect(page.locator(".st-differ")).to_contain_text("MultiDiffusion")
+    expect(page.locator("#looks")).to_be_hidden()
+    expect(page.locator("#slider-help")).to_be_hidden()
     press_example(page, "picture")
     expect(page.locator(".st-differ")).to_be_hidden()
+    expect(page.locator("#looks")).to_be_visible()
+    expect(page.locator("#slider-help")).to_be_visible()
 
 
 def test_an_example_and_its_start_picture_survive_a_reload(app, open_page):

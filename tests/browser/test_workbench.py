@@ -8,10 +8,12 @@ from tests.support.page_queries import (
     expect_done,
     fill_prompt,
     finished_cards,
+    message_pattern,
     open_section,
     press_button,
     press_generate,
     set_number,
+    status_line,
     stop_in_stage_two,
 )
 from ui.text import words
@@ -179,6 +181,46 @@ def test_the_save_menu_closes_with_escape_and_gives_the_focus_back(running_app, 
     expect(button).to_be_focused()
 
 
+def test_stages_and_shape_replace_a_custom_size_and_custom_scales(running_app, open_page):
+    page = open_page(f"{running_app.url}?width=240&height=200&scales=1,1.75")
+    sizes = page.locator("#sizes")
+    expect(sizes).to_contain_text("240 × 200")
+    page.get_by_label("1:1", exact=True).check()
+    expect(sizes).to_contain_text("→ 224 px")
+    set_number(page, "scale_stages", 1)
+    expect(sizes).to_have_text("128 px")
+    open_section(page, words.FINE_CONTROL)
+    expect(page.get_by_label(words.OWN_SCALES)).to_have_value("")
+
+
+def test_a_file_that_is_dragged_over_the_page_is_invited(running_app, open_page):
+    page = open_page(running_app.url)
+    invitation = page.locator(".st-drop")
+    expect(invitation).to_be_hidden()
+    drag = """name => {
+      const data = new DataTransfer();
+      data.items.add(new File(["x"], "a.png"));
+      document.body.dispatchEvent(new DragEvent(name, { dataTransfer: data, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(drag, "dragover")
+    expect(invitation).to_be_visible()
+    page.evaluate(drag, "dragleave")
+    expect(invitation).to_be_hidden()
+
+
+def test_the_status_line_says_that_generate_makes_another_picture(running_app, open_page):
+    page = open_page(running_app.url)
+    press_generate(page)
+    expect_done(page)
+    set_number(page, "alpha1", 2)
+    set_number(page, "alpha1", 3)
+    expect(status_line(page)).to_have_text(message_pattern(words.ALREADY_SHOWN))
+    page.get_by_label(words.KEEP_SEED).check()
+    set_number(page, "alpha1", 2)
+    set_number(page, "alpha1", 3)
+    expect(status_line(page)).to_have_text(message_pattern(words.ALL_STAGES_CACHED))
+
+
 def test_a_notification_is_shown_at_the_end_of_a_run_if_it_was_asked_for(running_app, open_page):
     page = open_page(running_app.url, own_context=True, permissions=["notifications"])
     page.evaluate(
@@ -216,7 +258,9 @@ def test_a_browser_that_refuses_notifications_is_told_so(running_app, open_page)
     press_generate(page)
     switch = page.get_by_role("button", name=words.STAGES_PANEL["notify"])
     switch.click()
-    expect(page.locator(".st-status")).to_contain_text(words.STAGES_PANEL["notify_refused"])
+    running_app.gate.allow(3)
+    expect(status_line(page)).to_contain_text("step 3")
+    expect(status_line(page)).to_contain_text(words.STAGES_PANEL["notify_refused"])
     expect(switch).to_have_attribute("aria-pressed", "false")
     running_app.gate.open()
     expect_done(page)

@@ -11,7 +11,6 @@ from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
 from ui.actions.replan import current_notes, set_recipe
 from ui.messages.status import describe_settings_used
-from ui.session.notes import make_note
 from ui.session.services import Services
 from ui.session.session import DroppedFile, Session, SettingsChange
 from ui.session.uploads import find_upload
@@ -85,7 +84,7 @@ def _recall_or_none(file: Path) -> Recalled | None:
 
 
 def _offer_actions(session: Session, services: Services, recalled: Recalled, image: Path | None) -> None:
-    """Show a note with buttons that use the settings in a file, enlarge its image or make it the control image."""
+    """Show a message with buttons that use the settings in a file, enlarge its image or make it the control image."""
     session.dropped_file = DroppedFile(recalled.recipe, image)
     text = words.PICTURE_HAS_SETTINGS.format(summary=summarize_settings(recalled.recipe))
     if recalled.strange:
@@ -93,7 +92,8 @@ def _offer_actions(session: Session, services: Services, recalled: Recalled, ima
     actions = [{"do": "offered", "label": words.USE_SETTINGS}]
     if image:
         actions += [{"do": "enlarge", "label": words.ENLARGE_IT}, *_follow_actions(session, services)]
-    session.message, session.notes = None, (make_note(text, *actions),)
+    session.show_message(text, *actions)
+    session.notes = ()
 
 
 def _set_start_image(session: Session, services: Services, image: Path, **changes: Any) -> None:
@@ -106,10 +106,10 @@ def _set_start_image(session: Session, services: Services, image: Path, **change
     session.images[digest] = image
     session.undoable_change = None
     set_recipe(session, services, replace(before, image=digest, width=None, height=None, **changes))
-    session.message = None
     session.dropped_file = DroppedFile(None, image, SettingsChange(before, session.recipe))
     remove = {"do": "away", "label": words.TAKE_AWAY}
-    session.notes = (make_note(words.START_IMAGE_SET, remove, *_follow_actions(session, services)),)
+    session.show_message(words.START_IMAGE_SET, remove, *_follow_actions(session, services))
+    session.notes = ()
 
 
 def _follow_actions(session: Session, services: Services) -> tuple[dict[str, str], ...]:
@@ -137,7 +137,7 @@ def enlarge_image(session: Session, services: Services) -> bool:
     prompts = {"prompt": dropped.recipe.prompt, "negative": dropped.recipe.negative}
     _set_start_image(session, services, dropped.image, scales=scales, **prompts)
     session.undoable_change = SettingsChange(before, session.recipe)
-    session.notes = (make_note(words.START_IMAGE_SET_TO_ENLARGE, UNDO_ACTION, kind="nudge"),)
+    session.show_message(words.START_IMAGE_SET_TO_ENLARGE, UNDO_ACTION)
     return True
 
 
@@ -199,8 +199,8 @@ def _set_control_image(session: Session, services: Services, digest: str, recipe
     controls = (Control(image=digest, kind=kind), *recipe.controls[1:])
     set_recipe(session, services, replace(recipe, controls=controls, **size))
     session.undoable_change = SettingsChange(before, session.recipe)
-    session.message, session.dropped_file = None, None
-    session.notes = (make_note(words.CONTROL_IMAGE_SET, UNDO_ACTION, kind="nudge"),)
+    session.dropped_file, session.notes = None, ()
+    session.show_message(words.CONTROL_IMAGE_SET, UNDO_ACTION)
     return True
 
 

@@ -106,14 +106,3 @@ def update_undo_notes(session: Session) -> tuple[dict[str, Any], ...]:
         for note in session.notes
         if note["kind"] == "nudge"
     )
-
-
-def is_already_made(session: Session, services: Services) -> bool:
-    """Return whether the run on display is complete and was made with exactly the settings of the page."""
-    shown = session.shown_run
-    if not (shown and shown.plan and session.plan):
-        return False
-    if len(services.finished_stages(shown.folder)) < len(shown.plan.stages):
-        return False
-    made = shown.plan.recipe
-    return made == replace(session.plan.recipe, view_batch=made.view_batch)

@@ -121,9 +121,7 @@ class ActionHandlers(Handlers):
         if not adjusted.changes:
             session.notes = (make_note(words.NOTHING_LEFT_TO_CHANGE),)
             return False
-        # Undo also reverts the changes for an earlier complaint that are still in effect.
-        change = session.undoable_change
-        before = change.revert(session.recipe) if change else session.recipe
+        before = session.recipe
         set_recipe(session, self.services, adjusted.recipe)
         session.undoable_change = SettingsChange(before, session.recipe)
         text = words.COMPLAINT_CHANGES.format(
@@ -179,6 +177,10 @@ class ActionHandlers(Handlers):
         if session.trial and not runs.is_run_active(session, self.services):
             session.show_comparison()
             self._show_run(session, session.trial.before.name)
+        shown = session.shown_run
+        if shown and shown.name in self.services.examples:
+            session.show_comparison()
+            self._show_run(session, session.previous_run.name if session.previous_run else EXAMPLE)
         session.trial = session.undoable_change = session.message = None
         session.notes = current_notes(session, self.services)
         return True
@@ -211,12 +213,15 @@ class ActionHandlers(Handlers):
         """Show an example and use its settings. Return whether there is an example of this name."""
         name, before = action.get("name"), session.recipe
         progress = self.services.run_progress(name, session.owner)
-        if name not in self.services.examples or progress is None or progress.plan is None:
+        if name not in words.EXAMPLE_TEXTS or progress is None or progress.plan is None:
             return False
+        shown = session.shown_run
+        if shown and shown.name not in self.services.examples:
+            session.previous_run = shown
         self._show_run(session, name)
         set_recipe(session, self.services, progress.plan.recipe)
-        session.message, session.undoable_change = None, SettingsChange(before, session.recipe)
-        session.notes = (make_note(words.EXAMPLE_SETTINGS, UNDO_ACTION, kind="nudge"),)
+        session.undoable_change = SettingsChange(before, session.recipe)
+        session.show_message(words.EXAMPLE_TEXTS[progress.name], UNDO_ACTION)
         other = self.services.examples.get(COMPARED_EXAMPLES.get(progress.name, ""))
         if other:
             pictures = (self.services.finished_stages(folder)[-1] for folder in (other, progress.folder))
@@ -366,8 +371,7 @@ class ActionHandlers(Handlers):
             if export:
                 session.exports[run, kind] = export
                 if session.shown_run and session.shown_run.name == run:
-                    ready = make_note(words.EXPORT_READY.format(label=export["label"]))
-                    session.notes = (*session.notes, ready)
+                    session.show_message(words.EXPORT_READY.format(label=export["label"]))
             return self.update_page(session)
 
     async def on_drop_file(self, values: dict, request: gr.Request) -> Outputs:

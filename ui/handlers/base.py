@@ -28,7 +28,7 @@ from ui.session.session import Session
 from ui.settings import control_settings
 from ui.settings.link import ParsedLink
 from ui.settings.looks import find_look
-from ui.settings.sizes import has_input_image
+from ui.settings.sizes import has_input_image, overridden_widgets
 from ui.settings.widgets import (
     clamp_to_slider,
     ineffective_widgets,
@@ -96,13 +96,23 @@ class Handlers:
     def apply_change(self, values: dict, request: gr.Request) -> Outputs:
         """Plan changed settings, and return updates that show the sizes and the time of a run with them."""
         session = self.session(request, values)
-        recipe = self.read_recipe(session, values)
+        cleared = self._overridden_widgets(session, values)
+        recipe = self.read_recipe(session, {**values, **cleared})
         if recipe == session.recipe and session.refusal is None:  # The page itself set the widgets.
             return self.no_update()
         plan_settings(session, self.services, recipe)
         session.message = session.trial = None
         session.notes = (*update_undo_notes(session), *current_notes(session, self.services))
-        return self.update_page(session)
+        updates = self.update_page(session)
+        for widget, value in cleared.items():
+            updates[widget] = gr.update(value=value) | updates.get(widget, {})
+        return updates
+
+    def _overridden_widgets(self, session: Session, values: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Return new values, by widget, of those that would leave a size setting that was changed without effect."""
+        by_name = {name: values.get(widget) for name, widget in self.page.widgets.items()}
+        cleared = overridden_widgets(session.widget_values, by_name)
+        return {self.page.widgets[name]: value for name, value in cleared.items()}
 
     def no_update(self) -> Outputs:
         """Return outputs that change nothing; Gradio requires at least one component."""
@@ -129,9 +139,9 @@ class Handlers:
             page.curves: curves_html(session.plan.stages[-1]) if session.plan else "",
             page.size_line: describe_sizes(session.plan),
             page.window_line: describe_windows(session.plan),
-            page.looks: self._update_looks(session),
         }
         updates |= self._fill_widgets(session) if fill else self._show_effective_widgets(session)
+        updates[page.looks] = self._update_looks(session)
         updates[page.word_lists] = word_lists_html(services.entry(session.model), session.recipe.prompt)
         return updates | update_control_panel(page.control_panel, session, services)
 
@@ -159,7 +169,6 @@ class Handlers:
         updates[widgets["model"]]["choices"] = model_choices(self.services.pool.entries.values())
         updates[widgets["shape"]]["choices"] = shape_choices(has_input_image(session.recipe))
         updates[widgets[KIND_WIDGET]]["choices"] = self._kind_choices(session)
-        updates[self.page.slider_help] = slider_help_html(facts)
         updates[self.page.keep_seed] = session.keeps_seed
         return updates | self._update_headings(session) | self._update_start_image(session)
 
@@ -179,13 +188,16 @@ class Handlers:
 
     def _update_headings(self, session: Session) -> Outputs:
         """Return updates of the headings and the help that depend on the method."""
-        page, recipe = self.page, session.recipe
+        page, recipe, facts = self.page, session.recipe, self.services.facts(session.model)
         growth = words.FROM_STAGE_ONE if recipe.image else words.FROM_STAGE_TWO
         method = methods.METHOD_HEADING_CHOSEN.format(title=methods.METHOD_TITLES[recipe.method])
         has_base = METHODS[recipe.method].has_base
         return {
             page.method_fold: gr.update(label=method),
             page.look_heading: heading_html(growth if has_base else methods.METHOD_SETTINGS),
+            page.slider_help: gr.update(
+                value=slider_help_html(facts), visible="alpha1" not in session.ineffective_widgets
+            ),
         }
 
     def _update_start_image(self, session: Session) -> Outputs:

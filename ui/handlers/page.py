@@ -12,13 +12,13 @@ from engine.errors import Fault
 from engine.recipe.effects import ineffective_settings
 from engine.recipe.recipe import MAX_SEED
 from ui.actions import restore, runs
-from ui.actions.replan import current_notes, is_already_made, plan_settings, replan
+from ui.actions.replan import current_notes, plan_settings, replan
 from ui.handlers.base import Handlers
 from ui.messages.status import describe_unknown_words, unknown_words_actions
 from ui.page import Outputs, one_at_a_time
 from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
-from ui.session.continuation import find_continuation
+from ui.session.continuation import find_continuation, is_already_made
 from ui.session.notes import make_note
 from ui.session.session import Message, Session
 from ui.settings import link

@@ -10,7 +10,7 @@ from engine.catalogue import vocabulary
 from engine.recipe.recipe import MAX_SEED
 from ui.handlers.base import Handlers
 from ui.page import Outputs
-from ui.panels.word_lists import chosen_word
+from ui.panels.word_lists import chosen_words
 from ui.text import words
 
 
@@ -50,16 +50,16 @@ class PromptHandlers(Handlers):
         return self._set_widgets(values, request, seed=random.randint(0, MAX_SEED))
 
     def on_word_choice(self, values: dict, request: gr.Request, event: gr.EventData) -> Outputs:
-        """Put a chosen word into the prompt. It replaces the word of the same kind, such as a colour."""
+        """Put chosen words into the prompt. They replace the words of the same kinds, such as a colour."""
         entry = self.services.entry(self.session(request, values).model)
-        chosen = chosen_word(event._data, entry)
-        if chosen is None:  # The model was changed meanwhile.
+        chosen = chosen_words(event._data, entry)
+        if not chosen:  # The model was changed meanwhile.
             return self.no_update()
         prompt = values.get(self.page.widgets["prompt"])
         text = prompt if isinstance(prompt, str) else ""
         present = {kind: word for kind, word in vocabulary.find_choices(text, entry).items() if word}
-        known = present | dict([chosen])
-        return self._set_widgets(values, request, prompt=vocabulary.replace_words(text, known, entry))
+        prompt = vocabulary.replace_words(text, present | chosen, entry)
+        return self._set_widgets(values, request, prompt=prompt)
 
     def _set_widgets(self, values: dict, request: gr.Request, **new: Any) -> Outputs:
         """Set widgets to new values, by name, plan the settings and return updates of the page."""

@@ -14,7 +14,7 @@ from engine.recipe.checks import check_value
 from engine.recipe.fields import freeze
 from engine.recipe.recipe import Recipe
 from engine.runs.events import Progress, Upscaling, Waiting
-from ui.session.continuation import Continuation, find_continuation
+from ui.session.continuation import Continuation, find_continuation, is_already_made
 from ui.session.progress import RunProgress
 from ui.session.services import Services
 from ui.session.session import Message, Session
@@ -155,6 +155,8 @@ def cost_message(session: Session, services: Services) -> Message:
             words.CONTINUES_FROM.format(size=size, text=text),
             details=_details(continuation.stages, plan, services),
         )
+    if cached >= last and is_already_made(session, services) and not session.keeps_seed:
+        return Message(words.ALREADY_SHOWN.format(time=_time_text(plan.stages[:last], services)))
     if cached >= last:
         return Message(words.ALL_STAGES_CACHED.format(count=last) if last > 1 else words.ONLY_STAGE_CACHED)
     stages_to_run = plan.stages[cached:last]
@@ -339,7 +341,7 @@ def continue_action(services: Services, progress: RunProgress, until: int | None
 
 def continue_label(continuation: Continuation, services: Services) -> str:
     """Return the label of the Generate button while it continues a run."""
-    size = formatting.format_short_size(*continuation.size)
+    size = max(continuation.size)
     return words.CONTINUE_FROM.format(size=size, time=_time_on_button(continuation.stages, services))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from engine.catalogue import weights
 from engine.planning.cost import relative_cost
 from engine.planning.plan import Plan
+from engine.recipe.recipe import Recipe
 from engine.runs.events import Preview, Progress, Upscaling
 from ui.messages.status import status_message
 from ui.session.continuation import has_aspect_of
@@ -71,7 +72,6 @@ def stages_panel_value(
         "others": _all_pictures(session, services) if with_all_pictures else [],
         "notes": [
             *_example_notes(progress, stages, services),
-            *_link_notes(stages, is_active),
             *_download_notes(session, services),
             *session.notes,
         ],
@@ -136,7 +136,9 @@ def _card(number: int, finished: FinishedStage | None, state: _CardState) -> dic
     planned = state.plan.stages[number - 1] if state.plan and number <= len(state.plan.stages) else None
     to_make = planned is not None and number > state.cached_count
     seconds = state.seconds[number - 1] if to_make else None
-    price = "" if seconds is None else formatting.format_short_duration(seconds)
+    price = ""
+    if seconds is not None:
+        price = words.PLANNED_TIME.format(time=formatting.format_short_duration(seconds))
     next_text = ""
     if finished and planned and to_make and finished.size != planned.size:
         next_text = words.SIZES_IN_PX.format(sizes=formatting.format_short_size(*planned.size))
@@ -293,17 +295,15 @@ def _example_notes(
     return [make_note(text, kind="example")]
 
 
-def _link_notes(stages: Sequence[FinishedStage], is_active: bool) -> list[dict[str, Any]]:
-    """Return notes on the settings that the run's link does not hold; empty if the link holds the whole recipe."""
-    if not stages or is_active:
-        return []
-    left_out = settings_left_out(stages[-1].recipe)
+def _link_texts(recipe: Recipe) -> list[str]:
+    """Return sentences on the settings that a recipe's link does not hold; none if it holds the whole recipe."""
+    left_out = settings_left_out(recipe)
     sentences = {"image": words.LINK_WITHOUT_START_IMAGE, "controls": words.LINK_WITHOUT_CONTROL_IMAGE}
     others = [name for name in left_out if name not in sentences]
     texts = [sentence for name, sentence in sentences.items() if name in left_out]
     if others:
         texts.insert(0, words.LINK_WITHOUT_SETTINGS.format(names=join_labels(others)))
-    return [make_note(text, kind="link") for text in texts]
+    return texts
 
 
 def _download_notes(session: Session, services: Services) -> list[dict[str, Any]]:
@@ -335,6 +335,8 @@ def _share_buttons(
 ) -> list[dict[str, Any]]:
     """Return buttons that copy the run's link or make an export, and the download links of finished exports.
 
+    A text without an action says what the link leaves out.
+
     Empty while the run is active or has no finished stage.
     """
     if not stages or is_active:
@@ -344,6 +346,7 @@ def _share_buttons(
     buttons: list[dict[str, Any]] = [
         {"href": picture["file"], "download": picture["name"], "label": words.SAVE_PICTURE},
         {"do": "copy", "text": url, "label": words.COPY_LINK},
+        *({"label": text} for text in _link_texts(recipe)),
         {"do": "labelled", "run": run, "label": words.LABELLED_PICTURE},
     ]
     if len(stages) > 1:

@@ -12,7 +12,7 @@ from ui.text import words
 class WordLists(ScriptedHTML):
     """The component of the lists: the browser's own lists, which keys and fingers handle well.
 
-    Its event `act` carries the kind of a chosen word, and the word.
+    Its event `act` carries the words that were chosen just now, by kind.
     """
 
     script_file = "word_lists.js"
@@ -42,10 +42,11 @@ def _option(word: str, is_selected: bool) -> str:
     return f"<option{' selected' if is_selected else ''}>{escape(word)}</option>"
 
 
-def chosen_word(data: object, entry: ModelEntry) -> tuple[str, str] | None:
-    """Return (kind, word) that the event `act` carries; None if the model does not know the word."""
-    values = data if isinstance(data, Mapping) else {}
-    kind, word = values.get("kind"), values.get("word")
-    if isinstance(kind, str) and isinstance(word, str) and word in entry.vocabulary.get(kind, ()):
-        return kind, word
-    return None
+def chosen_words(data: object, entry: ModelEntry) -> dict[str, str]:
+    """Return the words that the event `act` carries, by kind, without those that the model does not know."""
+    values = data.get("words") if isinstance(data, Mapping) else None
+    return {
+        kind: word
+        for kind, word in (values.items() if isinstance(values, Mapping) else ())
+        if isinstance(kind, str) and isinstance(word, str) and word in entry.vocabulary.get(kind, ())
+    }

@@ -58,6 +58,17 @@ def find_continuation(session: Session, services: Services) -> Continuation | No
     return Continuation(run, last.number, last.size, stages, has_same_settings)
 
 
+def is_already_made(session: Session, services: Services) -> bool:
+    """Return whether the run on display is complete and was made with exactly the settings of the page."""
+    shown = session.shown_run
+    if not (shown and shown.plan and session.plan):
+        return False
+    if len(services.finished_stages(shown.folder)) < len(shown.plan.stages):
+        return False
+    made = shown.plan.recipe
+    return made == replace(session.plan.recipe, view_batch=made.view_batch)
+
+
 def has_aspect_of(stage: Stage, size: tuple[int, int]) -> bool:
     """Return whether a stage has the aspect of a size, (height, width), nearly."""
     (height, width), aspect = stage.size, size[1] / size[0]

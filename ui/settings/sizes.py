@@ -1,7 +1,9 @@
 """The page's size settings (stages, shape, ...), converted to a recipe's width, height and scales, and back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import Facts
@@ -44,7 +46,7 @@ class SizeSettings:
     by_one: bool = False
     # Explicit scales as text, like "1, 1.5, 3"; empty to use `stages` and `by_one`.
     scales: str = ""
-    # A key of SHAPES, or AS_INPUT_IMAGE.
+    # A key of SHAPES, or AS_INPUT_IMAGE; empty beside an explicit size.
     shape: str = SQUARE
     # Explicit width of the last stage, px; None to use `shape`.
     width: int | None = None
@@ -85,6 +87,27 @@ def _base_side(stretch: float, facts: Facts) -> int:
     return BASE_MULTIPLE * max(1, round(facts.window * stretch / BASE_MULTIPLE))
 
 
+def overridden_widgets(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return new values of the widgets that would override a size setting that a person has just changed, by name.
+
+    Explicit scales or an explicit size would leave a chosen number of stages, or a chosen shape, without effect.
+
+    before, now: values by widget.
+    """
+
+    def is_changed(*names: str) -> bool:
+        return any(name in before and before[name] != now.get(name) for name in names)
+
+    if is_changed("scales", "width", "height"):
+        return {}
+    cleared = {}
+    if is_changed("stages", "by_one"):
+        cleared = {"scales": "", "width": None, "height": None}
+    elif is_changed("shape"):
+        cleared = {"width": None, "height": None}
+    return {name: value for name, value in cleared.items() if now.get(name) not in (None, "", 0)}
+
+
 def parse_scales(text: str) -> tuple[float, ...]:
     """Return the scales in a text like "1, 2, 3.5"; raise BadRecipe if they are not rising numbers."""
     try:
@@ -109,17 +132,18 @@ def apply_size_settings(recipe: Recipe, settings: SizeSettings, facts: Facts) ->
     if not scales:
         series = scales_by_one if settings.by_one else doubling_scales
         scales = series(int(settings.stages))
-    is_native_square = settings.shape == SQUARE and not has_input_image(recipe)
-    if settings.shape == AS_INPUT_IMAGE or is_native_square:
+    shape = settings.shape or SQUARE
+    is_native_square = shape == SQUARE and not has_input_image(recipe)
+    if shape == AS_INPUT_IMAGE or is_native_square:
         # For a recipe without a size, the engine takes the shape of the input image, else a square.
         return replace(recipe, width=None, height=None, scales=scales)
-    if settings.shape not in SHAPES:
+    if shape not in SHAPES:
         known = ", ".join(SHAPES)
         raise BadRecipe(
             "shape",
-            errors.UNKNOWN_CHOICE.format(field="shape", value=short_repr(settings.shape), known=known),
+            errors.UNKNOWN_CHOICE.format(field="shape", value=short_repr(shape), known=known),
         )
-    width, height = size_for_shape(settings.shape, scales[-1], facts)
+    width, height = size_for_shape(shape, scales[-1], facts)
     return replace(recipe, width=width, height=height, scales=scales)
 
 
@@ -148,7 +172,7 @@ def size_settings_for(recipe: Recipe, facts: Facts) -> SizeSettings:
                 return replace(settings, shape=shape)
     # With an explicit size, apply_size_settings ignores `stages` and `by_one`, so the scales are listed.
     listed_scales = settings.scales or format_scales(recipe.scales)
-    return replace(settings, scales=listed_scales, width=recipe.width, height=recipe.height)
+    return replace(settings, scales=listed_scales, shape="", width=recipe.width, height=recipe.height)
 
 
 def _default_scales(recipe: Recipe, facts: Facts) -> tuple[float, ...]:
@@ -167,7 +191,7 @@ def _settings_for_scales(scales: tuple[float, ...]) -> SizeSettings:
             return SizeSettings(stages=len(scales))
         if scales == scales_by_one(len(scales)):
             return SizeSettings(stages=len(scales), by_one=True)
-    return SizeSettings(scales=format_scales(scales))
+    return SizeSettings(stages=max(1, min(len(scales), MAX_STAGES)), scales=format_scales(scales))
 
 
 def format_scales(scales: tuple[float, ...]) -> str:

@@ -158,6 +158,8 @@ THEN_PAUSES = ", then it pauses"
 ONLY_STAGE_CACHED = "This picture is already made; Generate shows it at once."
 # On the button of a refusal that switches the setting "faithful" off.
 NOT_AS_PUBLISHED = "the Studio's version"
+ALREADY_SHOWN = "This picture is made. Generate makes another one, with a new seed · {time}"
+PLANNED_TIME = "≈ {time}"
 ALL_STAGES_CACHED = "All {count} stages are already made; Generate shows them at once."
 TIME_UNKNOWN = "time not known yet on this machine"
 TOO_LARGE = "{size} px needs about {need} GB of memory, but {free} GB are free. {fit} px would fit."
@@ -168,7 +170,7 @@ USE_VALUE = "Use {value}"
 
 # Status line: an empty prompt, and a run that waits or is in progress.
 PROMPT_EMPTY = "Describe what the picture should show, or press “Surprise me”."
-WAITING_FOR_ONE_RUN = "You are next{time}."
+WAITING_FOR_ONE_RUN = "Waiting for another visitor's stage; yours is next{time}."
 WAITING_FOR_RUNS = "{count} runs are ahead of yours{time}."
 WAITING_TIME = " · {time}"
 LOADING_MODEL = "The model is being loaded. This takes some seconds, once."
@@ -205,7 +207,6 @@ SMALLER_BATCH = "Memory was short, so fewer views are computed at once; the pict
 
 # Notes about the picture on display, a dropped picture or a link.
 EXAMPLE_NOTE = "This is an example, made on a CPU in {time}."
-EXAMPLE_SETTINGS = "The settings of this example are set now."
 # Titles of the examples, by the names of their folders, in the order in which the page shows them.
 EXAMPLE_TITLES = {
     "example": "From words",
@@ -214,6 +215,15 @@ EXAMPLE_TITLES = {
     "wide": "Wide, 16:9",
     "methods": "Two methods",
     "stages": "Four stages",
+}
+# What an example shows, by the same names. Its settings are set at the same time.
+EXAMPLE_TEXTS = {
+    "example": "Drawn from words at 256 px, then enlarged twice. The cards beside the picture show each stage.",
+    "picture": "Started from a small, flat picture and drawn larger with detail. Compare it with the start picture.",
+    "edges": "Another house, with the edges of a red one, which stands under “Follow a picture”.",
+    "wide": "A wide picture. Choose another shape under “Aspect ratio”.",
+    "methods": "The same words at 1024 px. A: DemoFusion. B: without it, the subject is repeated.",
+    "stages": "Four stages in small steps. Press a card to see that stage.",
 }
 RUNS_KEPT_FOR = "Pictures are kept here for {hours}, then deleted."
 CHANGED_SINCE_PICTURE = "You changed since this picture: {changes}."
@@ -340,7 +350,7 @@ STAGES_PANEL = {
     "tools": "Viewer tools",
     "fit": "Fit",
     "one_to_one": "1:1",
-    "hold": "Hold: previous",
+    "hold": "Hold: smaller",
     "compare": "Compare",
     "windows": "Windows",
     "full_screen": "Full screen",
@@ -394,6 +404,7 @@ STAGES_PANEL = {
     "watch": "Watch it",
     "candidates": "Four pictures to choose from",
     "candidate": "Choose picture {number}, seed {seed}",
+    "drop_here": "Drop the picture here",
     "notify": "Notify me when it is done",
     "notify_refused": "This browser shows no notifications for this page. Allow them in its settings, then try again.",
     "not_right": "Not right?",

@@ -3,6 +3,7 @@
 
 import { makeChangeTest } from "./changes.js";
 import { make, makeButton, setText } from "./dom.js";
+import { scrollToViewer } from "./shown.js";
 
 /** @import { Context } from "./context.js" */
 /** @import { Action } from "./value.js" */
@@ -11,7 +12,7 @@ import { make, makeButton, setText } from "./dom.js";
 const STARTING = new Set(["try", "continue", "restart", "grow"]);
 
 /**
- * Make the button or link of an action.
+ * Make the button, the link or the text of an action.
  *
  * @param {Context} context
  * @param {Action} action
@@ -26,6 +27,7 @@ export function makeAction(context, { label, ...data }) {
       onclick: makeSaver(context),
     });
   }
+  if (!data.do) return make("p", { className: "st-menu-text", textContent: label });
   const node = makeButton(label, () => {
     const { sendAction, viewer } = context;
     if (data.do === "copy") copyText(context, data.text ?? "", node, label);
@@ -33,7 +35,7 @@ export function makeAction(context, { label, ...data }) {
     else if (data.place) sendAction({ ...data, place: viewer.rectangle(), key: viewer.picture?.key ?? "" });
     else sendAction(data);
     // A run that a button below the viewer starts is watched in the viewer.
-    if (STARTING.has(data.do ?? "")) viewer.frame.scrollIntoView({ block: "nearest" });
+    if (STARTING.has(data.do ?? "")) scrollToViewer(context);
   });
   return node;
 }

@@ -8,6 +8,9 @@ import { fill, formatSize } from "./text.js";
 /** @import { Context } from "./context.js" */
 /** @import { Picture } from "./value.js" */
 
+// The name of a picture holds at most this many settings, each of at most so many characters.
+const [MAX_DIFFERENCES, MAX_TEXT] = [4, 28];
+
 /** The comparison: its lists of pictures, its divider and its texts. */
 export class Compare {
   /** @param {Context} context */
@@ -105,20 +108,37 @@ export class Compare {
    * @param {Picture[]} pictures
    */
   addPictures(pictures) {
-    if (!pictures.length) return;
-    for (const { field } of [this.a, this.b]) {
-      for (const picture of pictures) field.append(new Option("", picture.key));
-    }
-    this.nameOptions();
+    if (pictures.length) this.fillLists();
   }
 
-  /** Name the pictures in both lists by the settings in which they differ and by size. */
-  nameOptions() {
+  /**
+   * Fill both lists with the pictures, named by the settings in which they differ and by size. A stage that several runs
+   * share is listed once.
+   */
+  fillLists() {
     const { pictures, words } = this.context;
-    const names = namesByDifference([...pictures.values()], words);
+    const stages = new Map([...pictures.values()].reverse().map((picture) => [stageOf(picture.key), picture]));
+    const names = namesByDifference([...stages.values()].reverse(), words);
     for (const { field } of [this.a, this.b]) {
-      for (const option of field.options) setText(option, names.get(option.value) ?? "");
+      const options = new Map([...field.options].map((option) => [option.value, option]));
+      for (const [key, option] of options) if (!names.has(key)) option.remove();
+      for (const [key, name] of names) {
+        const option = options.get(key) ?? new Option("", key);
+        setText(option, name);
+        if (!option.isConnected) field.append(option);
+      }
     }
+  }
+
+  /**
+   * Choose a picture in a list.
+   *
+   * @param {HTMLSelectElement} field
+   * @param {Picture} picture
+   */
+  choose(field, picture) {
+    const option = [...field.options].find(({ value }) => stageOf(value) === stageOf(picture.key));
+    if (option) field.value = option.value;
   }
 
   /**
@@ -128,10 +148,7 @@ export class Compare {
    */
   removePictures(keys) {
     const chosen = [this.a, this.b].some(({ field }) => keys.has(field.value));
-    for (const { field } of [this.a, this.b]) {
-      for (const option of [...field.options].filter(({ value }) => keys.has(value))) option.remove();
-    }
-    this.nameOptions();
+    this.fillLists();
     if (this.isOpen && chosen) this.toggle();
   }
 
@@ -155,8 +172,8 @@ export class Compare {
    */
   open(a, b) {
     this.panel.hidden = false;
-    this.a.field.value = a.key;
-    this.b.field.value = b.key;
+    this.choose(this.a.field, a);
+    this.choose(this.b.field, b);
     this.apply();
   }
 
@@ -166,7 +183,7 @@ export class Compare {
    * @param {Picture} picture
    */
   showRight(picture) {
-    this.b.field.value = picture.key;
+    this.choose(this.b.field, picture);
     this.apply();
   }
 
@@ -216,6 +233,24 @@ export class Compare {
 }
 
 /**
+ * Return a text, shortened to MAX_TEXT characters.
+ *
+ * @param {string} text
+ */
+function shorten(text) {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text;
+}
+
+/**
+ * Return the part of a picture's key that identifies its stage; equal stages of several runs have the same.
+ *
+ * @param {string} key
+ */
+function stageOf(key) {
+  return key.slice(key.indexOf("/") + 1);
+}
+
+/**
  * Return the names of pictures by their keys: the settings that are not equal in all of them, and the size.
  *
  * @param {Picture[]} pictures
@@ -232,9 +267,10 @@ function namesByDifference(pictures, words) {
     pictures.map(({ key, title, size, number, of, settings }) => {
       if (title) return [key, `${title}, ${formatSize(words, size)}`];
       const differing = settings.filter(([id]) => (values.get(id)?.size ?? 0) > 1);
-      const texts = differing.map(([id, label, text]) => (id === "prompt" ? text : `${label} ${text}`));
+      const texts = differing.map(([id, label, text]) => (["prompt", "method"].includes(id) ? text : `${label} ${text}`));
       const first = fill(words.picture_name, { number, of, size: formatSize(words, size) });
-      return [key, [...texts, first].join(" · ")];
+      const shortened = texts.slice(0, MAX_DIFFERENCES).map((text) => shorten(text));
+      return [key, [first, ...shortened].join(" · ")];
     }),
   );
 }

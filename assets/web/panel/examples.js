@@ -2,6 +2,7 @@
 // The examples: runs that come with the app. A click shows one and sets its settings.
 
 import { make } from "./dom.js";
+import { scrollToViewer } from "./shown.js";
 
 /** @import { Context } from "./context.js" */
 
@@ -10,14 +11,15 @@ import { make } from "./dom.js";
  *
  * @param {Context} context
  */
-export function makeExamples({ words, examples, sendAction, viewer }) {
+export function makeExamples(context) {
+  const { words, examples, sendAction, viewer } = context;
   const items = examples.map(({ name, title, thumb }) => {
     const picture = make("img", { src: thumb, alt: "", className: "st-thumb", draggable: false });
     const label = make("span", { className: "st-title", textContent: title });
     const onclick = () => {
       viewer.followsRun = false;
       sendAction({ do: "example", name });
-      viewer.frame.scrollIntoView({ block: "nearest" });
+      scrollToViewer(context);
     };
     const button = make("button", { type: "button", className: "st-look", onclick }, picture, label);
     return make("li", { className: "st-card st-earlier-run" }, button);

@@ -62,7 +62,7 @@ export function handleMouse(viewer) {
 }
 
 /**
- * Handle touches. Two fingers move and zoom the picture. One finger scrolls the page until a tap engages the viewer;
+ * Handle touches. Two fingers move and zoom the picture. One finger scrolls the page until a tap or two fingers engage the viewer;
  * from then on one finger moves the picture, and a double tap switches between 1:1 and Fit. A tap outside disengages
  * the viewer.
  *
@@ -119,6 +119,7 @@ export function handleTouch(viewer, onEngage) {
     const [from, to] = [centre(fingers), centre(now)];
     viewer.pan(to.x - from.x, to.y - from.y);
     if (now.length > 1) viewer.zoomBy(distance(now) / distance(fingers), to);
+    if (now.length > 1 && !isEngaged) setEngaged(true);
     fingers = now;
   };
   /** @param {TouchEvent} event */

@@ -41,7 +41,12 @@ const PAGE_TITLE = document.title;
 export function buildPanel(host) {
   const context = makeContext(host);
   const update = buildParts(context);
-  context.refresh = () => update(context);
+  context.refresh = () => {
+    const focused = host.root.contains(document.activeElement) ? document.activeElement : null;
+    update(context);
+    // The button that was pressed last may be gone.
+    if (focused && !focused.isConnected) context.viewer.frame.focus({ preventScroll: true });
+  };
   context.refresh();
   return (value) => {
     if (!value || value.at < context.value.at) return;
@@ -87,7 +92,8 @@ function makeViewerPart(context) {
   frame.setAttribute("role", "application");
   frame.setAttribute("aria-label", words.viewer);
   frame.setAttribute("aria-describedby", captions.description.id);
-  frame.append(captions.corner, captions.hint, captions.placeholder, context.candidates.node);
+  const drop = make("div", { className: "st-drop", textContent: words.drop_here, "aria-hidden": "true" });
+  frame.append(captions.corner, captions.hint, captions.placeholder, context.candidates.node, drop);
   handleMouse(viewer);
   handleTouch(viewer, (isEngaged) => setText(captions.hint, isEngaged ? words.taken : ""));
   handleKeys(viewer, {
@@ -136,7 +142,8 @@ function buildParts(context) {
     context.candidates.update(value.candidates);
     strip.update(value.cards);
     // A list that scrolls must be reachable by keys: through a button in it, else the list itself takes the focus.
-    strip.node.tabIndex = strip.node.querySelector("a, button:not([hidden])") ? -1 : 0;
+    const scrolls = strip.node.scrollHeight > strip.node.clientHeight || strip.node.scrollWidth > strip.node.clientWidth;
+    strip.node.tabIndex = !scrolls || strip.node.querySelector("a, button:not([hidden])") ? -1 : 0;
     earlierRuns.update(value);
     notes.update(value.notes);
     toolbar.saveMenu.update(value.share);

@@ -1,7 +1,7 @@
 // @ts-check
 // The switch for a notification at the end of a run, shown while a run is active.
 
-import { setPressed, setText } from "./dom.js";
+import { make, setPressed, setText } from "./dom.js";
 import { makeIconButton } from "./icons.js";
 
 /** @import { Context } from "./context.js" */
@@ -14,14 +14,14 @@ const STORAGE_KEY = "demofusion-studio-notify";
  *
  * @param {Context} context
  */
-export function makeNotifySwitch({ words, status }) {
+export function makeNotifySwitch({ words }) {
   const title = document.title;
   let isOn = wasOn();
   let wasActive = false;
   /** @param {boolean} on */
   const setOn = (on) => {
     isOn = on;
-    setPressed(node, on);
+    setPressed(button, on);
     try {
       localStorage.setItem(STORAGE_KEY, on ? "on" : "");
     } catch {
@@ -32,13 +32,16 @@ export function makeNotifySwitch({ words, status }) {
     if (isOn) return setOn(false);
     const answer = await Notification.requestPermission().catch(() => "denied");
     setOn(answer === "granted");
-    if (!isOn) setText(status.alarm, words.notify_refused);
+    setText(refusal, isOn ? "" : words.notify_refused);
   };
-  const node = makeIconButton("bell", words.notify, toggle, { className: "st-icon st-notify", hidden: true });
-  setPressed(node, isOn);
+  const button = makeIconButton("bell", words.notify, toggle, { className: "st-icon" });
+  const refusal = make("span", { role: "alert" });
+  const node = make("span", { className: "st-notify", hidden: true }, refusal, button);
+  setPressed(button, isOn);
   /** @param {Value} value */
   const update = ({ active, status: { text } }) => {
     node.hidden = !active || !("Notification" in window);
+    if (!active) setText(refusal, "");
     if (wasActive && !active && isOn && !document.hasFocus()) notify(title, text);
     wasActive = active;
   };

@@ -44,6 +44,7 @@ export function makeSaveMenu(context) {
   buttons.addEventListener("click", ({ target }) => {
     const action = present[[...buttons.children].findIndex((child) => child === target)];
     if (action?.do && action.run) awaited = `${action.run} ${action.do}`;
+    if (action?.href) setOpen(false);
   });
   /** @param {Action[]} actions */
   const update = (actions) => {
@@ -53,7 +54,7 @@ export function makeSaveMenu(context) {
     const link = buttons.children[made];
     if (link instanceof HTMLAnchorElement) {
       awaited = "";
-      link.click(); // Saves the file.
+      link.click(); // Saves the file, and closes the menu.
     }
     button.disabled = !actions.length;
     if (!actions.length) setOpen(false);

@@ -94,6 +94,16 @@ export function followRun({ viewer, refresh }) {
 }
 
 /**
+ * Scroll the viewer and the status line above it into view.
+ *
+ * @param {Context} context
+ */
+export function scrollToViewer({ viewer, status }) {
+  viewer.frame.scrollIntoView({ block: "nearest" });
+  status.node.scrollIntoView({ block: "nearest" });
+}
+
+/**
  * Return the picture of the next smaller finished stage of the run whose picture is shown; null if there is none.
  *
  * @param {Context} context

@@ -17,8 +17,8 @@ export class Toolbar {
     this.buttons = {
       fit: makeButton(words.fit, () => viewer.fit()),
       one: makeButton(words.one_to_one, () => viewer.oneToOne()),
-      hold: makeButton(words.hold, () => {}, { className: "st-button st-hold" }),
       compare: makeButton(words.compare, () => toggleCompare(context)),
+      hold: makeButton(words.hold, () => {}, { className: "st-button st-hold" }),
       windows: makeButton(words.windows, () => this.toggleWindows()),
       full: makeIconButton("full", words.full_screen, () => this.toggleFullScreen(), {
         hidden: !document.fullscreenEnabled,

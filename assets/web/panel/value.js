@@ -42,7 +42,7 @@
 /** @typedef {{ cost: number, share: number }} Segment  A stage in the progress bar; share: from 0 to 1. */
 
 /**
- * A button or a link. Its fields are sent to the server if the button is pressed.
+ * A button, a link, or a text without either. Its fields are sent to the server if the button is pressed.
  *
  * @typedef {object} Action
  * @property {string} label
