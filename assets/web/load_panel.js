@@ -16,7 +16,7 @@
  */
 (element, props, trigger, watch) => {
   const root = element.querySelector(".st") ?? element;
-  const { words, examples } = props;
+  const { words, examples = [] } = props;
   // The values that came before the modules.
   const early = [props.value];
   /** @type {(value: ValueOrNull) => void} */

@@ -190,15 +190,15 @@ def test_shortcuts_of_the_viewer_do_nothing_while_a_prompt_is_written(running_ap
     expect(page.get_by_role("group", name=words.STAGES_PANEL["compare"], exact=True)).to_have_count(0)
 
 
-def test_a_button_keeps_the_focus_when_its_row_is_rendered_again(running_app, open_page):
+def test_the_save_menu_gives_the_focus_back_when_its_file_has_been_saved(running_app, open_page):
     page = open_page(running_app.url)
     press_generate(page)
     expect_done(page)
     open_save_menu(page)
-    button = page.get_by_role("button", name=words.LABELLED_PICTURE)
-    button.press("Enter")
-    expect(page.get_by_role("link", name=words.SAVE_LABELLED_PICTURE)).to_be_visible()
-    expect(button).to_be_focused()
+    with page.expect_download():
+        page.get_by_role("button", name=words.LABELLED_PICTURE).press("Enter")
+    expect(page.get_by_role("button", name=words.STAGES_PANEL["save"])).to_be_focused()
+    expect(page.get_by_role("link", name=words.SAVE_LABELLED_PICTURE)).to_be_hidden()
 
 
 def test_twenty_keys_lead_from_the_prompt_to_the_saved_picture(running_app, open_page):

@@ -59,8 +59,9 @@ def test_a_picture_made_here_restores_its_settings(running_app, open_page, model
     picture = stage_done_events(generate(recipe, model, out=tmp_path / "elsewhere", until=1))[0].image
     page = open_page(running_app.url)
     drop_file(page, "tree.png", Path(picture).read_bytes())
-    offer = page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))
-    expect(offer).to_contain_text("seed 7")
+    offer = status_line(page).get_by_role("button", name=words.USE_SETTINGS, exact=True)
+    expect(status_line(page)).to_have_text(message_pattern(words.PICTURE_HAS_SETTINGS))
+    expect(status_line(page)).to_contain_text("seed 7")
     expect(page.get_by_label(words.PROMPT_LABEL)).not_to_have_value("a green tree")
     press_button(page, words.USE_SETTINGS)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
@@ -76,8 +77,9 @@ def test_a_picture_made_here_restores_its_settings(running_app, open_page, model
 def test_unknown_and_invalid_settings_of_a_picture_are_named(running_app, open_page):
     page = open_page(running_app.url)
     drop_file(page, "odd.png", png_with_recipe(prompt="a green tree", colour="red", alpha1=99))
-    note = page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))
-    expect(note).to_contain_text(words.RESTORED_EXCEPT.format(strange=join_labels(["colour", "alpha1"])))
+    expect(status_line(page)).to_contain_text(
+        words.RESTORED_EXCEPT.format(strange=join_labels(["colour", "alpha1"]))
+    )
     press_button(page, words.USE_SETTINGS)
     expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value("a green tree")
     expect(page.locator("#alpha1 input[type=number]")).to_have_value("3")
@@ -102,7 +104,7 @@ def test_a_file_dropped_on_the_viewer_is_accepted(running_app, open_page):
         base64.b64encode(png_with_recipe(prompt="a green tree")).decode(),
     )
     page.locator("#viewer").dispatch_event("drop", {"dataTransfer": transfer})
-    expect(page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
+    expect(status_line(page)).to_have_text(message_pattern(words.PICTURE_HAS_SETTINGS))
 
 
 def test_a_good_file_after_a_bad_one_clears_the_error(running_app, open_page):
@@ -110,7 +112,7 @@ def test_a_good_file_after_a_bad_one_clears_the_error(running_app, open_page):
     drop_file(page, "torn.png", PNG)
     expect(page.get_by_role("alert")).to_have_text(unreadable("torn.png"))
     drop_file(page, "tree.png", png_with_recipe(prompt="a green tree"))
-    expect(page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))).to_be_visible()
+    expect(status_line(page)).to_have_text(message_pattern(words.PICTURE_HAS_SETTINGS))
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

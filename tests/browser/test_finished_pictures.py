@@ -14,7 +14,6 @@ from tests.support.page_queries import (
     expect_runs_done,
     fill_prompt,
     finished_cards,
-    live_notes,
     message_pattern,
     open_save_menu,
     press_button,
@@ -58,12 +57,14 @@ def test_a_finished_picture_is_exported_as_link_captioned_picture_and_zoom_film(
     ):
         open_save_menu(page)
         press_button(page, button)
-        expect(live_notes(page).get_by_text(words.EXPORT_READY.format(label=save))).to_be_visible()
+        expect(status_line(page)).to_contain_text(words.EXPORT_READY.format(label=save))
+        open_save_menu(page)
         with page.expect_download() as download:
             page.get_by_role("link", name=save).click()
         assert download.value.suggested_filename.endswith(end)
         assert Image.open(download.value.path()).width >= 256
     assert recall(download.value.path()).recipe.prompt == "a green tree"
+    open_save_menu(page)
     press_button(page, words.COPY_LINK)
     field = page.get_by_label(words.STAGES_PANEL["copy_by_hand"])
     copied = page.get_by_role("button", name=words.STAGES_PANEL["copied"])

@@ -39,9 +39,7 @@ def test_a_finished_export_is_spoken_and_the_run_can_still_be_continued(running_
     expect(continues).to_be_visible()
     open_save_menu(page)
     press_button(page, words.LABELLED_PICTURE)
-    expect(
-        live_notes(page).get_by_text(words.EXPORT_READY.format(label=words.SAVE_LABELLED_PICTURE))
-    ).to_be_visible()
+    expect(spoken_status(page)).to_have_text(words.EXPORT_READY.format(label=words.SAVE_LABELLED_PICTURE))
     expect(continues).to_be_visible()
 
 

@@ -18,6 +18,7 @@ from tests.support.page_queries import (
     open_section,
     press_button,
     set_number,
+    status_line,
 )
 from tests.support.running_app import serve_app, tiny_entry
 from ui.messages.status import describe_unknown_words
@@ -85,8 +86,8 @@ def test_prompts_and_unknown_names_in_a_dropped_picture_stay_text(running_app, o
     page = open_page(running_app.url)
     for text in HOSTILE:
         drop_file(page, "picture.png", png_with_recipe(**{"prompt": text, text: 1}))
-        offer = page.get_by_text(message_pattern(words.PICTURE_HAS_SETTINGS))
-        expect(offer).to_contain_text(words.RESTORED_EXCEPT.format(strange=text))
+        expect(status_line(page)).to_have_text(message_pattern(words.PICTURE_HAS_SETTINGS))
+        expect(status_line(page)).to_contain_text(words.RESTORED_EXCEPT.format(strange=text))
         expect_unharmed(page)
         press_button(page, words.USE_SETTINGS)
         expect(page.get_by_label(words.PROMPT_LABEL)).to_have_value(text)

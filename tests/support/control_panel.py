@@ -45,11 +45,14 @@ def expect_control(page):
     expect(page.locator("#follow_scale")).to_be_visible()
 
 
-def expect_no_control(page):
-    """Check that the page shows no control and has its default shape again."""
+def expect_no_control(page, shape="1:1"):
+    """Check that the page shows no control and has this shape again; None for a custom size."""
     expect(map_image(page)).to_have_count(0)
     expect(page.locator("#map")).to_have_text(words.FOLLOW_HELP)
     expect(page.locator("#follow_scale")).to_have_count(0)
     expect(page.locator("#unfollow")).to_have_count(0)
     expect(page.get_by_label(words.SHAPE_OF_PICTURE)).to_have_count(0)
-    expect(page.get_by_label("1:1", exact=True)).to_be_checked()
+    if shape:
+        expect(page.get_by_label(shape, exact=True)).to_be_checked()
+    else:
+        expect(page.locator("#shape input:checked")).to_have_count(0)

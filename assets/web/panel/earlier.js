@@ -73,7 +73,9 @@ function makeForgetButton({ words, sendAction }, run) {
   const node = makeButton(words.forget, () => (isSure ? sendAction({ do: "forget", run }) : setSure(true)), {
     className: "st-small",
     onblur: () => setSure(false),
-    onkeydown: (/** @type {KeyboardEvent} */ { key }) => key === "Escape" && setSure(false),
+    onkeydown: (/** @type {KeyboardEvent} */ { key }) => {
+      if (key === "Escape") setSure(false);
+    },
   });
   return node;
 }

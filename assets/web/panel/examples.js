@@ -22,9 +22,9 @@ export function makeExamples(context) {
       scrollToViewer(context);
     };
     const button = make("button", { type: "button", className: "st-look", onclick }, picture, label);
-    return make("li", { className: "st-card st-earlier-run" }, button);
+    return make("li", { className: "st-card st-example" }, button);
   });
-  const list = make("ul", { className: "st-strip st-earlier", role: "list", "aria-label": words.examples }, ...items);
+  const list = make("ul", { className: "st-strip st-examples", role: "list", "aria-label": words.examples }, ...items);
   const heading = make("h2", { className: "st-heading", textContent: words.examples });
   const section = { className: "st-examples-section", "aria-label": words.examples, hidden: !items.length };
   return make("section", section, heading, list);

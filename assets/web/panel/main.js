@@ -45,7 +45,7 @@ export function buildPanel(host) {
     const focused = host.root.contains(document.activeElement) ? document.activeElement : null;
     update(context);
     // The button that was pressed last may be gone.
-    if (focused && !focused.isConnected) context.viewer.frame.focus({ preventScroll: true });
+    if (focused && document.activeElement === document.body) context.viewer.frame.focus({ preventScroll: true });
   };
   context.refresh();
   return (value) => {

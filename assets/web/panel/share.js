@@ -17,6 +17,7 @@ export function makeSaveMenu(context) {
   const list = make("div", { className: "st-menu", role: "group", "aria-label": words.share, hidden: true });
   /** @param {boolean} isOpen */
   const setOpen = (isOpen) => {
+    if (!isOpen && list.contains(document.activeElement)) button.focus();
     list.hidden = !isOpen;
     button.setAttribute("aria-expanded", String(isOpen));
   };
