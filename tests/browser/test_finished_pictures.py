@@ -80,7 +80,7 @@ def test_any_two_stages_are_compared_in_words(running_app, open_page):
     expect_runs_done(page, 2)
     press_button(page, words.STAGES_PANEL["compare"])
     page.get_by_label(words.STAGES_PANEL["picture_a"]).select_option(index=1)
-    page.get_by_label(words.STAGES_PANEL["picture_b"]).select_option(index=3)
+    page.get_by_label(words.STAGES_PANEL["picture_b"]).select_option(index=2)
     expect(page.get_by_text("A and B differ in")).to_contain_text("Layout freedom")
     expect(page.get_by_role("slider", name=words.STAGES_PANEL["divider"])).to_be_visible()
 
@@ -120,6 +120,8 @@ def test_an_export_is_shown_with_its_own_run(running_app, open_page, monkeypatch
     open_save_menu(page)
     press_button(page, words.LABELLED_PICTURE)
     save = page.get_by_role("link", name=words.SAVE_LABELLED_PICTURE)
+    expect(status_line(page)).to_contain_text(words.EXPORT_READY.format(label=words.SAVE_LABELLED_PICTURE))
+    open_save_menu(page)
     expect(save).to_have_count(1)
     expect(save).to_have_attribute("download", re.compile("green-tree"))
     earlier.first.click()
