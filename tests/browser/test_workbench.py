@@ -15,6 +15,7 @@ from tests.support.page_queries import (
     set_number,
     status_line,
     stop_in_stage_two,
+    wait_until_stored,
 )
 from ui.text import words
 
@@ -184,6 +185,8 @@ def test_the_save_menu_closes_with_escape_and_gives_the_focus_back(running_app, 
 def test_stages_and_shape_replace_a_custom_size_and_custom_scales(running_app, open_page):
     page = open_page(f"{running_app.url}?width=240&height=200&scales=1,1.75")
     sizes = page.locator("#sizes")
+    expect(sizes).to_contain_text("240 × 200")
+    wait_until_stored(page, lambda: set_number(page, "alpha1", 2))
     expect(sizes).to_contain_text("240 × 200")
     page.get_by_label("1:1", exact=True).check()
     expect(sizes).to_contain_text("→ 224 px")

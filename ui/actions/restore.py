@@ -85,7 +85,7 @@ def _use_link(session: Session, services: Services, link: ParsedLink) -> None:
 
 def _show_candidates(session: Session, services: Services, names: object) -> bool:
     """Show the candidates of these names, a value from outside. Return whether there are any."""
-    names = names if isinstance(names, list) else []
+    names = names[:MAX_OWN_RUNS] if isinstance(names, list) else []
     found = [services.run_progress(name, session.owner) for name in names if name in session.own_runs]
     session.candidates = tuple(run for run in found if run and (run.finished or services.is_active(run)))
     session.active_run = next((run for run in session.candidates if services.is_active(run)), None)

@@ -215,9 +215,8 @@ def _show_newest_stage(session: Session, services: Services, progress: RunProgre
 def report_end(session: Session, services: Services, progress: RunProgress) -> None:
     """Show a message that says how a run of the page ended."""
     session.ended_run = progress
-    if (
-        session.active_run is not progress
-    ):  # The page has started another run, or has no use for this one any more.
+    # The page may have started another run meanwhile, or have no use for this one any more.
+    if session.active_run is not progress:
         return
     if progress in session.candidates:
         _go_on_with_candidates(session, services, progress)

@@ -177,8 +177,7 @@ class ActionHandlers(Handlers):
         if session.trial and not runs.is_run_active(session, self.services):
             session.show_comparison()
             self._show_run(session, session.trial.before.name)
-        shown = session.shown_run
-        if shown and shown.name in self.services.examples:
+        elif session.undoable_change is session.example_change:
             session.show_comparison()
             self._show_run(session, session.previous_run.name if session.previous_run else EXAMPLE)
         session.trial = session.undoable_change = session.message = None
@@ -220,7 +219,7 @@ class ActionHandlers(Handlers):
             session.previous_run = shown
         self._show_run(session, name)
         set_recipe(session, self.services, progress.plan.recipe)
-        session.undoable_change = SettingsChange(before, session.recipe)
+        session.undoable_change = session.example_change = SettingsChange(before, session.recipe)
         session.show_message(words.EXAMPLE_TEXTS[progress.name], UNDO_ACTION)
         other = self.services.examples.get(COMPARED_EXAMPLES.get(progress.name, ""))
         if other:

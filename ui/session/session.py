@@ -110,6 +110,8 @@ class Session:
     keeps_seed: bool = False
     # The change of settings that the Undo button reverts; None if there is nothing to undo.
     undoable_change: SettingsChange | None = None
+    # The change of settings that the last shown example made; None if no example was shown.
+    example_change: SettingsChange | None = None
     # The name of the model that is selected once its download is complete; None if no model is awaited.
     wanted_model: str | None = None
 

@@ -96,7 +96,8 @@ def overridden_widgets(before: Mapping[str, Any], now: Mapping[str, Any]) -> dic
     """
 
     def is_changed(*names: str) -> bool:
-        return any(name in before and before[name] != now.get(name) for name in names)
+        # A widget may be empty in several ways.
+        return any(name in before and (before[name] or None) != (now.get(name) or None) for name in names)
 
     if is_changed("scales", "width", "height"):
         return {}
