@@ -55,12 +55,17 @@ def test_one_of_four_pictures_becomes_the_first_stage_and_gives_its_seed(running
     assert len(running_app.runs()) == 5
 
 
+def finish_one_candidate(page, gate):
+    """Begin to draw candidates, and hold them back when the first one is finished."""
+    gate.close()
+    press_button(page, words.MAKE_CANDIDATES)
+    gate.allow(6)
+    expect(candidates(page)).to_have_count(1)
+
+
 def test_candidates_go_on_through_a_reload(running_app, open_page):
     page = open_page(running_app.url)
-    running_app.gate.close()
-    press_button(page, words.MAKE_CANDIDATES)
-    running_app.gate.allow(5)
-    expect(candidates(page)).to_have_count(1)
+    finish_one_candidate(page, running_app.gate)
     page.reload()
     expect(candidates(page)).to_have_count(1)
     running_app.gate.open()
@@ -72,10 +77,7 @@ def test_candidates_go_on_through_a_reload(running_app, open_page):
 
 def test_stop_ends_all_candidates_and_keeps_the_finished_ones(running_app, open_page):
     page = open_page(running_app.url)
-    running_app.gate.close()
-    press_button(page, words.MAKE_CANDIDATES)
-    running_app.gate.allow(6)
-    expect(candidates(page)).to_have_count(1)
+    finish_one_candidate(page, running_app.gate)
     press_button(page, words.STOP)
     expect(status_line(page)).to_have_text(message_pattern(words.STOPPING))
     running_app.gate.open()
@@ -87,9 +89,7 @@ def test_stop_ends_all_candidates_and_keeps_the_finished_ones(running_app, open_
 
 def test_choosing_early_stops_the_others(running_app, open_page):
     page = open_page(running_app.url)
-    running_app.gate.close()
-    press_button(page, words.MAKE_CANDIDATES)
-    running_app.gate.allow(6)
+    finish_one_candidate(page, running_app.gate)
     candidates(page).click()
     expect(finished_cards(page)).to_have_count(1)
     running_app.gate.open()

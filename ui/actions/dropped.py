@@ -11,6 +11,7 @@ from engine.recipe.recall import Recalled, recall
 from engine.recipe.recipe import DEFAULTS, Recipe
 from ui.actions.replan import current_notes, set_recipe
 from ui.messages.status import describe_settings_used
+from ui.session.notes import UNDO_ACTION
 from ui.session.services import Services
 from ui.session.session import DroppedFile, Session, SettingsChange
 from ui.session.uploads import find_upload
@@ -19,9 +20,6 @@ from ui.settings.sizes import scales_larger_than
 from ui.settings.widgets import summarize_settings
 from ui.text import words
 from ui.text.labels import join_labels
-
-# The button that reverts the last change of settings that the page made.
-UNDO_ACTION = {"do": "undo", "label": words.UNDO}
 
 
 @dataclass(frozen=True)

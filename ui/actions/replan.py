@@ -12,7 +12,7 @@ from engine.recipe.recipe import Recipe
 from ui.actions import runs
 from ui.messages.summaries import describe_differences
 from ui.session.images import recipe_with_files, without_image_size
-from ui.session.notes import make_note
+from ui.session.notes import UNDO_ACTION, make_note
 from ui.session.services import Services
 from ui.session.session import Session
 from ui.settings.widgets import recipe_from_widgets, values_without_widget, widget_values
@@ -77,8 +77,8 @@ def current_notes(session: Session, services: Services) -> tuple[dict[str, Any],
     notes = []
     shown, trial = session.shown_run, session.trial
     if trial and session.comparison[1] and shown and shown.name == trial.run:
-        keep, undo = {"do": "keep", "label": words.KEEP}, {"do": "undo", "label": words.UNDO}
-        notes.append(make_note(words.TRIED.format(changes=trial.text), keep, undo, kind="nudge"))
+        keep = {"do": "keep", "label": words.KEEP}
+        notes.append(make_note(words.TRIED.format(changes=trial.text), keep, UNDO_ACTION, kind="nudge"))
     running = session.active_run if runs.is_run_active(session, services) else None
     if running and running.plan and session.plan:
         changes = describe_differences(running.plan.recipe, session.plan.recipe)

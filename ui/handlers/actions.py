@@ -10,7 +10,6 @@ import gradio as gr
 from engine.errors import Fault
 from engine.recipe.recipe import DEFAULTS
 from ui.actions import dropped, runs
-from ui.actions.dropped import UNDO_ACTION
 from ui.actions.replan import current_notes, set_recipe
 from ui.handlers.base import Handlers
 from ui.messages.status import checked_fit, describe_settings_used, example_prompt
@@ -19,7 +18,7 @@ from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.exports import make_export, viewed_centre
 from ui.panels.stages_value import stages_panel_value
 from ui.session.client import client_of
-from ui.session.notes import make_note
+from ui.session.notes import UNDO_ACTION, make_note
 from ui.session.services import EXAMPLE, Services
 from ui.session.session import (
     MAX_PENDING_EXPORTS,

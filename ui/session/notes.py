@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from ui.text import words
+
+# The button that reverts the last change of settings that the page made.
+UNDO_ACTION = {"do": "undo", "label": words.UNDO}
+
 
 def make_note(text: str, *actions: dict[str, Any], kind: str = "note") -> dict[str, Any]:
     """Return a note as a JSON object for the page's script.
