@@ -36,6 +36,7 @@ from ui.settings.widgets import (
     size_widget,
 )
 from ui.text import methods, words
+from ui.web.skipping_blocks import SkippingBlocks
 
 # The key in the browser's local storage under which the page stores its state. Gradio's default key changes with
 # every start of the app.
@@ -69,7 +70,7 @@ UPLOAD_CACHE_SECONDS = (600, MAX_UPLOAD_AGE)
 def build_studio(services: Services) -> gr.Blocks:
     """Return the whole app: the page, its events and the public endpoints."""
     gr.set_static_paths([services.cache.root, *services.examples.values()])
-    with gr.Blocks(
+    with SkippingBlocks(
         title=words.TITLE, analytics_enabled=False, delete_cache=UPLOAD_CACHE_SECONDS, fill_width=True
     ) as demo:
         page, buttons = _PageBuilder(services).build()
