@@ -25,6 +25,10 @@
   // An open list stays open when the server replaces the elements, and the focus stays in it.
   let isOpen = false;
   let focused = -1;
+  // The server may replace the elements between the click that opens the list and the event "toggle".
+  element.addEventListener("click", ({ target }) => {
+    if (target instanceof Element && target.closest("summary")) isOpen = !details()?.open;
+  });
   element.addEventListener("toggle", () => (isOpen = Boolean(details()?.open)), true);
   element.addEventListener("focusin", ({ target }) => (focused = options().findIndex((one) => one === target)));
   new MutationObserver(() => {
