@@ -42,7 +42,6 @@ MAIN_MEASURES = (
     "kernel of crops, EfficientNet-Lite0",
     "subject",
     "one",
-    "agreement",
     "seam",
 )
 
