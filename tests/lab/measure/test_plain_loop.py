@@ -40,6 +40,7 @@ def test_the_engine_equals_the_plain_loop(method, stride, tmp_path):
         guidance=5.0,
         stride=stride,
         feather=False,
+        view_batch=1,
     )
     (ours,) = run_latents(recipe, model, tmp_path, noise=StartNoise())
     theirs = plain_loop.draw(
