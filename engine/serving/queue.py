@@ -133,8 +133,8 @@ class RunQueue:
     def submit_all(self, requests: Sequence[Request]) -> list[str]:
         """Put several runs of one owner into the queue, and return their names. Together they take one place.
 
-        They are carried out in order, and whoever watches one of them watches all. Raise as `submit` does; then none of
-        them is in the queue.
+        They are carried out in order. Whoever watches one of them watches all. Raise as `submit` does. If one cannot be
+        accepted, none is put into the queue.
         """
         self._check_places(requests[0].client)
         self._check_space(requests)

@@ -23,8 +23,8 @@ _SOURCES = {
 class SecurityHeaders:
     """Adds security headers to all answers.
 
-    They are a Content-Security-Policy, a header that forbids browsers to guess the type of a file, and one that forbids
-    them to send the page's address to other sites.
+    One is a Content-Security-Policy. One forbids browsers to guess the type of a file. One forbids them to send the
+    page's address to other sites.
 
     frames: other sites that may show the app in a frame.
     servers: the servers that the page may send requests to, besides the app's own.
