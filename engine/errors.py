@@ -127,9 +127,7 @@ CONTROL_THRESHOLDS = (
     "The strong-edge threshold is {high}, which is below the weak-edge threshold ({low}). "
     "Exchange the two values."
 )
-CONTROL_STRENGTHS = (
-    "The strengths of a control must be at most {limit} numbers, one per stage; this is {value}."
-)
+NOT_NUMBERS_BY_STAGE = "{field} must be at most {limit} numbers, one per stage; this is {value}."
 CONTROLNET_NOT_OFFERED = (
     "The ControlNet {net} is not available here. Leave it out to use the model's own ControlNet."
 )

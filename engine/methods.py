@@ -18,8 +18,9 @@ class Method:
     progressive: bool = True
     # Whether each stage is pulled to the noised enlargement of the previous stage (skip residual, weight c1).
     skip_residual: bool = False
-    # Whether each stage starts at a middle step, from the noised enlargement of the previous stage (SDEdit).
-    restarts: bool = False
+    # Where each stage above the first starts, unless the option `restart` says otherwise: from the enlargement of the
+    # previous stage, noised to this fraction of all training timesteps. 1 is pure noise.
+    start: float = 1.0
     # Whether each stage above the first starts with block noise and with its blocks blurred, and undoes the blur
     # over its steps (Relay Diffusion). A block is the area of one latent cell of the stage below.
     relays: bool = False
@@ -42,6 +43,11 @@ class Method:
     reads: frozenset[str] = frozenset()
 
     @property
+    def restarts(self) -> bool:
+        """Whether stages start at a middle step (SDEdit)."""
+        return self.start < 1
+
+    @property
     def takes_start_image(self) -> bool:
         """Whether the method can start from an image in place of noise."""
         return self.skip_residual or self.restarts or self.upscales
@@ -58,9 +64,11 @@ ABLATION_SETTINGS = frozenset({"progressive", "skip_residual", "dilated"})
 # Options that give a method the local views or the network patch of another method.
 COMBINATION_OPTIONS = frozenset({"views", "network"})
 # Settings whose values `faithful` overrides.
-FAITHFUL_SETTINGS = frozenset({"economy", "kernel", "lattice", "feather"})
+FAITHFUL_SETTINGS = frozenset(
+    {"economy", "kernel", "lattice", "feather", "restart", "restart_stages", "guidance_start", "guidance_end"}
+)
 # Settings that have an effect only with classifier-free guidance.
-GUIDANCE_SETTINGS = frozenset({"negative", "guidance_rescale"})
+GUIDANCE_SETTINGS = frozenset({"negative", "guidance_rescale", "guidance_start", "guidance_end"})
 # Settings of a start image.
 START_IMAGE_SETTINGS = frozenset({"image", "fidelity"})
 # The options that each patch of the network reads; "" is no patch.
@@ -76,6 +84,8 @@ ALL_NETWORK_OPTIONS = frozenset().union(*NETWORK_OPTIONS.values())
 DENOISING_SETTINGS = frozenset(
     {"prompt", "seed", "steps", "guidance", "scheduler", "controls", "loras", "view_batch"}
 )
+# Options that set where a stage starts.
+RESTART_OPTIONS = frozenset({"restart", "restart_stages"})
 # Settings that have an effect only with several stages.
 STAGE_SETTINGS = frozenset({"progressive", "enlarge"})
 
@@ -93,6 +103,7 @@ METHODS = {
         | ALL_NETWORK_OPTIONS
         | START_IMAGE_SETTINGS
         | STAGE_SETTINGS
+        | RESTART_OPTIONS
         | {"economy", "faithful"},
     ),
     "direct": Method(has_base=False, true_size_ids=False),
@@ -105,18 +116,20 @@ METHODS = {
         reads=frozenset({"stride", "feather", "placed"}) | COMBINATION_OPTIONS | ALL_NETWORK_OPTIONS,
     ),
     "sdedit": Method(
-        restarts=True,
-        reads=frozenset({"restart", "image"})
+        start=0.6,
+        reads=frozenset({"image"})
+        | RESTART_OPTIONS
         | WINDOW_SETTINGS
         | COMBINATION_OPTIONS
         | ALL_NETWORK_OPTIONS
         | STAGE_SETTINGS,
     ),
     "relay": Method(
-        restarts=True,
+        start=0.6,
         relays=True,
         views="windows",
-        reads=frozenset({"restart", "block", "unblur", "image"})
+        reads=frozenset({"block", "unblur", "image"})
+        | RESTART_OPTIONS
         | WINDOW_SETTINGS
         | COMBINATION_OPTIONS
         | ALL_NETWORK_OPTIONS

@@ -5,7 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from engine.methods import COMBINATION_OPTIONS
 from engine.recipe.options import OPTIONS
 from ui import api
 from ui.actions import restore
@@ -24,6 +23,7 @@ from ui.panels.word_lists import WordLists, word_lists_html
 from ui.session.services import Services
 from ui.session.upload_folder import MAX_UPLOAD_AGE
 from ui.settings.widgets import (
+    ADVANCED_OPTIONS,
     ALPHAS,
     FINE_SETTINGS,
     METHOD_PARTS,
@@ -197,7 +197,7 @@ class _PageBuilder:
             for name in (*ALPHAS, *SMOOTHING_AND_STRIDE):
                 self._add_setting(name)
             for name in OPTIONS:
-                if name not in COMBINATION_OPTIONS:
+                if name not in ADVANCED_OPTIONS:
                     self._add_option(name)
             self.parts["slider_help"] = gr.HTML(elem_id="slider-help")
             self.parts["curves"] = gr.HTML(elem_id="curves")
@@ -230,7 +230,7 @@ class _PageBuilder:
             for name in METHOD_PARTS:
                 self._add_setting(name)
             self._add_setting("kernel")
-            for name in sorted(COMBINATION_OPTIONS, reverse=True):
+            for name in ADVANCED_OPTIONS:
                 self._add_option(name)
             self._add_setting("faithful")
 

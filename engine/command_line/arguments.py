@@ -38,7 +38,7 @@ examples:
 # What stands for an option's value in the help text, by the setting's kind.
 METAVARS = {
     "text": "TEXT", "number": "NUMBER", "integer": "N", "choice": "NAME", "scales": "1,2,4", "picture": "FILE",
-    "upscaler": "NAME",
+    "upscaler": "NAME", "numbers": "1,0.8",
 }  # fmt: skip
 # The same for single settings, by name.
 OWN_METAVARS = {"model": "NAME"}

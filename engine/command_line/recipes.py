@@ -88,7 +88,7 @@ def parse_value(setting: Setting, value: Any) -> Any:
     match setting.kind:
         case "number" | "integer":
             return None if setting.optional and not value.strip() else _parse_number(value)
-        case "scales":
+        case "scales" | "numbers":
             return tuple(_parse_number(part) for part in value.replace(",", " ").split())
     return value
 

@@ -16,6 +16,7 @@ from engine.formulas.schedule import (
     fidelity_exponent,
     stage_schedule,
     with_block_blur,
+    with_guidance_interval,
 )
 from engine.formulas.timesteps import (
     FIRST_ORDER_SCHEDULERS,
@@ -34,7 +35,7 @@ from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import Control
-from engine.recipe.effects import is_faithful, resolve_method
+from engine.recipe.effects import is_faithful, resolve_method, start_fraction
 from engine.recipe.options import changed_options, options_from_pairs
 from engine.recipe.recipe import LATENT, Recipe, ResolvedRecipe
 
@@ -277,6 +278,7 @@ def _build_stage(number: int, scale: float, recipe: ResolvedRecipe, facts: Facts
     base_rows, base_cols = stage_cells(recipe.scales[0], recipe, facts)
     method, is_first = resolve_method(recipe), number == 1
     dilation = 1 if is_first or not method.dilated else dilation_for_scale(scale)
+    start = start_fraction(recipe, number)
     stage = Stage(
         number=number,
         scale=scale,
@@ -285,8 +287,9 @@ def _build_stage(number: int, scale: float, recipe: ResolvedRecipe, facts: Facts
         base_size=(base_rows * facts.cell, base_cols * facts.cell),
         dilation=dilation,
         block_side=block_side,
+        start_fraction=start,
         schedule=_build_schedule(
-            recipe, facts, method, is_first=is_first, dilated=dilation > 1, relays=block_side > 1
+            recipe, facts, method, start, is_first=is_first, dilated=dilation > 1, relays=block_side > 1
         ),
         patches=(),
         recipe=recipe,
@@ -314,22 +317,30 @@ def _add_sizes_below(stages: tuple[Stage, ...], image: str | None) -> tuple[Stag
 
 def _find_patches(stage: Stage) -> tuple[StepPatches, ...]:
     """Return the patches of the network at every step of a stage's schedule."""
+    guided = stage.schedule.guided & (stage.guidance_passes == 2)
     return patches_for_stage(
         stage.method.network,
         vars(stage.options),
         stage.window,
         stage.facts,
-        len(stage.schedule.t),
         (stage.recipe.seed, stage.rows, stage.cols),
-        guided=stage.guidance_passes == 2,
+        guided.tolist(),
     )
 
 
 def _build_schedule(
-    recipe: ResolvedRecipe, facts: Facts, method: Method, *, is_first: bool, dilated: bool, relays: bool
+    recipe: ResolvedRecipe,
+    facts: Facts,
+    method: Method,
+    start: float,
+    *,
+    is_first: bool,
+    dilated: bool,
+    relays: bool,
 ) -> Schedule:
     """Return the schedule of a stage.
 
+    start: see Stage.start_fraction.
     is_first: whether this is the first stage, which has an anchor only if there is a start image.
     dilated: whether there are dilated views.
     relays: whether the stage may undo a blur of blocks.
@@ -338,8 +349,10 @@ def _build_schedule(
     if method.upscales and not (is_first and method.has_base):
         return base_schedule(t[:0])
     if is_first and recipe.image is None:
-        return base_schedule(t)
-    options = options_from_pairs(recipe.options)
+        schedule = base_schedule(t)
+        if method.has_base:
+            return schedule
+        return with_guidance_interval(schedule, recipe.guidance_start, recipe.guidance_end)
     alpha1 = recipe.alpha1 if recipe.image is None else fidelity_exponent(recipe.alpha1, recipe.fidelity)
     schedule = stage_schedule(
         t,
@@ -350,9 +363,11 @@ def _build_schedule(
         skip_residual=method.skip_residual,
         dilated=dilated,
         faithful=recipe.faithful,
-        start_fraction=options.restart if method.restarts else 1.0,
+        start_fraction=start,
     )
+    if not recipe.faithful:
+        schedule = with_guidance_interval(schedule, recipe.guidance_start, recipe.guidance_end)
     if not relays:
         return schedule
     levels = levels_at(t, recipe.scheduler, facts.scheduler)
-    return with_block_blur(schedule, levels, STRONGEST_BLOCK_BLUR * options.unblur)
+    return with_block_blur(schedule, levels, STRONGEST_BLOCK_BLUR * options_from_pairs(recipe.options).unblur)

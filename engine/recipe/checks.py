@@ -19,8 +19,6 @@ from engine.methods import METHODS
 from engine.recipe import images
 from engine.recipe.controls import (
     CONTROL_SETTINGS,
-    MAX_CONTROL_STAGES,
-    MAX_CONTROL_STRENGTH,
     MAX_CONTROLS,
     Control,
 )
@@ -232,16 +230,12 @@ def _check_control(name: str, control: object) -> Control:
     return replace(control, **values)
 
 
-def _check_strengths(name: str, setting: Setting, value: object) -> tuple[float, ...]:
-    """Return the conditioning scales of a control, one for each stage."""
-    if not isinstance(value, tuple) or len(value) > MAX_CONTROL_STAGES:
-        raise BadRecipe(
-            name, errors.CONTROL_STRENGTHS.format(limit=MAX_CONTROL_STAGES, value=short_repr(value))
-        )
-    return tuple(
-        _check_number(name, replace(setting, low=0.0, high=MAX_CONTROL_STRENGTH), strength)
-        for strength in value
-    )
+def _check_numbers(name: str, setting: Setting, value: object) -> tuple[float, ...]:
+    """Return numbers in the setting's range as floats, at most one for each stage; else raise BadRecipe."""
+    if not isinstance(value, tuple) or len(value) > MAX_SCALES:
+        sentence = errors.NOT_NUMBERS_BY_STAGE.format(field=name, limit=MAX_SCALES, value=short_repr(value))
+        raise BadRecipe(name, sentence)
+    return tuple(_check_number(name, setting, number) for number in value)
 
 
 def _check_controls_external(controls: tuple[Control, ...]) -> None:
@@ -270,6 +264,6 @@ def _check_options(name: str, setting: Setting, value: object) -> tuple[tuple[st
 _CHECKS = {
     "text": _check_text, "number": _check_number, "integer": _check_integer, "flag": _check_flag,
     "choice": _check_choice, "scales": _check_scales, "picture": _check_image, "loras": _check_loras,
-    "controls": _check_controls, "strengths": _check_strengths, "options": _check_options,
+    "controls": _check_controls, "numbers": _check_numbers, "options": _check_options,
     "upscaler": _check_upscaler,
 }  # fmt: skip

@@ -16,8 +16,6 @@ from engine.recipe.fields import Setting, collect_settings, setting
 
 # The largest number of controls in a recipe.
 MAX_CONTROLS = 4
-# The largest number of values in Control.stages.
-MAX_CONTROL_STAGES = 8
 # The largest conditioning scale of a control.
 MAX_CONTROL_STRENGTH = 2.0
 
@@ -93,9 +91,11 @@ class Control:
     )
     stages: tuple[float, ...] = setting(
         (),
-        "strengths",
+        "numbers",
         "Strength by stage",
         "One strength per stage; the last one is used for all further stages.",
+        0,
+        MAX_CONTROL_STRENGTH,
     )
     start: float = setting(
         0.0,

@@ -42,11 +42,26 @@ def resolve_method(recipe: Recipe) -> Method:
     )
 
 
+def start_fraction(recipe: Recipe, stage: int) -> float:
+    """Return where a stage starts from the picture that it enlarges, as a fraction of the training timesteps.
+
+    1 is pure noise.    stage: the stage's number, from 1.
+    """
+    row = METHODS[recipe.method]
+    if "restart" not in row.reads or is_faithful(recipe):
+        return row.start
+    options = options_from_pairs(recipe.options)
+    by_stage = options.restart_stages
+    return (by_stage[min(stage, len(by_stage)) - 1] if by_stage else options.restart) or row.start
+
+
 def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
     """Return the sorted names of settings and options that have no effect, because of the method or other settings."""
     row = resolve_method(recipe)
     names = {name for method in METHODS.values() for name in method.reads} - row.reads
     names |= ALL_NETWORK_OPTIONS - NETWORK_OPTIONS[row.network]
+    if options_from_pairs(recipe.options).restart_stages:
+        names.add("restart")
     if row.views == "whole":
         names |= WINDOW_SETTINGS | {"placed"}
     if not row.skip_residual:
@@ -57,6 +72,8 @@ def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
         names |= FAITHFUL_SETTINGS | COMBINATION_OPTIONS
     if recipe.guidance is not None and recipe.guidance <= 1:
         names |= GUIDANCE_SETTINGS | {"damped"}
+    if row.upscales:
+        names |= {"guidance_start", "guidance_end"}
     if row.upscales and recipe.image is not None:
         names |= DENOISING_SETTINGS | GUIDANCE_SETTINGS
     if recipe.image is None or not row.skip_residual:

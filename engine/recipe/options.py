@@ -21,13 +21,22 @@ class Options:
     """The options of a recipe. An option that is "" or 0 takes the method's own value."""
 
     restart: float = setting(
-        0.6,
+        0.0,
         "number",
         "Redraw strength",
-        "How much noise the enlarged picture gets. Lower: only finer. Higher: freer, may repeat the subject.",
-        0.1,
+        "How much noise the enlarged picture gets. Lower: only finer, faster. Higher: freer. "
+        "0: the method's own (DemoFusion 1, others 0.6).",
+        0,
         1,
         0.05,
+    )
+    restart_stages: tuple[float, ...] = setting(
+        (),
+        "numbers",
+        "Redraw strength by stage",
+        "One value per stage instead of one for all, like 1, 0.8, 0.6. The last one is used for all further stages.",
+        0,
+        1,
     )
     block: float = setting(
         0.5,

@@ -35,6 +35,8 @@ MAX_LORA_STRENGTH = 4.0
 MAX_SIDE = 8192
 # The largest seed.
 MAX_SEED = 2**32 - 1
+# Settings that were added later. At their defaults they are not part of a recipe's hash.
+LATER_SETTINGS = frozenset({"guidance_start", "guidance_end"})
 # The value of `enlarge` with which a stage starts from the enlarged latent of the stage below.
 LATENT = "latent"
 
@@ -75,6 +77,24 @@ class Recipe:
     )
     guidance_rescale: float = setting(
         0.0, "number", "Guidance rescale", "Reduces the contrast that a high guidance scale adds.", 0, 1, 0.05
+    )
+    guidance_start: float = setting(
+        0.0,
+        "number",
+        "Guidance from",
+        "As a share of the steps of each stage after the first. Outside of the interval each step takes half the time.",
+        0,
+        1,
+        0.05,
+    )
+    guidance_end: float = setting(
+        1.0,
+        "number",
+        "Guidance until",
+        "As a share of the steps of each stage after the first. Lower: faster, softer colours.",
+        0,
+        1,
+        0.05,
     )
     scheduler: str = setting(
         "", "choice", "Sampler", "How each denoising step is computed.", choices=("", "model", *SCHEDULERS)
@@ -226,8 +246,14 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """A sha256 of all settings except view_batch, which does not change the image."""
+        """A sha256 of all settings except view_batch, which does not change the image.
+
+        Recipes of earlier versions keep their hash.
+        """
         values = {k: v for k, v in to_dict(self).items() if k != "view_batch"}
+        for name in LATER_SETTINGS:
+            if values[name] == getattr(DEFAULTS, name):
+                del values[name]
         values["loras"] = lora_digests(self.loras)
         values["enlarge"] = upscaler_digest(self.enlarge)
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.catalogue.entries import lora_digests
 from engine.catalogue.upscalers import upscaler_digest
-from engine.methods import ABLATION_SETTINGS, SKIP_RESIDUAL_SETTINGS
+from engine.methods import ABLATION_SETTINGS, RESTART_OPTIONS, SKIP_RESIDUAL_SETTINGS
 from engine.planning.controlnets import controlnet_for
 from engine.planning.stage import Stage
 from engine.recipe.controls import key_values
@@ -87,11 +87,15 @@ def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
         if row.relays:
             values["block_side"] = stage.block_side
     elif recipe.image is not None:
-        read |= (SKIP_RESIDUAL_SETTINGS | {"economy", "restart"}) & row.reads - ineffective
+        read |= (SKIP_RESIDUAL_SETTINGS | {"economy"}) & row.reads - ineffective
     if not stage.is_base or recipe.image is not None:
         values["row"] = {name: getattr(row, field) for name, field in METHOD_FIELDS.items()}
-    read -= {"options"}
+    read -= {"options", *RESTART_OPTIONS}
     values |= {name: getattr(recipe if name in SETTINGS else stage.options, name) for name in read}
+    if (not stage.is_base or recipe.image is not None) and (row.restarts or stage.start_fraction < 1):
+        values["restart"] = stage.start_fraction
+    if recipe.guidance > 1 and not all(step.guided for step in stage.steps):
+        values["guidance_interval"] = (recipe.guidance_start, recipe.guidance_end)
     if stage.upscaler:
         values["enlarge"] = upscaler_digest(stage.upscaler)
     values["controls"] = _control_values(stage)

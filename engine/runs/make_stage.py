@@ -248,7 +248,7 @@ class StageWork:
         if self.stored_below is None:
             return None
         latent = torch.from_numpy(self.stored_below.latents).to(self.model.device)
-        return StageMade(self.run.plan.stages[self.number - 2], latent, Tone(*self.stored_below.tone))
+        return StageMade(self.run.plan.stages[self.number - 2], latent, Tone.from_numbers(*self.stored_below.tone, latent.device))
 
     def make_denoiser(self) -> Denoiser:
         """Encode the prompt and return the denoiser for the stage."""
@@ -346,7 +346,7 @@ class StageWork:
         seconds, evaluations = self.clock.reset(), denoiser.evaluations
         measured = {"seconds": round(seconds, 3), "evaluations": evaluations}
         record = self.record(denoiser.view_batch) | measured
-        stored = store.StoredStage(latent.cpu().numpy(), (made.tone.mean, made.tone.deviation), record)
+        stored = store.StoredStage(latent.cpu().numpy(), made.tone.to_numbers(), record)
         folder = store.write_stage(self.run.folder, stage.number, record["key"], stored, picture)
         Pace(self.run.folder.parent).learn(replace(stage, facts=self.model.facts), seconds)
         yield events.StageDone(

@@ -1,21 +1,33 @@
 """The tone of a latent: its mean and standard deviation. The first finished stage sets it for all later ones."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Tone:
-    """Mean and standard deviation of a latent over all channels and cells."""
+class Tone(NamedTuple):
+    """Mean and standard deviation of a latent over all channels and cells, as tensors without dimensions.
 
-    mean: float
-    deviation: float
+    They stay on the latent's device, because reading them would wait for it.
+    """
+
+    mean: Tensor
+    deviation: Tensor
 
     @classmethod
     def of(cls, latent: Tensor) -> "Tone":
         """Return the tone of a latent."""
-        return cls(latent.mean().item(), latent.std().item())
+        return cls(latent.mean(), latent.std())
+
+    @classmethod
+    def from_numbers(cls, mean: float, deviation: float, device: torch.device | None = None) -> "Tone":
+        """Return a tone with this mean and standard deviation, on a device (CPU if None)."""
+        return cls(*(torch.tensor(number, dtype=torch.float32, device=device) for number in (mean, deviation)))
+
+    def to_numbers(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation as numbers."""
+        return self.mean.item(), self.deviation.item()
 
 
 def match_tone(latent: Tensor, tone: Tone | None) -> tuple[Tensor, Tone]:

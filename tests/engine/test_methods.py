@@ -291,6 +291,38 @@ def test_methods_share_stages_that_do_not_differ(models_by_architecture, tmp_pat
     assert [stage.stage for stage in accepted.kept] == [1]
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "fractions"),
+    [
+        ("demofusion", {}, (1, 1, 1)),
+        ("relay", {}, (0.6, 0.6, 0.6)),
+        ("demofusion", {"restart": 0.7}, (0.7, 0.7, 0.7)),
+        ("demofusion", {"restart_stages": (1, 0.8, 0.6)}, (1, 0.8, 0.6)),
+        ("sdedit", {"restart_stages": (1, 0.8), "restart": 0.3}, (1, 0.8, 0.8)),
+        ("direct", {"restart": 0.3}, (1,)),
+    ],
+)
+def test_restart_is_one_number_or_one_for_each_stage(method, options, fractions):
+    planned = plan(Recipe(method=method, options=options, scales=(1, 2, 4)), make_facts())
+    assert tuple(stage.start_fraction for stage in planned.stages) == fractions
+
+
+def test_restart_leaves_out_the_steps_above_it_in_all_stages_but_the_base():
+    stages = plan(Recipe(options={"restart": 0.6}, scales=(1, 2), steps=10), make_facts()).stages
+    assert [stage.schedule.first for stage in stages] == [0, 4]
+    assert stages[1].step_count == 6
+
+
+def test_faithful_mode_starts_every_stage_from_noise():
+    planned = plan(Recipe(faithful=True, scheduler="ddim", options={"restart": 0.6}), make_facts())
+    assert {stage.start_fraction for stage in planned.stages} == {1.0}
+    assert "restart" in ineffective_settings(planned.recipe)
+
+
+def test_restart_has_no_effect_beside_values_for_each_stage():
+    assert "restart" in ineffective_settings(Recipe(options={"restart_stages": (1, 0.8)}))
+
+
 def test_faithful_mode_allows_only_demofusion():
     assert not plan(Recipe(method="direct", faithful=True), make_facts()).recipe.faithful
     assert "faithful" in ineffective_settings(Recipe(method="direct"))
@@ -304,7 +336,9 @@ def test_options_of_other_methods_are_reported_as_without_effect():
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"restart": 2}, "must be from 0.1 to 1"),
+        ({"restart": 2}, "must be from 0 to 1"),
+        ({"restart_stages": (1, 2)}, "restart_stages is 2; it must be from 0 to 1"),
+        ({"restart_stages": 0.5}, "at most 8 numbers, one per stage"),
         ({"views": "all"}, "Choose one of: windows, large, whole"),
         ({"placed": 1}, "on or off"),
         ({"stars": 1}, "There is no option 'stars'"),
@@ -318,7 +352,7 @@ def test_invalid_options_are_refused_in_a_sentence(options, reason):
 
 
 def test_options_at_their_defaults_are_not_stored():
-    planned = plan(Recipe(method="sdedit", options={"restart": 0.6, "views": "windows"}), make_facts())
+    planned = plan(Recipe(method="sdedit", options={"restart": 0.0, "views": "windows"}), make_facts())
     assert planned.recipe.options == (("views", "windows"),)
 
 

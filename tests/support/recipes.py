@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine import Recipe
 from engine.catalogue.upscalers import upscaler_names
-from engine.recipe.controls import CONTROL_SETTINGS, MAX_CONTROL_STRENGTH, Control
+from engine.recipe.controls import CONTROL_SETTINGS, Control
 from engine.recipe.options import OPTIONS, Options, changed_options
 from engine.recipe.recipe import LATENT, SETTINGS
 
@@ -25,6 +25,9 @@ def setting_values(setting):
         "upscaler": st.sampled_from(("", LATENT, *upscaler_names())),
         "options": options() if setting.kind == "options" else None,
         "controls": st.lists(controls(), max_size=2).map(tuple) if setting.kind == "controls" else None,
+        "numbers": st.lists(st.floats(setting.low, setting.high), max_size=3).map(tuple)
+        if setting.kind == "numbers"
+        else None,
         "scales": st.lists(st.floats(0.01, 32), max_size=6, unique=True).map(lambda s: tuple(sorted(s))),
     }
     some = kinds.get(setting.kind)
@@ -47,10 +50,7 @@ def _control(chosen):
 def controls():
     """Draw controls whose images are named by their digests, with the catalogue's ControlNet."""
     known = {name: setting_values(setting) for name, setting in CONTROL_SETTINGS.items() if name != "net"}
-    known |= {
-        "image": st.just(DIGEST),
-        "stages": st.lists(st.floats(0, MAX_CONTROL_STRENGTH), max_size=3).map(tuple),
-    }
+    known |= {"image": st.just(DIGEST)}
     return st.fixed_dictionaries(known).map(_control)
 
 

@@ -99,8 +99,10 @@ def describe_curves(stage: Stage) -> str:
     if stage.is_base or not stage.method.has_base:
         return words.NO_CURVES_AT_BASE if stage.is_base else ""
     changes, steps = curve_steps(stage), len(stage.schedule.t)
-    layout = _describe_restart(stage) if stage.method.restarts else _describe_layout(changes, steps)
-    clauses = [layout, _describe_dilation(stage, changes, steps)]
+    clauses = [_describe_restart(stage)] if stage.start_fraction < 1 else []
+    if not clauses or (changes.layout_release_step or 0) > stage.schedule.first + 1:
+        clauses.append(_describe_layout(changes, steps))
+    clauses += [_describe_dilation(stage, changes, steps)]
     if stage.dilated_view_count and changes.last_dilated_step:
         clauses.append(_describe_smoothing(changes))
     text = "; ".join(clauses)

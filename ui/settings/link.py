@@ -158,7 +158,7 @@ def _read_value(kind: str, text: object) -> Any:
         return text
     if kind == "flag":
         return {"1": True, "0": False}.get(text)
-    if kind == "scales":
+    if kind in ("scales", "numbers"):
         return tuple(_read_number(part) for part in text.split(",")) if text else ()
     return _read_number(text)
 

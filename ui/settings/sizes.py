@@ -109,10 +109,15 @@ def overridden_widgets(before: Mapping[str, Any], now: Mapping[str, Any]) -> dic
     return {name: value for name, value in cleared.items() if now.get(name) not in (None, "", 0)}
 
 
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Return the numbers in a text like "1, 2, 3.5"; raise ValueError if it holds anything else."""
+    return tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+
+
 def parse_scales(text: str) -> tuple[float, ...]:
     """Return the scales in a text like "1, 2, 3.5"; raise BadRecipe if they are not rising numbers."""
     try:
-        scales = tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+        scales = parse_numbers(text)
     except ValueError:
         raise BadRecipe("scales", errors.SCALES_NOT_RISING.format(scales=short_repr(text))) from None
     if not all(0 < scale <= MAX_SIDE for scale in scales):
@@ -172,7 +177,7 @@ def size_settings_for(recipe: Recipe, facts: Facts) -> SizeSettings:
             if size_for_shape(shape, recipe.scales[-1], facts) == (recipe.width, recipe.height):
                 return replace(settings, shape=shape)
     # With an explicit size, apply_size_settings ignores `stages` and `by_one`, so the scales are listed.
-    listed_scales = settings.scales or format_scales(recipe.scales)
+    listed_scales = settings.scales or format_numbers(recipe.scales)
     return replace(settings, scales=listed_scales, shape="", width=recipe.width, height=recipe.height)
 
 
@@ -192,14 +197,14 @@ def _settings_for_scales(scales: tuple[float, ...]) -> SizeSettings:
             return SizeSettings(stages=len(scales))
         if scales == scales_by_one(len(scales)):
             return SizeSettings(stages=len(scales), by_one=True)
-    return SizeSettings(stages=max(1, min(len(scales), MAX_STAGES)), scales=format_scales(scales))
+    return SizeSettings(stages=max(1, min(len(scales), MAX_STAGES)), scales=format_numbers(scales))
 
 
-def format_scales(scales: tuple[float, ...]) -> str:
-    """Return scales as text: "1, 1.5, 3"."""
-    return ", ".join(_format_scale(scale) for scale in scales)
+def format_numbers(numbers: tuple[float, ...]) -> str:
+    """Return numbers as text: "1, 1.5, 3"."""
+    return ", ".join(_format_number(number) for number in numbers)
 
 
-def _format_scale(scale: float) -> str:
-    """Return one scale as text; a whole number has no decimals."""
-    return str(int(scale)) if scale == int(scale) else repr(float(scale))
+def _format_number(number: float) -> str:
+    """Return a number as text; a whole number has no decimals."""
+    return str(int(number)) if number == int(number) else repr(float(number))

@@ -4,6 +4,7 @@ widget_values converts a recipe to the values of the widgets; recipe_from_widget
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -28,6 +29,8 @@ from ui.settings.sizes import (
     SHAPES,
     SizeSettings,
     apply_size_settings,
+    format_numbers,
+    parse_numbers,
     size_settings_for,
 )
 from ui.text import methods, words
@@ -40,9 +43,11 @@ ALPHAS = ("alpha1", "alpha2", "alpha3")
 # Names of the settings of the smoothing and of the distance between windows.
 SMOOTHING_AND_STRIDE = ("sigma1", "sigma2", "stride")
 # Names of the settings at the top of the section "Advanced settings".
-FINE_SETTINGS = ("negative", "guidance", "steps", "scheduler")
+FINE_SETTINGS = ("negative", "guidance", "guidance_start", "guidance_end", "steps", "scheduler")
 # Names of the settings that switch a part of the method on or off.
 METHOD_PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
+# Names of the options in the section "Advanced settings".
+ADVANCED_OPTIONS = ("views", "network", "restart_stages")
 # Names of the settings that have a widget of the same name.
 WIDGET_SETTINGS = (
     "prompt",
@@ -160,6 +165,8 @@ def _build_widget(setting: Setting, value: Any, choices: Any, **arguments: Any) 
     match setting.kind:
         case "text":
             return gr.Textbox(value or "", **arguments)
+        case "numbers":
+            return gr.Textbox(format_numbers(value), **arguments)
         case "flag":
             return gr.Checkbox(value, **arguments)
         case "choice" | "upscaler":
@@ -258,10 +265,17 @@ def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
     )
     return {
         **{name: getattr(filled, name) for name in WIDGET_SETTINGS},
-        **asdict(options_from_pairs(recipe.options)),
+        **_option_widget_values(options_from_pairs(recipe.options)),
         **asdict(size_settings_for(recipe, facts)),
         **control_widget_values(recipe),
     }
+
+
+def _option_widget_values(options: Options) -> dict[str, Any]:
+    """Return the value of the widget of each option, by name."""
+    values = asdict(options)
+    lists = {name: format_numbers(values[name]) for name in OPTIONS if OPTIONS[name].kind == "numbers"}
+    return values | lists
 
 
 def values_without_widget(recipe: Recipe) -> dict[str, Any]:
@@ -306,6 +320,9 @@ def _option_value(name: str, value: object) -> Any:
     default = getattr(OPTION_DEFAULTS, name)
     if value is None:
         return default
+    if OPTIONS[name].kind == "numbers" and isinstance(value, str):
+        with suppress(ValueError):  # The check refuses a text that does not consist of numbers.
+            value = parse_numbers(value)
     return dict(check_value("options", ((name, value),))).get(name, default)
 
 

@@ -30,7 +30,7 @@ def test_every_setting_and_option_of_a_recipe_has_an_argument():
 
 def test_help_names_range_default_and_methods_of_a_setting():
     text = " ".join(build_parser().format_help().split())
-    assert "From 0.1 to 1. Default: 0.6. Read by sdedit, relay." in text
+    assert "From 0 to 1. Default: 0. Read by demofusion, sdedit, relay." in text
 
 
 def test_only_settings_that_are_given_are_in_the_namespace():

@@ -47,6 +47,10 @@ def test_an_option_of_a_method_leaves_the_others_of_a_file(settings_file):
     assert dict(recipe.options) == {"restart": 0.7, "views": "whole"}
 
 
+def test_one_value_for_each_stage_is_a_list_with_commas():
+    assert dict(recipe_of("--restart-stages", "1, .8,.6").options) == {"restart_stages": (1.0, 0.8, 0.6)}
+
+
 def test_an_empty_value_takes_an_optional_number_or_the_scales_back(tmp_path):
     file = tmp_path / "settings.json"
     file.write_text('{"width": 512, "height": 512, "scales": [1, 2]}')

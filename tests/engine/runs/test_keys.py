@@ -99,6 +99,11 @@ def test_a_longer_plan_has_the_same_keys_for_its_first_stages():
     assert count_shared_stages(keys_of(scales=(1, 2, 3, 4))) == 2
 
 
+def test_a_guidance_interval_is_in_the_keys_of_the_stages_after_the_first():
+    assert count_shared_stages(keys_of(guidance_end=0.5)) == 1
+    assert keys_of(guidance_end=0.5, guidance=1.0) == keys_of(guidance=1.0)
+
+
 def test_in_faithful_mode_the_first_key_depends_on_the_final_size():
     two, four = (keys_of(scales=(), width=side, height=side, faithful=True) for side in (2048, 4096))
     assert not set(two) & set(four)
@@ -128,7 +133,17 @@ def test_relay_shares_its_first_stage_with_other_methods():
 def test_options_of_relay_are_in_the_keys_of_its_later_stages(options):
     changed = keys_of(method="relay", options=options)
     assert [a == b for a, b in zip(changed, RELAY, strict=True)] == [True, False, False]
+
+
+@pytest.mark.parametrize("options", [{"block": 0.2}, {"unblur": 0.5}, {"restart": 1.0}], ids=str)
+def test_options_without_effect_are_in_no_key(options):
     assert keys_of(options=options) == BASE
+
+
+def test_only_a_stage_that_starts_elsewhere_has_another_key():
+    assert count_shared_stages(keys_of(options={"restart_stages": (1, 1, 0.7)})) == 2
+    assert keys_of(options={"restart_stages": (1, 0.7, 0.7)}) == keys_of(options={"restart": 0.7})
+    assert keys_of(method="sdedit", options={"restart": 0.6}) == keys_of(method="sdedit")
 
 
 def test_the_side_of_blocks_is_in_the_keys_of_relay_alone():

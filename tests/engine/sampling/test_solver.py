@@ -114,7 +114,7 @@ def final_distance(monkeypatch, **recipe):
     """Return how far from an anchor at 0 a network with target 1 ends."""
     toy = make_facts(window=16, channels=16, scheduler=CONFIG)
     recipe = Recipe(**{"guidance": 1, "scales": (1, 2), "dilated": False} | recipe)
-    below = StageMade(plan(recipe, toy).stages[0], torch.zeros(1, 16, 16, 16), Tone(0, 1))
+    below = StageMade(plan(recipe, toy).stages[0], torch.zeros(1, 16, 16, 16), Tone.from_numbers(0, 1))
     (upper,) = run_with_network(monkeypatch, TargetNetwork(), toy, recipe, below)
     return upper.end.mean().item()
 

@@ -57,6 +57,14 @@ def test_the_sentence_names_the_steps_at_which_the_schedule_crosses_its_threshol
         ({"scales": (1, 1.2)}, "; never sees the whole picture."),
         ({"sigma1": 0, "sigma2": 0}, "; never smooths."),
         ({"sigma1": 2, "alpha3": 0.5}, "; smooths in all these steps."),
+        (
+            {"options": {"restart": 0.6}},
+            "Starts at step 21 of 50, from the enlarged picture; free of the smaller picture from step 24 of 50; ",
+        ),
+        (
+            {"options": {"restart": 0.4}},
+            "Starts at step 31 of 50, from the enlarged picture; sees the whole ",
+        ),
         ({"steps": 8}, "Free of the smaller picture from step 4 of 8; "),
     ],
 )
