@@ -1,7 +1,7 @@
 """The public API endpoints plan, generate and read.
 
-The arguments of plan and generate are fields of the recipe. The argument `controls` is a list of mappings, each with an
-uploaded image: {"image": handle_file(path), ...}
+The arguments of plan and generate are fields of the recipe, and `quality`, a preset for those that have their defaults.
+The argument `controls` is a list of mappings, each with an uploaded image: {"image": handle_file(path), ...}
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from engine.recipe import images
 from engine.recipe.checks import check, check_upscaler, check_value
 from engine.recipe.controls import MAX_CONTROLS, Control
 from engine.recipe.effects import changed_but_ineffective_settings
+from engine.recipe.quality import fill_quality
 from engine.recipe.recall import recall
 from engine.recipe.recipe import DEFAULTS, SETTINGS, Recipe, to_dict
 from engine.runs.events import END, Accepted, Event, Failed, Preview, StageDone
@@ -43,6 +44,8 @@ POLL_INTERVAL = 0.2
 EXCLUDED_FIELDS = ("image", "loras")
 # Names of the fields of the recipe that the endpoints accept.
 FIELDS = tuple(name for name in SETTINGS if name not in EXCLUDED_FIELDS)
+# Names of the arguments of the endpoints plan and generate.
+ARGUMENTS = (*FIELDS, "quality")
 # Python type of the values of a setting in the API, by kind of setting.
 VALUE_TYPES = {
     "text": str, "choice": str, "flag": bool, "integer": int, "number": float, "scales": list[float],
@@ -65,7 +68,7 @@ def add_endpoints(services: Services) -> None:
 
 
 def _set_field_signature(function: Any, returns: type) -> Any:
-    """Give a function of the request, *args and **kwargs a signature with FIELDS as parameters, and return it.
+    """Give a function of the request, *args and **kwargs a signature with ARGUMENTS as parameters, and return it.
 
     Gradio publishes this signature as the arguments of the endpoint, without the request, which it passes itself.
 
@@ -77,10 +80,11 @@ def _set_field_signature(function: Any, returns: type) -> Any:
         [
             Parameter("request", kind, annotation=gr.Request),
             *(Parameter(name, kind, default=_field_default(name), annotation=types[name]) for name in FIELDS),
+            Parameter("quality", kind, default="", annotation=str),
         ],
         return_annotation=returns,
     )
-    function.__annotations__ = types | {"request": gr.Request, "return": returns}
+    function.__annotations__ = types | {"quality": str, "request": gr.Request, "return": returns}
     return function
 
 
@@ -101,14 +105,15 @@ def _field_default(name: str) -> Any:
 def _parse_recipe(services: Services, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recipe:
     """Return the checked recipe in the arguments of an endpoint; raise BadRecipe if an argument is wrong."""
     defaults = {name: getattr(DEFAULTS, name) for name in FIELDS}
-    values = defaults | dict(zip(FIELDS, args, strict=False)) | kwargs
+    values: dict[str, Any] = defaults | {"quality": ""} | dict(zip(ARGUMENTS, args, strict=False)) | kwargs
+    quality = values.pop("quality")
     values["controls"] = _parse_controls(services, values["controls"])
     recipe = check(Recipe(**values))
     check_value("enlarge", recipe.enlarge)
     check_upscaler(recipe)
     services.entry(recipe.model)
     check_detectors(recipe.controls)
-    return recipe
+    return fill_quality(recipe, quality, services.facts(recipe.model)) if quality else recipe
 
 
 def _parse_controls(services: Services, values: object) -> tuple[Control, ...]:
@@ -157,7 +162,7 @@ async def _run_in_thread(
     kwargs: dict[str, Any],
 ) -> Any:
     """Call a function of an endpoint's arguments in a thread. One that stores uploads waits for its turn."""
-    values = dict(zip(FIELDS, args, strict=False)) | kwargs
+    values = dict(zip(ARGUMENTS, args, strict=False)) | kwargs
     if values.get("controls"):
         return await services.uploads.run_in_turn(client_of(request).key, function, args, kwargs)
     return await asyncio.to_thread(function, args, kwargs)

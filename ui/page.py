@@ -69,6 +69,8 @@ class Page:
     window_line: gr.HTML
     # Starts a run, or continues the one on display.
     generate_button: gr.Button
+    # Sets the settings that trade seconds for detail to a quality preset.
+    quality: gr.Radio
     # Whether Generate keeps the seed even if nothing has changed.
     keep_seed: gr.Checkbox
     # Stops the active run.

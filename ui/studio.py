@@ -171,6 +171,13 @@ class _PageBuilder:
         with gr.Column(elem_id="size", elem_classes="compact"):
             self._add_size("stages", elem_id="scale_stages")
             self.parts["size_line"] = gr.HTML(elem_id="sizes")
+            self.parts["quality"] = gr.Radio(
+                [(title, name) for name, title in words.QUALITY_TITLES.items()],
+                label=words.QUALITY,
+                info=words.QUALITY_HELP,
+                interactive=True,
+                elem_id="quality",
+            )
             self._add_size("shape")
             self._add_setting("seed")
             self.parts["keep_seed"] = gr.Checkbox(
@@ -271,6 +278,7 @@ def _connect_events(
     chosen.then(model_handlers.on_load_model, **streaming)
     buttons["surprise"].click(prompt_handlers.on_surprise, inputs, outputs, **INSTANT_EVENT)
     buttons["new_seed"].click(prompt_handlers.on_new_seed, inputs, outputs, **INSTANT_EVENT)
+    page.quality.input(action_handlers.on_quality_choice, {*inputs, page.quality}, outputs, **INSTANT_EVENT)
     page.looks.input(action_handlers.on_look_choice, {*inputs, page.looks}, outputs, **INSTANT_EVENT)
     buttons["defaults"].click(action_handlers.on_defaults, inputs, outputs, **INSTANT_EVENT)
     keep_seed, state = page.keep_seed, page.browser_state
@@ -306,6 +314,7 @@ def _updated_components(page: Page) -> list[Any]:
         page.method_fold,
         page.look_heading,
         page.looks,
+        page.quality,
         page.slider_help,
         page.start_fold,
         page.start_image,

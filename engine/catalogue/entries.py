@@ -19,6 +19,18 @@ SD2_TEXT_WIDTH = 1024
 
 
 @dataclass(frozen=True)
+class Quality:
+    """Settings of a recipe that trade seconds for detail."""
+
+    # The number of denoising steps of every stage.
+    steps: int
+    # The share of the steps of each later stage until which it has guidance.
+    guidance_end: float = 1.0
+    # The redraw strength (the option `restart`); 0 for the method's own.
+    restart: float = 0.0
+
+
+@dataclass(frozen=True)
 class Defaults:
     """A model's values for settings that a recipe leaves empty."""
 
@@ -32,6 +44,10 @@ class Defaults:
     scales: tuple[float, ...]
     # The upscaler of the method `upscaler`: a name in the catalogue.
     upscaler: str = "lanczos"
+    # The quality presets by name, the fastest first.
+    qualities: Mapping[str, Quality] = field(default_factory=dict, hash=False)
+    # The preset that the page and the command line start with; "" for the values above.
+    quality: str = ""
 
 
 @dataclass(frozen=True)
@@ -220,6 +236,8 @@ def _defaults(table: Mapping[str, Any]) -> Defaults:
         table["scheduler"],
         tuple(table["scales"]),
         table.get("upscaler", "lanczos"),
+        {name: Quality(**values) for name, values in table.get("qualities", {}).items()},
+        table.get("quality", ""),
     )
 
 

@@ -141,6 +141,12 @@ def _add_run_arguments(group: Any) -> None:
         help="The folder of all runs; default: runs. Stages that are there already are used again. "
         "The app removes old runs from its own folder.",
     )
+    group.add_argument(
+        "--quality",
+        metavar="NAME",
+        help="A preset of steps, guidance and redraw strength: draft, standard or fine. Settings that are given here "
+        "replace it. Default: the model's own, if there is no --recipe.",
+    )
     group.add_argument("--until", metavar="STAGE", help="End after this stage, counted from 1.")
     group.add_argument(
         "--resume",

@@ -15,6 +15,7 @@ from threading import Event as StopSignal
 from typing import Any
 
 from engine import errors
+from engine.catalogue.entries import Facts
 from engine.catalogue.vocabulary import unknown_words
 from engine.command_line.arguments import (
     FAILED,
@@ -34,6 +35,7 @@ from engine.errors import BadRecipe, Fault, short_repr
 from engine.planning.plan import plan
 from engine.recipe import images
 from engine.recipe.files import with_files
+from engine.recipe.quality import fill_quality
 from engine.recipe.recipe import Recipe
 from engine.runs.cache import RunCache
 from engine.runs.events import Accepted, Event, Failed, StageDone, Stopped
@@ -95,14 +97,26 @@ def _run(arguments: Namespace, words: Sequence[str]) -> int:
     recipe = replace(requested.recipe, model=source.name)
     resume = _parse_resume(arguments.resume) if arguments.resume else None
     until = _parse_stage("until", arguments.until) if arguments.until else None
-    _check_before_loading(recipe, source, Path(arguments.out), has_stage=resume is not None)
+    facts = find_facts(source)
+    expected = _fill_quality(recipe, arguments, facts) if facts else recipe
+    _check_before_loading(expected, facts, Path(arguments.out), has_stage=resume is not None)
     _note_unknown_words(recipe.prompt, source, display)
     model = load(source, arguments.device, arguments.dtype, arguments.offload)
+    recipe = _fill_quality(recipe, arguments, model.facts)
     from engine.runs.generate import generate
 
     with _stop_on_interrupt() as stop:
         run = generate(recipe, model, out=arguments.out, resume=resume, until=until, stop=stop)
         return _follow(run, display, shlex.join([*PROGRAM.split(), *words]))
+
+
+def _fill_quality(recipe: Recipe, arguments: Namespace, facts: Facts) -> Recipe:
+    """Return the recipe with the quality preset of the arguments, by default the model's own; see fill_quality.
+
+    The settings of `--recipe` are left as they are, unless the arguments name a preset.
+    """
+    name = arguments.quality or ("" if arguments.recipe else facts.defaults.quality)
+    return fill_quality(recipe, name, facts) if name else recipe
 
 
 def _parse_resume(values: Sequence[str]) -> tuple[str, int]:
@@ -118,8 +132,10 @@ def _parse_stage(option: str, text: str) -> int:
     return int(text)
 
 
-def _check_before_loading(recipe: Recipe, source: ModelSource, out: Path, has_stage: bool) -> None:
+def _check_before_loading(recipe: Recipe, facts: Facts | None, out: Path, has_stage: bool) -> None:
     """Raise BadRecipe if the recipe cannot be carried out, as far as that is known before the model is loaded.
+
+    facts: what is known of the model; None if nothing is.
 
     has_stage: whether the run continues from a chosen stage, which for some methods takes the start image's place.
     """
@@ -128,7 +144,6 @@ def _check_before_loading(recipe: Recipe, source: ModelSource, out: Path, has_st
     if recipe.image is not None:
         # The plan would find an unreadable picture too, but there may be none before the model is loaded.
         images.measure(recipe.image)
-    facts = find_facts(source)
     if facts is not None and not has_stage:
         plan(recipe, facts)
 

@@ -248,7 +248,11 @@ class StageWork:
         if self.stored_below is None:
             return None
         latent = torch.from_numpy(self.stored_below.latents).to(self.model.device)
-        return StageMade(self.run.plan.stages[self.number - 2], latent, Tone.from_numbers(*self.stored_below.tone, latent.device))
+        return StageMade(
+            self.run.plan.stages[self.number - 2],
+            latent,
+            Tone.from_numbers(*self.stored_below.tone, latent.device),
+        )
 
     def make_denoiser(self) -> Denoiser:
         """Encode the prompt and return the denoiser for the stage."""

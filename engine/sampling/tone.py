@@ -23,7 +23,9 @@ class Tone(NamedTuple):
     @classmethod
     def from_numbers(cls, mean: float, deviation: float, device: torch.device | None = None) -> "Tone":
         """Return a tone with this mean and standard deviation, on a device (CPU if None)."""
-        return cls(*(torch.tensor(number, dtype=torch.float32, device=device) for number in (mean, deviation)))
+        return cls(
+            *(torch.tensor(number, dtype=torch.float32, device=device) for number in (mean, deviation))
+        )
 
     def to_numbers(self) -> tuple[float, float]:
         """Return the mean and the standard deviation as numbers."""

@@ -153,6 +153,19 @@ def test_a_look_sets_its_sliders_names_the_change_and_can_be_undone(running_app,
     expect(page.locator("#sigma1 input[type=number]")).to_have_value("0.8")
 
 
+def test_a_quality_preset_sets_its_settings_names_the_change_and_can_be_undone(running_app, open_page):
+    page = open_page(running_app.url)
+    checked = page.locator("#quality input:checked")
+    expect(checked).to_have_value("fine")
+    page.locator("#quality input[value=draft]").check()
+    expect(page.locator("#restart input[type=number]")).to_have_value("0.5")
+    expect(page.locator(".st-note-nudge")).to_contain_text(f"{words.QUALITY_TITLES['draft']}: ")
+    press_button(page, words.UNDO)
+    expect(checked).to_have_value("fine")
+    set_number(page, "restart", 0.8)
+    expect(checked).to_have_count(0)
+
+
 def test_the_theme_can_be_switched_and_is_remembered(running_app, open_page):
     page = open_page(running_app.url)
     switch = page.get_by_role("button", name=words.DARK_THEME)

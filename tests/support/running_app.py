@@ -10,14 +10,15 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from engine.catalogue.entries import Defaults, ModelEntry
+from engine.catalogue.entries import Defaults, ModelEntry, Quality
 from engine.serving.model_pool import ModelPool
 from ui.session.services import Services, open_services
 from ui.studio import build_studio
 from ui.theme import launch_arguments
 from ui.web.settings import WebSettings
 
-DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0))
+QUALITIES = {"draft": Quality(4, 0.0, 0.5), "standard": Quality(4, 0.5), "fine": Quality(4)}
+DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0), qualities=QUALITIES)
 # When an expectation gives up. Nothing waits that long unless it fails.
 TIMEOUT_MS = 30_000
 VIEWPORT = {"width": 1280, "height": 800}

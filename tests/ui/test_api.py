@@ -93,6 +93,15 @@ def test_plan_takes_a_method_and_its_options(running_app, client):
         client.predict(api_name="/plan", method="sdedit", options={"stars": 1}, **RECIPE_VALUES)
 
 
+def test_plan_fills_the_settings_that_are_left_out_with_a_quality_preset(running_app, client):
+    result = client.predict(api_name="/plan", quality="draft", scales=[1, 2], guidance_end=0.3)["recipe"]
+    draft = running_app.services.facts().defaults.qualities["draft"]
+    assert (result["steps"], result["guidance_end"]) == (draft.steps, 0.3)
+    assert result["options"] == [["restart", draft.restart]]
+    with pytest.raises(AppError, match="draft, standard, fine"):
+        client.predict(api_name="/plan", quality="best", scales=[1, 2])
+
+
 def test_generate_returns_every_event_and_the_pictures(running_app, client):
     events = generate_by_api(client, **RECIPE_VALUES)
     kinds = [event["kind"] for event in events]

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.catalogue import vocabulary
 from engine.errors import BadRecipe, Fault
+from engine.recipe.quality import default_recipe
 from engine.recipe.recall import recall_json
 from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
 from ui.actions import runs
@@ -121,11 +122,12 @@ def _example_recipe(example: RunProgress | None, services: Services) -> Recipe:
 
 def first_recipe(services: Services) -> Recipe:
     """Return the default settings with a prompt that the first model understands."""
-    known_words = services.entry().vocabulary
+    known_words, facts = services.entry().vocabulary, services.facts_or_none("")
+    defaults = default_recipe(facts) if facts else DEFAULTS
     if not known_words:
-        return replace(DEFAULTS, prompt=words.SURPRISE_PROMPTS[0])
+        return replace(defaults, prompt=words.SURPRISE_PROMPTS[0])
     prompt = vocabulary.build_prompt({kind: choices[0] for kind, choices in known_words.items()})
-    return replace(DEFAULTS, prompt=prompt)
+    return replace(defaults, prompt=prompt)
 
 
 def initial_values(services: Services) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from engine.errors import Fault
-from engine.recipe.recipe import DEFAULTS
+from engine.recipe.quality import apply_quality, default_recipe, quality_names
+from engine.recipe.recipe import Recipe
 from ui.actions import dropped, runs
 from ui.actions.replan import current_notes, set_recipe
 from ui.handlers.base import Handlers
@@ -409,15 +410,30 @@ class ActionHandlers(Handlers):
         session, look = self.plan_widgets(request, values), values.get(self.page.looks)
         if not isinstance(look, str) or look not in COMPLAINT_OF_LOOK:
             return self.no_update()
+        recipe = apply_look(session.recipe, look, self.services.facts(session.model))
+        self._use_preset(session, recipe, words.LOOK_TITLES[look])
+        return self.update_page(session, fill=True)
+
+    @one_at_a_time
+    def on_quality_choice(self, values: dict, request: gr.Request) -> Outputs:
+        """Set the settings of the chosen quality preset, and show a button to undo it."""
+        session, name = self.plan_widgets(request, values), values.get(self.page.quality)
+        facts = self.services.facts(session.model)
+        if not isinstance(name, str) or name not in quality_names(facts):
+            return self.no_update()
+        self._use_preset(session, apply_quality(session.recipe, name, facts), words.QUALITY_TITLES[name])
+        return self.update_page(session, fill=True)
+
+    def _use_preset(self, session: Session, recipe: Recipe, title: str) -> None:
+        """Use the recipe of a look or a quality preset of this title, and show a button to undo it."""
         before = session.recipe
-        set_recipe(session, self.services, apply_look(before, look, self.services.facts(session.model)))
+        set_recipe(session, self.services, recipe)
         session.message, session.notes = None, current_notes(session, self.services)
         changes = describe_differences(before, session.recipe)
         if changes:
             session.undoable_change = SettingsChange(before, session.recipe)
-            text = words.LOOK_CHANGES.format(look=words.LOOK_TITLES[look], changes=changes)
+            text = words.PRESET_CHANGES.format(title=title, changes=changes)
             session.notes = (make_note(text, UNDO_ACTION, kind="nudge"),)
-        return self.update_page(session, fill=True)
 
     @one_at_a_time
     def on_defaults(self, values: dict, request: gr.Request) -> Outputs:
@@ -425,7 +441,8 @@ class ActionHandlers(Handlers):
         session = self.plan_widgets(request, values)
         kept = {name: getattr(session.recipe, name) for name in ("prompt", "seed", "method", "image")}
         controls = reset_first_control(session.recipe.controls)
-        set_recipe(session, self.services, replace(DEFAULTS, controls=controls, **kept))
+        defaults = default_recipe(self.services.facts(session.model))
+        set_recipe(session, self.services, replace(defaults, controls=controls, **kept))
         session.message, session.notes = None, current_notes(session, self.services)
         return self.update_page(session, fill=True)
 

@@ -7,11 +7,12 @@ import gradio as gr
 
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
+from engine.recipe.quality import find_quality
 from engine.recipe.recipe import DEFAULTS, Recipe
 from ui.actions import restore, runs
 from ui.actions.replan import current_notes, plan_settings, update_undo_notes
 from ui.messages.status import continue_label
-from ui.messages.summaries import describe_sizes, describe_windows
+from ui.messages.summaries import describe_sizes, describe_windows, quality_choices
 from ui.page import Outputs, Page, one_at_a_time
 from ui.panels.control import update_control_panel
 from ui.panels.curves import curves_html
@@ -142,6 +143,7 @@ class Handlers:
         }
         updates |= self._fill_widgets(session) if fill else self._show_effective_widgets(session)
         updates[page.looks] = self._update_looks(session)
+        updates[page.quality] = self._update_quality(session)
         updates[page.word_lists] = word_lists_html(services.entry(session.model), session.recipe.prompt)
         return updates | update_control_panel(page.control_panel, session, services)
 
@@ -221,6 +223,13 @@ class Handlers:
         """Return the update of the looks: the one that is set, if any. They are hidden where they have no effect."""
         look = find_look(session.recipe, self.services.facts(session.model))
         return gr.update(value=look, visible="alpha1" not in session.ineffective_widgets)
+
+    def _update_quality(self, session: Session) -> dict[str, Any]:
+        """Return the update of the quality presets: the one that is set, and how long a run with each takes."""
+        recipe, facts = session.recipe, self.services.facts(session.model)
+        choices = quality_choices(recipe, facts, self.services)
+        is_visible = not METHODS[recipe.method].upscales and bool(choices)
+        return gr.update(choices=choices, value=find_quality(recipe, facts), visible=is_visible)
 
     def _ineffective_widgets(self, session: Session) -> frozenset[str]:
         """Return the names of the widgets that have no effect with the session's settings."""

@@ -9,7 +9,7 @@ import gradio as gr
 
 from engine.catalogue.entries import Facts
 from engine.errors import Fault
-from engine.recipe.recipe import DEFAULTS
+from engine.recipe.quality import apply_quality, default_recipe, find_quality, quality_names
 from ui.actions.replan import plan_settings, replan, set_recipe
 from ui.handlers.base import Handlers
 from ui.page import Outputs, Page, one_at_a_time
@@ -29,7 +29,7 @@ def carry_over_defaults(values: Mapping[str, Any], old: Facts, new: Facts) -> di
 
     The old model's default values become the new model's default values. The stride is reduced to the new window.
     """
-    old_defaults, new_defaults = widget_values(DEFAULTS, old), widget_values(DEFAULTS, new)
+    old_defaults, new_defaults = (widget_values(default_recipe(facts), facts) for facts in (old, new))
     carried = {
         name: new_defaults[name] if value == old_defaults[name] else value for name, value in values.items()
     }
@@ -43,7 +43,13 @@ def select_model(session: Session, services: Services, name: str) -> None:
     """
     old, new = services.facts(session.model), services.facts(name)
     values = carry_over_defaults(widget_values(session.recipe, old), old, new) | {"model": name}
-    set_recipe(session, services, recipe_from_widgets(values, session.unlisted_settings, new))
+    recipe, quality = (
+        recipe_from_widgets(values, session.unlisted_settings, new),
+        find_quality(session.recipe, old),
+    )
+    if quality in quality_names(new):
+        recipe = apply_quality(recipe, quality, new)
+    set_recipe(session, services, recipe)
 
 
 class ModelHandlers(Handlers):

@@ -4,14 +4,14 @@ import json
 from html import escape
 
 from engine.catalogue.entries import Facts
-from engine.recipe.recipe import DEFAULTS
+from engine.recipe.quality import default_recipe
 from ui.settings.widgets import widget_values
 from ui.text import words
 
 
 def slider_help_html(facts: Facts) -> str:
     """Return the line as HTML, with the model's default values for assets/web/sliders.js."""
-    values = widget_values(DEFAULTS, facts)
+    values = widget_values(default_recipe(facts), facts)
     numbers = {
         name: value
         for name, value in values.items()

@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from engine import Progress
+from engine.catalogue.entries import family_defaults
 from engine.command_line.main import main
 from engine.command_line.progress import ProgressDisplay
+from engine.recipe.recall import recall
 from tests.support.processes import run_module
 
 
@@ -35,6 +37,19 @@ def test_a_run_prints_the_paths_of_its_pictures_and_nothing_else(command, capsys
     sizes = [Image.open(path).size for path in captured.out.splitlines()]
     assert sizes == [(128, 128), (256, 256)]
     assert "Stage 2 of 2" in captured.err
+
+
+def test_a_quality_preset_fills_the_settings_that_are_not_given(command, capsys):
+    assert main([*command, "--quality", "draft"]) == 0
+    recipe = recall(capsys.readouterr().out.splitlines()[-1]).recipe
+    draft = family_defaults("sdxl").qualities["draft"]
+    assert (recipe.steps, recipe.guidance_end) == (4, draft.guidance_end)
+    assert dict(recipe.options) == {"restart": draft.restart}
+
+
+def test_an_unknown_quality_preset_is_wrong_usage(command, capsys):
+    assert main([*command, "--quality", "best"]) == 2
+    assert "draft, standard, fine" in capsys.readouterr().err
 
 
 def test_stages_of_an_earlier_run_are_not_made_again(command, capsys):

@@ -156,7 +156,7 @@ def test_plan_and_generate_take_the_settings_as_named_parameters(demo):
     not_taken = {"image", "loras"}
     for name in ("/plan", "/generate"):
         names = {parameter["parameter_name"] for parameter in endpoints[name]["parameters"]}
-        assert names == set(SETTINGS) - not_taken
+        assert names == set(SETTINGS) - not_taken | {"quality"}
 
 
 def is_unload(event):
