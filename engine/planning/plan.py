@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, prod
-from typing import cast
+from typing import Any, cast
 
 from engine import errors
 from engine.catalogue.entries import Facts
@@ -132,6 +132,7 @@ def resolve_recipe(recipe: Recipe, facts: Facts) -> ResolvedRecipe:
         image=None if recipe.image is None else images.digest(recipe.image),
         controls=tuple(_resolve_control(control, facts) for control in recipe.controls),
         enlarge=_resolve_enlargement(recipe, facts),
+        options=_resolve_options(recipe),
     )
     if recipe.faithful:
         recipe = replace(recipe, economy=0.0, kernel="code", lattice="raw", feather=False)
@@ -154,6 +155,14 @@ def _resolve_scheduler(recipe: Recipe, facts: Facts) -> str:
         sentence = errors.FAITHFUL_SCHEDULER.format(scheduler=name, fit=" or ".join(FIRST_ORDER_SCHEDULERS))
         raise BadRecipe("scheduler", sentence, {"scheduler": FIRST_ORDER_SCHEDULERS[0]})
     return name
+
+
+def _resolve_options(recipe: Recipe) -> tuple[tuple[str, Any], ...]:
+    """Return a recipe's options, without a redraw strength that is the method's own."""
+    options = options_from_pairs(recipe.options)
+    if options.restart == METHODS[recipe.method].start:
+        options = replace(options, restart=0.0)
+    return changed_options(options)
 
 
 def _resolve_enlargement(recipe: Recipe, facts: Facts) -> str:

@@ -38,9 +38,10 @@ def test_a_method_shows_its_settings_and_the_picture_records_it(running_app, ope
     fill_prompt(page)
     alpha, restart = page.locator("#alpha1"), page.locator("#restart")
     expect(alpha).to_be_visible()
-    expect(restart).to_be_hidden()
+    expect(restart.locator("input[type=number]")).to_have_value("1")
     choose(page, "sdedit")
     expect(restart).to_contain_text(OPTIONS["restart"].label)
+    expect(restart.locator("input[type=number]")).to_have_value("0.6")
     for name in ("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride", "alphas"):
         expect(page.locator(f"#{name}")).to_be_hidden()
     restart.locator("input[type=number]").fill("0.5")

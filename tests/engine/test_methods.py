@@ -352,7 +352,7 @@ def test_invalid_options_are_refused_in_a_sentence(options, reason):
 
 
 def test_options_at_their_defaults_are_not_stored():
-    planned = plan(Recipe(method="sdedit", options={"restart": 0.0, "views": "windows"}), make_facts())
+    planned = plan(Recipe(method="sdedit", options={"restart": 0.6, "views": "windows"}), make_facts())
     assert planned.recipe.options == (("views", "windows"),)
 
 

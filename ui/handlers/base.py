@@ -33,6 +33,7 @@ from ui.settings.sizes import has_input_image, overridden_widgets
 from ui.settings.widgets import (
     clamp_to_slider,
     ineffective_widgets,
+    method_widgets,
     model_choices,
     recipe_from_widgets,
     shape_choices,
@@ -110,9 +111,13 @@ class Handlers:
         return updates
 
     def _overridden_widgets(self, session: Session, values: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return new values, by widget, of those that would leave a size setting that was changed without effect."""
+        """Return new values, by widget, of those that do not fit the setting that was changed.
+
+        They would leave a size setting without effect, or are the own value of a method that is no longer chosen.
+        """
         by_name = {name: values.get(widget) for name, widget in self.page.widgets.items()}
-        cleared = overridden_widgets(session.widget_values, by_name)
+        before = session.widget_values
+        cleared = overridden_widgets(before, by_name) | method_widgets(before, by_name)
         return {self.page.widgets[name]: value for name, value in cleared.items()}
 
     def no_update(self) -> Outputs:
@@ -198,7 +203,8 @@ class Handlers:
             page.method_fold: gr.update(label=method),
             page.look_heading: heading_html(growth if has_base else methods.METHOD_SETTINGS),
             page.slider_help: gr.update(
-                value=slider_help_html(facts), visible="alpha1" not in session.ineffective_widgets
+                value=slider_help_html(facts, recipe.method),
+                visible="alpha1" not in session.ineffective_widgets,
             ),
         }
 

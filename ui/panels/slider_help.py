@@ -1,6 +1,7 @@
 """The line with the help on the slider that has the focus, and the values to which sliders are reset."""
 
 import json
+from dataclasses import replace
 from html import escape
 
 from engine.catalogue.entries import Facts
@@ -9,9 +10,9 @@ from ui.settings.widgets import widget_values
 from ui.text import words
 
 
-def slider_help_html(facts: Facts) -> str:
-    """Return the line as HTML, with the model's default values for assets/web/sliders.js."""
-    values = widget_values(default_recipe(facts), facts)
+def slider_help_html(facts: Facts, method: str) -> str:
+    """Return the line as HTML, with the default values of the model and the method for assets/web/sliders.js."""
+    values = widget_values(replace(default_recipe(facts), method=method), facts)
     numbers = {
         name: value
         for name, value in values.items()

@@ -265,17 +265,17 @@ def widget_values(recipe: Recipe, facts: Facts) -> dict[str, Any]:
     )
     return {
         **{name: getattr(filled, name) for name in WIDGET_SETTINGS},
-        **_option_widget_values(options_from_pairs(recipe.options)),
+        **_option_widget_values(recipe),
         **asdict(size_settings_for(recipe, facts)),
         **control_widget_values(recipe),
     }
 
 
-def _option_widget_values(options: Options) -> dict[str, Any]:
-    """Return the value of the widget of each option, by name."""
-    values = asdict(options)
+def _option_widget_values(recipe: Recipe) -> dict[str, Any]:
+    """Return the value of the widget of each option, by name; the redraw strength 0 shows the method's own."""
+    values = asdict(options_from_pairs(recipe.options))
     lists = {name: format_numbers(values[name]) for name in OPTIONS if OPTIONS[name].kind == "numbers"}
-    return values | lists
+    return values | lists | {"restart": values["restart"] or METHODS[recipe.method].start}
 
 
 def values_without_widget(recipe: Recipe) -> dict[str, Any]:
@@ -295,7 +295,9 @@ def recipe_from_widgets(values: Mapping[str, Any], rest: Mapping[str, Any], fact
     rest: settings without a widget, by name, as values_without_widget returns them.
     """
     settings = {name: _setting_value(name, values.get(name)) for name in WIDGET_SETTINGS}
-    options = changed_options(Options(**{name: _option_value(name, values.get(name)) for name in OPTIONS}))
+    options = Options(**{name: _option_value(name, values.get(name)) for name in OPTIONS})
+    if options.restart == METHODS[settings["method"]].start:
+        options = replace(options, restart=0.0)
     settings["negative"] = settings["negative"] or rest.get("negative")
     for name, value in rest.items():
         if name in SETTINGS_WITHOUT_WIDGET:
@@ -303,7 +305,18 @@ def recipe_from_widgets(values: Mapping[str, Any], rest: Mapping[str, Any], fact
     if settings.get("controls"):
         settings["controls"] = check_value("controls", apply_widget_values(settings["controls"], values))
     sizes = SizeSettings(**{name: _size_value(name, values.get(name)) for name in SIZE_WIDGET_NAMES})
-    return apply_size_settings(Recipe(**settings, options=options), sizes, facts)
+    return apply_size_settings(Recipe(**settings, options=changed_options(options)), sizes, facts)
+
+
+def method_widgets(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return new values of the widgets that show a method's own value, by name, if another method has been chosen.
+
+    before, now: values by widget.
+    """
+    old, new = (METHODS.get(str(values.get("method"))) for values in (before, now))
+    if old is None or new is None or old is new or now.get("restart") != old.start:
+        return {}
+    return {"restart": new.start}
 
 
 def _setting_value(name: str, value: object) -> Any:

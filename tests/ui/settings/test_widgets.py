@@ -23,6 +23,7 @@ from ui.settings.widgets import (
     SETTINGS_WITHOUT_WIDGET,
     SIZE_WIDGET_NAMES,
     WIDGET_SETTINGS,
+    method_widgets,
     recipe_from_widgets,
     setting_widget,
     size_widget,
@@ -142,6 +143,20 @@ def test_scales_that_the_slider_cannot_make_are_shown_as_a_list():
 def test_the_last_stage_of_an_own_size_has_that_size():
     recipe = apply_size_settings(Recipe(), SizeSettings(stages=2, width=1024, height=768), FACTS)
     assert [stage.size for stage in plan(recipe, FACTS).stages][-1] == (768, 1024)
+
+
+@pytest.mark.parametrize(("method", "own"), [("demofusion", 1), ("sdedit", 0.6), ("direct", 1)])
+def test_the_redraw_strength_shows_the_methods_own(method, own):
+    recipe = Recipe(prompt="a boat", method=method)
+    assert widget_values(recipe, FACTS)["restart"] == own
+    assert recipe_sent_back(recipe).options == ()
+
+
+def test_another_method_brings_its_own_redraw_strength_unless_one_was_set():
+    before = {"method": "demofusion", "restart": 1}
+    assert method_widgets(before, {"method": "relay", "restart": 1}) == {"restart": 0.6}
+    assert method_widgets(before, {"method": "relay", "restart": 0.8}) == {}
+    assert method_widgets(before, {"method": "demofusion", "restart": 1}) == {}
 
 
 @pytest.mark.parametrize("text", ["one, two", "1, nan", "1, inf", "1, 1e308", "2, 1", "0, 1", "-1"])
