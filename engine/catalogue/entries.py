@@ -24,10 +24,10 @@ class Quality:
 
     # The number of denoising steps of every stage.
     steps: int
-    # The share of the steps of each later stage until which it has guidance.
-    guidance_end: float = 1.0
     # The redraw strength (the option `restart`); 0 for the method's own.
     restart: float = 0.0
+    # Whether there are dilated views.
+    dilated: bool = True
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,8 @@ def _add_run_arguments(group: Any) -> None:
     group.add_argument(
         "--quality",
         metavar="NAME",
-        help="A preset of steps, guidance and redraw strength: draft, standard or fine. Settings that are given here "
-        "replace it. Default: the model's own, if there is no --recipe.",
+        help="A preset of steps, redraw strength and dilated views: draft, standard or fine. Settings that are given "
+        "here replace it. Default: the model's own, if there is no --recipe.",
     )
     group.add_argument("--until", metavar="STAGE", help="End after this stage, counted from 1.")
     group.add_argument(

@@ -25,7 +25,7 @@ def apply_quality(recipe: Recipe, name: str, facts: Facts) -> Recipe:
     return replace(
         recipe,
         steps=steps,
-        guidance_end=quality.guidance_end,
+        dilated=quality.dilated,
         options=_with_restart(recipe, quality),
     )
 
@@ -43,8 +43,8 @@ def fill_quality(recipe: Recipe, name: str, facts: Facts) -> Recipe:
     filled = apply_quality(recipe, name, facts)
     if recipe.steps is not None:
         filled = replace(filled, steps=recipe.steps)
-    if recipe.guidance_end != DEFAULTS.guidance_end:
-        filled = replace(filled, guidance_end=recipe.guidance_end)
+    if recipe.dilated != DEFAULTS.dilated:
+        filled = replace(filled, dilated=recipe.dilated)
     if RESTART_OPTIONS & dict(recipe.options).keys():
         filled = replace(filled, options=recipe.options)
     return filled

@@ -17,7 +17,7 @@ from ui.studio import build_studio
 from ui.theme import launch_arguments
 from ui.web.settings import WebSettings
 
-QUALITIES = {"draft": Quality(4, 0.0, 0.5), "standard": Quality(4, 0.5), "fine": Quality(4)}
+QUALITIES = {"draft": Quality(4, 0.5, dilated=False), "standard": Quality(4, 0.5), "fine": Quality(4)}
 DEFAULTS = Defaults(4, 3.0, "ddim", (1.0, 2.0), qualities=QUALITIES)
 # When an expectation gives up. Nothing waits that long unless it fails.
 TIMEOUT_MS = 30_000

@@ -94,9 +94,9 @@ def test_plan_takes_a_method_and_its_options(running_app, client):
 
 
 def test_plan_fills_the_settings_that_are_left_out_with_a_quality_preset(running_app, client):
-    result = client.predict(api_name="/plan", quality="draft", scales=[1, 2], guidance_end=0.3)["recipe"]
+    result = client.predict(api_name="/plan", quality="draft", scales=[1, 2], steps=9)["recipe"]
     draft = running_app.services.facts().defaults.qualities["draft"]
-    assert (result["steps"], result["guidance_end"]) == (draft.steps, 0.3)
+    assert (result["steps"], result["dilated"]) == (9, draft.dilated)
     assert result["options"] == [["restart", draft.restart]]
     with pytest.raises(AppError, match="draft, standard, fine"):
         client.predict(api_name="/plan", quality="best", scales=[1, 2])

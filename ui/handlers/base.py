@@ -231,11 +231,14 @@ class Handlers:
         return gr.update(value=look, visible="alpha1" not in session.ineffective_widgets)
 
     def _update_quality(self, session: Session) -> dict[str, Any]:
-        """Return the update of the quality presets: the one that is set, and how long a run with each takes."""
+        """Return the update of the quality presets: the one that is set, and how long a run with each takes.
+
+        They are hidden for methods that read only some of their settings.
+        """
         recipe, facts = session.recipe, self.services.facts(session.model)
         choices = quality_choices(recipe, facts, self.services)
-        is_visible = not METHODS[recipe.method].upscales and bool(choices)
-        return gr.update(choices=choices, value=find_quality(recipe, facts), visible=is_visible)
+        has_effect = bool(choices) and {"restart", "dilated"} <= METHODS[recipe.method].reads
+        return gr.update(choices=choices, value=find_quality(recipe, facts), visible=has_effect)
 
     def _ineffective_widgets(self, session: Session) -> frozenset[str]:
         """Return the names of the widgets that have no effect with the session's settings."""

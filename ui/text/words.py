@@ -51,7 +51,7 @@ LOOK_TITLES = {
 PRESET_CHANGES = "{title}: {changes}."
 QUALITY = "Quality"
 QUALITY_TITLES = {"draft": "Draft", "standard": "Standard", "fine": "Fine"}
-QUALITY_HELP = "Steps, guidance and redraw strength together. Draft is for trying things out."
+QUALITY_HELP = "Steps, redraw strength and the overview together. Draft is for trying things out."
 # A preset with the time that a run with it takes.
 QUALITY_WITH_TIME = "{title} · {time}"
 

@@ -43,7 +43,7 @@ def test_a_quality_preset_fills_the_settings_that_are_not_given(command, capsys)
     assert main([*command, "--quality", "draft"]) == 0
     recipe = recall(capsys.readouterr().out.splitlines()[-1]).recipe
     draft = family_defaults("sdxl").qualities["draft"]
-    assert (recipe.steps, recipe.guidance_end) == (4, draft.guidance_end)
+    assert (recipe.steps, recipe.dilated) == (4, draft.dilated)
     assert dict(recipe.options) == {"restart": draft.restart}
 
 

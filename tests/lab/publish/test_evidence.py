@@ -10,13 +10,15 @@ from lab.publish.evidence import FILES, fill_tables, load_rows
 @pytest.fixture
 def rows(tmp_path):
     """A folder with two rows of one size."""
+    folder = tmp_path / "table"
+    folder.mkdir()
     for name, subject in (("ours", 0.75), ("direct", 0.5)):
         row = {
             "name": name, "title": name.title(), "prompts": 48, "difference_to_ours": {}, "evaluations": 30,
             "measures": {"subject": [subject, 0, 1], "sharpness": [1, 1, 1]},
         }  # fmt: skip
-        (tmp_path / f"512-{name}.json").write_text(json.dumps(row))
-    return tmp_path
+        (folder / f"512-{name}.json").write_text(json.dumps(row))
+    return folder
 
 
 def test_rows_have_the_order_of_the_presets(rows):
@@ -38,6 +40,16 @@ def test_a_short_table_has_the_main_columns_only(rows):
     filled = fill_tables("<!-- table 512 short -->\n<!-- end of table -->", rows)
     assert "subject %" in filled
     assert "sharpness" not in filled
+
+
+def test_a_table_of_other_settings_begins_with_ours(rows):
+    screened = rows.parent / "screening"
+    screened.mkdir()
+    for name in ("ours+alpha2=3", "ours"):
+        row = json.loads((rows / "512-ours.json").read_text()) | {"name": name, "title": name}
+        (screened / f"512-{name}.json").write_text(json.dumps(row))
+    lines = fill_tables("<!-- table 512 screening -->\n<!-- end of table -->", rows).splitlines()
+    assert [line.split(" | ")[0] for line in lines[3:-1]] == ["| ours", "| ours+alpha2=3"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
