@@ -91,7 +91,7 @@ class Recipe:
         1.0,
         "number",
         "Guidance until",
-        "As a share of the steps of each stage after the first. Lower: faster, softer colours.",
+        "As a share of the steps of each stage after the first. Lower: faster, softer.",
         0,
         1,
         0.05,
