@@ -35,7 +35,8 @@ MAX_LORA_STRENGTH = 4.0
 MAX_SIDE = 8192
 # The largest seed.
 MAX_SEED = 2**32 - 1
-# Settings that were added later. At their defaults they are not part of a recipe's hash.
+# Settings that were added later. At their defaults they are left out of a recipe's JSON, so that recipes of earlier
+# versions keep their JSON and their hash.
 LATER_SETTINGS = frozenset({"guidance_start", "guidance_end"})
 # The value of `enlarge` with which a stage starts from the enlarged latent of the stage below.
 LATENT = "latent"
@@ -246,14 +247,8 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """A sha256 of all settings except view_batch, which does not change the image.
-
-        Recipes of earlier versions keep their hash.
-        """
+        """A sha256 of all settings except view_batch, which does not change the image."""
         values = {k: v for k, v in to_dict(self).items() if k != "view_batch"}
-        for name in LATER_SETTINGS:
-            if values[name] == getattr(DEFAULTS, name):
-                del values[name]
         values["loras"] = lora_digests(self.loras)
         values["enlarge"] = upscaler_digest(self.enlarge)
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
@@ -285,6 +280,9 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     The result contains no folders: images are given by digest, LoRAs and upscalers by name.
     """
     values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
+    for name in LATER_SETTINGS:
+        if values[name] == getattr(DEFAULTS, name):
+            del values[name]
     if values["image"] and isinstance(values["image"], str | os.PathLike):
         values["image"] = images.digest(values["image"])
     values["loras"] = lora_titles(recipe.loras)

@@ -231,12 +231,12 @@ class Handlers:
         return gr.update(value=look, visible="alpha1" not in session.ineffective_widgets)
 
     def _update_quality(self, session: Session) -> dict[str, Any]:
-        """Return the update of the quality presets: the one that is set, and how long a run with each takes.
+        """Return the update of the quality presets: the one that is set, if any.
 
         They are hidden for methods that read only some of their settings.
         """
         recipe, facts = session.recipe, self.services.facts(session.model)
-        choices = quality_choices(recipe, facts, self.services)
+        choices = quality_choices(facts)
         has_effect = bool(choices) and {"restart", "dilated"} <= METHODS[recipe.method].reads
         return gr.update(choices=choices, value=find_quality(recipe, facts), visible=has_effect)
 

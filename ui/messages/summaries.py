@@ -3,14 +3,12 @@
 from dataclasses import asdict
 
 from engine.catalogue.entries import Facts
-from engine.errors import BadRecipe
 from engine.planning import cost
-from engine.planning.plan import Plan, plan
+from engine.planning.plan import Plan
 from engine.recipe.options import OPTIONS, options_from_pairs
-from engine.recipe.quality import apply_quality, quality_names
+from engine.recipe.quality import quality_names
 from engine.recipe.recipe import SETTINGS, Recipe
 from ui.session.finished import UNCOMPARED_SETTINGS
-from ui.session.services import Services
 from ui.settings import control_settings
 from ui.settings.complaints import SettingChange, describe_changes
 from ui.text import formatting, methods, words
@@ -47,21 +45,9 @@ def describe_windows(plan: Plan | None) -> str:
     return text + words.ECONOMY_SAVES.format(share=saved) if saved else text
 
 
-def quality_choices(recipe: Recipe, facts: Facts, services: Services) -> list[tuple[str, str]]:
-    """Return the model's quality presets as (title, name) pairs; a title has the time of a run where it is known."""
-    return [(_quality_title(name, recipe, facts, services), name) for name in quality_names(facts)]
-
-
-def _quality_title(name: str, recipe: Recipe, facts: Facts, services: Services) -> str:
-    """Return the title of a quality preset, with the time that a run of the recipe with it takes."""
-    title = words.QUALITY_TITLES[name]
-    try:
-        seconds = services.pace.estimate(plan(apply_quality(recipe, name, facts), facts).stages)
-    except BadRecipe:
-        return title
-    if seconds is None:
-        return title
-    return words.QUALITY_WITH_TIME.format(title=title, time=formatting.format_short_duration(seconds))
+def quality_choices(facts: Facts) -> list[tuple[str, str]]:
+    """Return the model's quality presets as (title, name) pairs."""
+    return [(words.QUALITY_TITLES[name], name) for name in quality_names(facts)]
 
 
 def _has_other_shape(before: Recipe, after: Recipe) -> bool:

@@ -52,8 +52,6 @@ PRESET_CHANGES = "{title}: {changes}."
 QUALITY = "Quality"
 QUALITY_TITLES = {"draft": "Draft", "standard": "Standard", "fine": "Fine"}
 QUALITY_HELP = "Steps, redraw strength and the overview together. Draft is for trying things out."
-# A preset with the time that a run with it takes.
-QUALITY_WITH_TIME = "{title} · {time}"
 
 # Start image: its section, its notes, and the message if its file is missing.
 START_FROM_PICTURE = "Start from a picture"
