@@ -35,7 +35,7 @@ from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.checks import check
 from engine.recipe.controls import Control
-from engine.recipe.effects import is_faithful, resolve_method, start_fraction
+from engine.recipe.effects import drop_own_restart, is_faithful, resolve_method, start_fraction
 from engine.recipe.options import changed_options, options_from_pairs
 from engine.recipe.recipe import LATENT, Recipe, ResolvedRecipe
 
@@ -159,10 +159,7 @@ def _resolve_scheduler(recipe: Recipe, facts: Facts) -> str:
 
 def _resolve_options(recipe: Recipe) -> tuple[tuple[str, Any], ...]:
     """Return a recipe's options, without a redraw strength that is the method's own."""
-    options = options_from_pairs(recipe.options)
-    if options.restart == METHODS[recipe.method].start:
-        options = replace(options, restart=0.0)
-    return changed_options(options)
+    return changed_options(drop_own_restart(options_from_pairs(recipe.options), recipe.method))
 
 
 def _resolve_enlargement(recipe: Recipe, facts: Facts) -> str:

@@ -15,7 +15,7 @@ from engine.methods import (
     WINDOW_SETTINGS,
     Method,
 )
-from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, options_from_pairs
+from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, options_from_pairs
 from engine.recipe.recipe import DEFAULTS, LATENT, Recipe
 
 
@@ -53,6 +53,11 @@ def start_fraction(recipe: Recipe, stage: int) -> float:
     options = options_from_pairs(recipe.options)
     by_stage = options.restart_stages
     return (by_stage[min(stage, len(by_stage)) - 1] if by_stage else options.restart) or row.start
+
+
+def drop_own_restart(options: Options, method: str) -> Options:
+    """Return options whose `restart` is 0 if it is the method's own value."""
+    return replace(options, restart=0.0) if options.restart == METHODS[method].start else options
 
 
 def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from engine.errors import BadRecipe, short_repr
 from engine.methods import METHODS
 from engine.recipe.checks import check_value
 from engine.recipe.controls import CONTROL_SETTINGS, MAP_KINDS, Control
-from engine.recipe.effects import ineffective_settings
+from engine.recipe.effects import drop_own_restart, ineffective_settings
 from engine.recipe.fields import Setting
 from engine.recipe.options import OPTION_DEFAULTS, OPTIONS, Options, changed_options, options_from_pairs
 from engine.recipe.recipe import DEFAULTS, LATENT, MAX_SEED, SETTINGS, Recipe
@@ -296,8 +296,7 @@ def recipe_from_widgets(values: Mapping[str, Any], rest: Mapping[str, Any], fact
     """
     settings = {name: _setting_value(name, values.get(name)) for name in WIDGET_SETTINGS}
     options = Options(**{name: _option_value(name, values.get(name)) for name in OPTIONS})
-    if options.restart == METHODS[settings["method"]].start:
-        options = replace(options, restart=0.0)
+    options = drop_own_restart(options, settings["method"])
     settings["negative"] = settings["negative"] or rest.get("negative")
     for name, value in rest.items():
         if name in SETTINGS_WITHOUT_WIDGET:
