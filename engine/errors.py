@@ -272,6 +272,10 @@ RAN_ELSEWHERE = (
     "Finished stages were made with {there}, and this run uses {here}: "
     "the next stages may differ in the last digits."
 )
+RAN_IN_OTHER_NUMBER_FORMAT = (
+    "Finished stages were made with {there}, and this run uses {here}: "
+    "the next stages differ a little from those that the first number format would make."
+)
 
 # Sentences about reading a recipe from a picture or a text.
 RECALL_UNREADABLE = (

@@ -19,7 +19,7 @@ OUT_OF_MEMORY_PHRASES = (
 # The fraction of the free memory that a model may fill.
 USABLE_FRACTION = 0.9
 # The largest number of views per call of the network that choose_placement chooses, by type of device.
-MAX_VIEW_BATCH = {"cpu": 4, "cuda": 8}
+MAX_VIEW_BATCH = {"cpu": 8, "cuda": 8}
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def choose_placement(
 ) -> Placement:
     """Choose number format, offloading and view batch of a model. A dtype or offload other than None is kept.
 
-    A GPU computes in float16. A CPU computes in float32, or in bfloat16 if float32 weights do not fit. If
-    `free_bytes` is None, everything is assumed to fit.
+    Without one, a GPU computes in float16; a CPU computes in float32, or in bfloat16 if float32 weights do not fit.
+    If `free_bytes` is None, everything is assumed to fit.
     """
     budget = USABLE_FRACTION * free_bytes if free_bytes is not None else float("inf")
     on_gpu = device.type != "cpu"
@@ -89,10 +89,10 @@ def device_name(device: torch.device) -> str:
     """Return a device's name, which is part of the key of its measured speed in pace.json."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{_processor_name()}, {torch.get_num_threads()} threads"
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
 
 
-def _processor_name() -> str:
+def processor_name() -> str:
     """Return the name of the CPU's model, such as "AMD EPYC"; if unknown, the name of its architecture.
 
     On Linux platform.processor() is empty or just "x86_64", so the name is read from the kernel. The name must

@@ -1,11 +1,16 @@
 """Fixtures that all tests share: a tiny model with random weights, and a picture."""
 
+import os
+
 import pytest
 import torch
 
 from engine import load_model
 from tests.support import tiny
 from tests.support.pictures import save_squares
+
+# Machines differ in what they compute fastest, so that "auto" would mean another number format on each.
+os.environ.setdefault("STUDIO_DTYPE", "float32")
 
 pytest_plugins = [
     "tests.support.detector_weights",

@@ -176,7 +176,7 @@ def _add_model_arguments(group: Any) -> None:
         "--dtype",
         default="auto",
         metavar="NAME",
-        help="The number format of the network: float32, float16 or bfloat16; default: auto, by the free memory.",
+        help="The number format of the network: float32, float16 or bfloat16; default: auto, the fastest.",
     )
     group.add_argument(
         "--offload",

@@ -4,6 +4,7 @@ Weights are read from safetensors files. Some detectors exist only as pickles; f
 """
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from engine.hardware import MemoryNeed, Placement
 from engine.network import lora
 from engine.network.facts import estimate_need, get_networks, read_facts
 from engine.network.model import Model
+from engine.network.number_format import fastest_cpu_dtype
 from engine.network.pipeline import Pipeline
 from engine.vae.codec import preview_matrix
 
@@ -48,13 +50,14 @@ def load_model(
 
     Raise a Fault that says what is missing.
 
-    dtype: "auto" chooses the number format by the free memory.
+    dtype: "auto" takes the environment variable STUDIO_DTYPE, if it is set; else float16 on a GPU, and on a CPU
+        bfloat16 if this machine computes it faster or float32 does not fit into its memory.
     offload: whether to use CPU offload; None chooses by the free memory.
     entry: the model's entry in the catalogue, whose LoRAs and scheduler settings are applied; None without one.
     """
     source = str(path_or_id)
     chosen_device = _find_device(device)
-    chosen_dtype = _find_dtype(dtype)
+    chosen_dtype = _find_dtype(dtype, chosen_device)
     try:
         with _silence_libraries():
             prefers_half = chosen_device.type != "cpu" or chosen_dtype not in (None, torch.float32)
@@ -149,10 +152,13 @@ def _find_device(device: str) -> torch.device:
         ) from fault
 
 
-def _find_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
-    """Return the number format of this name, None for "auto"; raise Fault if it is not one of DTYPES."""
+def _find_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype | None:
+    """Return the number format of this name, None to choose by memory; raise Fault if it is not one of DTYPES."""
     if dtype == "auto":
-        return None
+        dtype = os.environ.get("STUDIO_DTYPE", "auto")
+    if dtype == "auto":
+        is_bfloat16_faster = device.type == "cpu" and fastest_cpu_dtype() == torch.bfloat16
+        return torch.bfloat16 if is_bfloat16_faster else None
     for name in DTYPES:
         if dtype in (name, getattr(torch, name)):
             return getattr(torch, name)

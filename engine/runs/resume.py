@@ -174,7 +174,9 @@ def environment_note(resume_point: ResumePoint, planned: Plan) -> str | None:
     if recorded == present or None in recorded.values():
         return None
     readable = {name: errors.short_repr(value).strip("'") for name, value in recorded.items()}
-    return errors.RAN_ELSEWHERE.format(there=_describe(readable), here=_describe(present))
+    is_same_format = recorded["dtype"] == present["dtype"]
+    sentence = errors.RAN_ELSEWHERE if is_same_format else errors.RAN_IN_OTHER_NUMBER_FORMAT
+    return sentence.format(there=_describe(readable), here=_describe(present))
 
 
 def _describe(environment: dict[str, Any]) -> str:

@@ -50,7 +50,7 @@ def native_pictures(model: Model, scenes: list[Scene], steps: int = STEPS) -> It
 def measure(folder: Path, number: int = 200, steps: int = STEPS) -> str:
     """Return a table of how many held-out prompts are met, by drawn pictures and by true renderings."""
     judge, scenes = load_judge(folder), held_out_scenes(number)
-    model = load_model(folder)
+    model = load_model(folder, dtype="float32")
     made = Verdicts(scenes, classify(judge, list(native_pictures(model, scenes, steps))))
     true = Verdicts(scenes, classify(judge, [render(one, (256, 256)) for one in scenes]))
     respects = (("subject",), ("subject", "colour"), ("ground",), ("sky",))

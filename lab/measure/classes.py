@@ -30,7 +30,7 @@ from lab.measure.base_quality import scene_prompts
 from lab.measure.crops import CROPS, crops
 from lab.measure.distances import Estimate, jackknife, paired_kernel
 from lab.measure.features import FeatureFunction, Scaling, feature_functions, fit_scaling
-from lab.measure.pictures import STEPS, cached_picture, fastest_dtype
+from lab.measure.pictures import STEPS, cached_picture
 from lab.measure.tables import Row, rate_text, table
 from lab.measure.vae_quality import EvaluatedVae, to_pixels
 from lab.training.upscaler import to_bytes
@@ -60,7 +60,7 @@ class Way:
     # Further fields of the recipe.
     settings: dict[str, str]
     # The dtype setting of the model.
-    dtype: str = "auto"
+    dtype: str = "float32"
 
     @property
     def side(self) -> int:
@@ -70,8 +70,8 @@ class Way:
 
 WAYS = {
     "base": Way((1.0,), STEPS, {}),
-    "windows": Way((1.0, 2.0), 12, {"method": "demofusion", "scheduler": "dpmpp_2m"}, fastest_dtype()),
-    "direct": Way((1.0, 2.0), 12, {"method": "direct", "scheduler": "dpmpp_2m"}, fastest_dtype()),
+    "windows": Way((1.0, 2.0), 12, {"method": "demofusion", "scheduler": "dpmpp_2m"}, "auto"),
+    "direct": Way((1.0, 2.0), 12, {"method": "direct", "scheduler": "dpmpp_2m"}, "auto"),
 }
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from engine import load_model
-from lab.measure.pictures import STEPS, add_signature, fastest_dtype, generate_picture
+from lab.measure.pictures import STEPS, add_signature, generate_picture
 from lab.measure.tables import Row, table
 from lab.training.controlnet import DEFAULT_THRESHOLDS, FOLDER, canny_edges, comparison_grid
 from lab.world.lessons import NATIVE_SIDE
@@ -112,7 +112,7 @@ def draw_pairs(draw: DrawFunction, scenes: list[Scene], side: int) -> Iterable[P
 
 def engine_drawing(folder: Path, scales: tuple[float, ...], steps: int = STEPS) -> DrawFunction:
     """Return a function that draws with the model of a pipeline folder and its ControlNet."""
-    model, net = load_model(folder, dtype=fastest_dtype()), str(folder / FOLDER)
+    model, net = load_model(folder), str(folder / FOLDER)
 
     def draw(prompt: str, seed: int, image: Path | None) -> Array:
         controls = ({"kind": "canny", "image": str(image), "net": net},) if image else ()
@@ -167,7 +167,7 @@ def measure(folder: Path, prompts: int, large: bool, to: Path | None, steps: int
     """Return a table of the agreement of edges; write a grid of pairs to the path, if there is one."""
     pairs = make_pairs(folder, prompts, large, steps)
     if to:
-        add_signature(pairs_grid(pairs), load_model(folder).facts.hash[:12]).save(to)
+        add_signature(pairs_grid(pairs), load_model(folder, dtype="float32").facts.hash[:12]).save(to)
     return agreement_table(pairs)
 
 

@@ -6,12 +6,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
 
 from engine import Failed, Model, Recipe, StageDone, generate
 from engine.runs.keys import PICTURES_VERSION
-from lab.training.course import has_bfloat16
 from lab.world.paint import Array
 
 STEPS = 30
@@ -67,11 +65,6 @@ def draw_cached(model: Model, recipe: Recipe) -> Array:
         Image.fromarray(picture).save(partial, "png")
         partial.replace(file)
     return np.asarray(Image.open(file))
-
-
-def fastest_dtype() -> str:
-    """Return the dtype setting for large measurements: bfloat16 on a CPU that computes it, else automatic."""
-    return "auto" if torch.cuda.is_available() or not has_bfloat16(torch.device("cpu")) else "bfloat16"
 
 
 def add_signature(figure: Image.Image, weights: str) -> Image.Image:

@@ -7,7 +7,7 @@ from PIL import Image
 from engine import load_model
 from lab.judge.judge import classify, load_judge
 from lab.measure.base_quality import Verdicts, scene_prompts
-from lab.measure.pictures import cached_picture, fastest_dtype
+from lab.measure.pictures import cached_picture
 from lab.measure.tables import Row, rate_text, table
 from lab.world.paint import Array
 from lab.world.scenes import Scene, held_out_scenes
@@ -23,7 +23,7 @@ def draw_pictures(
     folder: Path, number: int, steps: int = STEPS
 ) -> tuple[list[Scene], dict[str, list[Array]]]:
     """Draw held-out prompts with both methods; return the scenes, and each method's pictures by its title."""
-    model, scenes = load_model(folder, dtype=fastest_dtype()), held_out_scenes(number)
+    model, scenes = load_model(folder), held_out_scenes(number)
     made: dict[str, list[Array]] = {name: [] for name in METHODS}
     for k, prompt in enumerate(scene_prompts(scenes)):
         for name, method in METHODS.items():

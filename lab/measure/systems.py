@@ -15,7 +15,7 @@ from engine import Model, load_model
 from engine.catalogue.upscalers import has_upscaler
 from engine.export.lettering import load_font
 from engine.methods import METHODS
-from lab.measure.pictures import add_signature, cached_picture, fastest_dtype
+from lab.measure.pictures import add_signature, cached_picture
 
 PROMPTS = (
     "a red house on snow at night",
@@ -66,7 +66,7 @@ def sheet(rows: dict[str, list[np.ndarray]]) -> Image.Image:
 
 def figure(folder: Path, scale: int, steps: int | None = None) -> Image.Image:
     """Draw the figure of all systems at this scale."""
-    model, rows = load_model(folder, dtype=fastest_dtype()), {}
+    model, rows = load_model(folder), {}
     for name, settings in systems().items():
         rows[name] = draw_row(model, settings, scale, steps or STEPS[scale])
         print(name, flush=True)
@@ -81,7 +81,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     arguments = parser.parse_args()
     whole = add_signature(
-        figure(arguments.of, arguments.scale, arguments.steps), load_model(arguments.of).facts.hash[:12]
+        figure(arguments.of, arguments.scale, arguments.steps),
+        load_model(arguments.of, dtype="float32").facts.hash[:12],
     )
     arguments.to.mkdir(parents=True, exist_ok=True)
     whole.save(arguments.to / f"systems-{arguments.scale}x.jpg", quality=88)

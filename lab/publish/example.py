@@ -80,7 +80,7 @@ def make_named_example(of: Path, name: str) -> list[StageDone]:
 def make_example(of: Path, to: Path, recipe: Recipe) -> list[StageDone]:
     """Run the recipe with the model in `of`; replace the example in `to` with its stages, and return them."""
     with tempfile.TemporaryDirectory() as runs:
-        events = list(generate(recipe, load_model(of), out=runs))
+        events = list(generate(recipe, load_model(of, dtype="float32"), out=runs))
         if isinstance(events[-1], Failed):
             raise SystemExit(events[-1].sentence)
         stages = [event for event in events if isinstance(event, StageDone)]

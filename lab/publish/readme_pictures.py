@@ -45,7 +45,7 @@ QUALITY = 85
 def make_stages(runs: Path) -> list[StageDone]:
     """Make the run that both pictures show, in a folder of runs, and return its stages."""
     recipe = Recipe(prompt=PROMPT, seed=SEED)
-    events = list(generate(recipe, load_model(model_entries()[0].source), out=runs))
+    events = list(generate(recipe, load_model(model_entries()[0].source, dtype="float32"), out=runs))
     if isinstance(events[-1], Failed):
         raise SystemExit(events[-1].sentence)
     kept = [stage for event in events if isinstance(event, Accepted) for stage in event.kept]

@@ -35,7 +35,9 @@ SAMPLES, LARGE_SAMPLES = 64, 8
 
 def draw_samples(folder: Path) -> Image.Image:
     """Draw a sheet of held-out prompts at native size, not selected."""
-    return _contact_sheet(list(native_pictures(load_model(folder), held_out_scenes(SAMPLES))), 8)
+    return _contact_sheet(
+        list(native_pictures(load_model(folder, dtype="float32"), held_out_scenes(SAMPLES))), 8
+    )
 
 
 def draw_large(folder: Path) -> Image.Image:
@@ -75,7 +77,7 @@ EXAMPLES = "examples"
 
 def refresh(of: Path, to: Path, only: list[str]) -> None:
     """Remake what is named in `only` with the model in `of`; tables and figures go to `to`."""
-    weights = load_model(of).facts.hash[:12]
+    weights = load_model(of, dtype="float32").facts.hash[:12]
     to.mkdir(parents=True, exist_ok=True)
     for name in only:
         print(name, flush=True)

@@ -28,8 +28,8 @@ SDXL = MemoryNeed(
         (GPU, 16, Placement(GPU, torch.float16, False, 8)),
         (GPU, 8, Placement(GPU, torch.float16, True, 4)),
         (GPU, 6.2, Placement(GPU, torch.float16, True, 1)),
-        (CPU, 64, Placement(CPU, torch.float32, False, 4)),
-        (CPU, 12, Placement(CPU, torch.bfloat16, False, 4)),
+        (CPU, 64, Placement(CPU, torch.float32, False, 8)),
+        (CPU, 12, Placement(CPU, torch.bfloat16, False, 8)),
     ],
 )
 def test_placement_depends_on_free_memory(device, free, placed):
@@ -37,7 +37,7 @@ def test_placement_depends_on_free_memory(device, free, placed):
 
 
 def test_without_known_free_memory_the_whole_model_is_placed_on_the_device():
-    assert choose_placement(CPU, SDXL, None) == Placement(CPU, torch.float32, False, 4)
+    assert choose_placement(CPU, SDXL, None) == Placement(CPU, torch.float32, False, 8)
 
 
 def test_requested_placements_are_used():

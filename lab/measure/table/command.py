@@ -30,7 +30,7 @@ from lab.measure.base_quality import scene_prompts
 from lab.measure.classes import Sample, place_otherwise
 from lab.measure.distances import Estimate, frechet, inception_score, jackknife, paired_kernel
 from lab.measure.features import FeatureFunction, Scaling, feature_functions, fit_scaling
-from lab.measure.pictures import draw, draw_cached, fastest_dtype
+from lab.measure.pictures import draw, draw_cached
 from lab.measure.table.artefacts import window_lines
 from lab.measure.table.markdown import format_table
 from lab.measure.table.observe import FEATURES, HEADS, Grid, Observation, cached_observation, observe
@@ -81,7 +81,7 @@ class Bench:
     @cached_property
     def model(self) -> Model:
         """The model that draws."""
-        return load_model(self.folder, dtype=fastest_dtype())
+        return load_model(self.folder)
 
     @cached_property
     def judge(self) -> Judge:

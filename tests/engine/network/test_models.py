@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from engine import Fault, WeightsMissing, load_model
+from engine.network import models
 from engine.network.facts import decoding_bytes_per_px, evaluation_bytes_per_cell
 from tests.support import tiny
 from tests.support.live_memory import measure_peak
@@ -127,6 +128,23 @@ def test_a_model_can_have_its_own_preview_colours(tiny_folder, tmp_path):
     index.write_text(json.dumps(index_values | {"_latent_rgb": colours[:3]}))
     with pytest.raises(WeightsMissing, match="preview colours"):
         load_model(tmp_path / "own")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_automatic_number_format_of_a_cpu_is_its_fastest(dtype, tiny_folder, monkeypatch):
+    monkeypatch.delenv("STUDIO_DTYPE")
+    monkeypatch.setattr(models, "fastest_cpu_dtype", lambda: dtype)
+    assert load_model(tiny_folder, "cpu").unet.dtype == dtype
+
+
+def test_the_environment_sets_the_automatic_number_format(tiny_folder, monkeypatch):
+    monkeypatch.setattr(models, "fastest_cpu_dtype", lambda: torch.float32)
+    monkeypatch.setenv("STUDIO_DTYPE", "bfloat16")
+    assert load_model(tiny_folder, "cpu").unet.dtype == torch.bfloat16
+    assert load_model(tiny_folder, "cpu", "float32").unet.dtype == torch.float32
+    monkeypatch.setenv("STUDIO_DTYPE", "int8")
+    with pytest.raises(Fault, match="int8"):
+        load_model(tiny_folder, "cpu")
 
 
 def test_half_precision_keeps_the_decoder_in_float32(tiny_folder):
