@@ -64,11 +64,9 @@ ABLATION_SETTINGS = frozenset({"progressive", "skip_residual", "dilated"})
 # Options that give a method the local views or the network patch of another method.
 COMBINATION_OPTIONS = frozenset({"views", "network"})
 # Settings whose values `faithful` overrides.
-FAITHFUL_SETTINGS = frozenset(
-    {"economy", "kernel", "lattice", "feather", "restart", "restart_stages", "guidance_start", "guidance_end"}
-)
+FAITHFUL_SETTINGS = frozenset({"economy", "kernel", "lattice", "feather", "restart", "restart_stages"})
 # Settings that have an effect only with classifier-free guidance.
-GUIDANCE_SETTINGS = frozenset({"negative", "guidance_rescale", "guidance_start", "guidance_end"})
+GUIDANCE_SETTINGS = frozenset({"negative", "guidance_rescale"})
 # Settings of a start image.
 START_IMAGE_SETTINGS = frozenset({"image", "fidelity"})
 # The options that each patch of the network reads; "" is no patch.

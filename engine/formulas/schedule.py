@@ -122,8 +122,6 @@ class Step(NamedTuple):
     block_blur: float = 0.0
     # The standard deviation of the blur of the canvas's blocks after the step.
     next_block_blur: float = 0.0
-    # Whether the network is also called without the prompt, for classifier-free guidance.
-    guided: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,46 +143,31 @@ class Schedule:
     survival: np.ndarray
     # The index of the first step that is carried out; earlier steps are skipped.
     first: int
-    # The steps with local views, and those with dilated views, if the setting `economy` skipped nothing; True for each.
-    without_economy: tuple[np.ndarray, np.ndarray]
-    # Whether each step has classifier-free guidance.
-    guided: np.ndarray
+    # The numbers of steps with local views and with dilated views if the setting `economy` skipped nothing.
+    steps_without_economy: tuple[int, int]
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps from `first` on, which are carried out."""
-        columns = (
-            self.t,
-            self.c1,
-            self.c2,
-            self.blur,
-            self.block_blur,
-            np.append(self.block_blur, 0.0)[1:],
-            self.guided,
-        )
+        columns = (self.t, self.c1, self.c2, self.blur, self.block_blur, np.append(self.block_blur, 0.0)[1:])
         rows = zip(range(len(self.t)), *(c.tolist() for c in columns), strict=True)
         return tuple(Step(*row) for row in rows)[self.first :]
 
     @property
-    def is_carried_out(self) -> np.ndarray:
-        """Whether each step is carried out."""
-        return np.arange(len(self.t)) >= self.first
+    def window_steps(self) -> int:
+        """The number of steps with local views."""
+        return int(np.count_nonzero(self.c2[self.first :] < 1))
 
     @property
-    def with_local_views(self) -> np.ndarray:
-        """Whether each step has local views."""
-        return self.is_carried_out & (self.c2 < 1)
-
-    @property
-    def with_dilated_views(self) -> np.ndarray:
-        """Whether each step has dilated views."""
-        return self.is_carried_out & (self.c2 > 0)
+    def dilated_steps(self) -> int:
+        """The number of steps with dilated views."""
+        return int(np.count_nonzero(self.c2[self.first :] > 0))
 
 
 def base_schedule(t: np.ndarray) -> Schedule:
     """Return the schedule of a stage without an anchor: one view of the whole canvas at every step."""
-    none, all_steps = np.zeros(len(t)), np.full(len(t), True)
-    return Schedule(t, none, none, none, none, np.ones(len(t)), 0, (all_steps, ~all_steps), all_steps)
+    none = np.zeros(len(t))
+    return Schedule(t, none, none, none, none, np.ones(len(t)), 0, (len(t), 0))
 
 
 def stage_schedule(
@@ -213,25 +196,14 @@ def stage_schedule(
     left = survival(c1)
     c2 = c ** alphas[1] if dilated else np.zeros(len(t))
     start = min(int(np.count_nonzero(t > start_fraction * total)), len(t) - 1)
-    is_possible = np.arange(len(t)) >= start
-    without = is_possible & (c2 < 1), is_possible & (c2 > 0)
+    without = int(np.count_nonzero(c2[start:] < 1)), int(np.count_nonzero(c2[start:] > 0))
     c2 = np.where(c2 < economy, 0.0, np.where(1 - c2 < economy, 1.0, c2))
     blur = (sigmas[0] - sigmas[1]) * c ** alphas[2] + sigmas[1]
     if not faithful:
         with np.errstate(divide="ignore"):
             blur = np.where(np.exp(-0.5 / blur**2) < NEGLIGIBLE_WEIGHT, 0.0, blur)
     first = max(start, int(np.argmax(left >= economy)))
-    return Schedule(t, c1, c2, blur, np.zeros(len(t)), left, first, without, np.full(len(t), True))
-
-
-def with_guidance_interval(schedule: Schedule, start: float, end: float) -> Schedule:
-    """Return a schedule with classifier-free guidance only at the steps between two fractions of all steps.
-
-    The formula is the one of control_guidance_start and control_guidance_end in diffusers.
-    """
-    count = len(schedule.t)
-    index = np.arange(count)
-    return replace(schedule, guided=(index / count >= start) & ((index + 1) / count <= end))
+    return Schedule(t, c1, c2, blur, np.zeros(len(t)), left, first, without)
 
 
 def with_block_blur(schedule: Schedule, levels: np.ndarray, strongest: float) -> Schedule:

@@ -38,11 +38,6 @@ class Text(NamedTuple):
         """The embeddings of the first prompt alone."""
         return Text(self.embeds[:1], None if self.pooled is None else self.pooled[:1])
 
-    @property
-    def last(self) -> "Text":
-        """The embeddings of the last prompt alone, which is the positive one."""
-        return Text(self.embeds[-1:], None if self.pooled is None else self.pooled[-1:])
-
 
 def tokenize_in_chunks(tokenizer: Tokenizer, prompts: Sequence[str]) -> Tensor:
     """Return token ids (prompts, chunks, length). Every prompt is cut into the same number of padded chunks."""

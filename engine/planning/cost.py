@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import ceil
 
-import numpy as np
-
 from engine.catalogue.upscalers import upscaler_work
 from engine.errors import BadRecipe
 from engine.planning.controlnets import controlnet_for
@@ -40,19 +38,18 @@ LevelCost = tuple[float, float]
 def network_call_count(stage: Stage) -> int:
     """Return the number of calls of the network in a stage; each call has a batch of up to `view_batch` views."""
     schedule, batch = stage.schedule, stage.view_batch
-    local_steps, dilated_steps = schedule.with_local_views.sum(), schedule.with_dilated_views.sum()
-    window_calls = ceil(stage.window_count / batch) * (local_steps + stage.damped_steps)
-    return int(window_calls + ceil(stage.dilated_view_count / batch) * dilated_steps)
+    window_calls = ceil(stage.window_count / batch) * (schedule.window_steps + stage.damped_steps)
+    return window_calls + ceil(stage.dilated_view_count / batch) * schedule.dilated_steps
 
 
 def tile_areas(stage: Stage) -> float:
     """Return the cost of a stage in tile areas (1 is one evaluation at native size), without ControlNets."""
-    return _tile_areas(stage, stage.schedule.with_local_views, stage.schedule.with_dilated_views)
+    return _tile_areas(stage, stage.schedule.window_steps, stage.schedule.dilated_steps)
 
 
 def tile_areas_saved(stage: Stage) -> float:
     """Return the tile areas that the setting `economy` saves in a stage."""
-    return _tile_areas(stage, *stage.schedule.without_economy) - tile_areas(stage)
+    return _tile_areas(stage, *stage.schedule.steps_without_economy) - tile_areas(stage)
 
 
 def fraction_saved_by_economy(plan: Plan) -> float:
@@ -183,33 +180,34 @@ def _memory_of_one_view(stage: Stage) -> int:
     return stage_memory(replace(stage, recipe=replace(stage.recipe, view_batch=1)))
 
 
-def _tile_areas(stage: Stage, local_steps: np.ndarray, dilated_steps: np.ndarray) -> float:
-    """Return the cost of a stage in tile areas.
-
-    local_steps, dilated_steps: True for each step with local and with dilated views.
-    """
+def _tile_areas(stage: Stage, window_steps: int, dilated_steps: int) -> float:
+    """Return the cost of a stage in tile areas, for these numbers of steps with local and with dilated views."""
     window_cells, dilated_cells = _view_cells(stage)
-    dilated_area = dilated_cells / stage.facts.window**2
-    dilated = stage.dilated_view_count * stage.count_passes(dilated_steps) * dilated_area
-    return stage.window_count * _local_areas(stage, window_cells, local_steps) + dilated
+    dilated = (
+        stage.guidance_passes
+        * stage.dilated_view_count
+        * dilated_steps
+        * dilated_cells
+        / stage.facts.window**2
+    )
+    return stage.window_count * window_steps * _local_areas(stage, window_cells) + dilated
 
 
-def _local_areas(stage: Stage, cells: int, steps: np.ndarray) -> float:
-    """Return the cost in tile areas of one local view, guidance passes included.
+def _local_areas(stage: Stage, cells: int) -> float:
+    """Return the cost in tile areas of one local view at one step, guidance passes included; the mean over steps.
 
-    cells: the number of latent cells of the view.    steps: True for each step with the view.
+    cells: the number of latent cells of the view.
     """
     area, levels = cells / stage.facts.window**2, stage.facts.level_costs
-    if not stage.method.network:
-        return stage.count_passes(steps) * evaluation_areas(levels, area)
+    steps = [stage.patches[step.index] for step in stage.steps if step.c2 < 1]
+    if not stage.method.network or not steps:
+        return stage.guidance_passes * evaluation_areas(levels, area)
     total = 0.0
-    for index in np.flatnonzero(steps):
-        patches = stage.patches[index]
-        passes = stage.guidance_passes if stage.schedule.guided[index] else 1
-        total += passes * evaluation_areas(levels, area, patches.strong)
+    for patches in steps:
+        total += stage.guidance_passes * evaluation_areas(levels, area, patches.strong)
         if patches.mild is not None:
             total += evaluation_areas(levels, area, patches.mild)
-    return total
+    return total / len(steps)
 
 
 def _view_cells(stage: Stage) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Choose the patches of the network for every denoising step of a stage. No torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from engine.catalogue.entries import Facts
@@ -29,26 +29,27 @@ def patches_for_stage(
     options: Mapping[str, Any],
     window: Size,
     facts: Facts,
+    steps: int,
     key: tuple[int | str, ...],
-    guided: Sequence[bool],
+    *,
+    guided: bool,
 ) -> tuple[StepPatches, ...]:
     """Return the patches for local views at each denoising step of a stage; none for views of about native size.
 
     network: a key of PATCH_FUNCTIONS, or "" for no patches.
     options: the recipe's options by name.
     window: the (rows, columns) of a local view in latent cells.
+    steps: the number of steps.
     key: the first part of the key of every random draw; the second part is the step's number.
-    guided: whether each step has classifier-free guidance.
+    guided: whether classifier-free guidance is on.
     """
     rows, cols = window
     if not network or not exceeds_native(rows, cols, facts.window):
-        return (NO_PATCHES,) * len(guided)
+        return (NO_PATCHES,) * steps
     patches = []
-    for index, is_guided in enumerate(guided):
-        context = PatchContext(
-            rows, cols, facts.window, facts.architecture, index, len(guided), (*key, index)
-        )
+    for index in range(steps):
+        context = PatchContext(rows, cols, facts.window, facts.architecture, index, steps, (*key, index))
         chosen = PATCH_FUNCTIONS[network](context, options)
         # Without guidance there is no unconditional prediction to damp.
-        patches.append(chosen if is_guided else chosen._replace(mild=None))
+        patches.append(chosen if guided else chosen._replace(mild=None))
     return tuple(patches)

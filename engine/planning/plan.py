@@ -16,7 +16,6 @@ from engine.formulas.schedule import (
     fidelity_exponent,
     stage_schedule,
     with_block_blur,
-    with_guidance_interval,
 )
 from engine.formulas.timesteps import (
     FIRST_ORDER_SCHEDULERS,
@@ -323,14 +322,14 @@ def _add_sizes_below(stages: tuple[Stage, ...], image: str | None) -> tuple[Stag
 
 def _find_patches(stage: Stage) -> tuple[StepPatches, ...]:
     """Return the patches of the network at every step of a stage's schedule."""
-    guided = stage.schedule.guided & (stage.guidance_passes == 2)
     return patches_for_stage(
         stage.method.network,
         vars(stage.options),
         stage.window,
         stage.facts,
+        len(stage.schedule.t),
         (stage.recipe.seed, stage.rows, stage.cols),
-        guided.tolist(),
+        guided=stage.guidance_passes == 2,
     )
 
 
@@ -355,10 +354,7 @@ def _build_schedule(
     if method.upscales and not (is_first and method.has_base):
         return base_schedule(t[:0])
     if is_first and recipe.image is None:
-        schedule = base_schedule(t)
-        if method.has_base:
-            return schedule
-        return with_guidance_interval(schedule, recipe.guidance_start, recipe.guidance_end)
+        return base_schedule(t)
     alpha1 = recipe.alpha1 if recipe.image is None else fidelity_exponent(recipe.alpha1, recipe.fidelity)
     schedule = stage_schedule(
         t,
@@ -371,8 +367,6 @@ def _build_schedule(
         faithful=recipe.faithful,
         start_fraction=start,
     )
-    if not recipe.faithful:
-        schedule = with_guidance_interval(schedule, recipe.guidance_start, recipe.guidance_end)
     if not relays:
         return schedule
     levels = levels_at(t, recipe.scheduler, facts.scheduler)

@@ -6,8 +6,6 @@ Sizes are (height, width). engine/planning/cost.py computes the cost of a stage.
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from engine.catalogue.entries import Facts
 from engine.formulas.schedule import Schedule, Step
 from engine.methods import Method
@@ -181,16 +179,8 @@ class Stage:
 
     @property
     def guidance_passes(self) -> int:
-        """The number of evaluations per view at a step with guidance: 2 (with and without prompt), or 1 without any."""
-        return 2 if self.recipe.guidance > 1 and self.schedule.guided.any() else 1
-
-    def count_passes(self, steps: np.ndarray) -> int:
-        """Return the number of evaluations of a view that is seen at some of the steps of the schedule.
-
-        steps: True for each step with the view.
-        """
-        guided = np.count_nonzero(steps & self.schedule.guided)
-        return int(np.count_nonzero(steps) + (self.guidance_passes - 1) * guided)
+        """The number of evaluations per view: 2 with classifier-free guidance (with and without prompt), else 1."""
+        return 2 if self.recipe.guidance > 1 else 1
 
     @cached_property
     def damped_steps(self) -> int:
@@ -208,9 +198,9 @@ class Stage:
 
         One evaluation passes one view's latent through the network once.
         """
-        local = self.window_count * self.count_passes(self.schedule.with_local_views)
-        dilated = self.dilated_view_count * self.count_passes(self.schedule.with_dilated_views)
-        return local + dilated + self.window_count * self.damped_steps
+        schedule = self.schedule
+        views = self.window_count * schedule.window_steps + self.dilated_view_count * schedule.dilated_steps
+        return self.guidance_passes * views + self.window_count * self.damped_steps
 
     @property
     def controls(self) -> tuple[Control, ...]:

@@ -77,8 +77,6 @@ def ineffective_settings(recipe: Recipe) -> tuple[str, ...]:
         names |= FAITHFUL_SETTINGS | COMBINATION_OPTIONS
     if recipe.guidance is not None and recipe.guidance <= 1:
         names |= GUIDANCE_SETTINGS | {"damped"}
-    if row.upscales:
-        names |= {"guidance_start", "guidance_end"}
     if row.upscales and recipe.image is not None:
         names |= DENOISING_SETTINGS | GUIDANCE_SETTINGS
     if recipe.image is None or not row.skip_residual:

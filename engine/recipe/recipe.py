@@ -35,9 +35,6 @@ MAX_LORA_STRENGTH = 4.0
 MAX_SIDE = 8192
 # The largest seed.
 MAX_SEED = 2**32 - 1
-# Settings that were added later. At their defaults they are left out of a recipe's JSON, so that recipes of earlier
-# versions keep their JSON and their hash.
-LATER_SETTINGS = frozenset({"guidance_start", "guidance_end"})
 # The value of `enlarge` with which a stage starts from the enlarged latent of the stage below.
 LATENT = "latent"
 
@@ -78,24 +75,6 @@ class Recipe:
     )
     guidance_rescale: float = setting(
         0.0, "number", "Guidance rescale", "Reduces the contrast that a high guidance scale adds.", 0, 1, 0.05
-    )
-    guidance_start: float = setting(
-        0.0,
-        "number",
-        "Guidance from",
-        "As a share of the steps of each stage after the first. Outside of the interval each step takes half the time.",
-        0,
-        1,
-        0.05,
-    )
-    guidance_end: float = setting(
-        1.0,
-        "number",
-        "Guidance until",
-        "As a share of the steps of each stage after the first. Lower: faster, softer.",
-        0,
-        1,
-        0.05,
     )
     scheduler: str = setting(
         "", "choice", "Sampler", "How each denoising step is computed.", choices=("", "model", *SCHEDULERS)
@@ -280,9 +259,6 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     The result contains no folders: images are given by digest, LoRAs and upscalers by name.
     """
     values = {f.name: getattr(recipe, f.name) for f in fields(Recipe)}
-    for name in LATER_SETTINGS:
-        if values[name] == getattr(DEFAULTS, name):
-            del values[name]
     if values["image"] and isinstance(values["image"], str | os.PathLike):
         values["image"] = images.digest(values["image"])
     values["loras"] = lora_titles(recipe.loras)

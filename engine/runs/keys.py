@@ -94,8 +94,6 @@ def _key_values(stage: Stage, previous: str) -> dict[str, Any]:
     values |= {name: getattr(recipe if name in SETTINGS else stage.options, name) for name in read}
     if (not stage.is_base or recipe.image is not None) and (row.restarts or stage.start_fraction < 1):
         values["restart"] = stage.start_fraction
-    if recipe.guidance > 1 and not all(step.guided for step in stage.steps):
-        values["guidance_interval"] = (recipe.guidance_start, recipe.guidance_end)
     if stage.upscaler:
         values["enlarge"] = upscaler_digest(stage.upscaler)
     values["controls"] = _control_values(stage)

@@ -77,10 +77,6 @@ class Denoiser:
     def device(self) -> torch.device:
         return self.network.device
 
-    def passes_at(self, step: Step) -> int:
-        """Return the number of prompts at a step: both if it has guidance, else the positive one."""
-        return self.guidance_passes if step.guided else 1
-
     def evaluate(
         self,
         source: Tensor,
@@ -119,8 +115,7 @@ class Denoiser:
         size_ids = torch.tensor([view.size_ids for view in batch], device=source.device)
         rows, cols = latents.shape[-2:]
         controls = self.conditioning.inputs(stage, step, batch, (rows, cols), source.device)
-        count = self.passes_at(step)
-        passes = [(self.text if count == self.guidance_passes else self.text.last, count, patches.strong)]
+        passes = [(self.text, self.guidance_passes, patches.strong)]
         if patches.mild is not None:
             passes.append((self.text.first, 1, patches.mild))
         predictions = []

@@ -107,7 +107,7 @@ def fuse(
 
     source: the canvas from which the views are cut (1, C, rows, cols).
     """
-    count = denoiser.passes_at(step) + (patches.mild is not None)
+    count = denoiser.guidance_passes + (patches.mild is not None)
     total = source.new_zeros((count, *source.shape[1:]))
     weights = source.new_zeros(source.shape[-2:])
     arrays = {id(view.weight): view.weight for view in views if view.weight is not None}

@@ -104,7 +104,7 @@ def test_no_scheduler_reads_the_device(model, scheduler):
     "recipe",
     [
         {"faithful": True, "scheduler": "ddim", "scales": (), "width": 256, "height": 256},
-        {"guidance_end": 0.5, "options": {"restart": 0.7}},
+        {"options": {"restart": 0.7}},
         {"guidance_rescale": 0.5},
         {"guidance": 1.0},
     ],

@@ -43,7 +43,7 @@ ALPHAS = ("alpha1", "alpha2", "alpha3")
 # Names of the settings of the smoothing and of the distance between windows.
 SMOOTHING_AND_STRIDE = ("sigma1", "sigma2", "stride")
 # Names of the settings at the top of the section "Advanced settings".
-FINE_SETTINGS = ("negative", "guidance", "guidance_start", "guidance_end", "steps", "scheduler")
+FINE_SETTINGS = ("negative", "guidance", "steps", "scheduler")
 # Names of the settings that switch a part of the method on or off.
 METHOD_PARTS = ("progressive", "skip_residual", "dilated", "jitter", "feather")
 # Names of the options in the section "Advanced settings".

@@ -9,7 +9,6 @@ from engine.formulas.schedule import (
     stage_schedule,
     survival,
     with_block_blur,
-    with_guidance_interval,
 )
 
 T50 = np.arange(981, 0, -20)
@@ -84,11 +83,6 @@ def test_survival_is_the_product_over_later_steps():
     assert survival(np.array([0.5, 0.25, 0.5])) == pytest.approx([0.375, 0.5, 1.0])
 
 
-def view_steps(schedule):
-    """Return the numbers of steps with local views and with dilated views."""
-    return schedule.with_local_views.sum(), schedule.with_dilated_views.sum()
-
-
 def test_economy_skips_steps_of_which_nothing_survives():
     schedule = schedule_of(economy=0.005)
     assert schedule.first == 13
@@ -101,13 +95,13 @@ def test_economy_skips_views_without_a_share():
     c2 = cosine(T50.astype(float), 1000)
     assert schedule.c2[c2 < 0.05].tolist() == [0] * 8
     assert schedule.c2[1 - c2 < 0.05].tolist() == [1] * 7
-    assert view_steps(schedule) == (43, 42)
+    assert schedule.dilated_steps == 42
+    assert schedule.window_steps == 43
 
 
 def test_without_economy_every_step_is_evaluated():
     schedule = schedule_of(economy=0.0)
-    assert schedule.first == 0
-    assert view_steps(schedule) == (50, 50)
+    assert (schedule.first, schedule.window_steps, schedule.dilated_steps) == (0, 50, 50)
 
 
 def test_the_blur_is_skipped_where_it_would_not_reach_a_neighbour():
@@ -126,24 +120,7 @@ def test_faithful_mode_uses_the_papers_pull_at_any_number_of_steps():
 def test_the_first_stage_is_not_pulled_and_has_no_dilated_views():
     schedule = base_schedule(T50)
     assert not schedule.c1.any()
-    assert schedule.first == 0
-    assert view_steps(schedule) == (50, 0)
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "guided"),
-    [
-        (0, 1, [0, 1, 2, 3, 4]),
-        (0.2, 1, [1, 2, 3, 4]),
-        (0, 0.6, [0, 1, 2]),
-        (0.4, 0.7, [2]),
-        (0, 0, []),
-        (0.9, 0.1, []),
-    ],
-)
-def test_the_guidance_interval_counts_in_shares_of_the_steps(start, end, guided):
-    schedule = with_guidance_interval(base_schedule(np.array([900, 700, 500, 300, 100])), start, end)
-    assert [step.index for step in schedule.steps if step.guided] == guided
+    assert (schedule.window_steps, schedule.dilated_steps, schedule.first) == (50, 0, 0)
 
 
 def test_the_blur_of_blocks_falls_from_its_strongest_at_the_first_step():

@@ -179,23 +179,6 @@ def test_guidance_one_halves_the_evaluations():
     assert total_cost(cost.network_call_count, guided) == total_cost(cost.network_call_count, plain)
 
 
-def test_steps_without_guidance_take_one_evaluation_for_each_view():
-    base, second = plan(
-        Recipe(guidance_end=0.6, economy=0, dilated=False, steps=10, scales=(1, 2)), SDXL
-    ).stages
-    assert base.evaluations == 2 * 10
-    assert second.evaluations == 9 * (2 * 6 + 4)
-    assert cost.tile_areas(second) == second.evaluations
-
-
-def test_the_steps_that_economy_skips_are_counted_with_their_guidance():
-    recipe = Recipe(guidance_start=0.4, steps=10, scales=(1, 2), dilated=False)
-    second = plan(recipe, SDXL).stages[1]
-    skipped = second.schedule.first
-    assert 0 < skipped <= 4
-    assert cost.tile_areas_saved(second) == 9 * skipped
-
-
 def test_the_number_of_calls_depends_on_the_view_batch():
     calls = [
         total_cost(cost.network_call_count, plan(Recipe(scales=(1, 2), economy=0, view_batch=b), SDXL))

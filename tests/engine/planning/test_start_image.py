@@ -72,8 +72,7 @@ def test_half_fidelity_is_the_papers_pull_at_every_stage_and_the_first(photo):
     assert np.array_equal(first.c1, plain.c1)
     assert np.array_equal(second.c1, plain.c1)
     assert first.first == second.first == plain.first
-    assert not first.with_dilated_views.any()
-    assert first.with_local_views.sum() == 50 - plain.first
+    assert (first.dilated_steps, first.window_steps) == (0, 50 - plain.first)
 
 
 def test_fidelity_is_an_exponent_of_the_pull(photo):

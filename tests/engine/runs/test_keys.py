@@ -99,11 +99,6 @@ def test_a_longer_plan_has_the_same_keys_for_its_first_stages():
     assert count_shared_stages(keys_of(scales=(1, 2, 3, 4))) == 2
 
 
-def test_a_guidance_interval_is_in_the_keys_of_the_stages_after_the_first():
-    assert count_shared_stages(keys_of(guidance_end=0.5)) == 1
-    assert keys_of(guidance_end=0.5, guidance=1.0) == keys_of(guidance=1.0)
-
-
 def test_in_faithful_mode_the_first_key_depends_on_the_final_size():
     two, four = (keys_of(scales=(), width=side, height=side, faithful=True) for side in (2048, 4096))
     assert not set(two) & set(four)
