@@ -28,6 +28,8 @@ class Quality:
     restart: float = 0.0
     # Whether there are dilated views.
     dilated: bool = True
+    # The distance between windows, as a fraction of the window's side.
+    stride: float = 0.5
 
 
 @dataclass(frozen=True)

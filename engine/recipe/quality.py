@@ -1,6 +1,7 @@
 """Quality presets: named settings of a recipe that trade seconds for detail, with values for each model. No torch."""
 
 from dataclasses import replace
+from typing import Any
 
 from engine import errors
 from engine.catalogue.entries import Facts, Quality
@@ -8,6 +9,9 @@ from engine.errors import BadRecipe, short_repr
 from engine.methods import METHODS, RESTART_OPTIONS
 from engine.recipe.options import changed_options, options_from_pairs
 from engine.recipe.recipe import DEFAULTS, Recipe
+
+# The distance between windows that an empty stride means, as a fraction of the window's side.
+DEFAULT_STRIDE = 0.5
 
 
 def quality_names(facts: Facts) -> tuple[str, ...]:
@@ -21,13 +25,7 @@ def apply_quality(recipe: Recipe, name: str, facts: Facts) -> Recipe:
     A method that starts its stages at a middle step anyway (SDEdit) keeps its redraw strength.
     """
     quality = facts.defaults.qualities[name]
-    steps = quality.steps if quality.steps != facts.defaults.steps else None
-    return replace(
-        recipe,
-        steps=steps,
-        dilated=quality.dilated,
-        options=_with_restart(recipe, quality),
-    )
+    return replace(recipe, **_settings(quality, facts), options=_with_restart(recipe, quality))
 
 
 def fill_quality(recipe: Recipe, name: str, facts: Facts) -> Recipe:
@@ -40,14 +38,15 @@ def fill_quality(recipe: Recipe, name: str, facts: Facts) -> Recipe:
         raise BadRecipe(
             "quality", errors.UNKNOWN_CHOICE.format(field="quality", value=short_repr(name), known=known)
         )
-    filled = apply_quality(recipe, name, facts)
-    if recipe.steps is not None:
-        filled = replace(filled, steps=recipe.steps)
-    if recipe.dilated != DEFAULTS.dilated:
-        filled = replace(filled, dilated=recipe.dilated)
-    if RESTART_OPTIONS & dict(recipe.options).keys():
-        filled = replace(filled, options=recipe.options)
-    return filled
+    quality = facts.defaults.qualities[name]
+    settings = _settings(quality, facts)
+    empty = {
+        field: value
+        for field, value in settings.items()
+        if getattr(recipe, field) == getattr(DEFAULTS, field)
+    }
+    has_restart = RESTART_OPTIONS & dict(recipe.options).keys()
+    return replace(recipe, **empty, options=recipe.options if has_restart else _with_restart(recipe, quality))
 
 
 def default_recipe(facts: Facts) -> Recipe:
@@ -60,8 +59,19 @@ def find_quality(recipe: Recipe, facts: Facts) -> str | None:
     """Return the quality preset whose settings a recipe has; None if it has none's."""
     if recipe.steps == facts.defaults.steps:
         recipe = replace(recipe, steps=None)
+    if recipe.stride == facts.window // 2:
+        recipe = replace(recipe, stride=None)
     names = quality_names(facts)
     return next((name for name in names if apply_quality(recipe, name, facts) == recipe), None)
+
+
+def _settings(quality: Quality, facts: Facts) -> dict[str, Any]:
+    """Return the fields of a recipe that a quality preset sets, besides its options. Values of the model are empty."""
+    return {
+        "steps": None if quality.steps == facts.defaults.steps else quality.steps,
+        "dilated": quality.dilated,
+        "stride": None if quality.stride == DEFAULT_STRIDE else round(quality.stride * facts.window),
+    }
 
 
 def _with_restart(recipe: Recipe, quality: Quality) -> tuple[tuple[str, object], ...]:

@@ -18,7 +18,7 @@ COMPLAINT_OF_LOOK: dict[str, str | None] = {
 LOOK_SETTINGS = tuple(
     dict.fromkeys(
         (
-            *("alpha1", "alpha2", "alpha3", "sigma1", "sigma2", "stride"),
+            *("alpha1", "alpha2", "alpha3", "sigma1", "sigma2"),
             *(
                 name
                 for complaint in COMPLAINT_OF_LOOK.values()
@@ -39,6 +39,4 @@ def apply_look(recipe: Recipe, look: str, facts: Facts) -> Recipe:
 
 def find_look(recipe: Recipe, facts: Facts) -> str | None:
     """Return the look whose settings a recipe has; None if it has none's."""
-    stride = facts.window // 2 if recipe.stride is None else recipe.stride
-    present = replace(recipe, stride=None if stride == facts.window // 2 else stride)
-    return next((look for look in COMPLAINT_OF_LOOK if apply_look(present, look, facts) == present), None)
+    return next((look for look in COMPLAINT_OF_LOOK if apply_look(recipe, look, facts) == recipe), None)

@@ -12,7 +12,7 @@ from tests.support.planning import make_facts
 
 QUALITIES = {
     "draft": Quality(8, restart=0.5, dilated=False),
-    "standard": Quality(20, restart=0.6),
+    "standard": Quality(20, restart=0.6, stride=0.75),
     "fine": Quality(30),
 }
 DEFAULTS = Defaults(20, 3.0, "model", (1.0, 2.0, 4.0), qualities=QUALITIES)
@@ -39,7 +39,13 @@ def test_a_preset_leaves_other_settings_alone():
 
 def test_steps_that_are_the_models_own_are_left_empty():
     assert apply_quality(Recipe(), "standard", FACTS).steps is None
-    assert find_quality(Recipe(steps=20, options={"restart": 0.6}), FACTS) == "standard"
+    assert find_quality(Recipe(steps=20, stride=96, options={"restart": 0.6}), FACTS) == "standard"
+    assert find_quality(Recipe(steps=30, stride=64), FACTS) == "fine"
+
+
+def test_the_stride_of_a_preset_is_a_fraction_of_the_window():
+    strides = [apply_quality(Recipe(stride=8), name, FACTS).stride for name in QUALITIES]
+    assert strides == [None, 96, None]
 
 
 def test_other_settings_are_no_preset():
@@ -56,6 +62,7 @@ def test_filling_keeps_the_settings_that_are_given():
     given = Recipe(steps=12, options={"restart_stages": (1, 0.8)})
     assert fill_quality(given, "draft", FACTS) == replace(given, dilated=False)
     assert not fill_quality(Recipe(dilated=False), "standard", FACTS).dilated
+    assert fill_quality(Recipe(stride=32), "standard", FACTS).stride == 32
     assert fill_quality(Recipe(), "draft", FACTS) == apply_quality(Recipe(), "draft", FACTS)
 
 

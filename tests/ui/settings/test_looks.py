@@ -19,7 +19,7 @@ def test_a_look_is_found_again_in_its_settings(look):
 
 @pytest.mark.parametrize("look", COMPLAINT_OF_LOOK)
 def test_a_look_does_not_depend_on_the_look_before(look):
-    strange = Recipe(alpha1=0.5, alpha3=4, sigma1=2, stride=4)
+    strange = Recipe(alpha1=0.5, alpha3=4, sigma1=2)
     assert apply_look(strange, look, FACTS) == apply_look(Recipe(), look, FACTS)
 
 
@@ -54,8 +54,9 @@ def test_changed_settings_are_no_look():
     assert find_look(Recipe(alpha1=2.5), FACTS) is None
 
 
-def test_the_step_of_half_a_window_is_the_usual_one():
-    assert find_look(Recipe(stride=FACTS.window // 2), FACTS) == "balanced"
+def test_the_distance_of_windows_belongs_to_no_look():
+    assert find_look(Recipe(stride=FACTS.window // 4), FACTS) == "balanced"
+    assert apply_look(Recipe(stride=4), "close", FACTS).stride == 4
 
 
 def test_every_look_has_a_title():
