@@ -48,7 +48,7 @@ class Defaults:
     upscaler: str = "lanczos"
     # The quality presets by name, the fastest first.
     qualities: Mapping[str, Quality] = field(default_factory=dict, hash=False)
-    # The preset that the page and the command line start with; "" for the values above.
+    # The preset that the page starts with; "" for the values above.
     quality: str = ""
 
 

@@ -50,7 +50,7 @@ def fill_quality(recipe: Recipe, name: str, facts: Facts) -> Recipe:
 
 
 def default_recipe(facts: Facts) -> Recipe:
-    """Return the recipe without a prompt that the page and the command line start with for a model."""
+    """Return the recipe without a prompt that the page starts with for a model."""
     name = facts.defaults.quality
     return apply_quality(DEFAULTS, name, facts) if name else DEFAULTS
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from engine import Failed, Recipe, StageDone, generate, load_model
+from engine.methods import METHODS
 from engine.recipe.controls import Control
+from engine.recipe.quality import apply_quality
 from lab.world.scenes import Scene, render
 
 # Where the page looks for the example that it opens with, and for the other ones.
@@ -78,9 +80,15 @@ def make_named_example(of: Path, name: str) -> list[StageDone]:
 
 
 def make_example(of: Path, to: Path, recipe: Recipe) -> list[StageDone]:
-    """Run the recipe with the model in `of`; replace the example in `to` with its stages, and return them."""
+    """Run the recipe with the model in `of`; replace the example in `to` with its stages, and return them.
+
+    The recipe gets the settings of the model's default quality preset, if its method reads them.
+    """
+    model = load_model(of, dtype="float32")
+    if "restart" in METHODS[recipe.method].reads and model.facts.defaults.quality:
+        recipe = apply_quality(recipe, model.facts.defaults.quality, model.facts)
     with tempfile.TemporaryDirectory() as runs:
-        events = list(generate(recipe, load_model(of, dtype="float32"), out=runs))
+        events = list(generate(recipe, model, out=runs))
         if isinstance(events[-1], Failed):
             raise SystemExit(events[-1].sentence)
         stages = [event for event in events if isinstance(event, StageDone)]

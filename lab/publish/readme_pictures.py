@@ -14,17 +14,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
 from PIL import Image, ImageDraw
 
-from engine import Accepted, Failed, Recipe, StageDone, generate, load_model
+from engine import Accepted, Failed, StageDone, generate, load_model
 from engine.catalogue.entries import model_entries
 from engine.export.lettering import load_font
 from engine.paths import ROOT
+from engine.recipe.quality import default_recipe
 
-# The run that both pictures show. Prompt and seed were chosen by looking at some; the settings are the defaults.
+# The run that both pictures show. Prompt and seed were chosen by looking at some; the settings are those that the page
+# starts with, of which a link without settings says nothing.
 PROMPT, SEED = "a red windmill on grass at dawn", 1
 # The side in px of each picture in the figure of the stages, and the gap between two of them.
 PANEL, GAP = 400, 8
@@ -44,8 +47,9 @@ QUALITY = 85
 
 def make_stages(runs: Path) -> list[StageDone]:
     """Make the run that both pictures show, in a folder of runs, and return its stages."""
-    recipe = Recipe(prompt=PROMPT, seed=SEED)
-    events = list(generate(recipe, load_model(model_entries()[0].source, dtype="float32"), out=runs))
+    model = load_model(model_entries()[0].source, dtype="float32")
+    recipe = replace(default_recipe(model.facts), prompt=PROMPT, seed=SEED)
+    events = list(generate(recipe, model, out=runs))
     if isinstance(events[-1], Failed):
         raise SystemExit(events[-1].sentence)
     kept = [stage for event in events if isinstance(event, Accepted) for stage in event.kept]
@@ -107,6 +111,7 @@ def photograph_page(url: str, file: Path) -> None:
         page.set_default_timeout(TIMEOUT_MS)
         page.goto(f"{url}?{urlencode({'prompt': PROMPT, 'seed': SEED})}")
         page.locator("#sizes").get_by_text("px").wait_for()
+        page.locator("#quality").get_by_label("Standard").check()
         page.locator("#generate").click()
         page.locator(".st-card").nth(2).get_by_role("link").wait_for()  # The last stage can be downloaded.
         page.wait_for_timeout(SETTLING_MS)

@@ -8,12 +8,16 @@ python -m lab.publish.wall [--size 1024] [--methods direct ours ...] [--of asset
 
 import argparse
 from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from textwrap import fill
 
 from PIL import Image, ImageDraw
 
+from engine.catalogue.weights import file_digest
 from engine.export.lettering import load_font
+from engine.network.facts import NETWORK_NAMES
 from engine.runs.keys import PICTURES_VERSION
 from lab.measure.table.command import TRUE, Bench
 from lab.measure.table.presets import PRESETS, SIZES, find_preset, is_available
@@ -70,7 +74,14 @@ def make_row(bench: Bench, name: str, to: Path) -> None:
 def row_key(bench: Bench, name: str) -> bytes:
     """Return what a row's pictures depend on, as it is stored in the strip's file. Their dtype is left out."""
     settings = "" if name == TRUE else bench.plan(name).recipe.hash[:12]
-    return f"{name} {settings} Postcards {bench.model.facts.hash[:12]} {PICTURES_VERSION}".encode()
+    return f"{name} {settings} Postcards {hash_weights(bench.folder)} {PICTURES_VERSION}".encode()
+
+
+@cache
+def hash_weights(folder: Path) -> str:
+    """Return a hash of the files of a pipeline's networks, in 12 hexadecimal digits."""
+    files = sorted(file for part in NETWORK_NAMES for file in (folder / part).glob("*.safetensors"))
+    return sha256(" ".join(map(file_digest, files)).encode()).hexdigest()[:12]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
