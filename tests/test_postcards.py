@@ -116,8 +116,8 @@ def test_the_keys_of_the_example_are_unchanged(loaded):
     stages = plan(recall(folders[-1] / store.PICTURE_FILE).recipe, loaded.facts).stages
     assert list(stage_keys(stages)) == [
         "05191e0fbd8b46d9317d77b2aec16a91",
-        "2d3bc3d5ed5156ed2be698aab749de71",
-        "32b76a758b63e4e16f0d84090e5348b4",
+        "2b5c115e04d92f4dc01b508be3a3d6ab",
+        "462a3bd0df17dab772d91b5e9402a9b8",
     ]
 
 

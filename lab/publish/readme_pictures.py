@@ -83,6 +83,7 @@ def serve_app(runs: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     settings = {"STUDIO_RUNS": str(runs), "STUDIO_MODELS": "postcards", "GRADIO_SERVER_PORT": port}
+    settings["STUDIO_DTYPE"] = "float32"  # As that of the stages which make_stages() made.
     environment = os.environ | settings | {"PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "app.py"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as app:
@@ -112,8 +113,10 @@ def photograph_page(url: str, file: Path) -> None:
         page.goto(f"{url}?{urlencode({'prompt': PROMPT, 'seed': SEED})}")
         page.locator("#sizes").get_by_text("px").wait_for()
         page.locator("#quality").get_by_label("Standard").check()
+        page.get_by_role("button", name="Undo").wait_for()  # The sliders show the preset's values.
         page.locator("#generate").click()
         page.locator(".st-card").nth(2).get_by_role("link").wait_for()  # The last stage can be downloaded.
+        page.evaluate("document.querySelectorAll('*').forEach((part) => { part.scrollTop = 0 })")
         page.wait_for_timeout(SETTLING_MS)
         page.screenshot(path=file, type="jpeg", quality=QUALITY)
         chromium.close()

@@ -7,7 +7,16 @@ import pytest
 from PIL import Image
 
 from lab.measure.table.command import TRUE, Bench
-from lab.publish.wall import COLUMN_PX, GAP, PICTURE_PX, TITLE_PX, draw_prompts, draw_row, make_row
+from lab.publish.wall import (
+    COLUMN_PX,
+    GAP,
+    PICTURE_PX,
+    TITLE_PX,
+    draw_prompts,
+    draw_row,
+    hash_weights,
+    make_row,
+)
 
 
 def test_each_picture_stands_in_its_column_beside_its_middle():
@@ -43,3 +52,11 @@ def test_a_row_is_drawn_again_only_if_it_depends_on_something_else(tmp_path, mon
     Image.new("RGB", (8, 8)).save(file, comment=b"other weights")
     with pytest.raises(pytest.fail.Exception, match="drawn again"):
         make_row(bench, TRUE, tmp_path)
+
+
+def test_the_rows_in_the_repository_are_of_the_weights_in_it():
+    weights = hash_weights(Path("assets/postcards"))
+    rows = sorted(Path("lab/figures/wall").glob("*.jpg"))
+    assert len(rows) > 5
+    for row in rows:
+        assert weights in Image.open(row).info["comment"].decode(), row.name
