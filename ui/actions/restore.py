@@ -52,7 +52,7 @@ def restore_session(
     for name in reversed(names[:MAX_OWN_RUNS] if isinstance(names, list) else []):
         if services.run_folder(name, session.owner) and name not in services.examples:
             session.remember_run(name)
-    recipe = _parse_recipe(stored.get("recipe"))
+    recipe = parse_recipe(stored.get("recipe"))
     has_used_link = stored.get("taken") is True and recipe is not None
     if (link.recipe != DEFAULTS or link.strange) and not has_used_link:
         _use_link(session, services, link)
@@ -97,7 +97,7 @@ def _show_candidates(session: Session, services: Services, names: object) -> boo
     return bool(session.candidates)
 
 
-def _parse_recipe(values: object) -> Recipe | None:
+def parse_recipe(values: object) -> Recipe | None:
     """Return the recipe in values from outside; None if they contain no recipe."""
     if not isinstance(values, Mapping):
         return None

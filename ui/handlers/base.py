@@ -8,9 +8,9 @@ import gradio as gr
 from engine.errors import BadRecipe, Fault
 from engine.methods import METHODS
 from engine.recipe.quality import find_quality
-from engine.recipe.recipe import DEFAULTS, Recipe
+from engine.recipe.recipe import DEFAULTS, Recipe, to_dict
 from ui.actions import restore, runs
-from ui.actions.replan import current_notes, plan_settings, update_undo_notes
+from ui.actions.replan import current_notes, plan_settings, set_recipe, update_undo_notes
 from ui.messages.status import continue_label
 from ui.messages.summaries import describe_sizes, describe_windows, quality_choices
 from ui.page import Outputs, Page, one_at_a_time
@@ -89,10 +89,34 @@ class Handlers:
             return BadRecipe("model", fault.sentence)
 
     def plan_widgets(self, request: gr.Request, values: Mapping[Any, Any]) -> Session:
-        """Plan the recipe that is set in the widgets, and return the session of the request."""
+        """Plan the recipe that is set in the widgets, and return the session of the request.
+
+        A preset may have changed the settings just before, so that the browser did not have the new values of its
+        widgets yet when it sent these; then the new values hold.
+        """
         session = self.session(request, values)
-        plan_settings(session, self.services, self.read_recipe(session, values))
+        present = session.recipe
+        recipe = self.read_recipe(session, values)
+        if self._precedes_last_answer(session, values, present):
+            set_recipe(session, self.services, present)
+        else:
+            plan_settings(session, self.services, recipe)
         return session
+
+    def _precedes_last_answer(self, session: Session, values: Mapping[Any, Any], present: Recipe) -> bool:
+        """Return whether a browser sent its widgets before it knew the present recipe, and nobody changed them since.
+
+        The browser also sends the recipe of the last answer that it has received.
+        """
+        stored = values.get(self.page.browser_state)
+        known = restore.parse_recipe(stored.get("recipe")) if isinstance(stored, dict) else None
+        if known is None or to_dict(known) == to_dict(present):
+            return False
+        try:
+            shown = widget_values(known, self.services.facts(session.widget_values["model"]))
+        except Fault:
+            return False
+        return shown == {name: session.widget_values[name] for name in shown}
 
     @one_at_a_time
     def apply_change(self, values: dict, request: gr.Request) -> Outputs:

@@ -6,6 +6,7 @@ import gradio as gr
 import pytest
 
 from engine import Recipe
+from engine.recipe.recipe import to_dict
 from engine.runs import store
 from ui.actions import runs
 from ui.actions.replan import set_recipe
@@ -151,3 +152,30 @@ def test_stopping_at_a_stage_of_another_run_pauses_only_the_next_run(running_app
     handlers.do_stop_here(session, {"do": "stop_here", "stage": 1, "run": "another"})
     assert count_finished_stages(running_app, session.active_run) == 2
     assert session.pause_after == 1
+
+
+def test_a_preset_holds_although_the_browser_does_not_know_its_values_yet(services):
+    on_look, request = handler(services, "on_look_choice"), gr.Request(session_hash="a page")
+    handlers = on_look.__self__
+    page, session = handlers.page, services.sessions.get(Client("a page"))
+    session.is_restored = True
+    values = {widget: widget.value for widget in page.widgets.values()}
+    shown = handlers.plan_widgets(request, values)
+    values[page.browser_state] = {"recipe": to_dict(shown.recipe)}
+    on_look(values | {page.looks: "crisp"}, request)
+    assert handlers.plan_widgets(request, values).recipe.sigma1 == pytest.approx(0.55)
+    # A value that was changed meanwhile is newer than the preset.
+    changed = handlers.plan_widgets(request, values | {page.widgets["alpha1"]: 2}).recipe
+    assert (changed.alpha1, changed.sigma1) == (2, 0.8)
+
+
+def test_settings_that_were_set_back_by_hand_hold(services):
+    on_look, request = handler(services, "on_look_choice"), gr.Request(session_hash="a page")
+    handlers = on_look.__self__
+    page, session = handlers.page, services.sessions.get(Client("a page"))
+    session.is_restored = True
+    values = {widget: widget.value for widget in page.widgets.values()}
+    handlers.plan_widgets(request, values)
+    answer = on_look(values | {page.looks: "crisp"}, request)
+    values[page.browser_state] = answer[page.browser_state]
+    assert handlers.plan_widgets(request, values).recipe.sigma1 == pytest.approx(0.8)
