@@ -179,12 +179,13 @@ def model_entries() -> tuple[ModelEntry, ...]:
 def _model_entry(name: str, table: Mapping[str, Any]) -> ModelEntry:
     """Return the entry (title, source, default settings, ...) that a [model.*] table of the catalogue describes."""
     folder = ROOT / table["source"]
+    family = load_catalogue()["family"][table["family"]]
     return ModelEntry(
         name=name,
         title=table["title"],
         source=str(folder) if folder.is_dir() else table["source"],
         family=table["family"],
-        defaults=_defaults(table),
+        defaults=_defaults({"qualities": family["qualities"]} | dict(table)),
         licence=table["licence"],
         vocabulary={kind: tuple(words) for kind, words in table.get("vocabulary", {}).items()},
         gigabytes=table.get("gigabytes", 0),

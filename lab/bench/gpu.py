@@ -9,7 +9,7 @@ and loaded as any model is.
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,19 @@ from safetensors.numpy import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from engine import Failed, Model, Recipe, Retreated, StageDone, generate, hardware, load_model, plan
+from engine.catalogue.entries import Facts
 from engine.planning import cost
+from engine.recipe.quality import apply_quality, quality_names
 from engine.runs.pace import Pace
 from tests.support import tiny
 
 # The noise schedule of the scheduler.
 SCHEDULE = {name: tiny.SCHEDULER[name] for name in tiny.SCHEDULER if name.startswith(("beta", "timestep"))}
 PROMPT = "a red house on snow at night"
+# The (width, height) in px of the pictures.
+SIZES = ((2048, 2048), (4096, 2048), (4096, 4096))
+# The title of the method as its authors run it, beside those of the quality presets.
+PUBLISHED = "published"
 UNET = {
     "sample_size": 128,
     "block_out_channels": (320, 640, 1280),
@@ -173,8 +179,15 @@ def _difference_db(a: np.ndarray, b: np.ndarray) -> float:
     return float(-10 * np.log10(((a - b) ** 2).mean() / b.var()))
 
 
+def recipes_of_size(size: tuple[int, int], facts: Facts) -> dict[str, Recipe]:
+    """Return the recipes by title that draw a picture of this (width, height) in px: each preset, and as published."""
+    plain = Recipe(prompt=PROMPT, width=size[0], height=size[1])
+    presets = {name: apply_quality(plain, name, facts) for name in quality_names(facts)}
+    return presets | {PUBLISHED: replace(plain, faithful=True, steps=50)}
+
+
 def print_benchmarks(steps: int) -> None:
-    """Run all GPU benchmarks and print a line for each."""
+    """Run all GPU benchmarks and print a line for each. steps: those of the runs with too little memory."""
     if not torch.cuda.is_available():
         raise SystemExit("There is no GPU here.")
     root = Path(tempfile.mkdtemp())
@@ -183,12 +196,16 @@ def print_benchmarks(steps: int) -> None:
     model = load_model(folder)
     peak, each = measure_matmul_rate(), count_operations(model)
     print(f"{model.facts.device}: {peak / 1e12:.0f} T operations/s in a product; {each / 1e12:.2f} T a view")
-    small, large = (Recipe(prompt=PROMPT, scales=s, steps=steps) for s in ((1, 2), (1, 2, 4)))
+    small = Recipe(prompt=PROMPT, scales=(1, 2), steps=steps)
     first = run(model, small, root)
-    for title, recipe in (("2048 x 2048", small), ("4096 x 4096", large)):
-        result, areas = run(model, recipe, root), sum(map(cost.tile_areas, plan(recipe, model.facts).stages))
-        _print_result(title, result)
-        print(f"{'':34} {areas * each / result.seconds / peak:.0%} of that rate, decoding and files included")
+    for size in SIZES:
+        for name, recipe in recipes_of_size(size, model.facts).items():
+            result = run(model, recipe, root)
+            areas = sum(map(cost.tile_areas, plan(recipe, model.facts).stages))
+            _print_result(f"{size[0]} x {size[1]}, {name}", result)
+            print(
+                f"{'':34} {areas * each / result.seconds / peak:.0%} of that rate, decoding and files included"
+            )
     torch.cuda.set_per_process_memory_fraction(
         0.93 * first.peak / torch.cuda.get_device_properties(0).total_memory
     )

@@ -33,6 +33,8 @@ TOUCH_TARGET = 44
 
 def serious_violations(page):
     """Run axe and return what it finds serious or critical, as (rule, element, summary)."""
+    # Colours are measured as they stay, not on their way, as those of a button that was enabled just now.
+    page.wait_for_function("document.getAnimations().every(each => !(each instanceof CSSTransition))")
     page.evaluate(axe.AXE_SCRIPT)
     report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
