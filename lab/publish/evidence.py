@@ -1,7 +1,8 @@
 """Fills the tables of README.md and docs/evidence.md from the rows in lab/figures.
 
 A table stands between two comments, of which the first names it: <!-- table 1024 --> and <!-- end of table -->.
-"short" after the size leaves all but the main columns out; "screening" shows the rows of other settings of ours.
+"short" after the size leaves out the rows of ours without one of its parts, and all but the main columns; "screening"
+shows the rows of other settings of ours.
 
 python -m lab.publish.evidence
 """
@@ -13,7 +14,7 @@ from typing import Any
 
 from engine.paths import ROOT
 from lab.measure.table.markdown import COLUMNS, MAIN_MEASURES, format_table
-from lab.measure.table.presets import FLOORS, OURS, PRESETS
+from lab.measure.table.presets import ABLATIONS, FLOORS, OURS, PRESETS
 
 # The folder of the rows of the table of methods, and the files that show them.
 ROWS = ROOT / "lab/figures/table"
@@ -44,6 +45,8 @@ def fill_tables(text: str, folder: Path = ROWS) -> str:
         columns = [column for column in COLUMNS if not is_short or column.measure in MAIN_MEASURES]
         screened = folder.parent / SCREENING
         rows = load_screened(size_name, screened) if is_screening else load_rows(size_name, folder)
+        if is_short:
+            rows = [row for row in rows if row["name"] not in ABLATIONS]
         return f"{start}{format_table(rows, size_name, columns)}\n{end}"
 
     return TABLE.sub(fill_one, text)

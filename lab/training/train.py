@@ -2,7 +2,8 @@
 
 python -m lab.training.train PART [--minutes 40] [--from FOLDER] [--to FOLDER]
 
-PART is pilot, vae, sharpen, decoder, judge, base, control, relay-first, relay or upscaler.
+PART is pilot, vae, sharpen, decoder, judge, base, control, relay-first, relay, upscaler or
+turbo.
 
 An interrupted training continues where it was: its state lies under .training/. With --from a new one begins
 with the weights of a folder, a fresh optimizer and a short warm-up. The log gets a line every minute, and a
@@ -169,6 +170,7 @@ def courses() -> dict[str, Any]:
     from lab.training.pilot import PilotCourse
     from lab.training.relay import RelayCourse, RelayFirstCourse
     from lab.training.sharpen import DecoderCourse, SharpenCourse
+    from lab.training.turbo import TurboCourse
     from lab.training.upscaler import UpscalerCourse
     from lab.training.vae import VaeCourse
 
@@ -183,6 +185,7 @@ def courses() -> dict[str, Any]:
         "relay-first": RelayFirstCourse,
         "relay": RelayCourse,
         "upscaler": UpscalerCourse,
+        "turbo": TurboCourse,
     }
 
 

@@ -304,6 +304,17 @@ def load_or_make_row(bench: Bench, name: str, out: Path) -> dict[str, Any]:
     return row
 
 
+def time_row(bench: Bench, name: str, out: Path) -> None:
+    """Measure the seconds of a row again, if its file is there, and write them into the file."""
+    file = out / f"{bench.size_name}-{name}.json"
+    if name in FLOORS or not file.is_file():
+        return
+    row = json.loads(file.read_text(encoding="utf-8"))
+    row["seconds_of_base"] = round(bench.seconds_ratio(name), 2)
+    file.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    print(f"{bench.size_name} px, {row['title']}: {row['seconds_of_base']} times the base", flush=True)
+
+
 def checked_name(name: str) -> str:
     """Return the name of a row; raise ArgumentTypeError if there is no such row."""
     if name not in FLOORS:
@@ -330,9 +341,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="is added to the seeds of the pictures")
     parser.add_argument("--steps", type=int, help="for a quick try; the model's own if it is left out")
     parser.add_argument("--out", type=Path, default=Path("lab/figures/table"), help="the folder for the rows")
+    parser.add_argument(
+        "--time",
+        action="store_true",
+        help="measure nothing but the seconds of the rows in DIR again, as rows of several machines do not compare",
+    )
     options = parser.parse_args(arguments)
     for size_name in options.sizes:
         bench = Bench(options.of, size_name, options.prompts, options.first, options.seed, options.steps)
+        if options.time:
+            for name in options.methods:
+                time_row(bench, name, options.out)
+            continue
         rows = []
         for name in options.methods:
             if name not in FLOORS and not is_available(find_preset(name)):

@@ -62,6 +62,9 @@ PRESETS = {
     "bare-windows": Preset("ours with bare windows", {"jitter": False, "feather": False}),
 }
 
+# Ours with one of its parts left out.
+ABLATIONS = ("no-residual", "no-dilated", "not-progressive", "bare-windows")
+
 
 def find_preset(name: str) -> Preset:
     """Return the preset of a name, which may end with settings, as in "ours+stride=48+options.placed=true".

@@ -36,6 +36,13 @@ def test_a_table_is_replaced_and_the_text_around_it_stays(rows):
     assert fill_tables(filled, rows) == filled
 
 
+def test_a_short_table_leaves_out_the_rows_of_ours_without_a_part(rows):
+    row = json.loads((rows / "512-ours.json").read_text()) | {"name": "no-dilated", "title": "Without"}
+    (rows / "512-no-dilated.json").write_text(json.dumps(row))
+    assert "Without" in fill_tables("<!-- table 512 -->\n<!-- end of table -->", rows)
+    assert "Without" not in fill_tables("<!-- table 512 short -->\n<!-- end of table -->", rows)
+
+
 def test_a_short_table_has_the_main_columns_only(rows):
     filled = fill_tables("<!-- table 512 short -->\n<!-- end of table -->", rows)
     assert "subject %" in filled

@@ -12,7 +12,7 @@ import pytest
 from lab.judge.judge import load_judge
 from lab.measure.distances import Estimate
 from lab.measure.features import JUDGE, feature_functions, fit_scaling
-from lab.measure.table.command import format_table, load_or_make_row, measure
+from lab.measure.table.command import format_table, load_or_make_row, measure, time_row
 from lab.measure.table.observe import FEATURES, Grid, observe
 from lab.world.scenes import draw_scene, half_sides, held_out_scenes, place_subject, render
 
@@ -152,6 +152,16 @@ def test_a_row_with_the_same_key_is_not_measured_again(tmp_path, monkeypatch):
     assert load_or_make_row(other, "ours", tmp_path)["key"] == "b"
     assert made == ["ours", "ours"]
     assert json.loads((tmp_path / "512-ours.json").read_text())["key"] == "b"
+
+
+def test_only_the_seconds_of_a_row_are_measured_again(tmp_path):
+    bench = SimpleNamespace(size_name="512", seconds_ratio=lambda name: 2.346)
+    file = tmp_path / "512-ours.json"
+    file.write_text(json.dumps({"title": "Ours", "key": "a", "seconds_of_base": 9.0}))
+    for name in ("ours", "direct", "true-vae"):
+        time_row(bench, name, tmp_path)
+    assert json.loads(file.read_text()) == {"title": "Ours", "key": "a", "seconds_of_base": 2.35}
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_difference_of_equal_rows_is_zero(faults):
