@@ -10,6 +10,7 @@ import pytest
 
 from engine import Accepted, Finished, StageDone, Stopped, generate
 from engine.recipe.recall import ENGINE_VERSION, recall
+from engine.recipe.recipe import DEFAULTS_NUMBER
 from engine.runs import files, store
 from engine.runs.cache import RunCache
 from tests.support.planning import small_recipe
@@ -151,7 +152,8 @@ def test_a_stored_picture_records_the_recipe_and_the_run(model, tmp_path):
     recalled = recall(stage_done_events(events)[1].image)
     assert (recalled.recipe, recalled.strange) == (events[0].recipe, ())
     record = {
-        name: recalled.record[name] for name in ("stage", "steps", "evaluations", "model_hash", "engine")
+        name: recalled.record[name]
+        for name in ("stage", "steps", "evaluations", "model_hash", "engine", "defaults")
     }
     assert record == {
         "stage": 2,
@@ -159,6 +161,7 @@ def test_a_stored_picture_records_the_recipe_and_the_run(model, tmp_path):
         "evaluations": stage_done_events(events)[1].evaluations,
         "model_hash": model.facts.hash,
         "engine": ENGINE_VERSION,
+        "defaults": DEFAULTS_NUMBER,
     }
     assert recalled.record["seconds"] > 0
 

@@ -148,6 +148,15 @@ def test_invalid_parts_of_a_link_are_skipped_and_named(query):
     assert recipe_from_query(query) == (DEFAULTS, tuple(query))
 
 
+def test_a_link_names_defaults_that_are_known():
+    assert recipe_from_query({"seed": "3", "defaults": "1"}) == (replace(DEFAULTS, seed=3), ())
+
+
+@pytest.mark.parametrize("number", ["0", "2", "", "one"])
+def test_unknown_defaults_are_named(number):
+    assert recipe_from_query({"seed": "3", "defaults": number}) == (replace(DEFAULTS, seed=3), ("defaults",))
+
+
 def test_valid_parts_of_a_link_are_used_although_others_are_invalid():
     assert recipe_from_query({"alpha1": "12", "alpha2": "2", "colour": "red"}) == (
         replace(DEFAULTS, alpha2=2.0),
@@ -172,14 +181,14 @@ def test_smoothing_values_in_the_wrong_order_are_both_named():
 @pytest.mark.parametrize(
     ("url", "space", "expected"),
     [
-        ("https://x.hf.space/", "ann/demo", "https://huggingface.co/spaces/ann/demo?seed=7"),
-        ("http://127.0.0.1:7860/?__theme=dark#top", None, "http://127.0.0.1:7860/?seed=7"),
-        ("http://127.0.0.1:7860/gradio_api/queue/join?", None, "http://127.0.0.1:7860/?seed=7"),
-        ("https://h/studio/gradio_api/queue/join", None, "https://h/studio?seed=7"),
-        ("https://ann:secret@h/studio", "", "https://h/studio?seed=7"),
-        ("http://h/", "../../evil?x", "http://h/?seed=7"),
-        ("javascript:alert(1)", None, "?seed=7"),
-        ("http://[broken", None, "?seed=7"),
+        ("https://x.hf.space/", "ann/demo", "https://huggingface.co/spaces/ann/demo?seed=7&defaults=1"),
+        ("http://127.0.0.1:7860/?__theme=dark#top", None, "http://127.0.0.1:7860/?seed=7&defaults=1"),
+        ("http://127.0.0.1:7860/gradio_api/queue/join?", None, "http://127.0.0.1:7860/?seed=7&defaults=1"),
+        ("https://h/studio/gradio_api/queue/join", None, "https://h/studio?seed=7&defaults=1"),
+        ("https://ann:secret@h/studio", "", "https://h/studio?seed=7&defaults=1"),
+        ("http://h/", "../../evil?x", "http://h/?seed=7&defaults=1"),
+        ("javascript:alert(1)", None, "?seed=7&defaults=1"),
+        ("http://[broken", None, "?seed=7&defaults=1"),
     ],
 )
 def test_a_link_points_to_the_address_of_the_page_or_of_its_space(url, space, expected):
