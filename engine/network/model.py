@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.catalogue.entries import Facts
 from engine.network import text
+from engine.network.compiled import CompiledNetwork
 from engine.network.controlnet import ControlInput, compute_residuals
 from engine.network.facts import get_networks
 from engine.network.patching.apply import apply_patches
@@ -30,6 +31,8 @@ class Model:
     device: torch.device
     # The ControlNets that were loaded for this model, by folder or hub id.
     controlnets: dict[str, Any] = field(default_factory=dict)
+    # The compiled network, for steps without patches and controls; None if it is not compiled.
+    compiled: CompiledNetwork | None = None
 
     @property
     def unet(self) -> Any:
@@ -97,6 +100,10 @@ class Model:
             }
         embeds = text.embeds.repeat_interleave(views, 0)
         latents = latents.to(self.unet.dtype)
+        if self.compiled and not controls and not patches:
+            # A number would be compiled into the function; a tensor is one of its inputs.
+            time = torch.full((1,), t, device=latents.device)
+            return self.compiled(latents, time, embeds, added_cond)
         with apply_patches([self.unet, *(control.controlnet for control in controls)], patches):
             added = compute_residuals(controls, latents, t, embeds, added_cond)
             return self.unet(latents, t, embeds, added_cond_kwargs=added_cond, **added).sample

@@ -23,6 +23,7 @@ from engine.catalogue.entries import ModelEntry
 from engine.errors import Fault, NotEnoughMemory, WeightsMissing, first_line, short_repr
 from engine.hardware import MemoryNeed, Placement
 from engine.network import lora
+from engine.network.compiled import compile_network
 from engine.network.facts import estimate_need, get_networks, read_facts
 from engine.network.model import Model
 from engine.network.number_format import fastest_cpu_dtype
@@ -261,7 +262,8 @@ def _build_model(pipeline: Pipeline, index: dict[str, Any], source: str, placeme
     facts = read_facts(pipeline, source, family, placement)
     matrix = preview_matrix(pipeline.vae, index.get("_latent_rgb")).to(placement.device)
     _place_networks(pipeline, placement)
-    return Model(facts, pipeline, matrix, placement.device)
+    compiled = compile_network(pipeline.unet, placement)
+    return Model(facts, pipeline, matrix, placement.device, compiled=compiled)
 
 
 def _check_encoders(pipeline: Pipeline, family: str) -> None:

@@ -258,7 +258,15 @@ class StageWork:
         """Encode the prompt and return the denoiser for the stage."""
         recipe, passes = self.run.plan.recipe, self.stage.guidance_passes
         text = self.model.encode_text(recipe.prompt, recipe.negative, passes)
-        return Denoiser(self.model, text, passes, self.view_batch, self.stop, self.parts.conditioning)
+        return Denoiser(
+            self.model,
+            text,
+            passes,
+            self.view_batch,
+            self.stop,
+            self.parts.conditioning,
+            pads_batches=self.model.compiled is not None,
+        )
 
     def encode_start_image(self, stage: Stage, below: torch.Tensor | None) -> torch.Tensor | None:
         """Return the latent of the start image at a stage's size, from which the stage starts.

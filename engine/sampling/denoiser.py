@@ -57,6 +57,7 @@ class Denoiser:
     view_batch: the number of views in one call.
     stop: checked before every call. None to never stop.
     conditioning: the run's controls; None without any.
+    pads_batches: whether a last batch of several views is filled up, so that a compiled network sees one size of batch.
     """
 
     def __init__(
@@ -67,10 +68,13 @@ class Denoiser:
         view_batch: int,
         stop: Stop | None = None,
         conditioning: Conditioning | None = None,
+        *,
+        pads_batches: bool = False,
     ) -> None:
         self.network, self.text, self.guidance_passes = network, text, guidance_passes
         self.view_batch, self.stop = view_batch, stop
         self.conditioning = conditioning or Conditioning()
+        self.pads_batches = pads_batches
         self.calls = self.evaluations = 0
 
     @property
@@ -122,9 +126,26 @@ class Denoiser:
         for text, count, applied in passes:
             if self.stop is not None and self.stop.is_set():
                 raise StopRequested
-            inputs = latents.repeat(count, 1, 1, 1), step.t, text, size_ids.repeat(count, 1)
-            predictions.append(self.network.predict(*inputs, controls, applied))
+            padding = 0 if controls or applied else self._padding(len(batch))
+            padded, ids = _repeat_last(latents, padding), _repeat_last(size_ids, padding)
+            inputs = padded.repeat(count, 1, 1, 1), step.t, text, ids.repeat(count, 1)
+            predicted = self.network.predict(*inputs, controls, applied)
+            predictions.append(_drop_padding(predicted, count, len(batch)) if padding else predicted)
             self.calls += 1
             self.evaluations += count * len(batch)
             yield NetworkCalled()
         return torch.cat(predictions)
+
+    def _padding(self, views: int) -> int:
+        """Return how many views a batch of so many lacks; a single view stays alone."""
+        return self.view_batch - views if self.pads_batches and views > 1 else 0
+
+
+def _repeat_last(rows: Tensor, count: int) -> Tensor:
+    """Return a tensor with its last row repeated so many times more."""
+    return torch.cat([rows, rows[-1:].expand(count, *rows.shape[1:])]) if count else rows
+
+
+def _drop_padding(predicted: Tensor, passes: int, views: int) -> Tensor:
+    """Return the predictions (passes * views, C, h, w) of the first views of each pass."""
+    return predicted.unflatten(0, (passes, -1))[:, :views].flatten(0, 1)

@@ -27,7 +27,12 @@ def predicting(denoiser, stage, canvas, c2, deviation=0.0, noise=UNSHIFTED):
 
 def fused(stage, canvas, network, *, c2, deviation=0.0, batch=3, passes=1, noise=UNSHIFTED):
     """Return the blended prediction of one step with this share of dilated views."""
-    signals = predicting(Denoiser(network, None, passes, batch), stage, canvas, c2, deviation, noise)
+    denoiser = Denoiser(network, None, passes, batch)
+    return blended(predicting(denoiser, stage, canvas, c2, deviation, noise), c2)
+
+
+def blended(signals, c2):
+    """Return the blended prediction at the end of the generator of one step's predictions."""
     while True:
         try:
             next(signals)
@@ -132,6 +137,24 @@ def test_there_is_a_signal_after_every_call_of_the_network():
     assert signals == [NetworkCalled()] * 4
     assert denoiser.calls == 3 + 1
     assert denoiser.evaluations == 9 + 4
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_padding_a_last_batch_changes_sizes_of_batches_and_nothing_else(passes):
+    sizes = []
+
+    class SizingNetwork(EchoNetwork):
+        def predict(self, latents, *args, **more):
+            sizes.append(len(latents))
+            return super().predict(latents, *args, **more)
+
+    stage, canvas = stage_of(scales=(1, 2)), torch.randn(1, 4, 32, 32)
+    denoisers = [Denoiser(SizingNetwork(), None, passes, 7, pads_batches=pads) for pads in (False, True)]
+    plain, padded = (blended(predicting(denoiser, stage, canvas, 0.5), 0.5).values for denoiser in denoisers)
+    assert torch.equal(plain, padded)
+    # Nine windows and four dilated views.
+    assert sizes == [passes * views for views in (7, 2, 4, 7, 7, 7)]
+    assert denoisers[0].evaluations == denoisers[1].evaluations == passes * 13
 
 
 def test_there_is_a_signal_between_the_two_calls_of_noise_damped_guidance():
