@@ -1,7 +1,7 @@
 """Measures one part of Postcards and prints a table; `table` measures the methods, and `real` pictures of
 other models; see lab/measure/table and lab/measure/real.
 
-python -m lab.measure vae|judge|base|classes|repetition|relay|upscalers [--of assets/postcards]
+python -m lab.measure vae|judge|base|classes|relay|upscalers [--of assets/postcards]
                       [--prompts 50] [--steps 10]
 python -m lab.measure table --help
 python -m lab.measure real --help
@@ -16,7 +16,6 @@ from lab.measure import (
     classes,
     judge_accuracy,
     relay_quality,
-    repetition,
     upscalers,
     vae_quality,
 )
@@ -28,7 +27,6 @@ PARTS = {
     "judge": judge_accuracy.measure,
     "base": base_quality.measure,
     "classes": classes.measure,
-    "repetition": repetition.measure,
     "relay": relay_quality.measure,
     "upscalers": upscalers.measure,
 }
@@ -45,7 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--prompts", dest="number", type=int, help="for all but vae and judge; classes: of each subject"
     )
-    parser.add_argument("--steps", type=int, help="for base, repetition and relay")
+    parser.add_argument("--steps", type=int, help="for base and relay")
     arguments = parser.parse_args()
     options = {"number": arguments.number, "steps": arguments.steps}
     options = {name: value for name, value in options.items() if value is not None}

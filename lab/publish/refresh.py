@@ -20,8 +20,6 @@ from lab.measure import (
     edge_agreement,
     judge_accuracy,
     relay_quality,
-    repetition,
-    systems,
     upscalers,
     vae_quality,
 )
@@ -30,7 +28,7 @@ from lab.measure.pictures import add_signature
 from lab.publish import example
 from lab.world.scenes import held_out_scenes
 
-SAMPLES, LARGE_SAMPLES = 64, 8
+SAMPLES = 64
 
 
 def draw_samples(folder: Path) -> Image.Image:
@@ -38,12 +36,6 @@ def draw_samples(folder: Path) -> Image.Image:
     return _contact_sheet(
         list(native_pictures(load_model(folder, dtype="float32"), held_out_scenes(SAMPLES))), 8
     )
-
-
-def draw_large(folder: Path) -> Image.Image:
-    """Draw a sheet of held-out prompts at four times the side, the first ones of `repetition`."""
-    _, pictures = repetition.draw_pictures(folder, LARGE_SAMPLES)
-    return _contact_sheet(pictures["DemoFusion"], 4)
 
 
 def _contact_sheet(pictures: list[np.ndarray], across: int) -> Image.Image:
@@ -57,18 +49,13 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "vae": vae_quality.measure,
     "judge": judge_accuracy.measure,
     "base": base_quality.measure,
-    "repetition": repetition.measure,
     "upscalers": upscalers.measure,
     "relay": relay_quality.measure,
 }
 FIGURES: dict[str, Callable[[Path], Image.Image]] = {
     "rebuilt": vae_quality.figure,
     "samples": draw_samples,
-    "large": draw_large,
-    "repeated": repetition.figure,
     "enlarged": upscalers.figure,
-    "systems-2x": partial(systems.figure, scale=2),
-    "systems-4x": partial(systems.figure, scale=4),
     "control": edge_agreement.figure,
     "control-1024": partial(edge_agreement.figure, large=True),
 }
