@@ -7,13 +7,14 @@ evaluations (Salimans and Ho, "Progressive Distillation"), at the times of the f
 """
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 from torch.nn.utils import parametrize
@@ -63,12 +64,16 @@ class TurboCourse(BaseCourse):
     def __init__(
         self, source: Path | None, device: torch.device, lessons: int = 12_000, batch: int = 32, seed: int = 0
     ) -> None:
+        """Load the base, and the LoRA beside its folder if there is one, from which the training then continues."""
         super().__init__(source, device, lessons=lessons, batch=batch, seed=seed)
         self.learner.requires_grad_(False).eval()
         self.base = copy.deepcopy(self.learner)
         for layer in corrected_layers(self.learner.unet).values():
             correction = LowRank(layer.weight).to(device)
             parametrize.register_parametrization(layer, "weight", correction)
+        lora = Path(source or "").with_name(LORA_FILE)
+        if lora.is_file():
+            load_corrections(self.learner.unet, load_file(lora))
 
     def loss(self, batch: Batch, share: float) -> tuple[Tensor, dict[str, float]]:
         """Return the squared error to what the guided base predicts, or to where its two evaluations arrive."""
@@ -170,6 +175,15 @@ class TurboCourse(BaseCourse):
 def corrected_layers(unet: nn.Module) -> dict[str, nn.Module]:
     """Return the layers that learn a correction, by name: all that multiply with a weight."""
     return {name: layer for name, layer in unet.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
+
+
+@torch.no_grad()
+def load_corrections(unet: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Set the corrections of a UNet to those of a LoRA file."""
+    for name, layer in corrected_layers(unet).items():
+        correction = layer.parametrizations["weight"][0]
+        for part, letter in ((correction.down, "A"), (correction.up, "B")):
+            part.copy_(tensors[f"unet.{name}.lora_{letter}.weight"].view_as(part))
 
 
 def ddim_step(z: Tensor, eps: Tensor, start: Levels, end: Levels) -> Tensor:

@@ -74,3 +74,14 @@ def test_its_file_gives_the_engine_the_corrected_weights(course, tmp_path):
     for name, layer in corrected_layers(course.learner.unet).items():
         assert parametrize.is_parametrized(layer, "weight")
         torch.testing.assert_close(loaded[name].weight, layer.weight, rtol=1e-2, atol=1e-3)
+
+
+def test_a_training_continues_from_the_file_beside_the_base(course, tmp_path):
+    for layer in corrected_layers(course.learner.unet).values():
+        torch.nn.init.normal_(layer.parametrizations["weight"][0].up, std=0.01)
+    course.write(course.learner, tmp_path)
+    (tmp_path / "postcards").symlink_to(POSTCARDS.resolve())
+    other = TurboCourse(tmp_path / "postcards", torch.device("cpu"), lessons=16, batch=16)
+    layers = corrected_layers(course.learner.unet)
+    for name, layer in corrected_layers(other.learner.unet).items():
+        torch.testing.assert_close(layer.weight, layers[name].weight, rtol=1e-2, atol=1e-3)
