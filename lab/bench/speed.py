@@ -1,21 +1,25 @@
-"""Measures how a run's time divides between the network, the VAE and the rest.
+"""Measures how a run's time divides between the network, the VAE, previews, files and the rest.
 
-python -m lab.bench.speed [--model folder] [--scale 4] [--steps 12] [--width 256]
+python -m lab.bench.speed [--model folder] [--scale 4] [--steps 12] [--quality standard] [--width 256]
 python -m lab.bench.speed --sdxl [--steps 10]      on a GPU: benchmarks of a network of SDXL's size
 
-Without --model one with random weights and this width is made. The whole run counts, files and previews
-included. Only shares are compared between runs, because the load of the machine changes.
+Without --model one with random weights and this width is made. --quality takes a preset of the model. The whole
+run counts. Only shares are compared between runs, because the load of the machine changes.
 """
 
 import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine import Failed, Model, Recipe, generate, load_model, plan
+from engine.recipe.quality import apply_quality
+from engine.runs import store
+from engine.vae import codec
 from tests.support import tiny
 
 
@@ -42,30 +46,40 @@ class Stopwatch:
 
 @contextmanager
 def timed_method(module: Any, name: str) -> Iterator[Stopwatch]:
-    """Count the time spent in a method of an object within this context."""
-    watch = Stopwatch()
+    """Count the time spent in a method of an object, or in a function of a module, within this context."""
+    watch, own = Stopwatch(), vars(module).get(name)
     setattr(module, name, watch.wrap(getattr(module, name)))
     try:
         yield watch
     finally:
-        delattr(module, name)
+        if own is None:
+            delattr(module, name)
+        else:
+            setattr(module, name, own)
 
 
 def print_profile(model: Model, recipe: Recipe, out: Path) -> None:
-    """Run the recipe and print the seconds and shares of network, VAE and the rest."""
+    """Run the recipe and print the seconds and shares of its parts."""
     planned = plan(recipe, model.facts)
-    with timed_method(model.unet, "forward") as network, timed_method(model.vae, "decode") as vae:
+    parts = {
+        "network": (model.unet, "forward"),
+        "VAE": (model.vae, "decode"),
+        "previews": (codec, "preview"),
+        "files": (store, "write_stage"),
+    }
+    with ExitStack() as stack:
+        watches = {title: stack.enter_context(timed_method(*part)) for title, part in parts.items()}
         began = time.perf_counter()
         for event in generate(recipe, model, out=out):
             if isinstance(event, Failed):
                 raise SystemExit(event.sentence)
         total = time.perf_counter() - began
-    rest = total - network.seconds - vae.seconds
+    seconds = {title: watch.seconds for title, watch in watches.items()}
+    seconds["rest"] = total - sum(seconds.values())
     print(f"{planned.recipe.width} x {planned.recipe.height} px, {planned.evaluations} evaluations")
-    print(f"network  {network.seconds:8.2f} s  {network.seconds / total:6.1%}")
-    print(f"         {1000 * network.seconds / planned.evaluations:8.2f} ms an evaluation")
-    print(f"VAE      {vae.seconds:8.2f} s  {vae.seconds / total:6.1%}")
-    print(f"rest     {rest:8.2f} s  {rest / total:6.1%}")
+    for title, each in seconds.items():
+        print(f"{title:8} {each:8.2f} s  {each / total:6.1%}")
+    print(f"{1000 * seconds['network'] / planned.evaluations:.2f} ms of the network an evaluation")
 
 
 def main() -> None:
@@ -74,6 +88,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=4)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--quality", help="a quality preset of the model, instead of --steps")
     parser.add_argument("--sdxl", action="store_true")
     arguments = parser.parse_args()
     if arguments.sdxl:
@@ -85,7 +100,12 @@ def main() -> None:
         widths = (arguments.width, 2 * arguments.width)
         model = load_model(arguments.model or tiny.write(Path(folder) / "wide", widths=widths))
         scales = tuple(dict.fromkeys((1, 2, arguments.scale)))
-        print_profile(model, Recipe(prompt="a red house", steps=arguments.steps, scales=scales), Path(folder))
+        recipe = Recipe(prompt="a red house on snow at night", scales=scales)
+        if arguments.quality:
+            recipe = apply_quality(recipe, arguments.quality, model.facts)
+        else:
+            recipe = replace(recipe, steps=arguments.steps)
+        print_profile(model, recipe, Path(folder))
 
 
 if __name__ == "__main__":
