@@ -99,7 +99,8 @@ class Model:
                 "time_ids": size_ids.float(),
             }
         embeds = text.embeds.repeat_interleave(views, 0)
-        latents = latents.to(self.unet.dtype)
+        # The property `dtype` of a network of diffusers looks at all parameters, which takes milliseconds.
+        latents = latents.to(next(self.unet.parameters()).dtype)
         if self.compiled and not controls and not patches:
             # A number would be compiled into the function; a tensor is one of its inputs.
             time = torch.full((1,), t, device=latents.device)
