@@ -52,6 +52,11 @@ def test_the_model_of_a_link_is_downloaded_if_it_is_missing(services):
     assert session.message.text == words.LINK_READ
 
 
+def test_a_link_without_a_prompt_asks_for_one(services):
+    session = restored_session(services, prompt="", seed="7")
+    assert session.message.text == words.LINK_READ_WITHOUT_PROMPT
+
+
 @pytest.mark.browser
 def test_a_reload_keeps_settings_and_run_of_a_page_that_was_opened_by_a_link(running_app, open_page):
     page = open_page(f"{running_app.url}?prompt=a+green+tree&seed=7")

@@ -81,7 +81,8 @@ def _use_link(session: Session, services: Services, link: ParsedLink) -> None:
     elif session.plan and link.recipe.model not in ("", *services.pool.entries):
         session.show_message(describe_settings_used(link.recipe, services, session.model))
     elif session.plan:
-        session.show_message(words.LINK_READ)
+        has_prompt = bool(link.recipe.prompt.strip())
+        session.show_message(words.LINK_READ if has_prompt else words.LINK_READ_WITHOUT_PROMPT)
 
 
 def _show_candidates(session: Session, services: Services, names: object) -> bool:

@@ -245,6 +245,7 @@ RUN_REMOVED = (
 )
 LINK_READ_EXCEPT = "The settings of the link are set now, except: {strange}."
 LINK_READ = "The settings of the link are set now. Press Generate to make the picture."
+LINK_READ_WITHOUT_PROMPT = "The settings of the link are set now. Describe what the picture should show."
 NOTHING_STARTED = "Nothing was started. {reason}"
 UNKNOWN_WORDS = "{title} does not know {words}. Choose from the lists above."
 TRY_PROMPT = "Try “{prompt}”"
