@@ -176,7 +176,7 @@ def model_entries() -> tuple[ModelEntry, ...]:
     return tuple(_model_entry(name, table) for name, table in load_catalogue()["model"].items())
 
 
-def _model_entry(name: str, table: Mapping[str, Any]) -> ModelEntry:
+def _model_entry(name: str, table: dict[str, Any]) -> ModelEntry:
     """Return the entry (title, source, default settings, ...) that a [model.*] table of the catalogue describes."""
     folder = ROOT / table["source"]
     family = load_catalogue()["family"][table["family"]]
@@ -185,7 +185,7 @@ def _model_entry(name: str, table: Mapping[str, Any]) -> ModelEntry:
         title=table["title"],
         source=str(folder) if folder.is_dir() else table["source"],
         family=table["family"],
-        defaults=_defaults({"qualities": family["qualities"]} | dict(table)),
+        defaults=_defaults(family | table),
         licence=table["licence"],
         vocabulary={kind: tuple(words) for kind, words in table.get("vocabulary", {}).items()},
         gigabytes=table.get("gigabytes", 0),

@@ -11,7 +11,7 @@ from engine.hardware import Placement
 
 # Names the backend of torch.compile, such as "inductor" or "cudagraphs"; empty: the network is not compiled.
 VARIABLE = "STUDIO_COMPILE"
-# Set by Hugging Face where a GPU is lent for a call at a time: a process would compile for every call anew.
+# Set on Hugging Face's ZeroGPU. There each call runs in a new process, which would have to compile again.
 ZERO_GPU_VARIABLE = "SPACES_ZERO_GPU"
 
 # Predicts from latents, time, embeddings and added conditions, as a network of diffusers does.

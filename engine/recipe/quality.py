@@ -66,7 +66,7 @@ def find_quality(recipe: Recipe, facts: Facts) -> str | None:
 
 
 def _settings(quality: Quality, facts: Facts) -> dict[str, Any]:
-    """Return the fields of a recipe that a quality preset sets, besides its options. Values of the model are empty."""
+    """Return the fields of a recipe that a quality preset sets, besides its options; None for a model's default."""
     return {
         "steps": None if quality.steps == facts.defaults.steps else quality.steps,
         "dilated": quality.dilated,

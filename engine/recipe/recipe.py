@@ -251,9 +251,10 @@ else:
 SETTINGS: dict[str, Setting] = collect_settings(Recipe)
 # The recipe in which every setting has its default.
 DEFAULTS = Recipe()
-# The number of the defaults of settings and models, which links and records name. It is raised when a default changes,
-# and whoever reads an older number fills in what was the default then. What names no number has number 1.
-DEFAULTS_NUMBER = 1
+# The version of the defaults of settings and models. Links and records contain it, because they leave out settings at
+# their defaults. Raise it when a default changes, and let older versions be read with the defaults of their time.
+# A link or record without a version has version 1.
+DEFAULTS_VERSION = 1
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:

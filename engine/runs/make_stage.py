@@ -28,7 +28,7 @@ from engine.planning.enlargement import TILE_SIDE, tile_count
 from engine.planning.stage import Stage
 from engine.recipe import images
 from engine.recipe.recall import ENGINE_VERSION
-from engine.recipe.recipe import DEFAULTS_NUMBER, to_dict
+from engine.recipe.recipe import DEFAULTS_VERSION, to_dict
 from engine.runs import events, layout, store
 from engine.runs.cache import RunCache
 from engine.runs.clock import Stopwatch
@@ -381,7 +381,7 @@ class StageWork:
         return environment_record(facts, view_batch) | {
             "recipe": to_dict(planned.recipe),
             "engine": ENGINE_VERSION,
-            "defaults": DEFAULTS_NUMBER,
+            "defaults": DEFAULTS_VERSION,
             "stage": self.number,
             "scale": self.stage.scale,
             "layout": layout.to_dict(layout.stage_layout(planned, self.number)),

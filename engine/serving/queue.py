@@ -131,10 +131,10 @@ class RunQueue:
         return name
 
     def submit_all(self, requests: Sequence[Request]) -> list[str]:
-        """Put several runs of one owner into the queue, and return their names. Together they take one place.
+        """Put several runs of one owner into the queue, and return their names.
 
-        They are carried out in order. Whoever watches one of them watches all. Raise as `submit` does. If one cannot be
-        accepted, none is put into the queue.
+        They count as one run and are carried out in order. Watching one of them counts as watching all. Raise as
+        `submit` does. If one cannot be accepted, none is put into the queue.
         """
         self._check_places(requests[0].client)
         self._check_space(requests)

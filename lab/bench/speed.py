@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from engine import Failed, Model, Recipe, generate, load_model, plan
 from engine.recipe.quality import apply_quality
@@ -47,15 +48,9 @@ class Stopwatch:
 @contextmanager
 def timed_method(module: Any, name: str) -> Iterator[Stopwatch]:
     """Count the time spent in a method of an object, or in a function of a module, within this context."""
-    watch, own = Stopwatch(), vars(module).get(name)
-    setattr(module, name, watch.wrap(getattr(module, name)))
-    try:
+    watch = Stopwatch()
+    with patch.object(module, name, watch.wrap(getattr(module, name))):
         yield watch
-    finally:
-        if own is None:
-            delattr(module, name)
-        else:
-            setattr(module, name, own)
 
 
 def print_profile(model: Model, recipe: Recipe, out: Path) -> None:

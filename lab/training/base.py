@@ -68,6 +68,8 @@ class BaseCourse:
     subjects: tuple[str, ...] = ()
     # Share of lessons of the square bucket.
     squares = 0.7
+    # Steps and guidance of the previews.
+    preview_steps, preview_guidance = 20, 4.0
 
     def __init__(
         self,
@@ -171,15 +173,17 @@ class BaseCourse:
         alpha, sigma = (level[t][:, None, None, None] for level in (self.alpha, self.sigma))
         with mixed_precision(self.device):
             predicted = self.predict_noise(alpha * x0 + sigma * noise, t, batch, small)
-        errors = (predicted.float() - noise).square().mean((1, 2, 3))
-        snr = (alpha / sigma).square().flatten()
-        weighted = (errors * snr.clamp(LEAST_WEIGHT, MIN_SNR) / snr).mean()
-        return weighted, {"loss": weighted.item(), "error": errors.mean().item(), "small": float(small)}
+        return weighted_error(predicted, noise, alpha / sigma, small)
 
     def grid(self, learned: nn.Module) -> Image.Image:
         """Draw the eight preview prompts, always from the same noise and with a native picture's size ids."""
         latents = sample_latents(
-            learned, self.tokenize(list(PREVIEW_PROMPTS)).to(self.device), self.channels, self.device
+            learned,
+            self.tokenize(list(PREVIEW_PROMPTS)).to(self.device),
+            self.channels,
+            self.device,
+            steps=self.preview_steps,
+            guidance=self.preview_guidance,
         )
         pictures = self.decode(latents)
         rows = [np.concatenate(list(pictures[k : k + 4]), 1) for k in (0, 4)]
@@ -214,6 +218,38 @@ def empty_prompts(tokens: Tensor) -> Tensor:
     return empty
 
 
+def weighted_error(
+    predicted: Tensor, target: Tensor, ratio: Tensor, small: bool
+) -> tuple[Tensor, dict[str, float]]:
+    """Return the squared error of predicted noise, with min-SNR weights, and numbers for the log.
+
+    ratio: alpha over sigma of each lesson. small: whether the latents are halved in size.
+    """
+    errors = (predicted.float() - target).square().mean((1, 2, 3))
+    snr = ratio.square().flatten()
+    weighted = (errors * snr.clamp(LEAST_WEIGHT, MIN_SNR) / snr).mean()
+    return weighted, {"loss": weighted.item(), "error": errors.mean().item(), "small": float(small)}
+
+
+def guided_noise(
+    network: Callable[..., Tensor], z: Tensor, t: Tensor, tokens: Tensor, ids: Tensor, guidance: float
+) -> Tensor:
+    """Return the noise that a network predicts with classifier-free guidance; guidance 1 needs the prompts alone.
+
+    network: predicts the noise from noisy latents, times (N,), tokens and size ids (N, 6).
+    """
+    if guidance == 1:
+        return network(z, t, tokens, ids).float()
+    pairs = (
+        torch.cat([z, z]),
+        torch.cat([t, t]),
+        torch.cat([empty_prompts(tokens), tokens]),
+        torch.cat([ids, ids]),
+    )
+    unconditional, conditional = network(*pairs).float().chunk(2)
+    return unconditional + guidance * (conditional - unconditional)
+
+
 @torch.inference_mode()
 def sample_latents(
     learned: Callable[..., Tensor],
@@ -221,23 +257,21 @@ def sample_latents(
     channels: int,
     device: torch.device,
     side: int = 32,
-    steps: int = 20,
+    steps: int = BaseCourse.preview_steps,
+    guidance: float = BaseCourse.preview_guidance,
 ) -> Tensor:
-    """Sample latents for previews with a few DDIM steps and guidance 4.
+    """Sample latents for previews with a few DDIM steps.
 
     learned: predicts the noise from noisy latents, times, tokens and size ids.
     """
     alphas, sigmas = architecture.alphas_and_sigmas()
-    both = torch.cat([empty_prompts(tokens), tokens])
-    ids = torch.tensor([[256, 256, 0, 0, 256, 256]], device=device).expand(len(both), -1)
+    ids = torch.tensor([[256, 256, 0, 0, 256, 256]], device=device).expand(len(tokens), -1)
     start = np.random.RandomState(0).standard_normal((len(tokens), channels, side, side))
     z = torch.tensor(start, dtype=torch.float32, device=device)
     times = [round(999 - k * 999 / steps) for k in range(steps)]
     for t, after in zip(times, [*times[1:], None], strict=True):
-        t_batch = torch.full((len(both),), t, device=device)
         with mixed_precision(device):
-            unconditional, conditional = learned(torch.cat([z, z]), t_batch, both, ids).float().chunk(2)
-        eps = unconditional + 4.0 * (conditional - unconditional)
+            eps = guided_noise(learned, z, torch.full((len(z),), t, device=device), tokens, ids, guidance)
         x0 = (z - sigmas[t] * eps) / alphas[t]
         z = x0 if after is None else alphas[after] * x0 + sigmas[after] * eps
     return z

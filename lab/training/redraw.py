@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from lab.judge.cases import Case, make_case
-from lab.training.base import BaseCourse, empty_prompts
+from lab.training.base import BaseCourse, guided_noise
 from lab.training.course import has_bfloat16
 from lab.world.lessons import NATIVE_SIDE, training_scene
 from lab.world.paint import Array
@@ -109,17 +109,10 @@ class Redrawer:
     def guided_noise(self, z: Tensor, t: int, tokens: Tensor, corner: tuple[int, int], side: int) -> Tensor:
         """Predict the noise in one window with guidance; corner and side (of the picture) in px."""
         ids = torch.tensor([[side, side, *corner, NATIVE_SIDE, NATIVE_SIDE]], device=z.device)
-        unconditional, conditional = (
-            self.base.learner(
-                torch.cat([z, z]).to(self.dtype),
-                torch.full((2 * len(z),), t, device=z.device),
-                torch.cat([empty_prompts(tokens), tokens]),
-                ids.expand(2 * len(z), -1),
-            )
-            .float()
-            .chunk(2)
+        t_batch = torch.full((len(z),), t, device=z.device)
+        return guided_noise(
+            self.base.learner, z.to(self.dtype), t_batch, tokens, ids.expand(len(z), -1), GUIDANCE
         )
-        return unconditional + GUIDANCE * (conditional - unconditional)
 
 
 def window_starts(side: int, draw: np.random.RandomState) -> list[int]:

@@ -11,22 +11,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 from torch.nn.utils import parametrize
 
-from lab.training.base import LEAST_WEIGHT, MIN_SNR, PREVIEW_PROMPTS, BaseCourse, empty_prompts
+from lab.training.base import BaseCourse, guided_noise, weighted_error
 from lab.training.course import mixed_precision
 from lab.training.pool import Batch
 
 # The steps that it is trained for, and the guidance that it learns.
 STEPS, GUIDANCE = 8, 3.0
-# First share of the training time, in which it learns guidance only, and the part of that at half the size.
-GUIDANCE_SHARE, HALF_SIZE_SHARE = 0.45, 2 / 3
+# First share of the training time, in which it learns guidance only.
+GUIDANCE_SHARE = 0.45
 # Rank of the correction of each layer.
 RANK = 16
 # The last training time.
@@ -60,6 +58,8 @@ class TurboCourse(BaseCourse):
     """The course of Postcards Turbo; it needs the folder of Postcards."""
 
     rate = 1e-3
+    small_first = 2 / 3 * GUIDANCE_SHARE
+    preview_steps, preview_guidance = STEPS, 1.0
 
     def __init__(
         self, source: Path | None, device: torch.device, lessons: int = 12_000, batch: int = 32, seed: int = 0
@@ -77,8 +77,7 @@ class TurboCourse(BaseCourse):
 
     def loss(self, batch: Batch, share: float) -> tuple[Tensor, dict[str, float]]:
         """Return the squared error to what the guided base predicts, or to where its two evaluations arrive."""
-        learns_guidance = share < GUIDANCE_SHARE
-        small = share < GUIDANCE_SHARE * HALF_SIZE_SHARE
+        learns_guidance, small = share < GUIDANCE_SHARE, share < self.small_first
         x0 = avg_pool2d(batch.latents.float(), 2) if small else batch.latents.float()
         t, after = self.draw_times(len(x0))
         start = self.levels(t)
@@ -88,10 +87,7 @@ class TurboCourse(BaseCourse):
             target = guided if learns_guidance else self.target_of_step(noisy, guided, t, after, batch)
         with mixed_precision(self.device):
             predicted = self.learner(noisy, t, batch.tokens, batch.ids)
-        errors = (predicted.float() - target).square().mean((1, 2, 3))
-        snr = (start.alpha / start.sigma).square().flatten()
-        weighted = (errors * snr.clamp(LEAST_WEIGHT, MIN_SNR) / snr).mean()
-        return weighted, {"loss": weighted.item(), "error": errors.mean().item(), "small": float(small)}
+        return weighted_error(predicted, target, start.alpha / start.sigma, small)
 
     def draw_times(self, count: int) -> tuple[Tensor, Tensor]:
         """Draw the training times where steps begin and end, from pure noise to 0, a step's width apart.
@@ -113,14 +109,7 @@ class TurboCourse(BaseCourse):
     def guided_noise(self, noisy: Tensor, t: Tensor, batch: Batch) -> Tensor:
         """Return the noise that the base predicts with guidance."""
         with mixed_precision(self.device):
-            both = self.base(
-                torch.cat([noisy, noisy]),
-                torch.cat([t, t]),
-                torch.cat([empty_prompts(batch.tokens), batch.tokens]),
-                torch.cat([batch.ids, batch.ids]),
-            )
-        unconditional, conditional = both.float().chunk(2)
-        return unconditional + GUIDANCE * (conditional - unconditional)
+            return guided_noise(self.base, noisy, t, batch.tokens, batch.ids, GUIDANCE)
 
     def target_of_step(self, noisy: Tensor, guided: Tensor, t: Tensor, after: Tensor, batch: Batch) -> Tensor:
         """Return the noise with which one step of DDIM arrives where the guided base arrives with two evaluations.
@@ -137,27 +126,6 @@ class TurboCourse(BaseCourse):
         arrived = end.alpha * clean + end.sigma * (noisy - start.alpha * clean) / start.sigma
         ratio = start.alpha / end.alpha
         return (noisy - ratio * arrived) / (start.sigma - ratio * end.sigma)
-
-    def grid(self, learned: nn.Module) -> Image.Image:
-        """Draw the eight preview prompts in STEPS steps of DDIM without guidance."""
-        latents = self.sample(learned, self.tokenize(list(PREVIEW_PROMPTS)).to(self.device))
-        pictures = self.decode(latents)
-        rows = [np.concatenate(list(pictures[k : k + 4]), 1) for k in (0, 4)]
-        return Image.fromarray(np.concatenate(rows, 0))
-
-    @torch.inference_mode()
-    def sample(self, learned: nn.Module, tokens: Tensor, side: int = 32) -> Tensor:
-        """Sample latents of prompts in STEPS steps of DDIM without guidance."""
-        start = np.random.RandomState(0).standard_normal((len(tokens), self.channels, side, side))
-        z = torch.tensor(start, dtype=torch.float32, device=self.device)
-        ids = torch.tensor([[256, 256, 0, 0, 256, 256]], device=self.device).expand(len(tokens), -1)
-        width = (NOISIEST + 1) // STEPS
-        for number in range(STEPS):
-            t = torch.full((len(z),), NOISIEST - number * width, device=self.device)
-            with mixed_precision(self.device):
-                eps = learned(z, t, tokens, ids).float()
-            z = ddim_step(z, eps, self.levels(t), self.levels(t - width))
-        return z
 
     def write(self, learned: nn.Module, folder: Path) -> None:
         """Write the averaged corrections as a LoRA file in the format of PEFT."""

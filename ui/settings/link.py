@@ -14,7 +14,7 @@ from engine.errors import BadRecipe
 from engine.recipe.checks import check, check_value
 from engine.recipe.options import OPTIONS
 from engine.recipe.recall import MAX_UNKNOWN_NAMES
-from engine.recipe.recipe import DEFAULTS, DEFAULTS_NUMBER, SETTINGS, Recipe
+from engine.recipe.recipe import DEFAULTS, DEFAULTS_VERSION, SETTINGS, Recipe
 
 # A link's query has at most this many characters. Web servers refuse URLs of more than about eight thousand.
 MAX_QUERY_LENGTH = 7000
@@ -26,7 +26,7 @@ MAX_NUMBER_LENGTH = 40
 MAX_PARAMETERS = 100
 # Parameters that a Hugging Face Space adds to a URL. Gradio's own begin with two underscores, like __theme.
 HOST_PARAMETERS = frozenset({"logs", "sign"})
-# The parameter that names the number of the defaults of all settings that a link lacks.
+# The parameter with the version of the defaults, which all settings have that a link lacks.
 DEFAULTS_PARAMETER = "defaults"
 
 # Settings that have no parameter of their name: images, controls and LoRAs, which are files of this machine,
@@ -147,8 +147,8 @@ def _is_host_parameter(name: object) -> bool:
 
 
 def _names_known_defaults(name: object, text: str) -> bool:
-    """Return whether a parameter is the number of defaults that this version knows."""
-    return name == DEFAULTS_PARAMETER and text in map(str, range(1, DEFAULTS_NUMBER + 1))
+    """Return whether a parameter is a version of the defaults that is known."""
+    return name == DEFAULTS_PARAMETER and text in map(str, range(1, DEFAULTS_VERSION + 1))
 
 
 def _printable_name(name: object) -> str:
@@ -181,14 +181,14 @@ def _read_number(text: str) -> float:
 
 
 def recipe_url(recipe: Recipe, request_url: str, space_id: str | None) -> str:
-    """Return the URL that opens the page with this recipe. It names the number of its defaults.
+    """Return the URL that opens the page with this recipe. It contains the version of the defaults.
 
     request_url: the URL under which a browser reaches the page; used outside of a Space.
     space_id: the id of the Hugging Face Space that hosts the app, like "owner/name"; None outside of a Space.
     """
     query = recipe_to_query(recipe)
     if query:
-        query += f"&{DEFAULTS_PARAMETER}={DEFAULTS_NUMBER}"
+        query += f"&{DEFAULTS_PARAMETER}={DEFAULTS_VERSION}"
     page = _space_url(space_id) or _page_url(request_url)
     return f"{page}?{query}" if query else page
 

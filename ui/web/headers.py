@@ -23,8 +23,8 @@ _SOURCES = {
 class SecurityHeaders:
     """Adds security headers to all answers.
 
-    One is a Content-Security-Policy. One forbids browsers to guess the type of a file. One forbids them to send the
-    page's address to other sites.
+    They limit what the page may load (Content-Security-Policy), and forbid browsers to guess the type of a file and to
+    send the page's address to other sites.
 
     frames: other sites that may show the app in a frame.
     servers: the servers that the page may send requests to, besides the app's own.

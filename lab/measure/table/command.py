@@ -291,9 +291,14 @@ def row_key(bench: Bench, name: str) -> str:
     return f"{bench.key(name)}-{bench.key(OURS)}"
 
 
+def row_file(bench: Bench, name: str, out: Path) -> Path:
+    """Return the file of a row."""
+    return out / f"{bench.size_name}-{name}{f'-seed{bench.seed}' if bench.seed else ''}.json"
+
+
 def load_or_make_row(bench: Bench, name: str, out: Path) -> dict[str, Any]:
     """Return a row from its file if the file has the row's key; otherwise measure it and write the file."""
-    file = out / f"{bench.size_name}-{name}{f'-seed{bench.seed}' if bench.seed else ''}.json"
+    file = row_file(bench, name, out)
     if file.is_file():
         stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if stored.get("key") == row_key(bench, name):
@@ -306,7 +311,7 @@ def load_or_make_row(bench: Bench, name: str, out: Path) -> dict[str, Any]:
 
 def time_row(bench: Bench, name: str, out: Path) -> None:
     """Measure the seconds of a row again, if its file is there, and write them into the file."""
-    file = out / f"{bench.size_name}-{name}.json"
+    file = row_file(bench, name, out)
     if name in FLOORS or not file.is_file():
         return
     row = json.loads(file.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import pytest
 
 from engine import Accepted, Finished, StageDone, Stopped, generate
 from engine.recipe.recall import ENGINE_VERSION, recall
-from engine.recipe.recipe import DEFAULTS_NUMBER
+from engine.recipe.recipe import DEFAULTS_VERSION
 from engine.runs import files, store
 from engine.runs.cache import RunCache
 from tests.support.planning import small_recipe
@@ -161,7 +161,7 @@ def test_a_stored_picture_records_the_recipe_and_the_run(model, tmp_path):
         "evaluations": stage_done_events(events)[1].evaluations,
         "model_hash": model.facts.hash,
         "engine": ENGINE_VERSION,
-        "defaults": DEFAULTS_NUMBER,
+        "defaults": DEFAULTS_VERSION,
     }
     assert recalled.record["seconds"] > 0
 

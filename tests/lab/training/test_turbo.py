@@ -14,7 +14,7 @@ from lab.training.turbo import LORA_FILE, TurboCourse, corrected_layers
 POSTCARDS = Path("assets/postcards")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def course():
     torch.manual_seed(0)
     return TurboCourse(POSTCARDS, torch.device("cpu"), lessons=16, batch=16)

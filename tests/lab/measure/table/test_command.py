@@ -155,7 +155,7 @@ def test_a_row_with_the_same_key_is_not_measured_again(tmp_path, monkeypatch):
 
 
 def test_only_the_seconds_of_a_row_are_measured_again(tmp_path):
-    bench = SimpleNamespace(size_name="512", seconds_ratio=lambda name: 2.346)
+    bench = SimpleNamespace(size_name="512", seed=0, seconds_ratio=lambda name: 2.346)
     file = tmp_path / "512-ours.json"
     file.write_text(json.dumps({"title": "Ours", "key": "a", "seconds_of_base": 9.0}))
     for name in ("ours", "direct", "true-vae"):
