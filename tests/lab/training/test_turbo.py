@@ -15,9 +15,17 @@ POSTCARDS = Path("assets/postcards")
 
 
 @pytest.fixture
-def course():
+def source(tmp_path):
+    """The folder of the base, with no LoRA beside it."""
+    folder = tmp_path / "postcards"
+    folder.symlink_to(POSTCARDS.resolve())
+    return folder
+
+
+@pytest.fixture
+def course(source):
     torch.manual_seed(0)
-    return TurboCourse(POSTCARDS, torch.device("cpu"), lessons=16, batch=16)
+    return TurboCourse(source, torch.device("cpu"), lessons=16, batch=16)
 
 
 @pytest.fixture
@@ -76,12 +84,11 @@ def test_its_file_gives_the_engine_the_corrected_weights(course, tmp_path):
         torch.testing.assert_close(loaded[name].weight, layer.weight, rtol=1e-2, atol=1e-3)
 
 
-def test_a_training_continues_from_the_file_beside_the_base(course, tmp_path):
+def test_a_training_continues_from_the_file_beside_the_base(course, source):
     for layer in corrected_layers(course.learner.unet).values():
         torch.nn.init.normal_(layer.parametrizations["weight"][0].up, std=0.01)
-    course.write(course.learner, tmp_path)
-    (tmp_path / "postcards").symlink_to(POSTCARDS.resolve())
-    other = TurboCourse(tmp_path / "postcards", torch.device("cpu"), lessons=16, batch=16)
+    course.write(course.learner, source.parent)
+    other = TurboCourse(source, torch.device("cpu"), lessons=16, batch=16)
     layers = corrected_layers(course.learner.unet)
     for name, layer in corrected_layers(other.learner.unet).items():
         torch.testing.assert_close(layer.weight, layers[name].weight, rtol=1e-2, atol=1e-3)
